@@ -1,1 +1,21 @@
-//! (being built)
+//! The driver API: what every driver offers and every interface serves.
+//!
+//! A *driver* is opened and yields a [`Connection`]; a connection offers the hypervisor's own API in
+//! groups of methods that a caller wants together, and later the secondary APIs (networks, storage, …). Objects are
+//! named by value ([`domain::DomainId`]), as libvirt's clients hold them, so that nothing here
+//! assumes that a driver keeps state in this process or runs on this host.
+//!
+//! This crate knows no other crate of ours, no bus, no XML and no host. Numbers (error codes, flags, states, events)
+//! are libvirt's, since they cross the wire.
+
+pub mod access;
+pub mod connection;
+pub mod domain;
+pub mod error;
+pub mod event;
+pub mod placement;
+pub mod typed;
+
+pub use connection::Connection;
+pub use error::{Error, ErrorCode, ErrorDomain, Result};
+pub use uuid::Uuid;

@@ -1,1 +1,12 @@
-//! (being built)
+//! Host plumbing that any driver may use: running programs, watching processes, files that
+//! survive a crash, sockets, control groups, small syntax types.
+//!
+//! Nothing here knows what a guest is, and nothing keeps state between calls beyond what the
+//! kernel keeps. Functions that block say so; callers on an async runtime move them to
+//! `spawn_blocking`.
+
+pub mod cmd;
+pub mod process;
+
+#[cfg(test)]
+mod test_utils;

@@ -1,0 +1,240 @@
+//! The guard: turns answers of the authorizer into grants, and grants into access.
+
+use std::sync::Arc;
+
+use super::{Authorizer, Call, Caller, Object, Permission, Rule, Verdict, When};
+use crate::{Error, ErrorCode, ErrorDomain, Result};
+
+/// Asks the authorizer what a call needs.
+#[derive(Clone)]
+pub struct Guard {
+    authorizer: Arc<dyn Authorizer>,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+/// What of a call's arguments rules look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Arguments {
+    /// The flags, 0 where the call has none.
+    pub flags: u32,
+    /// The other argument that a rule names, if the call has it.
+    pub named: Option<(&'static str, u32)>,
+}
+
+impl Arguments {
+    fn meet(self, rule: &Rule) -> bool {
+        match rule.when {
+            When::Always => true,
+            When::AnyFlag(mask) => self.flags & mask != 0,
+            When::NoFlag(mask) => self.flags & mask == 0,
+            When::Argument(name, value) => self.named == Some((name, value)),
+        }
+    }
+}
+
+impl Guard {
+    /// A guard that asks `authorizer`.
+    pub fn new(authorizer: Arc<dyn Authorizer>) -> Self {
+        Self { authorizer }
+    }
+
+    /// Asks for all that `call` needs, in the table's order.
+    ///
+    /// # Errors
+    /// `AccessDenied`, naming the first permission that is missing.
+    pub async fn require(
+        &self,
+        caller: &Caller,
+        call: Call,
+        arguments: Arguments,
+        object: &dyn Object,
+    ) -> Result<Grant> {
+        for rule in call.rules().iter().filter(|rule| arguments.meet(rule)) {
+            match self.authorizer.check(caller, rule.permission, object).await {
+                Verdict::Granted => {}
+                verdict @ (Verdict::Denied | Verdict::Challenge) => {
+                    return Err(denied(rule.permission, verdict));
+                }
+            }
+        }
+        Ok(Grant { _made_by_guard: () })
+    }
+
+    /// Leaves those of `objects` that the caller may see in the answer of `call`.
+    pub async fn filter<T: Object>(&self, caller: &Caller, call: Call, objects: Vec<T>) -> Vec<T> {
+        let Some(permission) = call.filter() else {
+            return objects;
+        };
+        self.visible(caller, permission, objects).await
+    }
+
+    /// Leaves those of `objects` on which the caller has `permission`.
+    pub async fn visible<T: Object>(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        objects: Vec<T>,
+    ) -> Vec<T> {
+        // A list must not put up dialogs.
+        let caller = &Caller {
+            interactive: false,
+            ..caller.clone()
+        };
+        let Some(first) = objects.first() else {
+            return objects;
+        };
+        if !self.authorizer.tells_apart(permission.class()) {
+            let verdict = self.authorizer.check(caller, permission, first).await;
+            return if verdict == Verdict::Granted {
+                objects
+            } else {
+                Vec::new()
+            };
+        }
+        let mut visible = Vec::with_capacity(objects.len());
+        for object in objects {
+            if self.authorizer.check(caller, permission, &object).await == Verdict::Granted {
+                visible.push(object);
+            }
+        }
+        visible
+    }
+}
+
+fn denied(permission: Permission, verdict: Verdict) -> Error {
+    let how = match verdict {
+        Verdict::Challenge => "authentication is required",
+        Verdict::Granted | Verdict::Denied => "access denied",
+    };
+    Error::new(
+        ErrorCode::AccessDenied,
+        ErrorDomain::Access,
+        format!("{how}: {} is needed", permission.action()),
+    )
+}
+
+/// Proof that somebody asked before a call was made.
+///
+/// Made by [`Guard::require`] and by [`Grant::internal`], and by nothing else.
+#[derive(Debug)]
+pub struct Grant {
+    _made_by_guard: (),
+}
+
+impl Grant {
+    /// A grant for what the daemon does of its own accord (autostart, recovery), which is logged.
+    #[must_use]
+    pub fn internal(reason: &str) -> Self {
+        tracing::debug!(reason, "acting without a caller");
+        Self { _made_by_guard: () }
+    }
+}
+
+/// Something that is reached with a grant only.
+#[derive(Debug)]
+pub struct Guarded<T: ?Sized>(Arc<T>);
+
+impl<T: ?Sized> Clone for Guarded<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: ?Sized> Guarded<T> {
+    /// Puts `inner` behind the guard.
+    pub fn new(inner: Arc<T>) -> Self {
+        Self(inner)
+    }
+
+    /// What is inside, for whoever has been granted the call.
+    #[must_use]
+    pub fn open(&self, _: &Grant) -> &T {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::access::ObjectClass;
+
+    struct Only(Permission);
+
+    #[async_trait]
+    impl Authorizer for Only {
+        async fn check(&self, _: &Caller, permission: Permission, _: &dyn Object) -> Verdict {
+            if permission == self.0 {
+                Verdict::Granted
+            } else {
+                Verdict::Denied
+            }
+        }
+
+        fn tells_apart(&self, _: ObjectClass) -> bool {
+            false
+        }
+    }
+
+    struct Guest;
+
+    impl Object for Guest {
+        fn class(&self) -> ObjectClass {
+            ObjectClass::Domain
+        }
+
+        fn details(&self) -> Vec<(&'static str, String)> {
+            Vec::new()
+        }
+    }
+
+    fn ask(granted: Permission, call: Call, flags: u32) -> Result<Grant> {
+        let caller = Caller {
+            name: ":1.1".into(),
+            uid: Some(1000),
+            interactive: false,
+        };
+        let guard = Guard::new(Arc::new(Only(granted)));
+        let arguments = Arguments { flags, named: None };
+        let mut future = std::pin::pin!(guard.require(&caller, call, arguments, &Guest));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(answer) => answer,
+            std::task::Poll::Pending => panic!("this authorizer never waits"),
+        }
+    }
+
+    #[test]
+    fn flags_decide_what_is_asked_for() {
+        assert!(ask(Permission::DomainRead, Call::DomainGetXmlDesc, 0).is_ok());
+        let secure = ask(Permission::DomainRead, Call::DomainGetXmlDesc, 1).unwrap_err();
+        assert_eq!(secure.code, ErrorCode::AccessDenied);
+        assert!(
+            secure
+                .message
+                .contains("org.libvirt.api.domain.read-secure")
+        );
+        // Neither LIVE nor CONFIG: the current state may be the persistent one, so saving is asked for.
+        assert!(ask(Permission::DomainWrite, Call::DomainAddIothread, 1).is_ok());
+        assert!(ask(Permission::DomainWrite, Call::DomainAddIothread, 0).is_err());
+    }
+
+    #[test]
+    fn actions_are_spelt_as_libvirt_does() {
+        assert_eq!(
+            Permission::DomainCoreDump.action(),
+            "org.libvirt.api.domain.core-dump"
+        );
+        assert_eq!(
+            Permission::StoragePoolSearchStorageVols.action(),
+            "org.libvirt.api.storage-pool.search-storage-vols"
+        );
+        assert_eq!(Permission::ALL.len(), 106);
+    }
+}

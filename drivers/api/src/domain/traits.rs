@@ -1,0 +1,133 @@
+//! What can be asked of domains, in groups; see [`crate::Connection`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{
+    DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainId, DomainModificationImpact,
+    DomainRebootFlags, DomainShutdownFlags, DomainState, DomainUndefineFlags, DomainView,
+    DomainXmlFlags,
+};
+use crate::{Error, Result, Uuid};
+
+/// Numbers about a domain (`virDomainInfo`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DomainInfo {
+    /// What it is doing.
+    pub state: DomainState,
+    /// The most memory it may have, KiB.
+    pub max_memory: u64,
+    /// The memory it has, KiB.
+    pub memory: u64,
+    /// How many virtual CPUs it has.
+    pub vcpus: u32,
+    /// Processor time used, nanoseconds.
+    pub cpu_time: u64,
+}
+
+/// What a virtual CPU is doing (`virVcpuInfo`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VcpuInfo {
+    /// Its number.
+    pub number: u32,
+    /// 0 offline, 1 running, 2 blocked.
+    pub state: i32,
+    /// Processor time used, nanoseconds.
+    pub cpu_time: u64,
+    /// The host CPU that it runs on, or a negative number.
+    pub cpu: i32,
+}
+
+/// Finding, listing, defining and reading domains.
+///
+/// Reads are answered from what is known and do not wait for jobs.
+#[async_trait]
+pub trait Domains: Send + Sync {
+    /// What is known of every domain, in no particular order.
+    async fn views(&self) -> Result<Vec<Arc<DomainView>>>;
+
+    /// What is known of the domain with this UUID, `NoDomain` if there is none.
+    async fn view(&self, uuid: Uuid) -> Result<Arc<DomainView>>;
+
+    /// What is known of the domain with this name, `NoDomain` if there is none.
+    async fn view_by_name(&self, name: &str) -> Result<Arc<DomainView>>;
+
+    /// What is known of the running domain with this number, `NoDomain` if there is none.
+    async fn view_by_id(&self, id: u32) -> Result<Arc<DomainView>>;
+
+    /// The domain's XML.
+    async fn xml_desc(&self, domain: &DomainId, flags: DomainXmlFlags) -> Result<String>;
+
+    /// Numbers about the domain.
+    async fn info(&self, domain: &DomainId) -> Result<DomainInfo>;
+
+    /// The number of virtual CPUs: the most that it may have or those that are in use.
+    async fn vcpus_flags(
+        &self,
+        domain: &DomainId,
+        impact: DomainModificationImpact,
+        maximum: bool,
+    ) -> Result<u32> {
+        let _ = (domain, impact, maximum);
+        Err(Error::no_support("DomainGetVcpusFlags"))
+    }
+
+    /// Stores a definition, new or in place of the one with the same UUID.
+    async fn define_xml(&self, xml: &str, flags: DomainDefineFlags) -> Result<Arc<DomainView>> {
+        let _ = (xml, flags);
+        Err(Error::no_support("DomainDefineXml"))
+    }
+
+    /// Takes the definition away; a running domain becomes transient.
+    async fn undefine(&self, domain: &DomainId, flags: DomainUndefineFlags) -> Result<()> {
+        let _ = (domain, flags);
+        Err(Error::no_support("DomainUndefine"))
+    }
+
+    /// Whether the domain is started with the host.
+    async fn set_autostart(&self, domain: &DomainId, autostart: bool) -> Result<()> {
+        let _ = (domain, autostart);
+        Err(Error::no_support("DomainSetAutostart"))
+    }
+}
+
+/// Starting, halting and ending domains.
+#[async_trait]
+pub trait DomainLifecycle: Send + Sync {
+    /// Starts a defined domain. The files, if any, are handed to the guest's init (containers).
+    async fn create(&self, domain: &DomainId, flags: DomainCreateFlags) -> Result<()>;
+
+    /// Starts a domain from XML; without a definition of that UUID it vanishes when it stops.
+    async fn create_xml(&self, xml: &str, flags: DomainCreateFlags) -> Result<Arc<DomainView>>;
+
+    /// Asks the guest to shut down. Returns when it was asked.
+    async fn shutdown(&self, domain: &DomainId, flags: DomainShutdownFlags) -> Result<()>;
+
+    /// Asks the guest to reboot. Returns when it was asked.
+    async fn reboot(&self, domain: &DomainId, flags: DomainRebootFlags) -> Result<()>;
+
+    /// Resets the machine as its reset button would.
+    async fn reset(&self, domain: &DomainId) -> Result<()>;
+
+    /// Ends the domain. Never waits for another job of it.
+    async fn destroy(&self, domain: &DomainId, flags: DomainDestroyFlags) -> Result<()>;
+
+    /// Halts the virtual CPUs; memory stays allocated.
+    async fn suspend(&self, domain: &DomainId) -> Result<()>;
+
+    /// Lets the virtual CPUs run again.
+    async fn resume(&self, domain: &DomainId) -> Result<()>;
+
+    /// Injects a non-maskable interrupt.
+    async fn inject_nmi(&self, domain: &DomainId) -> Result<()> {
+        let _ = domain;
+        Err(Error::no_support("DomainInjectNmi"))
+    }
+
+    /// Wakes a guest that suspended itself to memory.
+    async fn pm_wakeup(&self, domain: &DomainId) -> Result<()> {
+        let _ = domain;
+        Err(Error::no_support("DomainPmWakeup"))
+    }
+}

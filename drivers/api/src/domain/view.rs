@@ -1,0 +1,122 @@
+//! What is known of a domain: the value that names it, and the immutable snapshot that reads are answered from.
+
+use std::sync::Arc;
+
+use super::{DomainState, ListAllDomainsFlags};
+use crate::Uuid;
+use crate::access::{Object, ObjectClass};
+
+/// Names a domain by value. The UUID decides; name and number are what they were when the value was made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DomainId {
+    /// Unique on the host and for ever.
+    pub uuid: Uuid,
+    /// Unique on the connection.
+    pub name: Arc<str>,
+    /// The number of the running domain, none when it is off.
+    pub id: Option<u32>,
+}
+
+/// What is known of a domain at one moment, published whole and never changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DomainView {
+    /// Which domain.
+    pub id: DomainId,
+    /// What it is doing.
+    pub state: DomainState,
+    /// `hvm`, `exe`, …: the definition's `<os><type>`.
+    pub os_type: Arc<str>,
+    /// Whether it has a definition that outlives its run.
+    pub persistent: bool,
+    /// Whether it is started with the host.
+    pub autostart: bool,
+    /// Whether the persistent definition was changed while it ran.
+    pub updated: bool,
+    /// Whether its memory was saved by the daemon, to be restored by the next start.
+    pub managed_save: bool,
+    /// How many snapshots it has.
+    pub snapshots: u32,
+    /// How many checkpoints it has.
+    pub checkpoints: u32,
+}
+
+impl DomainView {
+    /// Whether it is running, paused, or in another state with a hypervisor behind it.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.state.is_active()
+    }
+
+    /// Whether it passes a list's filters: of each group of flags that is named at all, one must fit.
+    #[must_use]
+    pub fn matches(&self, flags: ListAllDomainsFlags) -> bool {
+        use ListAllDomainsFlags as F;
+        let (running, paused, shutoff) = (
+            matches!(self.state, DomainState::Running(_)),
+            matches!(self.state, DomainState::Paused(_)),
+            matches!(self.state, DomainState::Shutoff(_)),
+        );
+        let groups: [&[(F, bool)]; 7] = [
+            &[
+                (F::ACTIVE, self.is_active()),
+                (F::INACTIVE, !self.is_active()),
+            ],
+            &[
+                (F::PERSISTENT, self.persistent),
+                (F::TRANSIENT, !self.persistent),
+            ],
+            &[
+                (F::RUNNING, running),
+                (F::PAUSED, paused),
+                (F::SHUTOFF, shutoff),
+                (F::OTHER, !running && !paused && !shutoff),
+            ],
+            &[
+                (F::MANAGEDSAVE, self.managed_save),
+                (F::NO_MANAGEDSAVE, !self.managed_save),
+            ],
+            &[
+                (F::AUTOSTART, self.autostart),
+                (F::NO_AUTOSTART, !self.autostart),
+            ],
+            &[
+                (F::HAS_SNAPSHOT, self.snapshots > 0),
+                (F::NO_SNAPSHOT, self.snapshots == 0),
+            ],
+            &[
+                (F::HAS_CHECKPOINT, self.checkpoints > 0),
+                (F::NO_CHECKPOINT, self.checkpoints == 0),
+            ],
+        ];
+        groups.iter().all(|group| {
+            let mut named = group
+                .iter()
+                .filter(|(flag, _)| flags.contains(*flag))
+                .peekable();
+            named.peek().is_none() || named.any(|(_, fits)| *fits)
+        })
+    }
+}
+
+/// A domain as rules of the administrator see it.
+#[derive(Debug, Clone)]
+pub struct DomainObject<'a> {
+    /// The connection's short name in libvirt's spelling, such as `QEMU`.
+    pub driver: &'a str,
+    /// Which domain.
+    pub id: DomainId,
+}
+
+impl Object for DomainObject<'_> {
+    fn class(&self) -> ObjectClass {
+        ObjectClass::Domain
+    }
+
+    fn details(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("connect_driver", self.driver.to_owned()),
+            ("domain_name", self.id.name.to_string()),
+            ("domain_uuid", self.id.uuid.to_string()),
+        ]
+    }
+}

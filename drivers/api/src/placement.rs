@@ -1,0 +1,36 @@
+//! Where a guest's processes live on the host: a control group or scope of their own.
+//!
+//! On a host with systemd that is a transient scope, elsewhere a control group; drivers only say what
+//! they have. The daemon's own group must never hold a guest, or stopping the service would stop the guest.
+
+use async_trait::async_trait;
+
+use crate::{Result, Uuid};
+
+/// A guest that is to get a place of its own.
+#[derive(Debug, Clone)]
+pub struct Guest<'a> {
+    /// The driver's short name, such as `qemu`.
+    pub driver: &'a str,
+    /// The connection's number of the running domain.
+    pub id: u32,
+    /// The domain's name.
+    pub name: &'a str,
+    /// The domain's UUID.
+    pub uuid: Uuid,
+    /// The process that stands for the guest.
+    pub leader: u32,
+}
+
+/// Gives guests a place, and takes it away.
+#[async_trait]
+pub trait Placement: Send + Sync {
+    /// Moves the guest's leader to a place of its own and names that place; `None` where the host has none to give.
+    ///
+    /// # Errors
+    /// If the host offers places but refused this one.
+    async fn place(&self, guest: &Guest<'_>) -> Result<Option<String>>;
+
+    /// Removes what [`Placement::place`] made, once the guest has ended.
+    async fn release(&self, place: &str);
+}

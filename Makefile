@@ -1,0 +1,89 @@
+# Virtbus: building, testing, installing.  `make` alone prints what there is.
+
+PREFIX ?= /usr
+DESTDIR ?=
+PROFILE ?= release
+bindir = $(PREFIX)/bin
+sharedir = $(PREFIX)/share
+unitdir = $(PREFIX)/lib/systemd/system
+userunitdir = $(PREFIX)/lib/systemd/user
+sysusersdir = $(PREFIX)/lib/sysusers.d
+tmpfilesdir = $(PREFIX)/lib/tmpfiles.d
+
+# Nothing is built inside the clone.
+cache := $(or $(XDG_CACHE_HOME),$(or $(HOME),/root)/.cache)/virtbus
+export CARGO_TARGET_DIR ?= $(cache)/target
+CARGO ?= cargo
+INSTALL ?= install
+binary = $(CARGO_TARGET_DIR)/$(PROFILE)/virtbusd
+cargo_profile = $(if $(filter debug,$(PROFILE)),dev,$(PROFILE))
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint bench demo install uninstall
+
+help:
+	@echo 'make build                      build virtbusd (PROFILE=release or debug)'
+	@echo 'make test                       install what the tests need, run all of them'
+	@echo 'make lint                       formatting, clippy, licences, shell scripts'
+	@echo 'make demo [KEEP=1]              a guest from definition to shutdown, over a private bus'
+	@echo 'make bench                      run the benchmarks'
+	@echo 'make install [DESTDIR=] [PREFIX=/usr]'
+	@echo 'make uninstall                  the same arguments'
+	@echo
+	@echo 'Artefacts go to $(CARGO_TARGET_DIR) (CARGO_TARGET_DIR changes it).'
+
+build:
+	tests/testbed/install-packages --build
+	$(CARGO) build --locked --profile $(cargo_profile) -p virtbusd
+
+test:
+	tests/testbed/run-tests
+
+lint:
+	tests/testbed/install-packages --build
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --workspace --all-features check; \
+	else echo 'lint: cargo-deny is not installed, licences and advisories are not checked'; fi
+	@for script in $(scripts); do bash -n "$$script" || exit 1; done
+	@if command -v shellcheck >/dev/null; then shellcheck -S warning $(scripts); \
+	else echo 'lint: shellcheck is not installed, scripts are only parsed'; fi
+
+scripts = .ci/run tests/demo $(addprefix tests/testbed/,install-packages run-tests tiny-guest boot-systemd boot-vm)
+
+bench:
+	tests/testbed/install-packages --build
+	$(CARGO) bench --workspace --locked
+
+demo:
+	tests/demo $(if $(KEEP),--keep)
+
+# --- installing ---------------------------------------------------------------------------
+# source:target below DESTDIR; a source that ends in .in is filled from the names above.
+files = \
+	data/systemd/virtbusd.service.in:$(unitdir)/virtbusd.service \
+	data/systemd/virtbusd-user.service.in:$(userunitdir)/virtbusd.service \
+	data/dbus/org.libvirt.service.in:$(sharedir)/dbus-1/system-services/org.libvirt.service \
+	data/dbus/org.virtbus.service.in:$(sharedir)/dbus-1/system-services/org.virtbus.service \
+	data/dbus/org.libvirt-session.service.in:$(sharedir)/dbus-1/services/org.libvirt.service \
+	data/dbus/org.virtbus-session.service.in:$(sharedir)/dbus-1/services/org.virtbus.service \
+	data/sysusers.d/virtbus.conf:$(sysusersdir)/virtbus.conf \
+	data/tmpfiles.d/virtbus.conf:$(tmpfilesdir)/virtbus.conf \
+	$(foreach conf,$(wildcard dbus-policy/*.conf),$(conf):$(sharedir)/dbus-1/system.d/$(notdir $(conf))) \
+	$(foreach policy,$(wildcard dbus-policy/*.policy),$(policy):$(sharedir)/polkit-1/actions/$(notdir $(policy))) \
+	$(foreach rules,$(wildcard dbus-policy/*.rules),$(rules):$(sharedir)/doc/virtbus/examples/$(notdir $(rules)))
+
+# Builds only when there is nothing to install, so that `sudo make install` needs no toolchain.
+install:
+	@test -x '$(binary)' || $(MAKE) --no-print-directory build
+	$(INSTALL) -D -m 755 '$(binary)' '$(DESTDIR)$(bindir)/virtbusd'
+	@set -e; for pair in $(files); do \
+		source=$${pair%%:*}; target='$(DESTDIR)'$${pair#*:}; echo "install $$target"; \
+		$(INSTALL) -D -m 644 "$$source" "$$target"; \
+		case $$source in *.in) sed 's|@bindir@|$(bindir)|g; s|@sharedir@|$(sharedir)|g' "$$source" > "$$target";; esac; \
+	done
+	@test -n '$(DESTDIR)' || echo 'Now run: systemd-sysusers && systemd-tmpfiles --create virtbus.conf && systemctl daemon-reload && systemctl reload dbus'
+
+uninstall:
+	rm -f '$(DESTDIR)$(bindir)/virtbusd'
+	@set -e; for pair in $(files); do target='$(DESTDIR)'$${pair#*:}; echo "rm $$target"; rm -f "$$target"; done

@@ -1,0 +1,26 @@
+//! The harness of the end-to-end tests: a private bus, the built daemon on it, real guests.
+//!
+//! A test starts a [`Testbed`] (bus, daemon, directory), talks to it as any client would
+//! through [`client::Client`], and waits for outside facts with [`wait::wait_for`]. What was
+//! started is ended by its pid when its value is dropped, also when the test panics, and
+//! [`leaks`] tells what a daemon left behind. No test touches the system's own bus, libvirt
+//! or network, and none knows anything of the daemon that a client could not know: this
+//! crate depends on none of the others.
+
+pub mod bus;
+pub mod client;
+pub mod daemon;
+pub mod domain_xml;
+pub mod guest;
+pub mod leaks;
+pub mod need;
+pub mod testbed;
+pub mod wait;
+
+pub use bus::PrivateBus;
+pub use client::{CallError, Client};
+pub use daemon::Daemon;
+pub use domain_xml::DomainXml;
+pub use guest::GuestImage;
+pub use testbed::Testbed;
+pub use virtbus_skip::skip;

@@ -7,6 +7,11 @@
 
 pub mod cmd;
 pub mod process;
+#[expect(
+    unsafe_code,
+    reason = "tokio registers foreign descriptors by an unsafe call only; this makes it a safe one"
+)]
+pub mod readiness;
 
 #[cfg(test)]
 mod test_utils;

@@ -1,1 +1,43 @@
-//! (being built)
+//! `#[derive(Xml)]`: an implementation of `virtbus_xml::Content` from the shape of a type.
+//!
+//! On the fields of a struct, in the order in which they are written:
+//!
+//! | attribute | the field is |
+//! |---|---|
+//! | `#[xml(attr)]`, `#[xml(attr = "name")]` | an attribute: `T` required, `Option<T>` not |
+//! | `#[xml(child)]`, `#[xml(child = "name")]` | a child element: `T`, `Option<T>`, `Vec<T>` |
+//! | `#[xml(text_child)]` | a child element with text only: `T`, `Option<T>`, `Vec<T>` |
+//! | `#[xml(child_attr = "child/attribute")]` | the only attribute of a child: `T`, `Option<T>`, `Vec<T>` |
+//! | `#[xml(flag)]` | `bool`: an empty child that is there or not |
+//! | `#[xml(text)]` | the element's own text: `T`, `Option<T>` |
+//! | `#[xml(flat)]` | a part without an element of its own |
+//!
+//! and besides these `late` (write the children of this field after all others), `wrap = "name"`
+//! (the children stand in one more element, which is absent if they are), `skip_empty` (an element
+//! that would be empty is not written), `when = path` (a function of `&Self` and the flags that says
+//! whether to write it).
+//!
+//! An enum has `#[xml(tag = "type")]`: that attribute chooses the variant, whose contents stand in the
+//! same element, or with `body = "source"` in a child of it. `default` on a variant chooses it when
+//! the attribute is absent.
+//!
+//! The macro knows nothing of name spaces and makes no defaults; what does not fit is written by hand.
+
+mod fields;
+mod structs;
+mod tagged;
+
+use proc_macro::TokenStream;
+use syn::{Data, DeriveInput, Error, parse_macro_input};
+
+/// Derives `virtbus_xml::Content`; see the crate's documentation for the attributes.
+#[proc_macro_derive(Xml, attributes(xml))]
+pub fn derive_xml(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let output = match &input.data {
+        Data::Struct(data) => structs::derive(&input, data),
+        Data::Enum(data) => tagged::derive(&input, data),
+        Data::Union(_) => Err(Error::new_spanned(&input, "a union cannot be an element")),
+    };
+    output.unwrap_or_else(Error::into_compile_error).into()
+}

@@ -1,1 +1,38 @@
-//! (being built)
+//! The XML kernel under `virtbus-conf`: an arena DOM, a writer in libvirt's style, value types, and
+//! the [`Content`] trait that the `Xml` derive fills in.
+//!
+//! A document is read into a [`Document`] first; types then take what they know out of it by name,
+//! and what nobody took is the list of unknowns. Nothing in here knows a domain or a network, fills
+//! in a default, or opens a file. There are no DTDs, no external entities and no XPath.
+
+#![forbid(unsafe_code)]
+
+mod bitset;
+mod build;
+mod content;
+mod dom;
+mod error;
+mod fragment;
+mod names;
+mod numbers;
+mod scaled;
+mod text;
+mod value;
+mod writer;
+
+pub use bitset::BitSet;
+pub use build::Limits;
+pub use content::Content;
+pub use dom::{Attribute, Document, Leftover, Node};
+#[doc(hidden)]
+pub fn one_of(names: &[&str]) -> std::borrow::Cow<'static, str> {
+    names::one_of(names)
+}
+
+pub use error::{ErrorKind, Result, XmlError};
+pub use fragment::{Fragment, FragmentNode};
+pub use numbers::{Hex, OctalMode};
+pub use scaled::{Bytes, Kib, ParseUnitError, Scaled, scale_factor};
+pub use value::{OnOff, Value, YesNo};
+pub use virtbus_xml_derive::Xml;
+pub use writer::{Flags, Writer};

@@ -1,0 +1,190 @@
+//! What `#[derive(Xml)]` makes of a type.
+
+use virtbus_xml::{Content, Document, ErrorKind, Flags, Hex, Kib, OnOff, Xml, XmlError, xml_names};
+
+xml_names! {
+    /// Where a disk is attached.
+    pub enum Bus {
+        Ide = "ide",
+        Scsi = "scsi" | "SCSI",
+    }
+}
+
+#[derive(Xml, Debug, Clone, PartialEq)]
+struct FileSource {
+    #[xml(attr)]
+    file: Option<String>,
+    #[xml(text_child = "slice", wrap = "slices")]
+    slices: Vec<u32>,
+}
+
+#[derive(Xml, Debug, Clone, PartialEq)]
+struct DevSource {
+    #[xml(attr)]
+    dev: String,
+}
+
+#[derive(Xml, Debug, Clone, PartialEq)]
+#[xml(tag = "type", body = "source")]
+enum Source {
+    #[xml("file", default)]
+    File(FileSource),
+    #[xml("block")]
+    Block(DevSource),
+    #[xml("none")]
+    None,
+}
+
+#[derive(Xml, Debug, Clone, PartialEq)]
+#[xml(tag = "type")]
+enum Address {
+    #[xml("pci")]
+    Pci(Pci),
+    #[xml("unassigned")]
+    Unassigned,
+}
+
+#[derive(Xml, Debug, Clone, PartialEq)]
+struct Pci {
+    #[xml(attr)]
+    bus: Hex<2>,
+}
+
+#[derive(Xml, Debug, Clone, PartialEq)]
+struct Disk {
+    #[xml(flat, late)]
+    source: Source,
+    #[xml(attr)]
+    bus: Bus,
+    #[xml(attr)]
+    copy_on_read: Option<OnOff>,
+    #[xml(flag)]
+    readonly: bool,
+    #[xml(child_attr = "alias/name", when = live)]
+    alias: Option<String>,
+    #[xml(child)]
+    size: Kib,
+    #[xml(child)]
+    address: Option<Address>,
+}
+
+fn live(_: &Disk, flags: Flags) -> bool {
+    !flags.contains(Flags::INACTIVE)
+}
+
+fn read(text: &str) -> Result<Disk, XmlError> {
+    Document::parse(text)?.read("disk")
+}
+
+const WHOLE: &str = "<disk type='file' bus='scsi' copy_on_read='on'>
+  <readonly/>
+  <alias name='d&apos;0'/>
+  <size unit='KiB'>1024</size>
+  <address type='pci' bus='0x0a'/>
+  <source file='/a'>
+    <slices>
+      <slice>1</slice>
+      <slice>2</slice>
+    </slices>
+  </source>
+</disk>
+";
+
+#[test]
+fn round_trip() {
+    let disk = read(WHOLE).unwrap();
+    assert_eq!(disk.to_xml("disk", Flags::empty()), WHOLE);
+    assert_eq!(
+        disk.source,
+        Source::File(FileSource {
+            file: Some("/a".to_owned()),
+            slices: vec![1, 2]
+        })
+    );
+    assert!(!disk.to_xml("disk", Flags::INACTIVE).contains("alias"));
+}
+
+#[test]
+fn order_of_input_does_not_matter_and_absence_is_kept() {
+    let disk =
+        read("<disk bus='SCSI'><address type='unassigned'/><size unit='MiB'>1</size></disk>")
+            .unwrap();
+    assert_eq!(
+        disk.to_xml("disk", Flags::empty()),
+        "<disk type='file' bus='scsi'>\n  <size unit='KiB'>1024</size>\n  <address type='unassigned'/>\n</disk>\n"
+    );
+    let disk = read("<disk bus='ide' type='none'><source file='x'/><size>1</size></disk>").unwrap();
+    assert_eq!((disk.source.as_str(), disk.readonly), ("none", false));
+}
+
+#[test]
+fn errors_name_element_and_attribute() {
+    let cases = [
+        (
+            "<disk><size>1</size></disk>",
+            ErrorKind::Missing,
+            "disk",
+            Some("bus"),
+        ),
+        (
+            "<disk bus='x'><size>1</size></disk>",
+            ErrorKind::Invalid,
+            "disk",
+            Some("bus"),
+        ),
+        ("<disk bus='ide'/>", ErrorKind::Missing, "disk", None),
+        (
+            "<disk bus='ide' type='block'><size>1</size></disk>",
+            ErrorKind::Missing,
+            "source",
+            Some("dev"),
+        ),
+        (
+            "<disk bus='ide' type='tape'><size>1</size></disk>",
+            ErrorKind::Invalid,
+            "disk",
+            Some("type"),
+        ),
+        (
+            "<disk bus='ide'><size>x</size></disk>",
+            ErrorKind::Invalid,
+            "size",
+            None,
+        ),
+        (
+            "<disk bus='ide'><size>1</size><address/></disk>",
+            ErrorKind::Missing,
+            "address",
+            Some("type"),
+        ),
+        (
+            "<disk bus='ide'><size>1</size><address type='pci' bus='0x'/></disk>",
+            ErrorKind::Invalid,
+            "address",
+            Some("bus"),
+        ),
+        ("<other/>", ErrorKind::Invalid, "other", None),
+    ];
+    for (text, kind, element, attribute) in cases {
+        let e = read(text).expect_err(text);
+        assert_eq!(
+            (e.kind(), e.element(), e.attribute()),
+            (kind, Some(element), attribute),
+            "{e}"
+        );
+        assert_eq!(e.line(), Some(1));
+    }
+    let message = read("<disk bus='x'/>").unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "line 1, column 7: attribute 'bus' of <disk>: 'x' is not one of 'ide', 'scsi'"
+    );
+}
+
+#[test]
+fn every_name_goes_both_ways() {
+    for bus in Bus::ALL {
+        assert_eq!(Bus::from_name(bus.as_str()), Some(bus));
+    }
+    assert_eq!(Address::NAMES, ["pci", "unassigned"]);
+}

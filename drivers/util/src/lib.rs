@@ -6,6 +6,7 @@
 //! `spawn_blocking`.
 
 pub mod cmd;
+pub mod file;
 pub mod process;
 #[expect(
     unsafe_code,

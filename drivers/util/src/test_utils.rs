@@ -24,3 +24,22 @@ pub(crate) fn skip(test: &str, reason: &str) {
         writeln!(log, "{test}: {reason}").unwrap();
     }
 }
+
+/// A tmpfs of a few kilobytes, unmounted when dropped.
+pub(crate) struct TinyDisk(std::path::PathBuf);
+
+impl TinyDisk {
+    /// Mounts it on `dir`, or answers `None` where that is not allowed.
+    pub(crate) fn mount(dir: &std::path::Path, kilobytes: u32) -> Option<Self> {
+        let size = std::ffi::CString::new(format!("size={kilobytes}k")).unwrap();
+        let flags = rustix::mount::MountFlags::empty();
+        rustix::mount::mount("tmpfs", dir, "tmpfs", flags, Some(size.as_c_str())).ok()?;
+        Some(Self(dir.to_owned()))
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH).unwrap();
+    }
+}

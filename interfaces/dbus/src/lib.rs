@@ -1,1 +1,43 @@
-//! (being built)
+//! The `org.libvirt.*` objects: turns a message into one call of the driver API, and its answer back into a message.
+//!
+//! There is no policy here and no state beyond the table of connections: who may do what is decided behind
+//! [`virtbus_api::access::Guard`], what is known of an object by its driver. zbus carries the messages; its object
+//! server is not used, since it would answer properties without asking anybody and introspect ten thousand objects
+//! in one reply. The way of a message:
+//!
+//! ```text
+//! dispatch ── finds the sender (peers) and the object (tree)
+//!    │        finds the member (declare: one table per interface)
+//!    ├─ standard/*     Introspectable, Properties, ObjectManager, Peer: answered once for all objects
+//!    └─ interfaces/*   decode → authorize → driver → reply
+//! outbox ── replies and signals leave in one order
+//! signals ── the drivers' events as signals
+//! ```
+
+mod declare;
+mod dispatch;
+mod error;
+mod interfaces;
+mod invocation;
+mod outbox;
+mod peers;
+mod quirks;
+mod signals;
+mod standard;
+mod tree;
+mod value;
+
+pub use dispatch::{Limits, Service};
+pub use tree::ROOT;
+
+/// The name that libvirt-dbus owns; calls to it are answered as libvirt-dbus would.
+pub const BUS_NAME: &str = "org.libvirt";
+
+/// The second name: the same objects, answered as the D-Bus specification asks.
+pub const PLAIN_BUS_NAME: &str = "org.virtbus";
+
+/// Introspection of every interface with its documentation, as installed: file name and XML.
+#[must_use]
+pub fn documents() -> Vec<(String, String)> {
+    standard::introspect::documents()
+}

@@ -65,6 +65,12 @@ impl Guard {
         Ok(Grant { _made_by_guard: () })
     }
 
+    /// Whether answers can differ between two objects of the class.
+    #[must_use]
+    pub fn tells_apart(&self, class: super::ObjectClass) -> bool {
+        self.authorizer.tells_apart(class)
+    }
+
     /// Leaves those of `objects` that the caller may see in the answer of `call`.
     pub async fn filter<T: Object>(&self, caller: &Caller, call: Call, objects: Vec<T>) -> Vec<T> {
         let Some(permission) = call.filter() else {
@@ -120,13 +126,20 @@ fn denied(permission: Permission, verdict: Verdict) -> Error {
 
 /// Proof that somebody asked before a call was made.
 ///
-/// Made by [`Guard::require`] and by [`Grant::internal`], and by nothing else.
+/// Made by [`Guard::require`], [`Grant::identify`] and [`Grant::internal`], and by nothing else.
 #[derive(Debug)]
 pub struct Grant {
     _made_by_guard: (),
 }
 
 impl Grant {
+    /// A grant to find out which object a call is about, before anybody can be asked about it. Nothing of what is
+    /// found may be shown to the caller under it.
+    #[must_use]
+    pub const fn identify() -> Self {
+        Self { _made_by_guard: () }
+    }
+
     /// A grant for what the daemon does of its own accord (autostart, recovery), which is logged.
     #[must_use]
     pub fn internal(reason: &str) -> Self {
@@ -153,7 +166,7 @@ impl<T: ?Sized> Guarded<T> {
 
     /// What is inside, for whoever has been granted the call.
     #[must_use]
-    pub fn open(&self, _: &Grant) -> &T {
+    pub fn open<'a>(&'a self, _: &Grant) -> &'a T {
         &self.0
     }
 }

@@ -48,6 +48,25 @@ impl Error {
         )
     }
 
+    /// There is no such domain; `which` says how it was looked for. Clients match on how the text begins.
+    pub fn no_domain(which: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorCode::NoDomain,
+            ErrorDomain::Dom,
+            format!("Domain not found: {which}"),
+        )
+    }
+
+    /// The object is not in a state in which this can be done.
+    pub fn operation_invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::OperationInvalid, ErrorDomain::None, message)
+    }
+
+    /// Something that must hold does not; the message is for whoever mends the daemon.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InternalError, ErrorDomain::None, message)
+    }
+
     /// An argument is out of its range; `message` names it.
     pub fn invalid_argument(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidArg, ErrorDomain::None, message)

@@ -1,0 +1,196 @@
+//! How an interface is declared: one table of members with signature, documentation and permission, and the macro
+//! that writes it.
+//!
+//! Everything else comes from the table: introspection, `Properties`, `ObjectManager`, authorization, signals'
+//! names. A member names the [`Call`] that it makes, and the call's permissions stand in the API crate's table; so a member
+//! without a permission cannot be written.
+
+use futures_util::future::BoxFuture;
+use virtbus_api::Result;
+use virtbus_api::access::Call;
+use zbus::Signature;
+
+use crate::invocation::Invocation;
+use crate::tree::View;
+use crate::value::Value;
+
+/// An argument of a method or signal.
+#[derive(Debug)]
+pub(crate) struct Arg {
+    pub(crate) name: &'static str,
+    pub(crate) signature: &'static Signature,
+}
+
+/// Runs a method: decodes, authorizes, calls the driver, encodes.
+pub(crate) type Run = fn(Invocation) -> BoxFuture<'static, Result<zbus::Message>>;
+
+/// A method.
+#[derive(Debug)]
+pub(crate) struct Method {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static [&'static str],
+    pub(crate) ins: &'static [Arg],
+    pub(crate) outs: &'static [Arg],
+    /// Whether it only reads: reads do not keep their place in the order of calls.
+    pub(crate) reads: bool,
+    pub(crate) run: Run,
+}
+
+/// Whether and how a property announces that it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Emits {
+    /// By `PropertiesChanged`, with the value.
+    Value,
+    /// Never: it does not change while the object lives.
+    Const,
+    /// Never, though it may change.
+    Nothing,
+}
+
+impl Emits {
+    /// The value of `org.freedesktop.DBus.Property.EmitsChangedSignal`.
+    pub(crate) const fn annotation(self) -> &'static str {
+        match self {
+            Self::Value => "true",
+            Self::Const => "const",
+            Self::Nothing => "false",
+        }
+    }
+}
+
+/// A property, read from the object's view.
+#[derive(Debug)]
+pub(crate) struct Property {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static [&'static str],
+    pub(crate) signature: &'static Signature,
+    pub(crate) emits: Emits,
+    /// The call whose permissions reading needs.
+    pub(crate) call: Call,
+    pub(crate) get: fn(&View) -> Result<Value<'_>>,
+    pub(crate) set: Option<Run>,
+}
+
+/// A signal.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static [&'static str],
+    pub(crate) args: &'static [Arg],
+}
+
+/// An interface.
+#[derive(Debug)]
+pub(crate) struct Interface {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static [&'static str],
+    pub(crate) methods: &'static [Method],
+    pub(crate) properties: &'static [Property],
+    pub(crate) signals: &'static [Signal],
+}
+
+impl Interface {
+    /// The method of this name.
+    pub(crate) fn method(&self, name: &str) -> Option<&'static Method> {
+        self.methods.iter().find(|method| method.name == name)
+    }
+
+    /// The property of this name.
+    pub(crate) fn property(&self, name: &str) -> Option<&'static Property> {
+        self.properties.iter().find(|property| property.name == name)
+    }
+}
+
+/// Declares an interface as a `static` table.
+///
+/// ```text
+/// interface! {
+///     /// Documentation, which introspection and the manual show.
+///     DOMAIN = "org.libvirt.Domain", view DomainView, flags;
+///     methods {
+///         /// What it does.
+///         read GetState(flags: u32) -> (state: (i32, i32)): DomainGetState => get_state;
+///         write Create(flags: u32) -> (): DomainCreate => create;
+///     }
+///     properties {
+///         /// What it tells.
+///         Active: bool, emits Value: DomainIsActive => |view| view.is_active().into();
+///     }
+///     signals {
+///         /// When it comes.
+///         Reboot();
+///     }
+/// }
+/// ```
+///
+/// Handlers are `async fn(Context<'_>, arguments…) -> Result<answer>`, the answer a tuple if there are several values.
+/// The identifier `flags` in the head names the argument that permissions look at.
+macro_rules! interface {
+    (
+        $(#[doc = $doc:literal])*
+        $table:ident = $name:literal, view $view:ty, $flags:ident;
+        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? => $handler:path;)* }
+        properties { $($(#[doc = $pdoc:literal])* $property:ident: $ptype:ty, emits $emits:ident: $pcall:ident => $get:expr $(, set $scall:ident => $set:path)?;)* }
+        signals { $($(#[doc = $sdoc:literal])* $signal:ident($($sarg:ident: $stype:ty),*);)* }
+    ) => {
+        $(#[doc = $doc])*
+        pub(crate) static $table: $crate::declare::Interface = $crate::declare::Interface {
+            name: $name,
+            doc: &[$($doc),*],
+            methods: &[$($crate::declare::Method {
+                name: stringify!($method),
+                doc: &[$($mdoc),*],
+                ins: &[$($crate::declare::Arg { name: stringify!($arg), signature: <$type as zbus::Type>::SIGNATURE }),*],
+                outs: &[$($crate::declare::Arg { name: stringify!($out), signature: <$otype as zbus::Type>::SIGNATURE }),*],
+                reads: $crate::declare::interface!(@reads $kind),
+                run: |invocation| Box::pin(async move {
+                    #[allow(unused_variables, reason = "not every method has flags")]
+                    let $flags: u32 = 0;
+                    let ($($arg,)*): ($($type,)*) = invocation.arguments()?;
+                    let arguments = virtbus_api::access::Arguments {
+                        flags: $flags,
+                        named: $crate::declare::interface!(@named $($named)?),
+                    };
+                    let grant = invocation.require(virtbus_api::access::Call::$call, arguments).await?;
+                    let answer = invocation.enter($handler(invocation.context(&grant), $($arg),*)).await?;
+                    invocation.reply(&$crate::declare::interface!(@body answer, $($out),*))
+                }),
+            }),*],
+            properties: &[$($crate::declare::Property {
+                name: stringify!($property),
+                doc: &[$($pdoc),*],
+                signature: <$ptype as zbus::Type>::SIGNATURE,
+                emits: $crate::declare::Emits::$emits,
+                call: virtbus_api::access::Call::$pcall,
+                get: |view| {
+                    let get: fn(&$view) -> virtbus_api::Result<$crate::value::Value<'_>> = $get;
+                    get(<$view as $crate::tree::OfView>::of(view)?)
+                },
+                set: $crate::declare::interface!(@set $ptype $(, $scall, $set)?),
+            }),*],
+            signals: &[$($crate::declare::Signal {
+                name: stringify!($signal),
+                doc: &[$($sdoc),*],
+                args: &[$($crate::declare::Arg { name: stringify!($sarg), signature: <$stype as zbus::Type>::SIGNATURE }),*],
+            }),*],
+        };
+    };
+    (@reads read) => { true };
+    (@reads write) => { false };
+    (@named) => { None };
+    (@named $named:ident) => { Some((stringify!($named), $named)) };
+    (@body $answer:ident,) => { { let () = $answer; } };
+    (@body $answer:ident, $out:ident) => { ($answer,) };
+    (@body $answer:ident, $($out:ident),*) => { $answer };
+    (@set $type:ty) => { None };
+    (@set $type:ty, $call:ident, $set:path) => {
+        Some(|invocation| Box::pin(async move {
+            let value: $type = invocation.property_value()?;
+            let grant = invocation.require(virtbus_api::access::Call::$call, Default::default()).await?;
+            invocation.enter($set(invocation.context(&grant), value)).await?;
+            invocation.reply(&())
+        }))
+    };
+}
+
+pub(crate) use interface;

@@ -1,0 +1,177 @@
+//! `org.freedesktop.DBus.Introspectable`: one object at a time, its children by name only.
+//!
+//! The XML comes from the interface tables, documentation included, and so cannot differ from what is served.
+
+use std::fmt::Write;
+
+use virtbus_api::access::{Caller, Grant, Permission};
+use zbus::Message;
+
+use crate::declare::{Arg, Emits, Interface};
+use crate::dispatch::{Received, find_object, interface_at, unknown_object};
+use crate::error::Failure;
+use crate::interfaces::connect::CONNECT;
+use crate::invocation::reply;
+use crate::standard::{objects, properties};
+use crate::tree::{Kind, Place, Target, uuid_element};
+
+pub(crate) const NAME: &str = "org.freedesktop.DBus.Introspectable";
+
+const HEAD: &str = "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n\
+                    \"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n";
+
+pub(crate) async fn answer(received: &Received, place: Place<'_>, path: &str) -> Result<Message, Failure> {
+    let children = children(received, place, path).await?;
+    if interface_at(place).is_some() {
+        find_object(&received.shared, place, path).await?;
+    }
+    let mut xml = String::from(HEAD);
+    xml.push_str("<node>\n");
+    if let Some(interface) = interface_at(place) {
+        write_interface(&mut xml, interface);
+    }
+    write_standard(&mut xml, place);
+    for child in children {
+        let _ = writeln!(xml, "  <node name=\"{}\"/>", escape(&child));
+    }
+    xml.push_str("</node>\n");
+    Ok(reply(&received.message, &(xml,))?)
+}
+
+async fn children(received: &Received, place: Place<'_>, path: &str) -> Result<Vec<String>, Failure> {
+    match place {
+        Place::Above { child } => Ok(vec![child.to_owned()]),
+        Place::Root => Ok(received.shared.nodes().iter().map(|node| node.name.to_owned()).collect()),
+        Place::Connection(name) => {
+            received.shared.node(name).ok_or_else(|| unknown_object(path))?;
+            Ok(Kind::ALL.iter().map(|kind| kind.segment().to_owned()).collect())
+        }
+        Place::Folder(name, Kind::Domain) => {
+            let node = received.shared.node(name).ok_or_else(|| unknown_object(path))?;
+            let Some(domains) = node.connection.open(&Grant::identify()).domains() else { return Ok(Vec::new()) };
+            let views = domains.views().await?;
+            let targets = views.iter().map(|view| Target::Domain { driver: node.name, id: view.id.clone() }).collect();
+            let caller = Caller { interactive: false, ..received.caller().await };
+            let visible = received.shared.guard.visible(&caller, Permission::DomainGetattr, targets).await;
+            let mut names = Vec::with_capacity(visible.len());
+            for target in &visible {
+                names.push(uuid_element(target.domain()?.uuid));
+            }
+            Ok(names)
+        }
+        Place::Object(..) => Ok(Vec::new()),
+    }
+}
+
+/// Every interface of ours as a document of its own: file name and XML.
+pub(crate) fn documents() -> Vec<(String, String)> {
+    let interfaces = std::iter::once(&CONNECT).chain(Kind::ALL.iter().map(|kind| kind.interface()));
+    interfaces
+        .map(|interface| {
+            let mut xml = String::from(HEAD);
+            xml.push_str("<node>\n");
+            write_interface(&mut xml, interface);
+            xml.push_str("</node>\n");
+            (format!("{}.xml", interface.name), xml)
+        })
+        .collect()
+}
+
+fn write_interface(xml: &mut String, interface: &Interface) {
+    let _ = writeln!(xml, "  <interface name=\"{}\">", interface.name);
+    write_doc(xml, 4, interface.doc);
+    for property in interface.properties {
+        let access = if property.set.is_some() { "readwrite" } else { "read" };
+        let _ = writeln!(
+            xml,
+            "    <property name=\"{}\" type=\"{}\" access=\"{access}\">",
+            property.name, property.signature
+        );
+        write_doc(xml, 6, property.doc);
+        if property.emits != Emits::Value {
+            let _ = writeln!(
+                xml,
+                "      <annotation name=\"org.freedesktop.DBus.Property.EmitsChangedSignal\" value=\"{}\"/>",
+                property.emits.annotation()
+            );
+        }
+        xml.push_str("    </property>\n");
+    }
+    for method in interface.methods {
+        let _ = writeln!(xml, "    <method name=\"{}\">", method.name);
+        write_doc(xml, 6, method.doc);
+        write_args(xml, method.ins, Some("in"));
+        write_args(xml, method.outs, Some("out"));
+        xml.push_str("    </method>\n");
+    }
+    for signal in interface.signals {
+        let _ = writeln!(xml, "    <signal name=\"{}\">", signal.name);
+        write_doc(xml, 6, signal.doc);
+        write_args(xml, signal.args, None);
+        xml.push_str("    </signal>\n");
+    }
+    xml.push_str("  </interface>\n");
+}
+
+fn write_doc(xml: &mut String, indent: usize, doc: &[&str]) {
+    if doc.is_empty() {
+        return;
+    }
+    let text = doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n");
+    let _ = writeln!(
+        xml,
+        "{:indent$}<annotation name=\"org.gtk.GDBus.DocString\" value=\"{}\"/>",
+        "",
+        escape(text.trim())
+    );
+}
+
+fn write_args(xml: &mut String, args: &[Arg], direction: Option<&str>) {
+    for arg in args {
+        let direction = direction.map(|direction| format!(" direction=\"{direction}\"")).unwrap_or_default();
+        let _ = writeln!(xml, "      <arg name=\"{}\" type=\"{}\"{direction}/>", arg.name, arg.signature);
+    }
+}
+
+/// The standard interfaces of an object, which clients such as `busctl` read from here.
+fn write_standard(xml: &mut String, place: Place<'_>) {
+    xml.push_str(
+        "  <interface name=\"org.freedesktop.DBus.Introspectable\">\n    \
+           <method name=\"Introspect\">\n      <arg name=\"xml_data\" type=\"s\" direction=\"out\"/>\n    </method>\n  \
+         </interface>\n  \
+         <interface name=\"org.freedesktop.DBus.Peer\">\n    <method name=\"Ping\"/>\n    \
+           <method name=\"GetMachineId\">\n      <arg name=\"machine_uuid\" type=\"s\" direction=\"out\"/>\n    </method>\n  \
+         </interface>\n",
+    );
+    if interface_at(place).is_some() {
+        let _ = write!(
+            xml,
+            "  <interface name=\"{}\">\n    <method name=\"Get\">\n      <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n      \
+             <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n      <arg name=\"value\" type=\"v\" direction=\"out\"/>\n    </method>\n    \
+             <method name=\"GetAll\">\n      <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n      \
+             <arg name=\"properties\" type=\"a{{sv}}\" direction=\"out\"/>\n    </method>\n    \
+             <method name=\"Set\">\n      <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n      \
+             <arg name=\"property_name\" type=\"s\" direction=\"in\"/>\n      <arg name=\"value\" type=\"v\" direction=\"in\"/>\n    </method>\n    \
+             <signal name=\"PropertiesChanged\">\n      <arg name=\"interface_name\" type=\"s\"/>\n      \
+             <arg name=\"changed_properties\" type=\"a{{sv}}\"/>\n      <arg name=\"invalidated_properties\" type=\"as\"/>\n    </signal>\n  \
+             </interface>\n",
+            properties::NAME
+        );
+    }
+    if objects::is_at(place) {
+        let _ = write!(
+            xml,
+            "  <interface name=\"{}\">\n    <method name=\"GetManagedObjects\">\n      \
+             <arg name=\"objects\" type=\"a{{oa{{sa{{sv}}}}}}\" direction=\"out\"/>\n    </method>\n    \
+             <signal name=\"InterfacesAdded\">\n      <arg name=\"object\" type=\"o\"/>\n      \
+             <arg name=\"interfaces\" type=\"a{{sa{{sv}}}}\"/>\n    </signal>\n    \
+             <signal name=\"InterfacesRemoved\">\n      <arg name=\"object\" type=\"o\"/>\n      \
+             <arg name=\"interfaces\" type=\"as\"/>\n    </signal>\n  </interface>\n",
+            objects::NAME
+        );
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\n', "&#10;")
+}

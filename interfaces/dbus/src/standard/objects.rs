@@ -1,0 +1,189 @@
+//! `org.freedesktop.DBus.ObjectManager`: every object with its properties in one message, at [`ROOT`] and at each
+//! connection.
+//!
+//! The reply is serialized straight from the views. What the caller may not see is left out, objects and properties alike.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use virtbus_api::access::{Arguments, Caller, Grant, Permission};
+use virtbus_api::domain::DomainView;
+use virtbus_api::Uuid;
+use zbus::{Message, Signature, Type};
+
+use super::properties::Properties;
+use crate::declare::Property;
+use crate::dispatch::{Received, unknown_object};
+use crate::error::{Failure, Protocol};
+use crate::interfaces::connect::{CONNECT, ConnectView};
+use crate::interfaces::domain::DOMAIN;
+use crate::invocation::reply;
+use crate::tree::{Node, Place, Target, View};
+use crate::value::{Value, Wrapping};
+
+#[expect(unused_imports, reason = "named by the module's documentation")]
+use crate::tree::ROOT;
+
+pub(crate) const NAME: &str = "org.freedesktop.DBus.ObjectManager";
+
+/// Whether there is an object manager at a place.
+pub(crate) const fn is_at(place: Place<'_>) -> bool {
+    matches!(place, Place::Root | Place::Connection(_))
+}
+
+pub(crate) async fn answer(received: &Received, place: Place<'_>, path: &str) -> Result<Message, Failure> {
+    let nodes = match place {
+        Place::Root => received.shared.nodes(),
+        Place::Connection(name) => vec![received.shared.node(name).ok_or_else(|| unknown_object(path))?],
+        Place::Above { .. } | Place::Folder(..) | Place::Object(..) => {
+            return Err(Failure::protocol(Protocol::UnknownInterface, format!("{path} has no interface {NAME}")));
+        }
+    };
+    let caller = Caller { interactive: false, ..received.caller().await };
+    let mut objects = Vec::new();
+    for node in nodes {
+        if place == Place::Root {
+            objects.extend(connection_object(received, &caller, &node).await);
+        }
+        domain_objects(received, &caller, &node, &mut objects).await?;
+    }
+    Ok(reply(&received.message, &(Objects(&objects),))?)
+}
+
+/// An object of the answer.
+struct Managed {
+    path: String,
+    interface: &'static str,
+    view: View,
+    properties: Arc<[&'static Property]>,
+}
+
+async fn connection_object(received: &Received, caller: &Caller, node: &Node) -> Option<Managed> {
+    let target = Target::Connect { driver: node.name };
+    let mut properties = Vec::new();
+    for property in CONNECT.properties {
+        let granted = received.shared.guard.require(caller, property.call, Arguments::default(), &target).await;
+        if granted.is_ok() {
+            properties.push(property);
+        }
+    }
+    if properties.is_empty() {
+        return None;
+    }
+    let mut view = View::Connect(ConnectView::of(node.connection.open(&Grant::identify())));
+    view.prepare(node.connection.open(&Grant::identify()).host(), &properties).await;
+    Some(Managed { path: node.path.clone(), interface: CONNECT.name, view, properties: properties.into() })
+}
+
+async fn domain_objects(
+    received: &Received,
+    caller: &Caller,
+    node: &Node,
+    objects: &mut Vec<Managed>,
+) -> Result<(), Failure> {
+    // Shown are only those that the caller may see.
+    let Some(domains) = node.connection.open(&Grant::identify()).domains() else { return Ok(()) };
+    let views = domains.views().await?;
+    let seen = Seen::of(received, caller, node, Permission::DomainGetattr, &views).await;
+    let mut sets: Vec<(Vec<bool>, Arc<[&'static Property]>)> = Vec::new();
+    let mut allowed: Vec<(Permission, Seen)> = Vec::new();
+    for property in DOMAIN.properties {
+        for rule in property.call.rules() {
+            if !allowed.iter().any(|(permission, _)| *permission == rule.permission) {
+                allowed.push((rule.permission, Seen::of(received, caller, node, rule.permission, &views).await));
+            }
+        }
+    }
+    for view in views.into_iter().filter(|view| seen.has(view.id.uuid)) {
+        let uuid = view.id.uuid;
+        let may: Vec<bool> = allowed.iter().map(|(_, seen)| seen.has(uuid)).collect();
+        let properties = match sets.iter().find(|(set, _)| *set == may) {
+            Some((_, properties)) => Arc::clone(properties),
+            None => {
+                let has = |property: &&'static Property| {
+                    property.call.rules().iter().all(|rule| {
+                        allowed.iter().any(|(permission, seen)| *permission == rule.permission && seen.has(uuid))
+                    })
+                };
+                let properties: Arc<[_]> = DOMAIN.properties.iter().filter(has).collect();
+                sets.push((may, Arc::clone(&properties)));
+                properties
+            }
+        };
+        objects.push(Managed {
+            path: node.domain_path(uuid),
+            interface: DOMAIN.name,
+            view: View::Domain(view),
+            properties,
+        });
+    }
+    Ok(())
+}
+
+/// On which objects a caller has a permission.
+enum Seen {
+    All,
+    Some(HashSet<Uuid>),
+}
+
+impl Seen {
+    async fn of(
+        received: &Received,
+        caller: &Caller,
+        node: &Node,
+        permission: Permission,
+        views: &[Arc<DomainView>],
+    ) -> Self {
+        let targets = views.iter().map(|view| Target::Domain { driver: node.name, id: view.id.clone() }).collect();
+        let visible = received.shared.guard.visible(caller, permission, targets).await;
+        if visible.len() == views.len() {
+            return Self::All;
+        }
+        Self::Some(visible.iter().filter_map(|target| target.domain().ok()).map(|id| id.uuid).collect())
+    }
+
+    fn has(&self, uuid: Uuid) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(uuids) => uuids.contains(&uuid),
+        }
+    }
+}
+
+/// `a{oa{sa{sv}}}`.
+struct Objects<'a>(&'a [Managed]);
+
+impl Serialize for Objects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for object in self.0 {
+            let properties = Properties {
+                properties: &object.properties,
+                view: Some(&object.view),
+                wrapping: Wrapping::Once,
+            };
+            map.serialize_entry(&object.path, &Interfaces(object.interface, properties))?;
+        }
+        map.end()
+    }
+}
+
+impl Type for Objects<'_> {
+    const SIGNATURE: &'static Signature = &Signature::static_dict(&Signature::ObjectPath, Interfaces::SIGNATURE);
+}
+
+/// `a{sa{sv}}`: an object's one interface of ours. The standard ones have no properties and are left out.
+pub(crate) struct Interfaces<'a>(pub(crate) &'static str, pub(crate) Properties<'a>);
+
+impl Serialize for Interfaces<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.0, &self.1)?;
+        map.end()
+    }
+}
+
+impl Type for Interfaces<'_> {
+    const SIGNATURE: &'static Signature = &Signature::static_dict(&Signature::Str, Value::DICT);
+}

@@ -13,6 +13,7 @@ pub mod process;
     reason = "tokio registers foreign descriptors by an unsafe call only; this makes it a safe one"
 )]
 pub mod readiness;
+pub mod socket;
 
 #[cfg(test)]
 mod test_utils;

@@ -1,1 +1,3 @@
-//! (being built)
+//! The QEMU driver.
+
+pub mod monitor;

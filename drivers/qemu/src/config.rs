@@ -1,0 +1,134 @@
+//! What the driver is told when it is opened: where things live, as whom guests run, and its time limits.
+//!
+//! Nothing here reads a configuration file; the service does, and fills this in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Directories of the driver. Each is the driver's own and made when first needed.
+#[derive(Debug, Clone)]
+pub struct Dirs {
+    /// Definitions, kept for ever: `/etc/virtbus/qemu`.
+    pub config: PathBuf,
+    /// What must outlive a reboot beside the definitions (NVRAM, TPM state, saved memory): `/var/lib/virtbus/qemu`.
+    pub state: PathBuf,
+    /// What is gone after a reboot (status files, sockets): `/run/virtbus/qemu`.
+    pub run: PathBuf,
+    /// A log per guest: `/var/log/virtbus/qemu`.
+    pub log: PathBuf,
+    /// What can be made again (capabilities of emulators): `/var/cache/virtbus/qemu`.
+    pub cache: PathBuf,
+}
+
+impl Dirs {
+    /// Links to the definitions that are started with the host.
+    #[must_use]
+    pub fn autostart(&self) -> PathBuf {
+        self.config.join("autostart")
+    }
+
+    /// The folder of one running guest's sockets and files.
+    #[must_use]
+    pub fn guest(&self, id: u32, name: &str) -> PathBuf {
+        // A socket's path holds 107 bytes, so a long name is cut; the number keeps it unique.
+        let short: String = name.chars().take(20).collect();
+        self.run.join(format!("domain-{id}-{short}"))
+    }
+
+    /// The log of a guest.
+    #[must_use]
+    pub fn guest_log(&self, name: &str) -> PathBuf {
+        self.log.join(format!("{name}.log"))
+    }
+}
+
+/// As whom guests run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestUser {
+    /// The user's number.
+    pub uid: u32,
+    /// The main group's number.
+    pub gid: u32,
+    /// Further groups, such as `kvm`.
+    pub groups: Vec<u32>,
+}
+
+/// Limits on waiting. None of them is how long something takes; each is when waiting any longer helps nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// A job waits so long for the one before it.
+    pub job: Duration,
+    /// QEMU has so long to bring up its monitor.
+    pub start: Duration,
+    /// QEMU has so long to answer a command.
+    pub command: Duration,
+    /// QEMU has so long to end after it was asked nicely.
+    pub quit: Duration,
+    /// The kernel has so long to end QEMU.
+    pub kill: Duration,
+    /// The guest's agent has so long to answer.
+    pub agent: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            job: Duration::from_secs(30),
+            start: Duration::from_secs(60),
+            command: Duration::from_secs(10),
+            quit: Duration::from_secs(5),
+            kill: Duration::from_secs(30),
+            agent: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The driver's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The URI of the connection, `qemu:///system` or `qemu:///session`.
+    pub uri: String,
+    /// Where things live.
+    pub dirs: Dirs,
+    /// As whom guests run; `None`: as the daemon.
+    pub user: Option<GuestUser>,
+    /// Whether QEMU confines its own system calls.
+    pub seccomp: bool,
+    /// Directories in which emulators are looked for.
+    pub emulator_path: Vec<PathBuf>,
+    /// The address that graphics listen on unless the definition says otherwise.
+    pub vnc_listen: String,
+    /// The same for SPICE.
+    pub spice_listen: String,
+    /// Ports for graphics that ask for one automatically, first and last.
+    pub graphics_ports: (u16, u16),
+    /// Whether definitions marked so are started with the host.
+    pub autostart: bool,
+    /// Limits on waiting.
+    pub timeouts: Timeouts,
+}
+
+impl Config {
+    /// Settings with all directories below `root`, for a session or a test.
+    #[must_use]
+    pub fn below(root: &Path, uri: &str) -> Self {
+        Self {
+            uri: uri.to_owned(),
+            dirs: Dirs {
+                config: root.join("etc/qemu"),
+                state: root.join("lib/qemu"),
+                run: root.join("run/qemu"),
+                log: root.join("log/qemu"),
+                cache: root.join("cache/qemu"),
+            },
+            user: None,
+            seccomp: true,
+            emulator_path: vec!["/usr/bin".into(), "/usr/local/bin".into(), "/usr/libexec".into()],
+            vnc_listen: "127.0.0.1".to_owned(),
+            spice_listen: "127.0.0.1".to_owned(),
+            graphics_ports: (5900, 65535),
+            autostart: true,
+            timeouts: Timeouts::default(),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Every domain of the connection, by UUID and by name.
+//!
+//! A name or UUID is taken before anything is written, so two clients cannot define the same name at once; an entry that nothing
+//! came of is given back. What is in the table but neither defined nor running is not shown to anybody.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+
+use super::Domain;
+
+#[derive(Default)]
+struct Maps {
+    by_uuid: HashMap<Uuid, Arc<Domain>>,
+    by_name: HashMap<Arc<str>, Uuid>,
+}
+
+/// The domains of a connection.
+#[derive(Default)]
+pub(crate) struct Table {
+    maps: RwLock<Maps>,
+    last_id: AtomicU32,
+}
+
+impl Table {
+    /// The next number for a running domain; never one that was used since the daemon started.
+    pub(crate) fn next_id(&self) -> u32 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Makes sure that no later number is `id`, which a domain has that ran before the daemon.
+    pub(crate) fn id_in_use(&self, id: u32) {
+        self.last_id.fetch_max(id, Ordering::Relaxed);
+    }
+
+    /// Every domain, shown or not.
+    pub(crate) fn all(&self) -> Vec<Arc<Domain>> {
+        self.maps.read().unwrap_or_else(PoisonError::into_inner).by_uuid.values().cloned().collect()
+    }
+
+    /// The domain that is shown under this UUID.
+    pub(crate) fn get(&self, uuid: Uuid) -> Result<Arc<Domain>> {
+        let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
+        maps.by_uuid
+            .get(&uuid)
+            .filter(|domain| domain.snapshot().is_shown())
+            .cloned()
+            .ok_or_else(|| Error::no_domain(format!("none has the uuid {uuid}")))
+    }
+
+    /// The domain that is shown under this name.
+    pub(crate) fn get_by_name(&self, name: &str) -> Result<Arc<Domain>> {
+        let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
+        maps.by_name
+            .get(name)
+            .and_then(|uuid| maps.by_uuid.get(uuid))
+            .filter(|domain| domain.snapshot().is_shown())
+            .cloned()
+            .ok_or_else(|| Error::no_domain(format!("none is called '{name}'")))
+    }
+
+    /// The running domain with this number.
+    pub(crate) fn get_by_id(&self, id: u32) -> Result<Arc<Domain>> {
+        self.all()
+            .into_iter()
+            .find(|domain| domain.snapshot().view.id.id == Some(id))
+            .ok_or_else(|| Error::no_domain(format!("none runs with id {id}")))
+    }
+
+    /// The domain with both this UUID and this name, made if there is none.
+    ///
+    /// # Errors
+    /// `OperationFailed` if only one of the two fits another domain.
+    pub(crate) fn take(&self, uuid: Uuid, name: &str, make: impl FnOnce() -> Domain) -> Result<Arc<Domain>> {
+        let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
+        let taken = |message: String| Err(Error::new(ErrorCode::OperationFailed, ErrorDomain::Dom, message));
+        if let Some(domain) = maps.by_uuid.get(&uuid) {
+            let current = domain.name();
+            if &*current == name {
+                return Ok(Arc::clone(domain));
+            }
+            return taken(format!("the uuid {uuid} belongs to domain '{current}', not to '{name}'"));
+        }
+        if let Some(other) = maps.by_name.get(name) {
+            return taken(format!("a domain called '{name}' is there already, with the uuid {other}"));
+        }
+        let domain = Arc::new(make());
+        maps.by_name.insert(domain.name(), uuid);
+        maps.by_uuid.insert(uuid, Arc::clone(&domain));
+        Ok(domain)
+    }
+
+    /// Gives back the entry of a domain that is neither defined nor running.
+    pub(crate) fn give_back(&self, domain: &Arc<Domain>) {
+        let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
+        if domain.snapshot().is_shown() {
+            return;
+        }
+        if maps.by_uuid.get(&domain.uuid).is_some_and(|entry| Arc::ptr_eq(entry, domain)) {
+            maps.by_uuid.remove(&domain.uuid);
+            maps.by_name.remove(&*domain.name());
+        }
+    }
+}

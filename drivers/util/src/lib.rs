@@ -5,6 +5,7 @@
 //! kernel keeps. Functions that block say so; callers on an async runtime move them to
 //! `spawn_blocking`.
 
+pub mod cgroup;
 pub mod cmd;
 pub mod file;
 pub mod process;

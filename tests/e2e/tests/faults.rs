@@ -1,0 +1,279 @@
+//! The daemon or the emulator fails: definitions stay whole, guests are known or gone,
+//! nothing is left over, and whoever waits gets an answer.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Pid, Signal, kill_process};
+use virtbus_tests::client::Domain;
+use virtbus_tests::events::{STOPPED, STOPPED_CRASHED, STOPPED_FAILED};
+use virtbus_tests::wait::{patient, wait_for_async};
+use virtbus_tests::{Client, DomainEvents, DomainXml, Testbed, need, skip};
+
+/// What an idle machine needs at most for a guest to follow an order.
+const LIMIT: Duration = Duration::from_secs(12);
+
+const RUNNING: i32 = 1;
+const SHUTOFF: i32 = 5;
+const LIST_ACTIVE: u32 = 1;
+
+/// How often the daemon is killed; `VIRTBUS_FAULT_ROUNDS` changes it.
+const ROUNDS: u64 = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_killed_at_any_moment_loses_and_leaves_nothing() {
+    let ready = async {
+        need::qemu()?;
+        Testbed::start(&[]).await
+    };
+    let mut testbed = match ready.await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let mut random = Random::seeded();
+    let rounds = std::env::var("VIRTBUS_FAULT_ROUNDS").map_or(ROUNDS, |given| {
+        given.parse().expect("VIRTBUS_FAULT_ROUNDS is a number")
+    });
+    // A definition that nobody touches has to come through all of it unchanged.
+    let bystander = testbed
+        .client
+        .define(&firmware_guest("bystander").xml())
+        .await
+        .unwrap();
+    let bystander_xml = bystander.xml(0).await.unwrap();
+
+    // How long an undisturbed life takes is the span in which to strike.
+    let begin = Instant::now();
+    let trial = live(testbed.client.clone(), firmware_guest("trial")).await;
+    assert_eq!(trial, Ok(()), "undisturbed");
+    let span = begin.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
+
+    for round in 0..rounds {
+        let name = format!("round-{round}");
+        let guest = firmware_guest(&name);
+        let life = tokio::spawn(live(testbed.client.clone(), guest.clone()));
+        // The moment of the blow, and not a wait for anything.
+        tokio::time::sleep(Duration::from_micros(random.below(span))).await;
+        testbed.daemon.kill();
+        // What was under way ends in an error, as the daemon left the bus.
+        let _ = life.await.unwrap();
+        testbed.daemon.start(&testbed.client).await;
+
+        assert_eq!(bystander.xml(0).await.unwrap(), bystander_xml, "{name}");
+        wait_for_async("guests to be known or gone", LIMIT, async || {
+            let active = testbed.client.list(LIST_ACTIVE).await.unwrap();
+            (active.len() == testbed.daemon.children().len()).then_some(())
+        })
+        .await;
+        for path in testbed.client.list(0).await.unwrap() {
+            let domain = testbed.client.domain(&path);
+            let xml = domain.xml(0).await.unwrap();
+            assert!(xml.trim_end().ends_with("</domain>"), "{name}: {xml}");
+            if path != bystander.path() {
+                assert_eq!(
+                    path,
+                    guest.object_path(),
+                    "{name}: a guest of an earlier round"
+                );
+                assert!(xml.contains(&format!("<name>{name}</name>")), "{xml}");
+            }
+        }
+        remove(&testbed.client.domain(&guest.object_path())).await;
+        assert_eq!(
+            testbed.client.list(0).await.unwrap(),
+            [bystander.path()],
+            "{name}"
+        );
+    }
+    testbed.remove_all().await.unwrap();
+    testbed
+        .assert_nothing_left(&["round-", "trial", "bystander"])
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emulator_killed_from_outside_is_announced() {
+    let ready = async {
+        need::qemu()?;
+        Testbed::start(&[]).await
+    };
+    let testbed = match ready.await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let domain = testbed
+        .client
+        .define(&firmware_guest("victim").xml())
+        .await
+        .unwrap();
+    let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
+    domain.act("Create", 0).await.unwrap();
+    kill_process(emulator(&testbed, &domain), Signal::KILL).unwrap();
+
+    let stopped = events
+        .wait_for(domain.path(), STOPPED, Duration::from_secs(1))
+        .await;
+    assert!(
+        [STOPPED_CRASHED, STOPPED_FAILED].contains(&stopped.detail),
+        "{stopped:?}"
+    );
+    // Who hears of it and looks sees it.
+    assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
+    assert!(!domain.0.get::<bool>("Active").await.unwrap());
+    testbed.assert_nothing_left(&["victim"]).await;
+
+    domain.act("Create", 0).await.unwrap();
+    assert_eq!(domain.state().await.unwrap().0, RUNNING);
+    testbed.remove_all().await.unwrap();
+    testbed.assert_nothing_left(&["victim"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emulator_that_hangs_holds_up_only_its_own_callers() {
+    let ready = async {
+        need::qemu()?;
+        Testbed::start(&[]).await
+    };
+    let testbed = match ready.await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let client = &testbed.client;
+    let domain = client.define(&firmware_guest("hangs").xml()).await.unwrap();
+    domain.act("Create", 0).await.unwrap();
+    kill_process(emulator(&testbed, &domain), Signal::STOP).unwrap();
+
+    let callers: Vec<_> = (0..10)
+        .map(|_| {
+            let domain = domain.clone();
+            tokio::spawn(async move { domain.tell("Suspend").await })
+        })
+        .collect();
+
+    // Reads of the same guest, and the life of another, do not wait for them.
+    let quick = async {
+        for _ in 0..20 {
+            assert_eq!(domain.state().await.unwrap().0, RUNNING);
+            assert!(domain.xml(0).await.unwrap().contains("<name>hangs</name>"));
+            assert_eq!(client.list(0).await.unwrap(), [domain.path()]);
+        }
+        live(client.clone(), firmware_guest("other")).await.unwrap();
+    };
+    let quick = tokio::time::timeout(patient(Duration::from_secs(6)), quick).await;
+    quick.expect("other calls wait for the guest that hangs");
+
+    for caller in callers {
+        // No answer would be the client's own limit.
+        let refused = caller.await.unwrap().unwrap_err();
+        assert_eq!(refused.name(), "org.libvirt.Error", "{refused}");
+    }
+
+    let destroyed = tokio::time::timeout(patient(LIMIT), domain.act("Destroy", 0)).await;
+    destroyed
+        .expect("Destroy waits for the guest that hangs")
+        .unwrap();
+    assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
+    testbed.remove_all().await.unwrap();
+    testbed.assert_nothing_left(&["hangs", "other"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn destroy_gets_in_while_others_wait_for_a_hung_emulator() {
+    let ready = async {
+        need::qemu()?;
+        Testbed::start(&[]).await
+    };
+    let testbed = match ready.await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let domain = testbed
+        .client
+        .define(&firmware_guest("stuck").xml())
+        .await
+        .unwrap();
+    domain.act("Create", 0).await.unwrap();
+    kill_process(emulator(&testbed, &domain), Signal::STOP).unwrap();
+    let waiting = {
+        let domain = domain.clone();
+        tokio::spawn(async move { domain.tell("Suspend").await })
+    };
+    let begin = Instant::now();
+    domain.act("Destroy", 0).await.unwrap();
+    println!("destroyed after {:?}", begin.elapsed());
+    // Suspend was overtaken or came too late; either way it has an answer.
+    waiting.await.unwrap().unwrap_err();
+    assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
+    testbed.remove_all().await.unwrap();
+    testbed.assert_nothing_left(&["stuck"]).await;
+}
+
+/// A guest with nothing to boot, which is up as soon as its emulator is.
+fn firmware_guest(name: &str) -> DomainXml {
+    DomainXml::new(name).memory_mib(64)
+}
+
+/// Define, start, stop, undefine. The first refusal ends it.
+async fn live(client: Client, guest: DomainXml) -> Result<(), String> {
+    let failed = |what: &'static str| move |error| format!("{what}: {error}");
+    let domain = client
+        .define(&guest.xml())
+        .await
+        .map_err(failed("define"))?;
+    domain.act("Create", 0).await.map_err(failed("create"))?;
+    domain.tell("Suspend").await.map_err(failed("suspend"))?;
+    domain.tell("Resume").await.map_err(failed("resume"))?;
+    domain.act("Destroy", 0).await.map_err(failed("destroy"))?;
+    domain.act("Undefine", 0).await.map_err(failed("undefine"))
+}
+
+/// Takes away what a round left, in whichever state it is.
+async fn remove(domain: &Domain) {
+    // Refused if it does not run, or is not defined: the list is looked at afterwards.
+    let _ = domain.act("Destroy", 0).await;
+    let _ = domain.act("Undefine", 0).await;
+}
+
+/// The process of the only guest that runs.
+fn emulator(testbed: &Testbed, domain: &Domain) -> Pid {
+    let children = testbed.daemon.children();
+    let mut listed = String::new();
+    for child in &children {
+        writeln!(listed, "{} {}", child.pid, child.command).expect("strings take everything");
+    }
+    assert_eq!(
+        children.len(),
+        1,
+        "processes for {}:\n{listed}",
+        domain.path()
+    );
+    i32::try_from(children[0].pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a process id")
+}
+
+/// A stream of numbers that is the same for the same seed (xorshift).
+struct Random(u64);
+
+impl Random {
+    /// `VIRTBUS_SEED`, else the time; printed, so that a failure can be had again.
+    fn seeded() -> Random {
+        let seed = match std::env::var("VIRTBUS_SEED") {
+            Ok(given) => given.parse().expect("VIRTBUS_SEED is a number"),
+            Err(_) => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(1, |since| since.as_secs())
+                .max(1),
+        };
+        println!("VIRTBUS_SEED={seed}");
+        Random(seed)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit.max(1)
+    }
+}

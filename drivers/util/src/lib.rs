@@ -5,8 +5,10 @@
 //! kernel keeps. Functions that block say so; callers on an async runtime move them to
 //! `spawn_blocking`.
 
+pub mod bitmap;
 pub mod cgroup;
 pub mod cmd;
+pub mod dirs;
 pub mod file;
 pub mod process;
 #[expect(

@@ -191,7 +191,10 @@ pub fn crashed(status: ExitStatus) -> bool {
 }
 
 /// The daemon that was built: `VIRTBUSD`, else the one beside this test's directory.
-fn binary() -> Result<PathBuf, String> {
+///
+/// # Errors
+/// That there is none: a reason to skip.
+pub fn binary() -> Result<PathBuf, String> {
     if let Some(given) = std::env::var_os("VIRTBUSD").filter(|given| !given.is_empty()) {
         return Ok(PathBuf::from(given));
     }

@@ -167,7 +167,7 @@ impl Memory {
     }
 }
 
-fn parse_owner(text: &str) -> Option<Owner> {
+pub(super) fn parse_owner(text: &str) -> Option<Owner> {
     let (uid, gid) = text.split_once(':')?;
     Some(Owner {
         uid: uid.parse().ok()?,

@@ -22,6 +22,7 @@
 
 mod access;
 mod memory;
+mod record;
 mod target;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ use rustix::io::Errno;
 
 pub use access::Identity;
 pub use memory::Holder;
+pub use record::{Entry, Record, RecordError};
 pub use virtbus_util::file::Owner;
 
 use access::{Claim, Kind};
@@ -58,32 +60,6 @@ pub struct Resource {
     pub path: PathBuf,
     /// What the guest does with it.
     pub access: Access,
-}
-
-/// What was found out about a guest's files and is to be changed. Belongs into the guest's status
-/// file, hence the public fields.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The guest.
-    pub holder: Holder,
-    /// Whom the files are given to.
-    pub given: Owner,
-    /// The files, in the order in which they are changed.
-    pub entries: Vec<Entry>,
-}
-
-/// One file of a [`Record`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The path as the definition has it.
-    pub path: PathBuf,
-    /// The file's inode number: another file that takes the name meanwhile is not touched.
-    pub inode: u64,
-    /// The owner to go back to.
-    pub previous: Owner,
-    /// Whether no other guest may use the file. Where the file system cannot remember who does,
-    /// only such files are given back.
-    pub exclusive: bool,
 }
 
 /// Why a guest cannot have its files, or why they could not be given back.

@@ -1,2 +1,85 @@
-//! (being built)
-fn main() {}
+//! `virtbusd`: virtualization management as a D-Bus service.
+//!
+//! The composition root: it reads the command line and the settings, opens the drivers that are built in, and serves them on a
+//! bus. It is the only crate that knows every other, and holds nothing that could be a driver's or an interface's affair.
+
+mod access;
+mod cli;
+mod daemon;
+mod drivers;
+mod logging;
+mod mode;
+mod placement;
+mod settings;
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use cli::Cli;
+use mode::Mode;
+use settings::Settings;
+
+/// Threads that run tasks. Reads are answered by the one that reads the bus; the rest is waiting for guests.
+const WORKERS: usize = 4;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if cli.print_config {
+        return match std::io::stdout().write_all(Settings::sample().as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    match start(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("virtbusd: {}", chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    let mode = Mode::of(cli);
+    let dirs = mode.dirs(cli.state_dir.as_deref())?;
+    let (path, must_exist) = mode.settings_path(cli, &dirs);
+    let settings = Settings::read(&path, must_exist)?;
+    logging::start(&settings.daemon.log);
+    let seconds = cli.idle_timeout.unwrap_or(if mode.is_private() { 0 } else { settings.daemon.idle_timeout });
+    let plan = daemon::Plan {
+        drivers: cli
+            .drivers
+            .clone()
+            .unwrap_or_else(|| drivers::BUILT_IN.iter().map(|name| (*name).to_owned()).collect()),
+        idle_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),
+        mode,
+        settings,
+        dirs,
+    };
+    let workers = std::thread::available_parallelism().map_or(WORKERS, |cores| cores.get().min(WORKERS));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("virtbusd")
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(daemon::run(plan));
+    // Guests do not need us; whatever still waits for one must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(ended?)
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,45 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Parser};
+
+/// Virtualization management as a D-Bus service.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "virtbusd", version, about, max_term_width = 100)]
+#[command(group = ArgGroup::new("bus").args(["system", "session", "address", "print_config"]).required(true))]
+pub(crate) struct Cli {
+    /// Serve the system bus; polkit decides about callers. Needs root.
+    #[arg(long)]
+    pub(crate) system: bool,
+
+    /// Serve the session bus of the user who starts it, with guests of that user.
+    #[arg(long)]
+    pub(crate) session: bool,
+
+    /// Serve the bus at this D-Bus address; root and the daemon's own user may do everything, others nothing.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) address: Option<String>,
+
+    /// Read settings from this file [default: /etc/virtbus/virtbusd.toml, or virtbus/virtbusd.toml below
+    /// $XDG_CONFIG_HOME for a session].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Keep everything (definitions, state, logs, sockets) below this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+
+    /// Serve only these drivers, separated by commas [default: all that are built in].
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) drivers: Option<Vec<String>>,
+
+    /// End after so many seconds without a call, if no guest has to be watched; 0: never [default: the
+    /// setting idle_timeout].
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_timeout: Option<u64>,
+
+    /// Print a settings file with every setting, its meaning and its default, and end.
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}

@@ -1,0 +1,162 @@
+//! The daemon's life: opens the drivers, serves them, takes the names, tells systemd, and ends when nobody needs it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+use virtbus_api::Connection as Driver;
+use virtbus_api::access::{Authorizer, Guard};
+use virtbus_dbus::{BUS_NAME, Limits, PLAIN_BUS_NAME, Service};
+use virtbus_util::dirs::Dirs;
+use zbus::{Connection, MessageStream, connection};
+
+use crate::access::{Owner, Polkit};
+use crate::drivers::{self, Host};
+use crate::mode::Mode;
+use crate::settings::Settings;
+
+/// What keeps the daemon from running.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DaemonError {
+    #[error("cannot connect to the bus")]
+    Connect(#[source] zbus::Error),
+    #[error("cannot take the name {name} on the bus")]
+    Name { name: &'static str, source: zbus::Error },
+    #[error("the bus connection ended")]
+    Bus(#[source] zbus::Error),
+    #[error("no driver could be opened")]
+    NoDriver,
+    #[error("there is no driver '{0}'")]
+    UnknownDriver(String),
+    #[error("cannot listen to signals of the operating system")]
+    Signals(#[source] std::io::Error),
+}
+
+/// How the daemon is to run.
+pub(crate) struct Plan {
+    pub(crate) mode: Mode,
+    pub(crate) settings: Settings,
+    pub(crate) dirs: Dirs,
+    pub(crate) drivers: Vec<String>,
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+/// Runs until a signal, the end of the bus, or idleness ends it.
+pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
+    for name in &plan.drivers {
+        if !drivers::BUILT_IN.contains(&name.as_str()) {
+            return Err(DaemonError::UnknownDriver(name.clone()));
+        }
+    }
+    let (bus, messages) = connect(&plan.mode).await.map_err(DaemonError::Connect)?;
+    let authorizer: Arc<dyn Authorizer> =
+        if plan.mode.is_system() { Arc::new(Polkit::new()) } else { Arc::new(Owner::current()) };
+    let limits = Limits {
+        calls_in_flight: usize::try_from(plan.settings.daemon.calls_per_client).unwrap_or(usize::MAX),
+        ..Limits::default()
+    };
+    let service = Service::new(bus.clone(), Guard::new(authorizer), limits);
+
+    let host = Host { mode: &plan.mode, settings: &plan.settings, dirs: &plan.dirs };
+    let mut connections = Vec::new();
+    let mut when_served = Vec::new();
+    for name in &plan.drivers {
+        match drivers::open(name, &host).await {
+            Ok(opened) => {
+                service.serve(&opened.connection);
+                connections.push(opened.connection);
+                when_served.push(opened.when_served);
+            }
+            Err(error) => tracing::error!(driver = name, %error, "a driver cannot be opened"),
+        }
+    }
+    if connections.is_empty() {
+        return Err(DaemonError::NoDriver);
+    }
+
+    let serving = {
+        let service = service.clone();
+        tokio::spawn(async move { service.run(messages).await })
+    };
+    // Objects first, names last: whoever sees the name finds the objects.
+    for name in [BUS_NAME, PLAIN_BUS_NAME] {
+        bus.request_name(name).await.map_err(|source| DaemonError::Name { name, source })?;
+    }
+    tell_systemd(&[NotifyState::Ready]);
+    tracing::info!(drivers = ?plan.drivers, "serving");
+    for action in when_served {
+        action();
+    }
+
+    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
+    let ended = tokio::select! {
+        ended = serving => match ended {
+            Ok(Ok(())) => Err(DaemonError::Bus(zbus::Error::InputOutput(Arc::new(std::io::Error::other("closed by the bus"))))),
+            Ok(Err(error)) => Err(DaemonError::Bus(error)),
+            Err(error) => Err(DaemonError::Bus(zbus::Error::Failure(error.to_string()))),
+        },
+        _ = terminate.recv() => Ok("asked to by a signal"),
+        _ = interrupt.recv() => Ok("asked to by a signal"),
+        () = idle(&service, &connections, plan.idle_timeout) => Ok("nobody needs it"),
+        never = report_to_watchdog() => match never {},
+    };
+    let reason = ended?;
+    tracing::info!(reason, "ending");
+    tell_systemd(&[NotifyState::Stopping]);
+    for name in [PLAIN_BUS_NAME, BUS_NAME] {
+        // Calls that come from now on start the next daemon; those that came before are answered yet.
+        let _ = bus.release_name(name).await;
+    }
+    service.flush().await;
+    Ok(())
+}
+
+async fn connect(mode: &Mode) -> zbus::Result<(Connection, MessageStream)> {
+    let builder = match mode {
+        Mode::System => connection::Builder::system(),
+        Mode::Session => connection::Builder::session(),
+        Mode::Private(address) => connection::Builder::address(address.as_str()),
+    };
+    // From the start, so that no call that comes with the name is missed.
+    let messages = builder.max_queued(QUEUE).build_message_stream().await?;
+    let bus = Connection::from(&messages);
+    Ok((bus, messages))
+}
+
+/// Messages that may wait for the dispatcher; then the bus's own queue fills.
+const QUEUE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(1024).expect("1024 is not zero");
+
+/// Waits until the daemon has been idle for the timeout: no call, no guest, nothing under way.
+async fn idle(service: &Service, connections: &[Arc<dyn Driver>], timeout: Option<Duration>) {
+    let Some(timeout) = timeout else { return std::future::pending().await };
+    let (mut taken, _) = service.activity();
+    loop {
+        tokio::time::sleep(timeout).await;
+        let (now, answered) = service.activity();
+        let idle = answered && now == taken && connections.iter().all(|connection| connection.is_idle());
+        if idle {
+            return;
+        }
+        taken = now;
+    }
+}
+
+/// Tells systemd's watchdog that this runtime still runs tasks, if it wants to know.
+async fn report_to_watchdog() -> std::convert::Infallible {
+    let Some(limit) = watchdog_enabled(false) else { return std::future::pending().await };
+    let mut tick = tokio::time::interval(limit / 3);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tick.tick().await;
+        tell_systemd(&[NotifyState::Watchdog]);
+    }
+}
+
+fn tell_systemd(state: &[NotifyState]) {
+    if let Err(error) = notify(false, state) {
+        tracing::debug!(%error, "systemd cannot be told");
+    }
+}

@@ -1,0 +1,112 @@
+//! Which drivers are built in, and how each is opened with its settings and the host's services.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use virtbus_api::{Connection, Error, ErrorCode, ErrorDomain, Result};
+use virtbus_util::dirs::Dirs;
+
+use crate::mode::Mode;
+use crate::settings::Settings;
+
+/// The drivers that this program has.
+pub(crate) const BUILT_IN: &[&str] = &[
+    #[cfg(feature = "qemu")]
+    "qemu",
+];
+
+/// What drivers are opened with.
+pub(crate) struct Host<'a> {
+    pub(crate) mode: &'a Mode,
+    pub(crate) settings: &'a Settings,
+    pub(crate) dirs: &'a Dirs,
+}
+
+/// A driver that was opened, and what is to be done once the bus knows it.
+pub(crate) struct Opened {
+    pub(crate) connection: Arc<dyn Connection>,
+    pub(crate) when_served: Box<dyn FnOnce() + Send>,
+}
+
+/// Opens the driver of this name.
+///
+/// # Errors
+/// If there is none of this name, or it cannot be opened.
+pub(crate) async fn open(name: &str, host: &Host<'_>) -> Result<Opened> {
+    match name {
+        #[cfg(feature = "qemu")]
+        "qemu" => qemu(host).await,
+        _ => Err(Error::new(
+            ErrorCode::NoConnect,
+            ErrorDomain::None,
+            format!("there is no driver '{name}'; built in are: {}", BUILT_IN.join(", ")),
+        )),
+    }
+}
+
+#[cfg(feature = "qemu")]
+async fn qemu(host: &Host<'_>) -> Result<Opened> {
+    use std::time::Duration;
+
+    use virtbus_qemu::{Config, HostServices, Qemu, Timeouts};
+
+    let settings = &host.settings.qemu;
+    let dirs = host.dirs.driver("qemu");
+    let user = if host.mode.is_system() { Some(guest_user(settings)?) } else { None };
+    let security: Arc<dyn virtbus_api::security::Security> = match &user {
+        Some(user) => Arc::new(virtbus_security::Dac::new(user.uid, user.gid, settings.dynamic_ownership)),
+        None => Arc::new(virtbus_api::security::Unconfined),
+    };
+    let seconds = |seconds: u64| Duration::from_secs(seconds.max(1));
+    let config = Config {
+        uri: if host.mode.is_system() { "qemu:///system" } else { "qemu:///session" }.to_owned(),
+        dirs: virtbus_qemu::Dirs {
+            config: dirs.config,
+            state: dirs.state,
+            run: dirs.runtime,
+            log: dirs.log,
+            cache: dirs.cache,
+        },
+        user,
+        seccomp: settings.seccomp,
+        emulator_path: settings.emulator_path.iter().map(PathBuf::from).collect(),
+        vnc_listen: settings.vnc_listen.clone(),
+        spice_listen: settings.spice_listen.clone(),
+        graphics_ports: (settings.graphics_port_min, settings.graphics_port_max),
+        autostart: settings.autostart,
+        timeouts: Timeouts {
+            job: seconds(settings.job_timeout),
+            start: seconds(settings.start_timeout),
+            command: seconds(settings.command_timeout),
+            quit: seconds(settings.quit_timeout),
+            agent: seconds(settings.agent_timeout),
+            ..Timeouts::default()
+        },
+    };
+    let placement = crate::placement::of_this_host(host.mode.is_session(), host.mode.is_private());
+    let driver = Qemu::open(config, HostServices { placement, security }).await?;
+    let autostart = Arc::clone(&driver);
+    Ok(Opened { connection: driver, when_served: Box::new(move || autostart.autostart()) })
+}
+
+/// The user that the settings name, with the groups that guests need.
+#[cfg(feature = "qemu")]
+fn guest_user(settings: &crate::settings::Qemu) -> Result<virtbus_qemu::GuestUser> {
+    use nix::unistd::{Group, User};
+
+    let missing = |kind: &str, name: &str| {
+        Error::new(
+            ErrorCode::ConfigUnsupported,
+            ErrorDomain::Conf,
+            format!("there is no {kind} '{name}', as which guests are to run (settings: qemu.user, qemu.group)"),
+        )
+    };
+    let user = User::from_name(&settings.user).ok().flatten().ok_or_else(|| missing("user", &settings.user))?;
+    let group = Group::from_name(&settings.group).ok().flatten().ok_or_else(|| missing("group", &settings.group))?;
+    let kvm = Group::from_name("kvm").ok().flatten();
+    Ok(virtbus_qemu::GuestUser {
+        uid: user.uid.as_raw(),
+        gid: group.gid.as_raw(),
+        groups: kvm.map(|kvm| kvm.gid.as_raw()).into_iter().collect(),
+    })
+}

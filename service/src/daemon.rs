@@ -23,7 +23,10 @@ pub(crate) enum DaemonError {
     #[error("cannot connect to the bus")]
     Connect(#[source] zbus::Error),
     #[error("cannot take the name {name} on the bus")]
-    Name { name: &'static str, source: zbus::Error },
+    Name {
+        name: &'static str,
+        source: zbus::Error,
+    },
     #[error("the bus connection ended")]
     Bus(#[source] zbus::Error),
     #[error("no driver could be opened")]
@@ -51,15 +54,23 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         }
     }
     let (bus, messages) = connect(&plan.mode).await.map_err(DaemonError::Connect)?;
-    let authorizer: Arc<dyn Authorizer> =
-        if plan.mode.is_system() { Arc::new(Polkit::new()) } else { Arc::new(Owner::current()) };
+    let authorizer: Arc<dyn Authorizer> = if plan.mode.is_system() {
+        Arc::new(Polkit::new())
+    } else {
+        Arc::new(Owner::current())
+    };
     let limits = Limits {
-        calls_in_flight: usize::try_from(plan.settings.daemon.calls_per_client).unwrap_or(usize::MAX),
+        calls_in_flight: usize::try_from(plan.settings.daemon.calls_per_client)
+            .unwrap_or(usize::MAX),
         ..Limits::default()
     };
     let service = Service::new(bus.clone(), Guard::new(authorizer), limits);
 
-    let host = Host { mode: &plan.mode, settings: &plan.settings, dirs: &plan.dirs };
+    let host = Host {
+        mode: &plan.mode,
+        settings: &plan.settings,
+        dirs: &plan.dirs,
+    };
     let mut connections = Vec::new();
     let mut when_served = Vec::new();
     for name in &plan.drivers {
@@ -82,7 +93,9 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     };
     // Objects first, names last: whoever sees the name finds the objects.
     for name in [BUS_NAME, PLAIN_BUS_NAME] {
-        bus.request_name(name).await.map_err(|source| DaemonError::Name { name, source })?;
+        bus.request_name(name)
+            .await
+            .map_err(|source| DaemonError::Name { name, source })?;
     }
     tell_systemd(&[NotifyState::Ready]);
     tracing::info!(drivers = ?plan.drivers, "serving");
@@ -120,9 +133,9 @@ async fn connect(mode: &Mode) -> zbus::Result<(Connection, MessageStream)> {
         Mode::Session => connection::Builder::session(),
         Mode::Private(address) => connection::Builder::address(address.as_str()),
     };
-    // From the start, so that no call that comes with the name is missed.
-    let messages = builder.max_queued(QUEUE).build_message_stream().await?;
-    let bus = Connection::from(&messages);
+    let bus = builder.max_queued(QUEUE).build().await?;
+    // Before any name is taken, so that no call is missed.
+    let messages = MessageStream::from(&bus);
     Ok((bus, messages))
 }
 
@@ -131,12 +144,15 @@ const QUEUE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(1024).expect("
 
 /// Waits until the daemon has been idle for the timeout: no call, no guest, nothing under way.
 async fn idle(service: &Service, connections: &[Arc<dyn Driver>], timeout: Option<Duration>) {
-    let Some(timeout) = timeout else { return std::future::pending().await };
+    let Some(timeout) = timeout else {
+        return std::future::pending().await;
+    };
     let (mut taken, _) = service.activity();
     loop {
         tokio::time::sleep(timeout).await;
         let (now, answered) = service.activity();
-        let idle = answered && now == taken && connections.iter().all(|connection| connection.is_idle());
+        let idle =
+            answered && now == taken && connections.iter().all(|connection| connection.is_idle());
         if idle {
             return;
         }
@@ -146,7 +162,9 @@ async fn idle(service: &Service, connections: &[Arc<dyn Driver>], timeout: Optio
 
 /// Tells systemd's watchdog that this runtime still runs tasks, if it wants to know.
 async fn report_to_watchdog() -> std::convert::Infallible {
-    let Some(limit) = watchdog_enabled(false) else { return std::future::pending().await };
+    let Some(limit) = watchdog_enabled(false) else {
+        return std::future::pending().await;
+    };
     let mut tick = tokio::time::interval(limit / 3);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {

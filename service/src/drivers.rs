@@ -1,6 +1,5 @@
 //! Which drivers are built in, and how each is opened with its settings and the host's services.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use virtbus_api::{Connection, Error, ErrorCode, ErrorDomain, Result};
@@ -39,7 +38,10 @@ pub(crate) async fn open(name: &str, host: &Host<'_>) -> Result<Opened> {
         _ => Err(Error::new(
             ErrorCode::NoConnect,
             ErrorDomain::None,
-            format!("there is no driver '{name}'; built in are: {}", BUILT_IN.join(", ")),
+            format!(
+                "there is no driver '{name}'; built in are: {}",
+                BUILT_IN.join(", ")
+            ),
         )),
     }
 }
@@ -52,14 +54,33 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
 
     let settings = &host.settings.qemu;
     let dirs = host.dirs.driver("qemu");
-    let user = if host.mode.is_system() { Some(guest_user(settings)?) } else { None };
+    let user = if host.mode.is_system() {
+        Some(guest_user(settings)?)
+    } else {
+        None
+    };
     let security: Arc<dyn virtbus_api::security::Security> = match &user {
-        Some(user) => Arc::new(virtbus_security::Dac::new(user.uid, user.gid, settings.dynamic_ownership)),
+        Some(user) => {
+            let identity = virtbus_security::dac::Identity {
+                uid: user.uid,
+                gid: user.gid,
+                groups: user.groups.clone(),
+            };
+            Arc::new(virtbus_security::dac::Dac::new(
+                identity,
+                settings.dynamic_ownership,
+            ))
+        }
         None => Arc::new(virtbus_api::security::Unconfined),
     };
     let seconds = |seconds: u64| Duration::from_secs(seconds.max(1));
     let config = Config {
-        uri: if host.mode.is_system() { "qemu:///system" } else { "qemu:///session" }.to_owned(),
+        uri: if host.mode.is_system() {
+            "qemu:///system"
+        } else {
+            "qemu:///session"
+        }
+        .to_owned(),
         dirs: virtbus_qemu::Dirs {
             config: dirs.config,
             state: dirs.state,
@@ -69,7 +90,7 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
         },
         user,
         seccomp: settings.seccomp,
-        emulator_path: settings.emulator_path.iter().map(PathBuf::from).collect(),
+        emulator_path: settings.emulator_path.iter().map(std::path::PathBuf::from).collect(),
         vnc_listen: settings.vnc_listen.clone(),
         spice_listen: settings.spice_listen.clone(),
         graphics_ports: (settings.graphics_port_min, settings.graphics_port_max),
@@ -84,9 +105,19 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
         },
     };
     let placement = crate::placement::of_this_host(host.mode.is_session(), host.mode.is_private());
-    let driver = Qemu::open(config, HostServices { placement, security }).await?;
+    let driver = Qemu::open(
+        config,
+        HostServices {
+            placement,
+            security,
+        },
+    )
+    .await?;
     let autostart = Arc::clone(&driver);
-    Ok(Opened { connection: driver, when_served: Box::new(move || autostart.autostart()) })
+    Ok(Opened {
+        connection: driver,
+        when_served: Box::new(move || autostart.autostart()),
+    })
 }
 
 /// The user that the settings name, with the groups that guests need.
@@ -98,11 +129,19 @@ fn guest_user(settings: &crate::settings::Qemu) -> Result<virtbus_qemu::GuestUse
         Error::new(
             ErrorCode::ConfigUnsupported,
             ErrorDomain::Conf,
-            format!("there is no {kind} '{name}', as which guests are to run (settings: qemu.user, qemu.group)"),
+            format!(
+                "there is no {kind} '{name}', as which guests are to run (settings: qemu.user, qemu.group)"
+            ),
         )
     };
-    let user = User::from_name(&settings.user).ok().flatten().ok_or_else(|| missing("user", &settings.user))?;
-    let group = Group::from_name(&settings.group).ok().flatten().ok_or_else(|| missing("group", &settings.group))?;
+    let user = User::from_name(&settings.user)
+        .ok()
+        .flatten()
+        .ok_or_else(|| missing("user", &settings.user))?;
+    let group = Group::from_name(&settings.group)
+        .ok()
+        .flatten()
+        .ok_or_else(|| missing("group", &settings.group))?;
     let kvm = Group::from_name("kvm").ok().flatten();
     Ok(virtbus_qemu::GuestUser {
         uid: user.uid.as_raw(),

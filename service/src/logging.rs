@@ -16,11 +16,20 @@ pub(crate) fn start(filter: &str) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    let journal = libsystemd::logging::connected_to_journal().then(|| tracing_journald::layer().ok()).flatten();
+    let journal = libsystemd::logging::connected_to_journal()
+        .then(|| tracing_journald::layer().ok())
+        .flatten();
     let stderr = journal.is_none().then(|| {
-        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false)
+        fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
     });
-    tracing_subscriber::registry().with(filter).with(journal).with(stderr).init();
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(journal)
+        .with(stderr)
+        .init();
     if let Some(error) = problem {
         tracing::warn!(filter = wanted, %error, "the log filter cannot be understood, ignoring");
     }

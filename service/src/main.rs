@@ -49,18 +49,25 @@ fn start(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let (path, must_exist) = mode.settings_path(cli, &dirs);
     let settings = Settings::read(&path, must_exist)?;
     logging::start(&settings.daemon.log);
-    let seconds = cli.idle_timeout.unwrap_or(if mode.is_private() { 0 } else { settings.daemon.idle_timeout });
+    let seconds = cli.idle_timeout.unwrap_or(if mode.is_private() {
+        0
+    } else {
+        settings.daemon.idle_timeout
+    });
     let plan = daemon::Plan {
-        drivers: cli
-            .drivers
-            .clone()
-            .unwrap_or_else(|| drivers::BUILT_IN.iter().map(|name| (*name).to_owned()).collect()),
+        drivers: cli.drivers.clone().unwrap_or_else(|| {
+            drivers::BUILT_IN
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect()
+        }),
         idle_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),
         mode,
         settings,
         dirs,
     };
-    let workers = std::thread::available_parallelism().map_or(WORKERS, |cores| cores.get().min(WORKERS));
+    let workers =
+        std::thread::available_parallelism().map_or(WORKERS, |cores| cores.get().min(WORKERS));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("virtbusd")

@@ -44,7 +44,9 @@ impl Mode {
         match (state_dir, self) {
             (Some(dir), _) => Ok(Dirs::below(dir)),
             (None, Self::System) => Ok(Dirs::system(Path::new("/"))),
-            (None, Self::Session | Self::Private(_)) => Dirs::session(|name| std::env::var_os(name)),
+            (None, Self::Session | Self::Private(_)) => {
+                Dirs::session(|name| std::env::var_os(name))
+            }
         }
     }
 

@@ -34,20 +34,31 @@ pub(crate) struct Scopes {
 impl Scopes {
     /// Scopes of the system's manager, or of the user's for a session.
     pub(crate) fn new(session: bool) -> Self {
-        Self { manager: OnceCell::new(), session }
+        Self {
+            manager: OnceCell::new(),
+            session,
+        }
     }
 
     async fn manager(&self) -> zbus::Result<&Connection> {
         self.manager
             .get_or_try_init(|| async {
-                if self.session { Connection::session().await } else { Connection::system().await }
+                if self.session {
+                    Connection::session().await
+                } else {
+                    Connection::system().await
+                }
             })
             .await
     }
 
     async fn start(&self, unit: &str, guest: &Guest<'_>) -> zbus::Result<()> {
         let description = format!("Virtual machine {}", guest.name);
-        let slice = if self.session { "app.slice" } else { "machine.slice" };
+        let slice = if self.session {
+            "app.slice"
+        } else {
+            "machine.slice"
+        };
         let properties: Vec<(&str, Variant<'_>)> = vec![
             ("Description", Variant::from(description.as_str())),
             ("PIDs", Variant::from(vec![guest.leader])),
@@ -76,11 +87,24 @@ impl Scopes {
 #[async_trait]
 impl Placement for Scopes {
     async fn place(&self, guest: &Guest<'_>) -> Result<Option<String>> {
-        let unit = format!("machine-{}\\x2d{}\\x2d{}.scope", escape(guest.driver), guest.id, escape(guest.name));
+        let unit = format!(
+            "machine-{}\\x2d{}\\x2d{}.scope",
+            escape(guest.driver),
+            guest.id,
+            escape(guest.name)
+        );
         match tokio::time::timeout(DEADLINE, self.start(&unit, guest)).await {
             Ok(Ok(())) => Ok(Some(unit)),
-            Ok(Err(error)) => Err(Error::chain(ErrorCode::DbusService, ErrorDomain::Systemd, &error)),
-            Err(_) => Err(Error::new(ErrorCode::OperationTimeout, ErrorDomain::Systemd, "systemd does not answer")),
+            Ok(Err(error)) => Err(Error::chain(
+                ErrorCode::DbusService,
+                ErrorDomain::Systemd,
+                &error,
+            )),
+            Err(_) => Err(Error::new(
+                ErrorCode::OperationTimeout,
+                ErrorDomain::Systemd,
+                "systemd does not answer",
+            )),
         }
     }
 
@@ -97,8 +121,12 @@ pub(crate) struct Groups {
 impl Groups {
     /// Groups below the daemon's own, as far as the host lets it.
     pub(crate) fn detect() -> Self {
-        let cgroups = Cgroups::detect().inspect_err(|error| tracing::debug!(%error, "no control groups")).ok();
-        Self { cgroups: cgroups.map(Arc::new) }
+        let cgroups = Cgroups::detect()
+            .inspect_err(|error| tracing::debug!(%error, "no control groups"))
+            .ok();
+        Self {
+            cgroups: cgroups.map(Arc::new),
+        }
     }
 }
 
@@ -109,16 +137,19 @@ fn failed(error: &CgroupError) -> Error {
 #[async_trait]
 impl Placement for Groups {
     async fn place(&self, guest: &Guest<'_>) -> Result<Option<String>> {
-        let Some(cgroups) = &self.cgroups else { return Ok(None) };
+        let Some(cgroups) = &self.cgroups else {
+            return Ok(None);
+        };
         let name = format!("{}-{}-{}", guest.driver, guest.id, guest.uuid);
         match cgroups.create(&name, &[]).map_err(|error| failed(&error))? {
-            cgroup::Placement::Group(group) => {
-                let leader = i32::try_from(guest.leader).map_err(|_| Error::internal("a pid is out of range"))?;
+            cgroup::Placement::Made(group) => {
+                let leader = i32::try_from(guest.leader)
+                    .map_err(|_| Error::internal("a pid is out of range"))?;
                 group.add(leader).map_err(|error| failed(&error))?;
                 Ok(Some(name))
             }
-            cgroup::Placement::Nowhere(reason) => {
-                tracing::debug!(domain = guest.name, ?reason, "no control group for a guest");
+            cgroup::Placement::Nowhere { reason } => {
+                tracing::debug!(domain = guest.name, reason, "no control group for a guest");
                 Ok(None)
             }
         }
@@ -126,7 +157,9 @@ impl Placement for Groups {
 
     async fn release(&self, place: &str) {
         let Some(cgroups) = &self.cgroups else { return };
-        let removed = cgroups.find(place).and_then(|group| group.map_or(Ok(()), |group| group.remove()));
+        let removed = cgroups
+            .find(place)
+            .and_then(|group| group.map_or(Ok(()), |group| group.remove()));
         if let Err(error) = removed {
             tracing::warn!(place, %error, "a guest's control group cannot be removed, ignoring");
         }
@@ -135,5 +168,9 @@ impl Placement for Groups {
 
 /// The placement that fits this host.
 pub(crate) fn of_this_host(session: bool, private: bool) -> Arc<dyn Placement> {
-    if !private && cgroup::has_systemd() { Arc::new(Scopes::new(session)) } else { Arc::new(Groups::detect()) }
+    if !private && cgroup::has_systemd() {
+        Arc::new(Scopes::new(session))
+    } else {
+        Arc::new(Groups::detect())
+    }
 }

@@ -12,7 +12,10 @@ use serde::Deserialize;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     #[error("cannot read the settings in '{path}'")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the settings in '{path}' are wrong: {message}")]
     Parse { path: PathBuf, message: String },
 }
@@ -112,16 +115,26 @@ impl Settings {
     pub(crate) fn read(path: &Path, must_exist: bool) -> Result<Self, SettingsError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if !must_exist && error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(SettingsError::Read { path: path.to_owned(), source }),
+            Err(error) if !must_exist && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(source) => {
+                return Err(SettingsError::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
         };
-        toml::from_str(&text)
-            .map_err(|error| SettingsError::Parse { path: path.to_owned(), message: error.to_string().trim().to_owned() })
+        toml::from_str(&text).map_err(|error| SettingsError::Parse {
+            path: path.to_owned(),
+            message: error.to_string().trim().to_owned(),
+        })
     }
 
     /// A settings file with every setting commented out, its meaning above it.
     pub(crate) fn sample() -> String {
-        let mut text = String::from("# Settings of virtbusd. What is commented out shows the default.\n\n");
+        let mut text =
+            String::from("# Settings of virtbusd. What is commented out shows the default.\n\n");
         Daemon::write_sample(&mut text);
         Qemu::write_sample(&mut text);
         text.truncate(text.trim_end().len());
@@ -131,7 +144,12 @@ impl Settings {
 }
 
 fn write_comment(text: &mut String, line: &str) {
-    let _ = writeln!(text, "#{}{}", if line.is_empty() { "" } else { " " }, line.trim());
+    let _ = writeln!(
+        text,
+        "#{}{}",
+        if line.is_empty() { "" } else { " " },
+        line.trim()
+    );
 }
 
 /// A value as TOML writes it.
@@ -168,12 +186,22 @@ mod tests {
     #[test]
     fn the_sample_says_the_defaults() {
         let sample = Settings::sample();
-        assert_eq!(toml::from_str::<Settings>(&sample).unwrap(), Settings::default());
+        assert_eq!(
+            toml::from_str::<Settings>(&sample).unwrap(),
+            Settings::default()
+        );
         let uncommented: String = sample
             .lines()
-            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+            .map(|line| {
+                line.strip_prefix('#')
+                    .filter(|rest| !rest.starts_with(' '))
+                    .unwrap_or(line)
+            })
             .fold(String::new(), |text, line| text + line + "\n");
-        assert_eq!(toml::from_str::<Settings>(&uncommented).unwrap(), Settings::default());
+        assert_eq!(
+            toml::from_str::<Settings>(&uncommented).unwrap(),
+            Settings::default()
+        );
         assert!(uncommented.contains("vnc_listen = \"127.0.0.1\""));
     }
 
@@ -183,6 +211,9 @@ mod tests {
         std::fs::write(&dir, "[daemon]\nidel_timeout = 3\n").unwrap();
         let error = Settings::read(&dir, true).unwrap_err().to_string();
         std::fs::remove_file(&dir).unwrap();
-        assert!(error.contains("idel_timeout") && error.contains("line 2"), "{error}");
+        assert!(
+            error.contains("idel_timeout") && error.contains("line 2"),
+            "{error}"
+        );
     }
 }

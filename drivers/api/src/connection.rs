@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::{DomainLifecycle, Domains};
+use crate::domain::{DomainLifecycle, DomainStatistics, Domains};
 use crate::event::EventHub;
 use crate::{Error, Result};
 
@@ -35,6 +35,11 @@ pub trait Connection: Send + Sync {
 
     /// Starting, halting and ending domains.
     fn lifecycle(&self) -> Option<&dyn DomainLifecycle> {
+        None
+    }
+
+    /// Numbers about domains.
+    fn statistics(&self) -> Option<&dyn DomainStatistics> {
         None
     }
 

@@ -14,6 +14,7 @@ pub mod domain;
 pub mod error;
 pub mod event;
 pub mod placement;
+pub mod security;
 pub mod typed;
 
 pub use connection::Connection;

@@ -7,3 +7,4 @@
 //! Nothing here decides which files a guest may use: the definition does.
 
 pub mod dac;
+mod driver;

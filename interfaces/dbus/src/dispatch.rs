@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::{FutureExt, StreamExt};
-use virtbus_api::access::{Caller, Grant, Guard, Guarded};
 use virtbus_api::Connection;
+use virtbus_api::access::{Caller, Grant, Guard, Guarded};
 use zbus::message::{Flags, Header, Type};
 use zbus::{Message, MessageStream};
 
@@ -38,7 +38,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { calls_in_flight: 1024, queued_messages: 4096 }
+        Self {
+            calls_in_flight: 1024,
+            queued_messages: 4096,
+        }
     }
 }
 
@@ -94,8 +97,14 @@ impl Service {
             path: format!("{ROOT}/{name}"),
             connection: Guarded::new(Arc::clone(connection)),
         });
-        connection.events().subscribe(Arc::new(Announcer::new(&self.shared, Arc::clone(&node))));
-        self.shared.nodes.write().unwrap_or_else(PoisonError::into_inner).push(node);
+        connection
+            .events()
+            .subscribe(Arc::new(Announcer::new(&self.shared, Arc::clone(&node))));
+        self.shared
+            .nodes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(node);
     }
 
     /// Reads and answers until the bus connection ends. `messages` must have been made before any name was requested, so
@@ -107,7 +116,10 @@ impl Service {
         watch_leavers(&self.shared.bus).await?;
         let writer = tokio::spawn(Arc::clone(&self.shared.outbox).write_signals());
         let ended = loop {
-            self.shared.outbox.at_most(self.shared.limits.queued_messages).await;
+            self.shared
+                .outbox
+                .at_most(self.shared.limits.queued_messages)
+                .await;
             match messages.next().await {
                 Some(Ok(message)) => self.take(message),
                 Some(Err(error)) => break Err(error),
@@ -126,7 +138,10 @@ impl Service {
     /// How many calls have been taken, and whether all of them are answered.
     #[must_use]
     pub fn activity(&self) -> (u64, bool) {
-        (self.shared.taken.load(Ordering::Relaxed), self.shared.open.load(Ordering::Relaxed) == 0)
+        (
+            self.shared.taken.load(Ordering::Relaxed),
+            self.shared.open.load(Ordering::Relaxed) == 0,
+        )
     }
 
     fn take(&self, message: Message) {
@@ -140,8 +155,12 @@ impl Service {
     /// A client has left the bus.
     fn hear(&self, message: &Message) {
         let header = message.header();
-        if header.member().is_some_and(|member| member.as_str() == "NameOwnerChanged")
-            && header.sender().is_some_and(|sender| sender.as_str() == "org.freedesktop.DBus")
+        if header
+            .member()
+            .is_some_and(|member| member.as_str() == "NameOwnerChanged")
+            && header
+                .sender()
+                .is_some_and(|sender| sender.as_str() == "org.freedesktop.DBus")
         {
             let body = message.body();
             if let Ok((name, _, new)) = body.deserialize::<(&str, &str, &str)>()
@@ -157,18 +176,33 @@ impl Service {
         shared.taken.fetch_add(1, Ordering::Relaxed);
         let peer = {
             let header = message.header();
-            shared.peers.get(header.sender().map_or("", |sender| sender.as_str()))
+            shared
+                .peers
+                .get(header.sender().map_or("", |sender| sender.as_str()))
         };
         let mut answer = Box::pin(
-            AssertUnwindSafe(answer(Arc::clone(shared), message.clone(), Arc::clone(&peer))).catch_unwind(),
+            AssertUnwindSafe(answer(
+                Arc::clone(shared),
+                message.clone(),
+                Arc::clone(&peer),
+            ))
+            .catch_unwind(),
         );
-        match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => shared.finish(&message, result.unwrap_or_else(|_| Err(panicked()))),
+        match answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(result) => {
+                shared.finish(&message, result.unwrap_or_else(|_| Err(panicked())));
+            }
             Poll::Pending => {
                 let Some(in_flight) = peer.enter(shared.limits.calls_in_flight) else {
                     let most = shared.limits.calls_in_flight;
                     let text = format!("{most} calls of this client are under way already");
-                    shared.finish(&message, Err(Failure::protocol(Protocol::LimitsExceeded, text)));
+                    shared.finish(
+                        &message,
+                        Err(Failure::protocol(Protocol::LimitsExceeded, text)),
+                    );
                     return;
                 };
                 shared.open.fetch_add(1, Ordering::Relaxed);
@@ -203,7 +237,10 @@ async fn watch_leavers(bus: &zbus::Connection) -> zbus::Result<()> {
 }
 
 fn panicked() -> Failure {
-    Failure::protocol(Protocol::Failed, "the call ended by a mistake of the daemon; its log tells more")
+    Failure::protocol(
+        Protocol::Failed,
+        "the call ended by a mistake of the daemon; its log tells more",
+    )
 }
 
 impl Shared {
@@ -222,12 +259,20 @@ impl Shared {
 
     /// Every connection that is served.
     pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.nodes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The connection of this short name.
     pub(crate) fn node(&self, name: &str) -> Option<Arc<Node>> {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).iter().find(|node| node.name == name).cloned()
+        self.nodes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .find(|node| node.name == name)
+            .cloned()
     }
 
     /// The caller, as the guard sees it.
@@ -235,7 +280,10 @@ impl Shared {
         Caller {
             name: Arc::clone(&peer.name),
             uid: peer.uid(&self.bus).await,
-            interactive: header.primary().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH),
+            interactive: header
+                .primary()
+                .flags()
+                .contains(Flags::ALLOW_INTERACTIVE_AUTH),
         }
     }
 }
@@ -249,14 +297,26 @@ pub(crate) struct Received {
 }
 
 /// Answers one call.
-async fn answer(shared: Arc<Shared>, message: Message, peer: Arc<Peer>) -> Result<Message, Failure> {
+async fn answer(
+    shared: Arc<Shared>,
+    message: Message,
+    peer: Arc<Peer>,
+) -> Result<Message, Failure> {
     let header = message.header();
     let (Some(path), Some(member)) = (header.path(), header.member()) else {
-        return Err(Failure::protocol(Protocol::InvalidArgs, "a call needs a path and a member"));
+        return Err(Failure::protocol(
+            Protocol::InvalidArgs,
+            "a call needs a path and a member",
+        ));
     };
     let (path, member) = (path.as_str(), member.as_str());
-    let interface = header.interface().map(|interface| interface.as_str());
-    let received = Received { dialect: Dialect::of(&header), shared, message: message.clone(), peer };
+    let interface = header.interface().map(zbus::names::InterfaceName::as_str);
+    let received = Received {
+        dialect: Dialect::of(&header),
+        shared,
+        message: message.clone(),
+        peer,
+    };
     let Some(place) = Place::of(path) else {
         // `Peer` answers everywhere.
         return match interface {
@@ -269,7 +329,11 @@ async fn answer(shared: Arc<Shared>, message: Message, peer: Arc<Peer>) -> Resul
     }
     let (interface, method) = find_method(place, interface, member, path)?;
     check_signature(interface, method, &message)?;
-    let order = if method.reads { None } else { Some(received.peer.lane(path).lock_owned().await) };
+    let order = if method.reads {
+        None
+    } else {
+        Some(received.peer.lane(path).lock_owned().await)
+    };
     let invocation = received.invocation(place, path, order).await?;
     (method.run)(invocation).await.map_err(Failure::Api)
 }
@@ -318,9 +382,20 @@ pub(crate) async fn find_object(
         Place::Object(name, Kind::Domain, element) => {
             let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
             let uuid = tree::element_uuid(element).ok_or_else(|| unknown_object(path))?;
-            let domains = node.connection.open(&identify).domains().ok_or_else(|| unknown_object(path))?;
+            let domains = node
+                .connection
+                .open(&identify)
+                .domains()
+                .ok_or_else(|| unknown_object(path))?;
             let view = domains.view(uuid).await?;
-            Ok((Arc::clone(&node), Target::Domain { driver: node.name, id: view.id.clone() }, View::Domain(view)))
+            Ok((
+                Arc::clone(&node),
+                Target::Domain {
+                    driver: node.name,
+                    id: view.id.clone(),
+                },
+                View::Domain(view),
+            ))
         }
         Place::Above { .. } | Place::Root | Place::Folder(..) => Err(unknown_object(path)),
     }
@@ -341,32 +416,62 @@ fn find_method(
     member: &str,
     path: &str,
 ) -> Result<(&'static Interface, &'static Method), Failure> {
-    let interface = interface_at(place).filter(|interface| name.is_none_or(|name| name == interface.name));
+    let interface =
+        interface_at(place).filter(|interface| name.is_none_or(|name| name == interface.name));
     let Some(interface) = interface else {
         return Err(match name {
-            Some(name) => Failure::protocol(Protocol::UnknownInterface, format!("{path} has no interface {name}")),
-            None => Failure::protocol(Protocol::UnknownMethod, format!("{path} has no method {member}")),
+            Some(name) => Failure::protocol(
+                Protocol::UnknownInterface,
+                format!("{path} has no interface {name}"),
+            ),
+            None => Failure::protocol(
+                Protocol::UnknownMethod,
+                format!("{path} has no method {member}"),
+            ),
         });
     };
     let method = interface.method(member).ok_or_else(|| {
-        Failure::protocol(Protocol::UnknownMethod, format!("{} has no method {member}", interface.name))
+        Failure::protocol(
+            Protocol::UnknownMethod,
+            format!("{} has no method {member}", interface.name),
+        )
     })?;
     Ok((interface, method))
 }
 
-fn check_signature(interface: &Interface, method: &Method, message: &Message) -> Result<(), Failure> {
+fn check_signature(
+    interface: &Interface,
+    method: &Method,
+    message: &Message,
+) -> Result<(), Failure> {
     let given = message.body().signature().to_string_no_parens();
-    let wanted: String = method.ins.iter().map(|arg| arg.signature.to_string()).collect();
+    let wanted: String = method
+        .ins
+        .iter()
+        .map(|arg| arg.signature.to_string())
+        .collect();
     if given == wanted {
         return Ok(());
     }
-    let arguments: Vec<String> = method.ins.iter().map(|arg| format!("{}: {}", arg.name, arg.signature)).collect();
+    let arguments: Vec<String> = method
+        .ins
+        .iter()
+        .map(|arg| format!("{}: {}", arg.name, arg.signature))
+        .collect();
     Err(Failure::protocol(
         Protocol::InvalidArgs,
-        format!("{}.{} takes ({}), not '{given}'", interface.name, method.name, arguments.join(", ")),
+        format!(
+            "{}.{} takes ({}), not '{given}'",
+            interface.name,
+            method.name,
+            arguments.join(", ")
+        ),
     ))
 }
 
 pub(crate) fn unknown_object(path: &str) -> Failure {
-    Failure::protocol(Protocol::UnknownObject, format!("there is no object at {path}"))
+    Failure::protocol(
+        Protocol::UnknownObject,
+        format!("there is no object at {path}"),
+    )
 }

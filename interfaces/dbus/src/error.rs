@@ -58,10 +58,14 @@ impl Failure {
     fn on_the_bus(&self) -> (String, &str) {
         match self {
             Self::Protocol(kind, message) => (kind.name().to_owned(), message),
-            Self::Api(error) if error.code == ErrorCode::AccessDenied => {
-                ("org.freedesktop.DBus.Error.AccessDenied".to_owned(), &error.message)
-            }
-            Self::Api(error) => (format!("org.libvirt.Error.{}", error.code.name()), &error.message),
+            Self::Api(error) if error.code == ErrorCode::AccessDenied => (
+                "org.freedesktop.DBus.Error.AccessDenied".to_owned(),
+                &error.message,
+            ),
+            Self::Api(error) => (
+                format!("org.libvirt.Error.{}", error.code.name()),
+                &error.message,
+            ),
         }
     }
 

@@ -41,8 +41,9 @@ impl Invocation {
     /// The arguments. The dispatcher has compared the signature; what can be wrong yet are values such as a bad path.
     pub(crate) fn arguments<T: DeserializeOwned + Type>(&self) -> Result<T> {
         let body = self.message.body();
-        body.deserialize_ignore_signature()
-            .map_err(|error| Error::invalid_argument(format!("the arguments cannot be read: {error}")))
+        body.deserialize_ignore_signature().map_err(|error| {
+            Error::invalid_argument(format!("the arguments cannot be read: {error}"))
+        })
     }
 
     /// The value of a property that is being set.
@@ -51,15 +52,19 @@ impl Invocation {
         T: TryFrom<zbus::OwnedVariant>,
     {
         let body = self.message.body();
-        let (_, name, value): (String, String, zbus::OwnedVariant) = body
-            .deserialize()
-            .map_err(|error| Error::invalid_argument(format!("the arguments cannot be read: {error}")))?;
-        T::try_from(value).map_err(|_| Error::invalid_argument(format!("the value of {name} has the wrong type")))
+        let (_, name, value): (String, String, zbus::OwnedVariant) =
+            body.deserialize().map_err(|error| {
+                Error::invalid_argument(format!("the arguments cannot be read: {error}"))
+            })?;
+        T::try_from(value)
+            .map_err(|_| Error::invalid_argument(format!("the value of {name} has the wrong type")))
     }
 
     /// Asks for what the call needs.
     pub(crate) async fn require(&self, call: Call, arguments: Arguments) -> Result<Grant> {
-        self.guard.require(&self.caller, call, arguments, &self.target).await
+        self.guard
+            .require(&self.caller, call, arguments, &self.target)
+            .await
     }
 
     /// What a handler works with, now that the call is granted.
@@ -80,8 +85,17 @@ impl Invocation {
         let mut handler = pin!(handler);
         std::future::poll_fn(|context| {
             let answer = handler.as_mut().poll(context);
-            drop(self.order.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
-            if answer.is_ready() { answer } else { Poll::Pending }
+            drop(
+                self.order
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .take(),
+            );
+            if answer.is_ready() {
+                answer
+            } else {
+                Poll::Pending
+            }
         })
         .await
     }
@@ -96,5 +110,7 @@ impl Invocation {
 pub(crate) fn reply<T: Serialize + DynamicType>(call: &Message, body: &T) -> Result<Message> {
     Message::method_return(&call.header())
         .build(body)
-        .map_err(|error| Error::internal(format!("the answer does not fit into a message: {error}")))
+        .map_err(|error| {
+            Error::internal(format!("the answer does not fit into a message: {error}"))
+        })
 }

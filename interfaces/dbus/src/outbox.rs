@@ -33,7 +33,12 @@ struct Queue {
 
 impl Outbox {
     pub(crate) fn new(bus: Connection) -> Self {
-        Self { bus, queue: Mutex::default(), wake: Notify::new(), short: Notify::new() }
+        Self {
+            bus,
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            short: Notify::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -61,8 +66,13 @@ impl Outbox {
             queue.writing = true;
         }
         let outbox = Arc::clone(self);
-        let mut writing: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move { outbox.write().await });
-        if writing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        let mut writing: Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(async move { outbox.write().await });
+        if writing
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+        {
             // Polled again by the runtime, with a waker that counts.
             tokio::spawn(writing);
         }

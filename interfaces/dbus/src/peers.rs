@@ -32,7 +32,12 @@ impl Drop for InFlight {
 
 impl Peer {
     fn new(name: &str) -> Self {
-        Self { name: name.into(), uid: OnceCell::new(), in_flight: AtomicUsize::new(0), lanes: Mutex::default() }
+        Self {
+            name: name.into(),
+            uid: OnceCell::new(),
+            in_flight: AtomicUsize::new(0),
+            lanes: Mutex::default(),
+        }
     }
 
     /// The peer's user, asked of the bus once. `None` if the bus cannot tell, for example because the peer is gone.
@@ -43,7 +48,9 @@ impl Peer {
     /// Counts a call, unless `most` are under way already.
     pub(crate) fn enter(self: &Arc<Self>, most: usize) -> Option<InFlight> {
         self.in_flight
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then_some(count + 1))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                (count < most).then_some(count + 1)
+            })
             .ok()
             .map(|_| InFlight(Arc::clone(self)))
     }
@@ -66,7 +73,11 @@ impl Peer {
 async fn ask_uid(bus: &Connection, name: &str) -> Option<u32> {
     if name.is_empty() {
         // No bus between us: the other end of the socket.
-        return bus.peer_creds().await.ok().and_then(|credentials| credentials.unix_user_id());
+        return bus
+            .peer_creds()
+            .await
+            .ok()
+            .and_then(|credentials| credentials.unix_user_id());
     }
     let reply = bus
         .call_method(

@@ -40,8 +40,16 @@ impl Announcer {
         }
     }
 
-    fn send<B: Serialize + DynamicType>(&self, path: &str, interface: &str, member: &str, body: &B) {
-        let Some(outbox) = self.outbox.upgrade() else { return };
+    fn send<B: Serialize + DynamicType>(
+        &self,
+        path: &str,
+        interface: &str,
+        member: &str,
+        body: &B,
+    ) {
+        let Some(outbox) = self.outbox.upgrade() else {
+            return;
+        };
         match Message::signal(path, interface, member).build(body) {
             Ok(message) => outbox.signal(message),
             Err(error) => tracing::error!(member, %error, "a signal cannot be built"),
@@ -64,25 +72,50 @@ impl Announcer {
 
     fn added(&self, after: &Arc<DomainView>) {
         let path = self.node.domain_path(after.id.uuid);
-        let Ok(object) = ObjectPath::try_from(path.as_str()) else { return };
+        let Ok(object) = ObjectPath::try_from(path.as_str()) else {
+            return;
+        };
         let view = View::Domain(Arc::clone(after));
-        let shown: &[_] = if self.in_public() { &self.domain_properties } else { &[] };
+        let shown: &[_] = if self.in_public() {
+            &self.domain_properties
+        } else {
+            &[]
+        };
         for manager in [self.node.path.as_str(), ROOT] {
-            let values = Properties { properties: shown, view: Some(&view), wrapping: Wrapping::Once };
-            self.send(manager, objects::NAME, "InterfacesAdded", &(&object, Interfaces(DOMAIN.name, values)));
+            let values = Properties {
+                properties: shown,
+                view: Some(&view),
+                wrapping: Wrapping::Once,
+            };
+            self.send(
+                manager,
+                objects::NAME,
+                "InterfacesAdded",
+                &(&object, Interfaces(DOMAIN.name, values)),
+            );
         }
     }
 
     fn removed(&self, before: &DomainView) {
         let path = self.node.domain_path(before.id.uuid);
-        let Ok(object) = ObjectPath::try_from(path.as_str()) else { return };
+        let Ok(object) = ObjectPath::try_from(path.as_str()) else {
+            return;
+        };
         for manager in [self.node.path.as_str(), ROOT] {
-            self.send(manager, objects::NAME, "InterfacesRemoved", &(&object, [DOMAIN.name].as_slice()));
+            self.send(
+                manager,
+                objects::NAME,
+                "InterfacesRemoved",
+                &(&object, [DOMAIN.name].as_slice()),
+            );
         }
     }
 
     fn changed(&self, before: &Arc<DomainView>, after: &Arc<DomainView>) {
-        let (old, new) = (View::Domain(Arc::clone(before)), View::Domain(Arc::clone(after)));
+        let (old, new) = (
+            View::Domain(Arc::clone(before)),
+            View::Domain(Arc::clone(after)),
+        );
         let differs = |property: &&&'static Property| {
             property.emits == Emits::Value
                 && match ((property.get)(&old), (property.get)(&new)) {
@@ -90,7 +123,12 @@ impl Announcer {
                     (old, new) => old.is_ok() != new.is_ok(),
                 }
         };
-        let changed: Vec<&'static Property> = self.domain_properties.iter().filter(differs).copied().collect();
+        let changed: Vec<&'static Property> = self
+            .domain_properties
+            .iter()
+            .filter(differs)
+            .copied()
+            .collect();
         if changed.is_empty() {
             return;
         }
@@ -99,37 +137,92 @@ impl Announcer {
         } else {
             (&[], changed.iter().map(|property| property.name).collect())
         };
-        let values = Properties { properties: shown, view: Some(&new), wrapping: Wrapping::Once };
+        let values = Properties {
+            properties: shown,
+            view: Some(&new),
+            wrapping: Wrapping::Once,
+        };
         let path = self.node.domain_path(after.id.uuid);
-        self.send(&path, properties::NAME, "PropertiesChanged", &(DOMAIN.name, values, hidden));
+        self.send(
+            &path,
+            properties::NAME,
+            "PropertiesChanged",
+            &(DOMAIN.name, values, hidden),
+        );
     }
 
     fn domain_event(&self, id: &DomainId, event: &DomainEvent) {
         let path = self.node.domain_path(id.uuid);
         match event {
             DomainEvent::Lifecycle(lifecycle) => {
-                let Ok(object) = ObjectPath::try_from(path.as_str()) else { return };
+                let Ok(object) = ObjectPath::try_from(path.as_str()) else {
+                    return;
+                };
                 let (event, detail) = lifecycle.numbers();
-                self.send(&self.node.path, CONNECT.name, "DomainEvent", &(object, event, detail));
+                self.send(
+                    &self.node.path,
+                    CONNECT.name,
+                    "DomainEvent",
+                    &(object, event, detail),
+                );
             }
             DomainEvent::Reboot => self.send(&path, DOMAIN.name, "Reboot", &()),
-            DomainEvent::RtcChange { offset } => self.send(&path, DOMAIN.name, "RTCChange", &(*offset,)),
-            DomainEvent::Watchdog { action } => self.send(&path, DOMAIN.name, "Watchdog", &(*action as i32,)),
-            DomainEvent::IoError { source, device, action, reason } => {
-                self.send(&path, DOMAIN.name, "IOError", &(source, device, *action as i32, reason));
+            DomainEvent::RtcChange { offset } => {
+                self.send(&path, DOMAIN.name, "RTCChange", &(*offset,));
             }
-            DomainEvent::Graphics { phase, remote, local, auth_scheme, identities } => {
-                let identities: Vec<(&str, &str)> =
-                    identities.iter().map(|identity| (identity.kind.as_str(), identity.name.as_str())).collect();
-                let body = (*phase as i32, address(local), address(remote), auth_scheme, identities);
+            DomainEvent::Watchdog { action } => {
+                self.send(&path, DOMAIN.name, "Watchdog", &(*action as i32,));
+            }
+            DomainEvent::IoError {
+                source,
+                device,
+                action,
+                reason,
+            } => {
+                self.send(
+                    &path,
+                    DOMAIN.name,
+                    "IOError",
+                    &(source, device, *action as i32, reason),
+                );
+            }
+            DomainEvent::Graphics {
+                phase,
+                remote,
+                local,
+                auth_scheme,
+                identities,
+            } => {
+                let identities: Vec<(&str, &str)> = identities
+                    .iter()
+                    .map(|identity| (identity.kind.as_str(), identity.name.as_str()))
+                    .collect();
+                let body = (
+                    *phase as i32,
+                    address(local),
+                    address(remote),
+                    auth_scheme,
+                    identities,
+                );
                 self.send(&path, DOMAIN.name, "Graphics", &body);
             }
-            DomainEvent::BalloonChange { actual } => self.send(&path, DOMAIN.name, "BalloonChange", &(*actual,)),
-            DomainEvent::TrayChange { device, open } => {
-                self.send(&path, DOMAIN.name, "TrayChange", &(device, i32::from(!open)));
+            DomainEvent::BalloonChange { actual } => {
+                self.send(&path, DOMAIN.name, "BalloonChange", &(*actual,));
             }
-            DomainEvent::DeviceAdded { device } => self.send(&path, DOMAIN.name, "DeviceAdded", &(device,)),
-            DomainEvent::DeviceRemoved { device } => self.send(&path, DOMAIN.name, "DeviceRemoved", &(device,)),
+            DomainEvent::TrayChange { device, open } => {
+                self.send(
+                    &path,
+                    DOMAIN.name,
+                    "TrayChange",
+                    &(device, i32::from(!open)),
+                );
+            }
+            DomainEvent::DeviceAdded { device } => {
+                self.send(&path, DOMAIN.name, "DeviceAdded", &(device,));
+            }
+            DomainEvent::DeviceRemoved { device } => {
+                self.send(&path, DOMAIN.name, "DeviceRemoved", &(device,));
+            }
             DomainEvent::DeviceRemovalFailed { device } => {
                 self.send(&path, DOMAIN.name, "DeviceRemovalFailed", &(device,));
             }
@@ -151,7 +244,9 @@ fn address(address: &GraphicsAddress) -> (i32, &str, &str) {
 impl EventListener for Announcer {
     fn event(&self, event: &Event) {
         match event {
-            Event::DomainChanged { before, after } => self.domain_changed(before.as_ref(), after.as_ref()),
+            Event::DomainChanged { before, after } => {
+                self.domain_changed(before.as_ref(), after.as_ref());
+            }
             Event::Domain(id, event) => self.domain_event(id, event),
         }
     }

@@ -81,8 +81,13 @@ impl<'a> Place<'a> {
         }
         let mut elements = path.strip_prefix(ROOT)?.strip_prefix('/')?.splitn(3, '/');
         let connection = elements.next()?;
-        let Some(segment) = elements.next() else { return Some(Self::Connection(connection)) };
-        let kind = Kind::ALL.iter().copied().find(|kind| kind.segment() == segment)?;
+        let Some(segment) = elements.next() else {
+            return Some(Self::Connection(connection));
+        };
+        let kind = Kind::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.segment() == segment)?;
         match elements.next() {
             None => Some(Self::Folder(connection, kind)),
             Some(name) if !name.contains('/') => Some(Self::Object(connection, kind, name)),
@@ -109,7 +114,9 @@ impl Target {
     pub(crate) fn domain(&self) -> Result<&DomainId> {
         match self {
             Self::Domain { id, .. } => Ok(id),
-            Self::Connect { .. } => Err(Error::internal("a domain's method was called on a connection")),
+            Self::Connect { .. } => Err(Error::internal(
+                "a domain's method was called on a connection",
+            )),
         }
     }
 }
@@ -125,7 +132,11 @@ impl Object for Target {
     fn details(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Connect { driver } => vec![("connect_driver", (*driver).to_owned())],
-            Self::Domain { driver, id } => DomainObject { driver, id: id.clone() }.details(),
+            Self::Domain { driver, id } => DomainObject {
+                driver,
+                id: id.clone(),
+            }
+            .details(),
         }
     }
 }
@@ -146,7 +157,9 @@ impl OfView for ConnectView {
     fn of(view: &View) -> Result<&Self> {
         match view {
             View::Connect(view) => Ok(view),
-            View::Domain(_) => Err(Error::internal("a connection's property was read from a domain")),
+            View::Domain(_) => Err(Error::internal(
+                "a connection's property was read from a domain",
+            )),
         }
     }
 }
@@ -155,7 +168,9 @@ impl OfView for DomainView {
     fn of(view: &View) -> Result<&Self> {
         match view {
             View::Domain(view) => Ok(view),
-            View::Connect(_) => Err(Error::internal("a domain's property was read from a connection")),
+            View::Connect(_) => Err(Error::internal(
+                "a domain's property was read from a connection",
+            )),
         }
     }
 }
@@ -205,7 +220,13 @@ mod tests {
         let element = uuid_element(uuid);
         assert_eq!(element, "_8c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11");
         assert_eq!(element_uuid(&element), Some(uuid));
-        for wrong in ["", "_", "8c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11", "_8C5A0C1E_1b1f_4a47_9d2b_2f4a3a6f0d11", "__c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11"] {
+        for wrong in [
+            "",
+            "_",
+            "8c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11",
+            "_8C5A0C1E_1b1f_4a47_9d2b_2f4a3a6f0d11",
+            "__c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11",
+        ] {
             assert_eq!(element_uuid(wrong), None, "{wrong}");
         }
     }
@@ -213,9 +234,18 @@ mod tests {
     #[test]
     fn places() {
         assert_eq!(Place::of("/org/libvirt"), Some(Place::Root));
-        assert_eq!(Place::of("/org/libvirt/QEMU"), Some(Place::Connection("QEMU")));
-        assert_eq!(Place::of("/org/libvirt/QEMU/domain"), Some(Place::Folder("QEMU", Kind::Domain)));
-        assert_eq!(Place::of("/org/libvirt/QEMU/domain/_a"), Some(Place::Object("QEMU", Kind::Domain, "_a")));
+        assert_eq!(
+            Place::of("/org/libvirt/QEMU"),
+            Some(Place::Connection("QEMU"))
+        );
+        assert_eq!(
+            Place::of("/org/libvirt/QEMU/domain"),
+            Some(Place::Folder("QEMU", Kind::Domain))
+        );
+        assert_eq!(
+            Place::of("/org/libvirt/QEMU/domain/_a"),
+            Some(Place::Object("QEMU", Kind::Domain, "_a"))
+        );
         assert_eq!(Place::of("/org/libvirt/QEMU/domain/_a/b"), None);
         assert_eq!(Place::of("/org/libvirt/QEMU/nothing"), None);
         assert_eq!(Place::of("/org/libvirtx"), None);

@@ -71,7 +71,10 @@ impl Type for Value<'_> {
     const SIGNATURE: &'static Signature = &Signature::Variant;
 }
 
-fn variant<S: Serializer, T: Serialize + Type>(serializer: S, value: &T) -> Result<S::Ok, S::Error> {
+fn variant<S: Serializer, T: Serialize + Type>(
+    serializer: S,
+    value: &T,
+) -> Result<S::Ok, S::Error> {
     let mut structure = serializer.serialize_struct("Variant", 2)?;
     structure.serialize_field("signature", T::SIGNATURE)?;
     structure.serialize_field("value", value)?;
@@ -129,7 +132,10 @@ impl Serialize for Parameters {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for parameter in &self.0 {
-            map.serialize_entry(&parameter.field, &Wrapped(TypedWire(&parameter.value), self.1))?;
+            map.serialize_entry(
+                &parameter.field,
+                &Wrapped(TypedWire(&parameter.value), self.1),
+            )?;
         }
         map.end()
     }
@@ -141,5 +147,6 @@ impl Type for Parameters {
 
 impl Value<'_> {
     /// `a{sv}`.
-    pub(crate) const DICT: &'static Signature = &Signature::static_dict(&Signature::Str, &Signature::Variant);
+    pub(crate) const DICT: &'static Signature =
+        &Signature::static_dict(&Signature::Str, &Signature::Variant);
 }

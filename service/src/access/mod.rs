@@ -19,7 +19,9 @@ pub(crate) struct Owner {
 impl Owner {
     /// Ownership by the user that this process runs as.
     pub(crate) fn current() -> Self {
-        Self { uid: nix::unistd::geteuid().as_raw() }
+        Self {
+            uid: nix::unistd::geteuid().as_raw(),
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use polkit::{Authority, AuthorizationResult, CheckAuthorizationFlags, Details, SystemBusName};
 use tokio::sync::{mpsc, oneshot};
-use virtbus_api::access::{Authorizer, Caller, Default as Who, Object, ObjectClass, Permission, Verdict};
+use virtbus_api::access::{
+    Authorizer, Caller, Default as Who, Object, ObjectClass, Permission, Verdict,
+};
 
 use super::cache::{Cache, Question};
 use super::rules::Rules;
@@ -64,12 +66,27 @@ pub(crate) struct Polkit {
 
 impl Polkit {
     pub(crate) fn new() -> Self {
-        Self { known: Arc::default(), thread: OnceLock::new() }
+        Self {
+            known: Arc::default(),
+            thread: OnceLock::new(),
+        }
     }
 
-    async fn ask(&self, caller: &Caller, action: String, details: &[(&'static str, String)], interactive: bool) -> Answer {
+    async fn ask(
+        &self,
+        caller: &Caller,
+        action: String,
+        details: &[(&'static str, String)],
+        interactive: bool,
+    ) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let check = Check { subject: caller.name.to_string(), action, details: details.to_vec(), interactive, answer };
+        let check = Check {
+            subject: caller.name.to_string(),
+            action,
+            details: details.to_vec(),
+            interactive,
+            answer,
+        };
         let thread = self.thread.get_or_init(|| start(Arc::clone(&self.known)));
         if thread.send(check).is_err() {
             return Answer::Absent;
@@ -81,7 +98,12 @@ impl Polkit {
         }
     }
 
-    async fn decide(&self, caller: &Caller, permission: Permission, details: &[(&'static str, String)]) -> Verdict {
+    async fn decide(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        details: &[(&'static str, String)],
+    ) -> Verdict {
         let action = permission.action();
         match self.ask(caller, action.clone(), details, false).await {
             Answer::Yes => return Verdict::Granted,
@@ -89,7 +111,11 @@ impl Polkit {
             Answer::Challenge { kept: true } => {}
             // A rule wants a password each time: the coarse action must not get around that.
             Answer::Challenge { kept: false } => {
-                return if caller.interactive { self.dialog(caller, action, details).await } else { Verdict::Challenge };
+                return if caller.interactive {
+                    self.dialog(caller, action, details).await
+                } else {
+                    Verdict::Challenge
+                };
             }
         }
         let coarse = match permission.default() {
@@ -98,13 +124,20 @@ impl Polkit {
         };
         match self.ask(caller, coarse.to_owned(), &[], false).await {
             Answer::Yes => Verdict::Granted,
-            Answer::Challenge { .. } if caller.interactive => self.dialog(caller, coarse.to_owned(), &[]).await,
+            Answer::Challenge { .. } if caller.interactive => {
+                self.dialog(caller, coarse.to_owned(), &[]).await
+            }
             Answer::Challenge { .. } => Verdict::Challenge,
             Answer::No | Answer::Absent => Verdict::Denied,
         }
     }
 
-    async fn dialog(&self, caller: &Caller, action: String, details: &[(&'static str, String)]) -> Verdict {
+    async fn dialog(
+        &self,
+        caller: &Caller,
+        action: String,
+        details: &[(&'static str, String)],
+    ) -> Verdict {
         match self.ask(caller, action, details, true).await {
             Answer::Yes => Verdict::Granted,
             Answer::Challenge { .. } => Verdict::Challenge,
@@ -123,7 +156,11 @@ impl Authorizer for Polkit {
             // The bus does not know the caller (any more); nobody else would.
             return Verdict::Denied;
         }
-        let question = Question { caller: Arc::clone(&caller.name), permission, details: object.details() };
+        let question = Question {
+            caller: Arc::clone(&caller.name),
+            permission,
+            details: object.details(),
+        };
         match self.known.cache.get(&question) {
             Some(Verdict::Challenge) if caller.interactive => {}
             Some(verdict) => return verdict,
@@ -137,15 +174,23 @@ impl Authorizer for Polkit {
     }
 
     fn tells_apart(&self, class: ObjectClass) -> bool {
-        let mut rules = self.known.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        rules.get_or_insert_with(|| Arc::new(Rules::installed())).tell_apart(class)
+        let mut rules = self
+            .known
+            .rules
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        rules
+            .get_or_insert_with(|| Arc::new(Rules::installed()))
+            .tell_apart(class)
     }
 }
 
 /// Starts the GLib thread. It ends when the authorizer is dropped.
 fn start(known: Arc<Known>) -> mpsc::UnboundedSender<Check> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let spawned = std::thread::Builder::new().name("polkit".to_owned()).spawn(move || serve(&known, receiver));
+    let spawned = std::thread::Builder::new()
+        .name("polkit".to_owned())
+        .spawn(move || serve(&known, receiver));
     if let Err(error) = spawned {
         tracing::error!(%error, "no thread for polkit, so only root is let in");
     }
@@ -179,7 +224,11 @@ async fn connect(known: &Arc<Known>) -> Option<Authority> {
             let known = Arc::clone(known);
             authority.connect_changed(move |_| {
                 known.cache.clear();
-                known.rules.lock().unwrap_or_else(PoisonError::into_inner).take();
+                known
+                    .rules
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take();
             });
             Some(authority)
         }
@@ -201,7 +250,9 @@ async fn answer(authority: Authority, check: Check) {
     } else {
         CheckAuthorizationFlags::NONE
     };
-    let result = authority.check_authorization_future(&subject, &check.action, Some(&details), flags).await;
+    let result = authority
+        .check_authorization_future(&subject, &check.action, Some(&details), flags)
+        .await;
     let answer = match result {
         Ok(result) => meaning(&result),
         Err(error) => {
@@ -217,7 +268,9 @@ fn meaning(result: &AuthorizationResult) -> Answer {
     if result.is_authorized() {
         Answer::Yes
     } else if result.is_challenge() {
-        Answer::Challenge { kept: result.is_retains_authorization() }
+        Answer::Challenge {
+            kept: result.is_retains_authorization(),
+        }
     } else {
         Answer::No
     }

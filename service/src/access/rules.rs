@@ -9,8 +9,12 @@ use std::path::Path;
 use virtbus_api::access::ObjectClass;
 
 /// Where polkit reads rules (polkit(8), and upstream's later additions).
-const DIRECTORIES: [&str; 4] =
-    ["/etc/polkit-1/rules.d", "/run/polkit-1/rules.d", "/usr/local/share/polkit-1/rules.d", "/usr/share/polkit-1/rules.d"];
+const DIRECTORIES: [&str; 4] = [
+    "/etc/polkit-1/rules.d",
+    "/run/polkit-1/rules.d",
+    "/usr/local/share/polkit-1/rules.d",
+    "/usr/share/polkit-1/rules.d",
+];
 
 /// How the attributes of a class of objects begin.
 const fn attribute_prefix(class: ObjectClass) -> &'static str {
@@ -54,7 +58,10 @@ impl Rules {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "rules") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "rules")
+            {
                 match fs::read_to_string(&path) {
                     Ok(text) => self.texts.push(text),
                     Err(_) => self.unreadable = true,
@@ -65,7 +72,11 @@ impl Rules {
 
     /// Whether a rule may answer differently for two objects of the class.
     pub(crate) fn tell_apart(&self, class: ObjectClass) -> bool {
-        self.unreadable || self.texts.iter().any(|text| looks_up(text, attribute_prefix(class)))
+        self.unreadable
+            || self
+                .texts
+                .iter()
+                .any(|text| looks_up(text, attribute_prefix(class)))
     }
 }
 
@@ -73,13 +84,17 @@ impl Rules {
 fn looks_up(text: &str, prefix: &str) -> bool {
     text.match_indices("lookup").any(|(at, word)| {
         let argument = text[at + word.len()..].trim_start();
-        let Some(argument) = argument.strip_prefix('(') else { return true };
+        let Some(argument) = argument.strip_prefix('(') else {
+            return true;
+        };
         let argument = argument.trim_start();
         match argument.chars().next() {
             Some(quote @ ('"' | '\'')) => {
                 let name = &argument[1..];
                 let end = name.find(quote).unwrap_or(name.len());
-                let plain = name.get(end + 1..).is_some_and(|rest| rest.trim_start().starts_with(')'));
+                let plain = name
+                    .get(end + 1..)
+                    .is_some_and(|rest| rest.trim_start().starts_with(')'));
                 !plain || name.starts_with(prefix)
             }
             _ => true,
@@ -92,13 +107,19 @@ mod tests {
     use super::*;
 
     fn rules(text: &str) -> Rules {
-        Rules { texts: vec![text.to_owned()], unreadable: false }
+        Rules {
+            texts: vec![text.to_owned()],
+            unreadable: false,
+        }
     }
 
     #[test]
     fn only_a_rule_that_looks_at_a_guest_tells_guests_apart() {
         assert!(!Rules::default().tell_apart(ObjectClass::Domain));
-        assert!(!rules("if (subject.isInGroup('libvirt')) return polkit.Result.YES;").tell_apart(ObjectClass::Domain));
+        assert!(
+            !rules("if (subject.isInGroup('libvirt')) return polkit.Result.YES;")
+                .tell_apart(ObjectClass::Domain)
+        );
         let unit = rules("if (action.lookup(\"unit\") == \"x\") return polkit.Result.YES;");
         assert!(!unit.tell_apart(ObjectClass::Domain));
         let guest = rules("if (action.lookup( 'domain_name' ) == 'web') return polkit.Result.YES;");
@@ -108,9 +129,19 @@ mod tests {
 
     #[test]
     fn what_is_not_plain_to_see_may_tell_anything_apart() {
-        for text in ["action.lookup(key)", "action['lookup'](x)", "action.lookup('domain' + '_name')"] {
+        for text in [
+            "action.lookup(key)",
+            "action['lookup'](x)",
+            "action.lookup('domain' + '_name')",
+        ] {
             assert!(rules(text).tell_apart(ObjectClass::Network), "{text}");
         }
-        assert!(Rules { texts: Vec::new(), unreadable: true }.tell_apart(ObjectClass::Domain));
+        assert!(
+            Rules {
+                texts: Vec::new(),
+                unreadable: true
+            }
+            .tell_apart(ObjectClass::Domain)
+        );
     }
 }

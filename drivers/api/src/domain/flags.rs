@@ -140,6 +140,61 @@ bitflags! {
         const NO_CHECKPOINT = 32768;
     }
 
+    /// Groups of statistics (`virDomainStatsTypes`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct DomainStatsTypes: u32 {
+        /// What the domain is doing.
+        const STATE = 1;
+        /// Processor time.
+        const CPU_TOTAL = 2;
+        /// Memory.
+        const BALLOON = 4;
+        /// Each virtual CPU.
+        const VCPU = 8;
+        /// Each network interface.
+        const INTERFACE = 16;
+        /// Each disk.
+        const BLOCK = 32;
+        /// Performance counters.
+        const PERF = 64;
+        /// Each I/O thread.
+        const IOTHREAD = 128;
+        /// Memory bandwidth.
+        const MEMORY = 256;
+        /// How fast memory is written to.
+        const DIRTYRATE = 512;
+        /// What the hypervisor itself counts.
+        const VM = 1024;
+    }
+
+    /// Which domains' statistics, and how (`virConnectGetAllDomainStatsFlags`). The low bits are those of
+    /// [`ListAllDomainsFlags`].
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct DomainStatsFlags: u32 {
+        /// Those that run or are paused.
+        const ACTIVE = 1;
+        /// Those that are off.
+        const INACTIVE = 2;
+        /// Those whose definition outlives their run.
+        const PERSISTENT = 4;
+        /// Those that vanish when they stop.
+        const TRANSIENT = 8;
+        /// Those in the state *running*.
+        const RUNNING = 16;
+        /// Those in the state *paused*.
+        const PAUSED = 32;
+        /// Those in the state *shut off*.
+        const SHUTOFF = 64;
+        /// Those in any other state.
+        const OTHER = 128;
+        /// Do not wait for a guest that is busy.
+        const NOWAIT = 0x2000_0000;
+        /// Each image of a disk's chain, not only the top.
+        const BACKING = 0x4000_0000;
+        /// Fail if a group that is asked for cannot be had.
+        const ENFORCE = 0x8000_0000;
+    }
+
     /// Which of a domain's definitions a change is for (`virDomainModificationImpact`); none of them: the one that counts now.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct DomainModificationImpact: u32 {

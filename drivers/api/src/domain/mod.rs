@@ -13,9 +13,9 @@ pub use event::{
 };
 pub use flags::{
     Checked, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainModificationImpact,
-    DomainRebootFlags, DomainShutdownFlags, DomainUndefineFlags, DomainXmlFlags,
-    ListAllDomainsFlags, check,
+    DomainRebootFlags, DomainShutdownFlags, DomainStatsFlags, DomainStatsTypes,
+    DomainUndefineFlags, DomainXmlFlags, ListAllDomainsFlags, check,
 };
 pub use state::{DomainState, PausedReason, RunningReason, ShutdownReason, ShutoffReason};
-pub use traits::{DomainInfo, DomainLifecycle, Domains, VcpuInfo};
+pub use traits::{DomainInfo, DomainLifecycle, DomainStatistics, Domains, VcpuInfo};
 pub use view::{DomainId, DomainObject, DomainView};

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 
 use super::{
     DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainId, DomainModificationImpact,
-    DomainRebootFlags, DomainShutdownFlags, DomainState, DomainUndefineFlags, DomainView,
-    DomainXmlFlags,
+    DomainRebootFlags, DomainShutdownFlags, DomainState, DomainStatsFlags, DomainStatsTypes,
+    DomainUndefineFlags, DomainView, DomainXmlFlags,
 };
+use crate::typed::TypedParameters;
 use crate::{Error, Result, Uuid};
 
 /// Numbers about a domain (`virDomainInfo`).
@@ -90,6 +91,19 @@ pub trait Domains: Send + Sync {
         let _ = (domain, autostart);
         Err(Error::no_support("DomainSetAutostart"))
     }
+}
+
+/// Numbers about domains, as monitoring tools poll them.
+#[async_trait]
+pub trait DomainStatistics: Send + Sync {
+    /// The statistics of the groups that are asked for (none: all that the driver has), by libvirt's names. A domain that is
+    /// off has fewer of them.
+    async fn stats(
+        &self,
+        domain: &DomainId,
+        groups: DomainStatsTypes,
+        flags: DomainStatsFlags,
+    ) -> Result<TypedParameters>;
 }
 
 /// Starting, halting and ending domains.

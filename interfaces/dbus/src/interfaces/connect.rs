@@ -1,17 +1,19 @@
 //! `org.libvirt.Connect`: a connection to a hypervisor.
 
+use virtbus_api::access::{Arguments, Call};
 use virtbus_api::connection::{Host, LIB_VERSION, group};
 use virtbus_api::domain::{
-    DomainCreateFlags, DomainDefineFlags, DomainLifecycle, DomainObject, DomainView, Domains, ListAllDomainsFlags, check,
+    DomainCreateFlags, DomainDefineFlags, DomainLifecycle, DomainObject, DomainStatsFlags,
+    DomainView, Domains, ListAllDomainsFlags, check,
 };
-use virtbus_api::access::{Arguments, Call};
-use virtbus_api::{Connection, Error, Result, Uuid};
+use virtbus_api::{Connection, Error, ErrorCode, Result, Uuid};
 use zbus::OwnedObjectPath;
 
 use crate::declare::{Property, interface};
 use crate::invocation::Context;
 use crate::quirks::optional;
 use crate::tree::View;
+use crate::value::Parameters;
 
 /// What the properties of a connection show.
 pub(crate) struct ConnectView {
@@ -26,7 +28,12 @@ impl ConnectView {
     /// The view of a connection, as far as nothing has to be waited for.
     pub(crate) fn of(connection: &dyn Connection) -> Self {
         let host = connection.host();
-        Self { encrypted: host.is_encrypted(), secure: host.is_secure(), hostname: None, version: None }
+        Self {
+            encrypted: host.is_encrypted(),
+            secure: host.is_secure(),
+            hostname: None,
+            version: None,
+        }
     }
 
     /// Asks the host for the properties that are wanted.
@@ -45,7 +52,9 @@ fn prepared<T>(value: &Option<Result<T>>) -> Result<&T> {
     match value {
         Some(Ok(value)) => Ok(value),
         Some(Err(error)) => Err(error.clone()),
-        None => Err(Error::internal("a property was read before it was prepared")),
+        None => Err(Error::internal(
+            "a property was read before it was prepared",
+        )),
     }
 }
 
@@ -63,6 +72,8 @@ interface! {
         read DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName => domain_lookup_by_name;
         /// Finds the domain with this UUID, with or without hyphens.
         read DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid => domain_lookup_by_uuid;
+        /// Statistics of every domain that passes the flags (virConnectGetAllDomainStats), by name.
+        read GetAllDomainStats(stats: u32, flags: u32) -> (records: Vec<(String, Parameters)>): ConnectGetAllDomainStats => get_all_domain_stats;
         /// Host and guest capabilities as XML.
         read GetCapabilities() -> (capabilities: String): ConnectGetCapabilities => get_capabilities;
         /// Names of the CPU models known for an architecture.
@@ -112,44 +123,113 @@ fn domain_path(context: &Context<'_>, uuid: Uuid) -> Result<OwnedObjectPath> {
 
 /// The domain that a lookup found, if the caller may see it.
 async fn found(context: &Context<'_>, call: Call, view: &DomainView) -> Result<OwnedObjectPath> {
-    let object = DomainObject { driver: context.node.name, id: view.id.clone() };
-    context.guard.require(context.caller, call, Arguments::default(), &object).await?;
+    let object = DomainObject {
+        driver: context.node.name,
+        id: view.id.clone(),
+    };
+    context
+        .guard
+        .require(context.caller, call, Arguments::default(), &object)
+        .await?;
     path(context, view)
 }
 
-async fn domain_create_xml(context: Context<'_>, xml: String, flags: u32) -> Result<OwnedObjectPath> {
+async fn domain_create_xml(
+    context: Context<'_>,
+    xml: String,
+    flags: u32,
+) -> Result<OwnedObjectPath> {
     let flags: DomainCreateFlags = check(flags, "DomainCreateXML")?;
-    let view = lifecycle(&context, "DomainCreateXml")?.create_xml(&xml, flags).await?;
+    let view = lifecycle(&context, "DomainCreateXml")?
+        .create_xml(&xml, flags)
+        .await?;
     path(&context, &view)
 }
 
 async fn domain_define_xml(context: Context<'_>, xml: String) -> Result<OwnedObjectPath> {
-    let view = domains(&context, "DomainDefineXml")?.define_xml(&xml, DomainDefineFlags::empty()).await?;
+    let view = domains(&context, "DomainDefineXml")?
+        .define_xml(&xml, DomainDefineFlags::empty())
+        .await?;
     path(&context, &view)
 }
 
 async fn domain_lookup_by_id(context: Context<'_>, id: i32) -> Result<OwnedObjectPath> {
-    let number = u32::try_from(id).map_err(|_| Error::no_domain(format!("none runs with id {id}")))?;
-    let view = domains(&context, "DomainLookupById")?.view_by_id(number).await?;
+    let number =
+        u32::try_from(id).map_err(|_| Error::no_domain(format!("none runs with id {id}")))?;
+    let view = domains(&context, "DomainLookupById")?
+        .view_by_id(number)
+        .await?;
     found(&context, Call::DomainLookupById, &view).await
 }
 
 async fn domain_lookup_by_name(context: Context<'_>, name: String) -> Result<OwnedObjectPath> {
-    let view = domains(&context, "DomainLookupByName")?.view_by_name(&name).await?;
+    let view = domains(&context, "DomainLookupByName")?
+        .view_by_name(&name)
+        .await?;
     found(&context, Call::DomainLookupByName, &view).await
 }
 
 async fn domain_lookup_by_uuid(context: Context<'_>, uuid: String) -> Result<OwnedObjectPath> {
-    let number = Uuid::try_parse(&uuid).map_err(|_| Error::invalid_argument(format!("'{uuid}' is not a UUID")))?;
-    let view = domains(&context, "DomainLookupByUuid")?.view(number).await?;
+    let number = Uuid::try_parse(&uuid)
+        .map_err(|_| Error::invalid_argument(format!("'{uuid}' is not a UUID")))?;
+    let view = domains(&context, "DomainLookupByUuid")?
+        .view(number)
+        .await?;
     found(&context, Call::DomainLookupByUuid, &view).await
+}
+
+async fn get_all_domain_stats(
+    context: Context<'_>,
+    groups: u32,
+    flags: u32,
+) -> Result<Vec<(String, Parameters)>> {
+    let call = Call::ConnectGetAllDomainStats;
+    let groups = check(groups, "GetAllDomainStats")?;
+    let flags: DomainStatsFlags = check(flags, "GetAllDomainStats")?;
+    let which = ListAllDomainsFlags::from_bits_truncate(flags.bits());
+    let statistics = group(context.connection.statistics(), call.name())?;
+    let mut records = Vec::new();
+    for object in visible_domains(&context, call, which).await? {
+        match statistics.stats(&object.id, groups, flags).await {
+            Ok(parameters) => {
+                let parameters = Parameters(parameters, context.dialect.wrapping());
+                records.push((object.id.name.to_string(), parameters));
+            }
+            // Gone since it was listed.
+            Err(error) if error.code == ErrorCode::NoDomain => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(records)
+}
+
+/// The domains that pass the flags and that the caller may see in the answer of `call`.
+async fn visible_domains<'a>(
+    context: &Context<'a>,
+    call: Call,
+    flags: ListAllDomainsFlags,
+) -> Result<Vec<DomainObject<'a>>> {
+    let views = domains(context, call.name())?.views().await?;
+    let objects = views
+        .iter()
+        .filter(|view| view.matches(flags))
+        .map(|view| DomainObject {
+            driver: context.node.name,
+            id: view.id.clone(),
+        })
+        .collect();
+    Ok(context.guard.filter(context.caller, call, objects).await)
 }
 
 async fn get_capabilities(context: Context<'_>) -> Result<String> {
     context.connection.host().capabilities().await
 }
 
-async fn get_cpu_model_names(context: Context<'_>, arch: String, flags: u32) -> Result<Vec<String>> {
+async fn get_cpu_model_names(
+    context: Context<'_>,
+    arch: String,
+    flags: u32,
+) -> Result<Vec<String>> {
     no_flags(flags, "GetCPUModelNames")?;
     context.connection.host().cpu_model_names(&arch).await
 }
@@ -164,19 +244,22 @@ async fn get_domain_capabilities(
 ) -> Result<String> {
     no_flags(flags, "GetDomainCapabilities")?;
     let host = context.connection.host();
-    host.domain_capabilities(optional(&emulator), optional(&arch), optional(&machine), optional(&virt_type)).await
+    host.domain_capabilities(
+        optional(&emulator),
+        optional(&arch),
+        optional(&machine),
+        optional(&virt_type),
+    )
+    .await
 }
 
 async fn list_domains(context: Context<'_>, flags: u32) -> Result<Vec<OwnedObjectPath>> {
     let flags: ListAllDomainsFlags = check(flags, "ListDomains")?;
-    let views = domains(&context, "ConnectListAllDomains")?.views().await?;
-    let objects = views
+    let visible = visible_domains(&context, Call::ConnectListAllDomains, flags).await?;
+    visible
         .iter()
-        .filter(|view| view.matches(flags))
-        .map(|view| DomainObject { driver: context.node.name, id: view.id.clone() })
-        .collect();
-    let visible = context.guard.filter(context.caller, Call::ConnectListAllDomains, objects).await;
-    visible.iter().map(|object| domain_path(&context, object.id.uuid)).collect()
+        .map(|object| domain_path(&context, object.id.uuid))
+        .collect()
 }
 
 async fn node_get_free_memory(context: Context<'_>) -> Result<u64> {
@@ -185,7 +268,13 @@ async fn node_get_free_memory(context: Context<'_>) -> Result<u64> {
 
 /// Refuses flags of a call that knows none.
 pub(crate) fn no_flags(flags: u32, call: &str) -> Result<()> {
-    if flags == 0 { Ok(()) } else { Err(Error::invalid_argument(format!("{call} does not know the flags {flags:#x}"))) }
+    if flags == 0 {
+        Ok(())
+    } else {
+        Err(Error::invalid_argument(format!(
+            "{call} does not know the flags {flags:#x}"
+        )))
+    }
 }
 
 impl View {

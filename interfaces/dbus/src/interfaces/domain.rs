@@ -2,8 +2,9 @@
 
 use virtbus_api::connection::group;
 use virtbus_api::domain::{
-    DomainCreateFlags, DomainDestroyFlags, DomainLifecycle, DomainModificationImpact, DomainRebootFlags,
-    DomainShutdownFlags, DomainUndefineFlags, DomainView, DomainXmlFlags, Domains, check,
+    DomainCreateFlags, DomainDestroyFlags, DomainLifecycle, DomainModificationImpact,
+    DomainRebootFlags, DomainShutdownFlags, DomainUndefineFlags, DomainView, DomainXmlFlags,
+    Domains, check,
 };
 use virtbus_api::{Error, Result};
 
@@ -11,6 +12,7 @@ use super::connect::no_flags;
 use crate::declare::interface;
 use crate::invocation::Context;
 use crate::quirks::domain_id_property;
+use crate::value::Parameters;
 
 interface! {
     /// A domain: a virtual machine or container, running or defined.
@@ -22,6 +24,8 @@ interface! {
         write Destroy(flags: u32) -> (): DomainDestroy => destroy;
         /// What the domain is doing: virDomainState and the state's reason.
         read GetState(flags: u32) -> (state: (i32, i32)): DomainGetState => get_state;
+        /// Statistics of the groups that are asked for (virDomainStatsTypes; 0: all), by libvirt's names.
+        read GetStats(stats: u32, flags: u32) -> (records: Parameters): DomainGetState => get_stats;
         /// The number of virtual CPUs: of the state that counts now, the running (1) or the stored definition (2), the maximum (4).
         read GetVcpus(flags: u32) -> (vcpus: u32): DomainGetVcpusFlags => get_vcpus;
         /// The domain's XML. Flags are those of virDomainGetXMLDesc.
@@ -103,74 +107,114 @@ fn lifecycle<'a>(context: &Context<'a>, call: &str) -> Result<&'a dyn DomainLife
 
 async fn create(context: Context<'_>, flags: u32) -> Result<()> {
     let flags: DomainCreateFlags = check(flags, "Create")?;
-    lifecycle(&context, "DomainCreate")?.create(context.target.domain()?, flags).await
+    lifecycle(&context, "DomainCreate")?
+        .create(context.target.domain()?, flags)
+        .await
 }
 
 async fn destroy(context: Context<'_>, flags: u32) -> Result<()> {
     let flags: DomainDestroyFlags = check(flags, "Destroy")?;
-    lifecycle(&context, "DomainDestroy")?.destroy(context.target.domain()?, flags).await
+    lifecycle(&context, "DomainDestroy")?
+        .destroy(context.target.domain()?, flags)
+        .await
 }
 
 async fn get_state(context: Context<'_>, flags: u32) -> Result<(i32, i32)> {
     no_flags(flags, "GetState")?;
-    let view = domains(&context, "DomainGetState")?.view(context.target.domain()?.uuid).await?;
+    let view = domains(&context, "DomainGetState")?
+        .view(context.target.domain()?.uuid)
+        .await?;
     Ok(view.state.numbers())
+}
+
+async fn get_stats(context: Context<'_>, groups: u32, flags: u32) -> Result<Parameters> {
+    let (groups, flags) = (check(groups, "GetStats")?, check(flags, "GetStats")?);
+    let statistics = group(context.connection.statistics(), "ConnectGetAllDomainStats")?;
+    let parameters = statistics
+        .stats(context.target.domain()?, groups, flags)
+        .await?;
+    Ok(Parameters(parameters, context.dialect.wrapping()))
 }
 
 async fn get_vcpus(context: Context<'_>, flags: u32) -> Result<u32> {
     const MAXIMUM: u32 = 4;
     const KNOWN: u32 = 3 | MAXIMUM;
     if flags & !KNOWN != 0 {
-        return Err(Error::invalid_argument(format!("GetVcpus does not know the flags {:#x}", flags & !KNOWN)));
+        return Err(Error::invalid_argument(format!(
+            "GetVcpus does not know the flags {:#x}",
+            flags & !KNOWN
+        )));
     }
     let impact = DomainModificationImpact::from_bits_truncate(flags);
     let domain = context.target.domain()?;
-    domains(&context, "DomainGetVcpusFlags")?.vcpus_flags(domain, impact, flags & MAXIMUM != 0).await
+    domains(&context, "DomainGetVcpusFlags")?
+        .vcpus_flags(domain, impact, flags & MAXIMUM != 0)
+        .await
 }
 
 async fn get_xml_desc(context: Context<'_>, flags: u32) -> Result<String> {
     let flags: DomainXmlFlags = check(flags, "GetXMLDesc")?;
-    domains(&context, "DomainGetXmlDesc")?.xml_desc(context.target.domain()?, flags).await
+    domains(&context, "DomainGetXmlDesc")?
+        .xml_desc(context.target.domain()?, flags)
+        .await
 }
 
 async fn inject_nmi(context: Context<'_>, flags: u32) -> Result<()> {
     no_flags(flags, "InjectNMI")?;
-    lifecycle(&context, "DomainInjectNmi")?.inject_nmi(context.target.domain()?).await
+    lifecycle(&context, "DomainInjectNmi")?
+        .inject_nmi(context.target.domain()?)
+        .await
 }
 
 async fn pm_wakeup(context: Context<'_>, flags: u32) -> Result<()> {
     no_flags(flags, "PMWakeup")?;
-    lifecycle(&context, "DomainPmWakeup")?.pm_wakeup(context.target.domain()?).await
+    lifecycle(&context, "DomainPmWakeup")?
+        .pm_wakeup(context.target.domain()?)
+        .await
 }
 
 async fn reboot(context: Context<'_>, flags: u32) -> Result<()> {
     let flags: DomainRebootFlags = check(flags, "Reboot")?;
-    lifecycle(&context, "DomainReboot")?.reboot(context.target.domain()?, flags).await
+    lifecycle(&context, "DomainReboot")?
+        .reboot(context.target.domain()?, flags)
+        .await
 }
 
 async fn reset(context: Context<'_>, flags: u32) -> Result<()> {
     no_flags(flags, "Reset")?;
-    lifecycle(&context, "DomainReset")?.reset(context.target.domain()?).await
+    lifecycle(&context, "DomainReset")?
+        .reset(context.target.domain()?)
+        .await
 }
 
 async fn resume(context: Context<'_>) -> Result<()> {
-    lifecycle(&context, "DomainResume")?.resume(context.target.domain()?).await
+    lifecycle(&context, "DomainResume")?
+        .resume(context.target.domain()?)
+        .await
 }
 
 async fn shutdown(context: Context<'_>, flags: u32) -> Result<()> {
     let flags: DomainShutdownFlags = check(flags, "Shutdown")?;
-    lifecycle(&context, "DomainShutdown")?.shutdown(context.target.domain()?, flags).await
+    lifecycle(&context, "DomainShutdown")?
+        .shutdown(context.target.domain()?, flags)
+        .await
 }
 
 async fn suspend(context: Context<'_>) -> Result<()> {
-    lifecycle(&context, "DomainSuspend")?.suspend(context.target.domain()?).await
+    lifecycle(&context, "DomainSuspend")?
+        .suspend(context.target.domain()?)
+        .await
 }
 
 async fn undefine(context: Context<'_>, flags: u32) -> Result<()> {
     let flags: DomainUndefineFlags = check(flags, "Undefine")?;
-    domains(&context, "DomainUndefine")?.undefine(context.target.domain()?, flags).await
+    domains(&context, "DomainUndefine")?
+        .undefine(context.target.domain()?, flags)
+        .await
 }
 
 async fn set_autostart(context: Context<'_>, autostart: bool) -> Result<()> {
-    domains(&context, "DomainSetAutostart")?.set_autostart(context.target.domain()?, autostart).await
+    domains(&context, "DomainSetAutostart")?
+        .set_autostart(context.target.domain()?, autostart)
+        .await
 }

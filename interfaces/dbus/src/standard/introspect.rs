@@ -20,7 +20,11 @@ pub(crate) const NAME: &str = "org.freedesktop.DBus.Introspectable";
 const HEAD: &str = "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n\
                     \"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n";
 
-pub(crate) async fn answer(received: &Received, place: Place<'_>, path: &str) -> Result<Message, Failure> {
+pub(crate) async fn answer(
+    received: &Received,
+    place: Place<'_>,
+    path: &str,
+) -> Result<Message, Failure> {
     let children = children(received, place, path).await?;
     if interface_at(place).is_some() {
         find_object(&received.shared, place, path).await?;
@@ -38,21 +42,54 @@ pub(crate) async fn answer(received: &Received, place: Place<'_>, path: &str) ->
     Ok(reply(&received.message, &(xml,))?)
 }
 
-async fn children(received: &Received, place: Place<'_>, path: &str) -> Result<Vec<String>, Failure> {
+async fn children(
+    received: &Received,
+    place: Place<'_>,
+    path: &str,
+) -> Result<Vec<String>, Failure> {
     match place {
         Place::Above { child } => Ok(vec![child.to_owned()]),
-        Place::Root => Ok(received.shared.nodes().iter().map(|node| node.name.to_owned()).collect()),
+        Place::Root => Ok(received
+            .shared
+            .nodes()
+            .iter()
+            .map(|node| node.name.to_owned())
+            .collect()),
         Place::Connection(name) => {
-            received.shared.node(name).ok_or_else(|| unknown_object(path))?;
-            Ok(Kind::ALL.iter().map(|kind| kind.segment().to_owned()).collect())
+            received
+                .shared
+                .node(name)
+                .ok_or_else(|| unknown_object(path))?;
+            Ok(Kind::ALL
+                .iter()
+                .map(|kind| kind.segment().to_owned())
+                .collect())
         }
         Place::Folder(name, Kind::Domain) => {
-            let node = received.shared.node(name).ok_or_else(|| unknown_object(path))?;
-            let Some(domains) = node.connection.open(&Grant::identify()).domains() else { return Ok(Vec::new()) };
+            let node = received
+                .shared
+                .node(name)
+                .ok_or_else(|| unknown_object(path))?;
+            let Some(domains) = node.connection.open(&Grant::identify()).domains() else {
+                return Ok(Vec::new());
+            };
             let views = domains.views().await?;
-            let targets = views.iter().map(|view| Target::Domain { driver: node.name, id: view.id.clone() }).collect();
-            let caller = Caller { interactive: false, ..received.caller().await };
-            let visible = received.shared.guard.visible(&caller, Permission::DomainGetattr, targets).await;
+            let targets = views
+                .iter()
+                .map(|view| Target::Domain {
+                    driver: node.name,
+                    id: view.id.clone(),
+                })
+                .collect();
+            let caller = Caller {
+                interactive: false,
+                ..received.caller().await
+            };
+            let visible = received
+                .shared
+                .guard
+                .visible(&caller, Permission::DomainGetattr, targets)
+                .await;
             let mut names = Vec::with_capacity(visible.len());
             for target in &visible {
                 names.push(uuid_element(target.domain()?.uuid));
@@ -81,7 +118,11 @@ fn write_interface(xml: &mut String, interface: &Interface) {
     let _ = writeln!(xml, "  <interface name=\"{}\">", interface.name);
     write_doc(xml, 4, interface.doc);
     for property in interface.properties {
-        let access = if property.set.is_some() { "readwrite" } else { "read" };
+        let access = if property.set.is_some() {
+            "readwrite"
+        } else {
+            "read"
+        };
         let _ = writeln!(
             xml,
             "    <property name=\"{}\" type=\"{}\" access=\"{access}\">",
@@ -117,7 +158,11 @@ fn write_doc(xml: &mut String, indent: usize, doc: &[&str]) {
     if doc.is_empty() {
         return;
     }
-    let text = doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n");
+    let text = doc
+        .iter()
+        .map(|line| line.trim())
+        .collect::<Vec<_>>()
+        .join("\n");
     let _ = writeln!(
         xml,
         "{:indent$}<annotation name=\"org.gtk.GDBus.DocString\" value=\"{}\"/>",
@@ -128,8 +173,14 @@ fn write_doc(xml: &mut String, indent: usize, doc: &[&str]) {
 
 fn write_args(xml: &mut String, args: &[Arg], direction: Option<&str>) {
     for arg in args {
-        let direction = direction.map(|direction| format!(" direction=\"{direction}\"")).unwrap_or_default();
-        let _ = writeln!(xml, "      <arg name=\"{}\" type=\"{}\"{direction}/>", arg.name, arg.signature);
+        let direction = direction
+            .map(|direction| format!(" direction=\"{direction}\""))
+            .unwrap_or_default();
+        let _ = writeln!(
+            xml,
+            "      <arg name=\"{}\" type=\"{}\"{direction}/>",
+            arg.name, arg.signature
+        );
     }
 }
 
@@ -173,5 +224,9 @@ fn write_standard(xml: &mut String, place: Place<'_>) {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\n', "&#10;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\n', "&#10;")
 }

@@ -35,15 +35,25 @@ impl<'a> Member<'a> {
             "GetAll" if of(properties::NAME) => Some(Self::GetAll),
             "Set" if of(properties::NAME) => Some(Self::Set),
             "GetManagedObjects" if of(objects::NAME) => Some(Self::GetManagedObjects),
-            _ => [peer::NAME, introspect::NAME, properties::NAME, objects::NAME]
-                .into_iter()
-                .find(|name| named(name))
-                .map(|name| Self::Unknown(name, member)),
+            _ => [
+                peer::NAME,
+                introspect::NAME,
+                properties::NAME,
+                objects::NAME,
+            ]
+            .into_iter()
+            .find(|name| named(name))
+            .map(|name| Self::Unknown(name, member)),
         }
     }
 
     /// Answers the call.
-    pub(crate) async fn answer(self, received: Received, place: Place<'_>, path: &str) -> Result<Message, Failure> {
+    pub(crate) async fn answer(
+        self,
+        received: Received,
+        place: Place<'_>,
+        path: &str,
+    ) -> Result<Message, Failure> {
         match self {
             Self::Peer(member) => peer::answer(&received, member),
             Self::Introspect => introspect::answer(&received, place, path).await,
@@ -51,9 +61,10 @@ impl<'a> Member<'a> {
             Self::GetAll => properties::get_all(&received, place, path).await,
             Self::Set => properties::set(received, place, path).await,
             Self::GetManagedObjects => objects::answer(&received, place, path).await,
-            Self::Unknown(interface, member) => {
-                Err(Failure::protocol(Protocol::UnknownMethod, format!("{interface} has no method {member}")))
-            }
+            Self::Unknown(interface, member) => Err(Failure::protocol(
+                Protocol::UnknownMethod,
+                format!("{interface} has no method {member}"),
+            )),
         }
     }
 }
@@ -64,7 +75,14 @@ where
     T: zbus::wire::DynamicDeserialize<'m>,
 {
     body.deserialize().map_err(|error| {
-        let member = message.header().member().map(ToString::to_string).unwrap_or_default();
-        Failure::protocol(Protocol::InvalidArgs, format!("the arguments of {member} cannot be read: {error}"))
+        let member = message
+            .header()
+            .member()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        Failure::protocol(
+            Protocol::InvalidArgs,
+            format!("the arguments of {member} cannot be read: {error}"),
+        )
     })
 }

@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use virtbus_api::Uuid;
 use virtbus_api::access::{Arguments, Caller, Grant, Permission};
 use virtbus_api::domain::DomainView;
-use virtbus_api::Uuid;
 use zbus::{Message, Signature, Type};
 
 use super::properties::Properties;
@@ -32,15 +32,30 @@ pub(crate) const fn is_at(place: Place<'_>) -> bool {
     matches!(place, Place::Root | Place::Connection(_))
 }
 
-pub(crate) async fn answer(received: &Received, place: Place<'_>, path: &str) -> Result<Message, Failure> {
+pub(crate) async fn answer(
+    received: &Received,
+    place: Place<'_>,
+    path: &str,
+) -> Result<Message, Failure> {
     let nodes = match place {
         Place::Root => received.shared.nodes(),
-        Place::Connection(name) => vec![received.shared.node(name).ok_or_else(|| unknown_object(path))?],
+        Place::Connection(name) => vec![
+            received
+                .shared
+                .node(name)
+                .ok_or_else(|| unknown_object(path))?,
+        ],
         Place::Above { .. } | Place::Folder(..) | Place::Object(..) => {
-            return Err(Failure::protocol(Protocol::UnknownInterface, format!("{path} has no interface {NAME}")));
+            return Err(Failure::protocol(
+                Protocol::UnknownInterface,
+                format!("{path} has no interface {NAME}"),
+            ));
         }
     };
-    let caller = Caller { interactive: false, ..received.caller().await };
+    let caller = Caller {
+        interactive: false,
+        ..received.caller().await
+    };
     let mut objects = Vec::new();
     for node in nodes {
         if place == Place::Root {
@@ -63,7 +78,11 @@ async fn connection_object(received: &Received, caller: &Caller, node: &Node) ->
     let target = Target::Connect { driver: node.name };
     let mut properties = Vec::new();
     for property in CONNECT.properties {
-        let granted = received.shared.guard.require(caller, property.call, Arguments::default(), &target).await;
+        let granted = received
+            .shared
+            .guard
+            .require(caller, property.call, Arguments::default(), &target)
+            .await;
         if granted.is_ok() {
             properties.push(property);
         }
@@ -72,8 +91,14 @@ async fn connection_object(received: &Received, caller: &Caller, node: &Node) ->
         return None;
     }
     let mut view = View::Connect(ConnectView::of(node.connection.open(&Grant::identify())));
-    view.prepare(node.connection.open(&Grant::identify()).host(), &properties).await;
-    Some(Managed { path: node.path.clone(), interface: CONNECT.name, view, properties: properties.into() })
+    view.prepare(node.connection.open(&Grant::identify()).host(), &properties)
+        .await;
+    Some(Managed {
+        path: node.path.clone(),
+        interface: CONNECT.name,
+        view,
+        properties: properties.into(),
+    })
 }
 
 async fn domain_objects(
@@ -83,15 +108,23 @@ async fn domain_objects(
     objects: &mut Vec<Managed>,
 ) -> Result<(), Failure> {
     // Shown are only those that the caller may see.
-    let Some(domains) = node.connection.open(&Grant::identify()).domains() else { return Ok(()) };
+    let Some(domains) = node.connection.open(&Grant::identify()).domains() else {
+        return Ok(());
+    };
     let views = domains.views().await?;
     let seen = Seen::of(received, caller, node, Permission::DomainGetattr, &views).await;
     let mut sets: Vec<(Vec<bool>, Arc<[&'static Property]>)> = Vec::new();
     let mut allowed: Vec<(Permission, Seen)> = Vec::new();
     for property in DOMAIN.properties {
         for rule in property.call.rules() {
-            if !allowed.iter().any(|(permission, _)| *permission == rule.permission) {
-                allowed.push((rule.permission, Seen::of(received, caller, node, rule.permission, &views).await));
+            if !allowed
+                .iter()
+                .any(|(permission, _)| *permission == rule.permission)
+            {
+                allowed.push((
+                    rule.permission,
+                    Seen::of(received, caller, node, rule.permission, &views).await,
+                ));
             }
         }
     }
@@ -103,7 +136,9 @@ async fn domain_objects(
             None => {
                 let has = |property: &&'static Property| {
                     property.call.rules().iter().all(|rule| {
-                        allowed.iter().any(|(permission, seen)| *permission == rule.permission && seen.has(uuid))
+                        allowed.iter().any(|(permission, seen)| {
+                            *permission == rule.permission && seen.has(uuid)
+                        })
                     })
                 };
                 let properties: Arc<[_]> = DOMAIN.properties.iter().filter(has).collect();
@@ -135,12 +170,28 @@ impl Seen {
         permission: Permission,
         views: &[Arc<DomainView>],
     ) -> Self {
-        let targets = views.iter().map(|view| Target::Domain { driver: node.name, id: view.id.clone() }).collect();
-        let visible = received.shared.guard.visible(caller, permission, targets).await;
+        let targets = views
+            .iter()
+            .map(|view| Target::Domain {
+                driver: node.name,
+                id: view.id.clone(),
+            })
+            .collect();
+        let visible = received
+            .shared
+            .guard
+            .visible(caller, permission, targets)
+            .await;
         if visible.len() == views.len() {
             return Self::All;
         }
-        Self::Some(visible.iter().filter_map(|target| target.domain().ok()).map(|id| id.uuid).collect())
+        Self::Some(
+            visible
+                .iter()
+                .filter_map(|target| target.domain().ok())
+                .map(|id| id.uuid)
+                .collect(),
+        )
     }
 
     fn has(&self, uuid: Uuid) -> bool {
@@ -170,7 +221,8 @@ impl Serialize for Objects<'_> {
 }
 
 impl Type for Objects<'_> {
-    const SIGNATURE: &'static Signature = &Signature::static_dict(&Signature::ObjectPath, Interfaces::SIGNATURE);
+    const SIGNATURE: &'static Signature =
+        &Signature::static_dict(&Signature::ObjectPath, Interfaces::SIGNATURE);
 }
 
 /// `a{sa{sv}}`: an object's one interface of ours. The standard ones have no properties and are left out.

@@ -24,6 +24,9 @@ pub(crate) fn answer(received: &Received, member: &str) -> Result<Message, Failu
                 .ok_or_else(|| Error::internal("this host has no machine id"))?;
             Ok(reply(&received.message, &(id.trim(),))?)
         }
-        _ => Err(Failure::protocol(Protocol::UnknownMethod, format!("{NAME} has no method {member}"))),
+        _ => Err(Failure::protocol(
+            Protocol::UnknownMethod,
+            format!("{NAME} has no method {member}"),
+        )),
     }
 }

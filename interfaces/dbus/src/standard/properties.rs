@@ -17,61 +17,110 @@ use crate::value::{Value, Wrapped, Wrapping};
 
 pub(crate) const NAME: &str = "org.freedesktop.DBus.Properties";
 
-pub(crate) async fn get(received: &Received, place: Place<'_>, path: &str) -> Result<Message, Failure> {
+pub(crate) async fn get(
+    received: &Received,
+    place: Place<'_>,
+    path: &str,
+) -> Result<Message, Failure> {
     let body = received.message.body();
     let (interface, name): (&str, &str) = arguments(&received.message, &body)?;
     let property = find(place, interface, name, path)?;
     let caller = received.caller().await;
     let (node, target, mut view) = find_object(&received.shared, place, path).await?;
-    received.shared.guard.require(&caller, property.call, Arguments::default(), &target).await?;
-    view.prepare(node.connection.open(&Grant::identify()).host(), &[property]).await;
+    received
+        .shared
+        .guard
+        .require(&caller, property.call, Arguments::default(), &target)
+        .await?;
+    view.prepare(node.connection.open(&Grant::identify()).host(), &[property])
+        .await;
     let value = (property.get)(&view)?;
     Ok(reply(&received.message, &(value,))?)
 }
 
-pub(crate) async fn get_all(received: &Received, place: Place<'_>, path: &str) -> Result<Message, Failure> {
+pub(crate) async fn get_all(
+    received: &Received,
+    place: Place<'_>,
+    path: &str,
+) -> Result<Message, Failure> {
     let body = received.message.body();
     let (name,): (&str,) = arguments(&received.message, &body)?;
     let Some(interface) = interface_at(place).filter(|interface| interface.name == name) else {
         if is_standard(name) && Place::of(path).is_some() {
-            let none = Properties { properties: &[], view: None, wrapping: Wrapping::Once };
+            let none = Properties {
+                properties: &[],
+                view: None,
+                wrapping: Wrapping::Once,
+            };
             return Ok(reply(&received.message, &(none,))?);
         }
-        return Err(Failure::protocol(Protocol::UnknownInterface, format!("{path} has no interface {name}")));
+        return Err(Failure::protocol(
+            Protocol::UnknownInterface,
+            format!("{path} has no interface {name}"),
+        ));
     };
     let caller = received.caller().await;
     let (node, target, mut view) = find_object(&received.shared, place, path).await?;
     let properties = readable(received, &caller, interface, &target).await?;
-    view.prepare(node.connection.open(&Grant::identify()).host(), &properties).await;
-    let all = Properties { properties: &properties, view: Some(&view), wrapping: received.dialect.wrapping() };
+    view.prepare(node.connection.open(&Grant::identify()).host(), &properties)
+        .await;
+    let all = Properties {
+        properties: &properties,
+        view: Some(&view),
+        wrapping: received.dialect.wrapping(),
+    };
     Ok(reply(&received.message, &(all,))?)
 }
 
-pub(crate) async fn set(received: Received, place: Place<'_>, path: &str) -> Result<Message, Failure> {
+pub(crate) async fn set(
+    received: Received,
+    place: Place<'_>,
+    path: &str,
+) -> Result<Message, Failure> {
     let message = received.message.clone();
     let body = message.body();
     let (interface, name, _): (&str, &str, zbus::Variant<'_>) = arguments(&message, &body)?;
     let property = find(place, interface, name, path)?;
     let run = property.set.ok_or_else(|| {
-        Failure::protocol(Protocol::PropertyReadOnly, format!("{interface}.{name} can only be read"))
+        Failure::protocol(
+            Protocol::PropertyReadOnly,
+            format!("{interface}.{name} can only be read"),
+        )
     })?;
     let order = received.peer.lane(path).lock_owned().await;
     let invocation = received.invocation(place, path, Some(order)).await?;
     run(invocation).await.map_err(Failure::Api)
 }
 
-fn find(place: Place<'_>, interface: &str, name: &str, path: &str) -> Result<&'static Property, Failure> {
+fn find(
+    place: Place<'_>,
+    interface: &str,
+    name: &str,
+    path: &str,
+) -> Result<&'static Property, Failure> {
     let table = interface_at(place).ok_or_else(|| unknown_object(path))?;
     if table.name != interface {
-        return Err(Failure::protocol(Protocol::UnknownInterface, format!("{path} has no interface {interface}")));
+        return Err(Failure::protocol(
+            Protocol::UnknownInterface,
+            format!("{path} has no interface {interface}"),
+        ));
     }
     table.property(name).ok_or_else(|| {
-        Failure::protocol(Protocol::UnknownProperty, format!("{interface} has no property {name}"))
+        Failure::protocol(
+            Protocol::UnknownProperty,
+            format!("{interface} has no property {name}"),
+        )
     })
 }
 
 fn is_standard(name: &str) -> bool {
-    [NAME, super::peer::NAME, super::introspect::NAME, super::objects::NAME].contains(&name)
+    [
+        NAME,
+        super::peer::NAME,
+        super::introspect::NAME,
+        super::objects::NAME,
+    ]
+    .contains(&name)
 }
 
 /// The properties that the caller may read; an error if there is none at all.
@@ -84,13 +133,23 @@ async fn readable(
     let mut asked: Vec<(Call, Result<(), Error>)> = Vec::new();
     let mut properties = Vec::with_capacity(interface.properties.len());
     // Showing all is no reason for a dialog.
-    let caller = &Caller { interactive: false, ..caller.clone() };
+    let caller = &Caller {
+        interactive: false,
+        ..caller.clone()
+    };
     for property in interface.properties {
         if !asked.iter().any(|(call, _)| *call == property.call) {
-            let answer = received.shared.guard.require(caller, property.call, Arguments::default(), target).await;
+            let answer = received
+                .shared
+                .guard
+                .require(caller, property.call, Arguments::default(), target)
+                .await;
             asked.push((property.call, answer.map(drop)));
         }
-        if asked.iter().any(|(call, answer)| *call == property.call && answer.is_ok()) {
+        if asked
+            .iter()
+            .any(|(call, answer)| *call == property.call && answer.is_ok())
+        {
             properties.push(property);
         }
     }
@@ -116,7 +175,9 @@ impl Serialize for Properties<'_> {
             match (property.get)(view) {
                 Ok(value) => map.serialize_entry(property.name, &Wrapped(value, self.wrapping))?,
                 Err(error) if error.code == ErrorCode::NoSupport => {}
-                Err(error) => tracing::debug!(property = property.name, %error, "a property cannot be read, ignoring"),
+                Err(error) => {
+                    tracing::debug!(property = property.name, %error, "a property cannot be read, ignoring");
+                }
             }
         }
         map.end()

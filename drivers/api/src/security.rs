@@ -1,0 +1,66 @@
+//! How a guest is kept to what is its own: who may open its files.
+//!
+//! A driver says which files a guest needs; a security driver makes them accessible to it, and gives back a record that the
+//! hypervisor driver keeps beside the guest's state, so that everything can be undone after any crash of the daemon.
+
+use std::path::PathBuf;
+
+use crate::{Result, Uuid};
+
+/// What a guest does with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reads it; others may, too.
+    ReadOnly,
+    /// Writes it, alone.
+    ReadWrite,
+    /// Writes it, as other guests do.
+    Shared,
+}
+
+/// A file that a guest needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Where it is, absolute.
+    pub path: PathBuf,
+    /// What the guest does with it.
+    pub access: Access,
+}
+
+/// Confines guests. Calls block on the file system; drivers make them where blocking is allowed.
+///
+/// In two steps, so that what is about to be changed is on disk before anything is: [`Security::prepare`] looks and changes
+/// nothing, its record is saved, then [`Security::apply`] acts on it.
+pub trait Security: Send + Sync {
+    /// Finds out what has to be changed for a guest, and says so in a record.
+    ///
+    /// # Errors
+    /// If a file cannot be made accessible to the guest.
+    fn prepare(&self, guest: Uuid, resources: &[Resource]) -> Result<String>;
+
+    /// Makes the changes of a record.
+    ///
+    /// # Errors
+    /// If one fails; all are undone then.
+    fn apply(&self, record: &str) -> Result<()>;
+
+    /// Undoes what a record tells of, whether or not it was applied in full. What cannot be undone is logged, and does not keep
+    /// the rest from being undone.
+    fn restore(&self, record: &str);
+}
+
+/// Changes nothing: for guests that run as the daemon's own user.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unconfined;
+
+impl Security for Unconfined {
+    fn prepare(&self, _: Uuid, _: &[Resource]) -> Result<String> {
+        Ok(String::new())
+    }
+
+    fn apply(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn restore(&self, _: &str) {}
+}

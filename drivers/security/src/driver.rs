@@ -1,0 +1,50 @@
+//! The security driver as hypervisor drivers see it: the API's trait over what this crate has.
+
+use std::str::FromStr;
+
+use virtbus_api::security::{Access as ApiAccess, Resource as ApiResource, Security};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+
+use crate::dac::{Access, Dac, Departure, Holder, Record, Resource};
+
+fn failed(error: &dyn std::error::Error) -> Error {
+    Error::chain(ErrorCode::SystemError, ErrorDomain::Security, error)
+}
+
+impl Security for Dac {
+    fn prepare(&self, guest: Uuid, resources: &[ApiResource]) -> Result<String> {
+        let resources: Vec<Resource> = resources
+            .iter()
+            .map(|resource| Resource {
+                path: resource.path.clone(),
+                access: match resource.access {
+                    ApiAccess::ReadOnly => Access::ReadOnly,
+                    ApiAccess::Shared => Access::Shared,
+                    ApiAccess::ReadWrite => Access::ReadWrite,
+                },
+            })
+            .collect();
+        let record = Self::prepare(self, Holder::of_guest(guest.into_bytes()), &resources)
+            .map_err(|error| failed(&error))?;
+        Ok(record.to_string())
+    }
+
+    fn apply(&self, record: &str) -> Result<()> {
+        let record = Record::from_str(record).map_err(|error| failed(&error))?;
+        Self::apply(self, &record).map_err(|error| failed(&error))
+    }
+
+    fn restore(&self, record: &str) {
+        match Record::from_str(record) {
+            Ok(record) => {
+                for error in Self::restore(self, &record, Departure::Ended) {
+                    let error = failed(&error);
+                    tracing::warn!(%error, "a guest's file cannot be given back, ignoring");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a record of files' owners cannot be read, ignoring")
+            }
+        }
+    }
+}

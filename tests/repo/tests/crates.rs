@@ -1,0 +1,177 @@
+//! Who may know whom: the edges between crates, and which crates may speak on a bus.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use virtbus_repo_tests::crates::{Crate, crates};
+use virtbus_repo_tests::tracked;
+
+/// What a crate is in the house, by its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Service,
+    Interface,
+    Api,
+    Util,
+    Conf,
+    Xml,
+    XmlDerive,
+    Format,
+    Driver,
+    /// How a test says that it cannot run; for the tests of any crate.
+    Skip,
+    Tests,
+}
+
+impl Room {
+    fn of(folder: &str) -> Option<Self> {
+        let parts: Vec<&str> = folder.split('/').collect();
+        Some(match parts.as_slice() {
+            ["service"] => Self::Service,
+            ["interfaces", _] => Self::Interface,
+            ["drivers", "api"] => Self::Api,
+            ["drivers", "util"] => Self::Util,
+            ["drivers", "conf"] => Self::Conf,
+            ["drivers", "conf", "xml"] => Self::Xml,
+            ["drivers", "conf", "xml-derive"] => Self::XmlDerive,
+            ["drivers", "formats", _] => Self::Format,
+            ["drivers", _] => Self::Driver,
+            ["tests", "e2e", "skip"] => Self::Skip,
+            ["tests", ..] => Self::Tests,
+            _ => return None,
+        })
+    }
+
+    /// Whom it may know.
+    const fn may_know(self) -> &'static [Self] {
+        match self {
+            Self::Service => &[
+                Self::Interface,
+                Self::Api,
+                Self::Util,
+                Self::Conf,
+                Self::Format,
+                Self::Driver,
+            ],
+            Self::Interface => &[Self::Api],
+            Self::Conf => &[Self::Xml],
+            Self::Xml => &[Self::XmlDerive],
+            Self::Format => &[Self::Api, Self::Conf, Self::Util],
+            Self::Driver => &[Self::Api, Self::Conf, Self::Util, Self::Format],
+            Self::Api | Self::Util | Self::XmlDerive | Self::Skip => &[],
+            Self::Tests => &[
+                Self::Service,
+                Self::Interface,
+                Self::Api,
+                Self::Util,
+                Self::Conf,
+                Self::Xml,
+                Self::Format,
+                Self::Driver,
+                Self::Skip,
+                Self::Tests,
+            ],
+        }
+    }
+}
+
+/// Crates of others that belong to one part of the house: what begins so, and who may use it.
+const KEPT_APART: [(&str, &[Room], &str); 5] = [
+    ("zbus", BUS_ROOMS, "the bus is an interface's affair"),
+    ("zvariant", BUS_ROOMS, "the bus is an interface's affair"),
+    ("polkit", &[Room::Service], "only the daemon asks polkit"),
+    ("gio", &[Room::Service], "it is there for polkit"),
+    ("glib", &[Room::Service], "it is there for polkit"),
+];
+const BUS_ROOMS: &[Room] = &[Room::Service, Room::Interface, Room::Tests];
+
+fn room(one: &Crate) -> Room {
+    Room::of(&one.folder).unwrap_or_else(|| panic!("{} is in no known folder", one.folder))
+}
+
+#[test]
+fn crates_depend_only_on_those_they_may_know() {
+    let crates = crates().unwrap();
+    assert!(crates.len() > 5, "{crates:?}");
+    let mut wrong = Vec::new();
+    for from in &crates {
+        for dependency in &from.dependencies {
+            let Some(to) = crates.iter().find(|one| one.name == dependency.name) else {
+                continue;
+            };
+            let for_tests = dependency.kind.as_deref() == Some("dev");
+            let allowed = room(from).may_know().contains(&room(to))
+                || (for_tests && room(to) == Room::Skip)
+                // Examples of a derive need what it derives for.
+                || (for_tests && (room(from), room(to)) == (Room::XmlDerive, Room::Xml));
+            if !allowed {
+                wrong.push(format!("{} -> {}", from.folder, to.folder));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "forbidden edges");
+}
+
+#[test]
+fn libraries_of_the_bus_and_of_polkit_stay_where_they_belong() {
+    let mut wrong = Vec::new();
+    for from in crates().unwrap() {
+        for dependency in &from.dependencies {
+            for (name, rooms, reason) in KEPT_APART {
+                if dependency.name.starts_with(name) && !rooms.contains(&room(&from)) {
+                    wrong.push(format!("{} -> {}: {reason}", from.folder, dependency.name));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_driver_is_a_feature_of_the_service_that_is_on_by_default() {
+    let crates = crates().unwrap();
+    let service = crates.iter().find(|one| room(one) == Room::Service);
+    let service = service.expect("there is a service");
+    let mut on = BTreeSet::new();
+    let mut todo = vec!["default".to_owned()];
+    while let Some(feature) = todo.pop() {
+        if on.insert(feature.clone()) {
+            todo.extend(service.features.get(&feature).cloned().unwrap_or_default());
+        }
+    }
+    for driver in crates.iter().filter(|one| room(one) == Room::Driver) {
+        let name = &driver.name;
+        let dependency = service
+            .dependencies
+            .iter()
+            .find(|one| one.name == *name && one.kind.is_none());
+        let dependency = dependency.unwrap_or_else(|| panic!("the service leaves out {name}"));
+        assert!(dependency.optional, "{name} cannot be left out");
+        assert!(
+            on.contains(&format!("dep:{name}")),
+            "no feature on by default turns on {name}"
+        );
+    }
+}
+
+#[test]
+fn every_crate_has_the_lints_of_the_workspace() {
+    for one in crates().unwrap() {
+        let manifest = tracked::root().join(&one.folder).join("Cargo.toml");
+        let text = fs::read_to_string(manifest).unwrap();
+        assert!(
+            text.contains("[lints]\nworkspace = true\n"),
+            "{} has lints of its own or none",
+            one.folder
+        );
+    }
+}
+
+#[test]
+fn rooms_are_told_by_their_folders() {
+    assert_eq!(Room::of("drivers/qemu"), Some(Room::Driver));
+    assert_eq!(Room::of("drivers/conf/xml"), Some(Room::Xml));
+    assert_eq!(Room::of("drivers/formats/vmx"), Some(Room::Format));
+    assert_eq!(Room::of("elsewhere"), None);
+    assert!(!Room::Driver.may_know().contains(&Room::Driver));
+}

@@ -71,7 +71,7 @@ files = \
 	data/tmpfiles.d/virtbus.conf:$(tmpfilesdir)/virtbus.conf \
 	$(foreach conf,$(wildcard dbus-policy/*.conf),$(conf):$(sharedir)/dbus-1/system.d/$(notdir $(conf))) \
 	$(foreach policy,$(wildcard dbus-policy/*.policy),$(policy):$(sharedir)/polkit-1/actions/$(notdir $(policy))) \
-	$(foreach rules,$(wildcard dbus-policy/*.rules),$(rules):$(sharedir)/doc/virtbus/examples/$(notdir $(rules)))
+	$(foreach sample,$(wildcard data/virtbusd.toml dbus-policy/rules/*.rules),$(sample):$(sharedir)/doc/virtbus/examples/$(notdir $(sample)))
 
 # Builds only when there is nothing to install, so that `sudo make install` needs no toolchain.
 install:

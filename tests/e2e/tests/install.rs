@@ -29,8 +29,10 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
         "lib/tmpfiles.d/virtbus.conf",
         "share/dbus-1/services/org.libvirt.service",
         "share/dbus-1/services/org.virtbus.service",
+        "share/dbus-1/system.d/org.libvirt.conf",
         "share/dbus-1/system-services/org.libvirt.service",
         "share/dbus-1/system-services/org.virtbus.service",
+        "share/polkit-1/actions/org.libvirt.policy",
     ] {
         assert!(
             files.contains(&installed.prefix().join(wanted)),

@@ -1,1 +1,13 @@
-//! (being built)
+//! Every XML document of the public API as Rust types: parse, complete, validate, format, compare.
+//!
+//! There is no I/O here, and nothing that knows a hypervisor: what a driver means by leaving something
+//! out, and what it cannot do, comes in through traits.
+
+#![forbid(unsafe_code)]
+
+pub mod common;
+pub mod cpu;
+pub mod domain;
+pub mod storage;
+
+pub use virtbus_xml::{Bytes, ErrorKind, Flags, Kib, OnOff, XmlError, YesNo};

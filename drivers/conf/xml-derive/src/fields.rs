@@ -29,6 +29,7 @@ pub(crate) struct XmlField {
     pub(crate) shape: Shape,
     pub(crate) late: bool,
     pub(crate) skip_empty: bool,
+    pub(crate) open: bool,
     pub(crate) wrap: Option<String>,
     pub(crate) when: Option<Path>,
 }
@@ -41,7 +42,8 @@ impl XmlField {
             .ok_or_else(|| Error::new(field.span(), "fields must have names"))?;
         let own_name = ident.to_string().trim_start_matches("r#").to_owned();
         let mut role = None;
-        let (mut late, mut skip_empty, mut wrap, mut when) = (false, false, None, None);
+        let (mut late, mut skip_empty, mut open, mut wrap, mut when) =
+            (false, false, false, None, None);
         for attr in field.attrs.iter().filter(|a| a.path().is_ident("xml")) {
             attr.parse_nested_meta(|meta| {
                 let key = meta
@@ -78,6 +80,10 @@ impl XmlField {
                         skip_empty = true;
                         return Ok(());
                     }
+                    "open" => {
+                        open = true;
+                        return Ok(());
+                    }
                     "wrap" => {
                         wrap = Some(name()?);
                         return Ok(());
@@ -110,6 +116,7 @@ impl XmlField {
             shape,
             late,
             skip_empty,
+            open,
             wrap,
             when,
         })

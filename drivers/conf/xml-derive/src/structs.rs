@@ -95,10 +95,10 @@ fn write_attrs(field: &XmlField) -> TokenStream {
 
 fn write_children(field: &XmlField) -> TokenStream {
     let ident = &field.ident;
-    let element = if field.skip_empty {
-        quote!(element_unless_empty)
-    } else {
-        quote!(element)
+    let element = match (field.skip_empty, field.open) {
+        (true, _) => quote!(element_unless_empty),
+        (false, true) => quote!(element_open),
+        (false, false) => quote!(element),
     };
     let one = match &field.role {
         Role::Attr(_) => return TokenStream::new(),

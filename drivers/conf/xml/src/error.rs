@@ -107,7 +107,7 @@ impl fmt::Display for XmlError {
         }
         match (&e.element, &e.attribute) {
             (Some(element), Some(attribute)) => {
-                write!(f, "attribute '{attribute}' of <{element}>: ")?
+                write!(f, "attribute '{attribute}' of <{element}>: ")?;
             }
             (Some(element), None) => write!(f, "element <{element}>: ")?,
             (None, Some(attribute)) => write!(f, "attribute '{attribute}': ")?,

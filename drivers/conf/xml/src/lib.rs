@@ -31,7 +31,7 @@ pub fn one_of(names: &[&str]) -> std::borrow::Cow<'static, str> {
 
 pub use error::{ErrorKind, Result, XmlError};
 pub use fragment::{Fragment, FragmentNode};
-pub use numbers::{Hex, OctalMode};
+pub use numbers::{AnyBase, Base16, Hex, OctalMode};
 pub use scaled::{Bytes, Kib, ParseUnitError, Scaled, scale_factor};
 pub use value::{OnOff, Value, YesNo};
 pub use virtbus_xml_derive::Xml;

@@ -69,7 +69,12 @@ impl<const WIDTH: usize, T: Copy + fmt::LowerHex + TryFrom<u64>> Value for Hex<W
     }
 
     fn expected() -> Cow<'static, str> {
-        let bits = 8 * size_of::<T>();
+        Hex::<1, u64>::expected_bits(8 * size_of::<T>())
+    }
+}
+
+impl Hex<1, u64> {
+    fn expected_bits(bits: usize) -> Cow<'static, str> {
         format!("a number of at most {bits} bits, decimal or hexadecimal with 0x").into()
     }
 }
@@ -77,6 +82,55 @@ impl<const WIDTH: usize, T: Copy + fmt::LowerHex + TryFrom<u64>> Value for Hex<W
 impl<const WIDTH: usize, T: fmt::LowerHex> fmt::Display for Hex<WIDTH, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "0x{:0WIDTH$x}", self.0)
+    }
+}
+
+/// A number read as hexadecimal, with or without `0x`, and written with it in at least `WIDTH` digits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Base16<const WIDTH: usize, T = u32>(pub T);
+
+impl<const WIDTH: usize, T: Copy + fmt::LowerHex + TryFrom<u64>> Value for Base16<WIDTH, T> {
+    fn from_text(text: &str) -> Option<Self> {
+        let text = text.trim_ascii();
+        let digits = text
+            .strip_prefix("0x")
+            .or_else(|| text.strip_prefix("0X"))
+            .unwrap_or(text);
+        let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = plain
+            .then(|| u64::from_str_radix(digits, 16).ok())
+            .flatten()?;
+        T::try_from(number).ok().map(Self)
+    }
+
+    fn write_to(&self, out: &mut String) {
+        write!(out, "0x{:0WIDTH$x}", self.0).expect("writing to a String cannot fail");
+    }
+
+    fn expected() -> Cow<'static, str> {
+        format!(
+            "a hexadecimal number of at most {} bits",
+            8 * size_of::<T>()
+        )
+        .into()
+    }
+}
+
+/// A number read in any base and written in decimal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnyBase<T = u32>(pub T);
+
+impl<T: Copy + fmt::Display + TryFrom<u64>> Value for AnyBase<T> {
+    fn from_text(text: &str) -> Option<Self> {
+        any_base(text).and_then(|n| T::try_from(n).ok()).map(Self)
+    }
+
+    fn write_to(&self, out: &mut String) {
+        write!(out, "{}", self.0).expect("writing to a String cannot fail");
+    }
+
+    fn expected() -> Cow<'static, str> {
+        Hex::<1, u64>::expected_bits(8 * size_of::<T>())
     }
 }
 

@@ -64,6 +64,11 @@ impl Writer {
         self.flags
     }
 
+    /// Changes what is written from here on.
+    pub fn set_flags(&mut self, flags: Flags) {
+        self.flags = flags;
+    }
+
     /// The text.
     pub fn finish(self) -> String {
         self.out
@@ -206,6 +211,17 @@ impl Writer {
         self.end(name);
     }
 
+    /// Writes the element `name`, with an end tag even if it is empty.
+    pub fn element_open(&mut self, name: &str, content: &dyn Content) {
+        self.begin(name);
+        content.attrs(self);
+        content.children(self);
+        if self.state == State::Open {
+            self.open_body();
+        }
+        self.end(name);
+    }
+
     /// Writes the element `name` unless it would be empty.
     pub fn element_unless_empty(&mut self, name: &str, content: &dyn Content) {
         let (start, state) = (self.out.len(), self.state);
@@ -278,6 +294,7 @@ mod tests {
         w.begin("a");
         w.element_unless_empty("b", &());
         w.end("a");
-        assert_eq!(w.finish(), "<a/>\n");
+        w.element_open("c", &());
+        assert_eq!(w.finish(), "<a/>\n<c>\n</c>\n");
     }
 }

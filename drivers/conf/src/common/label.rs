@@ -1,0 +1,150 @@
+//! Security labels of guests and of single files.
+
+use virtbus_xml::{Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+
+xml_names! {
+    /// Who chooses a guest's label.
+    pub enum SecLabelType {
+        Dynamic = "dynamic",
+        Static = "static",
+        None = "none",
+    }
+}
+
+/// `<seclabel>` of a guest.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecLabel {
+    /// Who chooses the label.
+    #[xml(attr = "type")]
+    pub kind: Option<SecLabelType>,
+    /// The security driver: `selinux`, `apparmor`, `dac`.
+    #[xml(attr)]
+    pub model: Option<String>,
+    /// Whether the guest's files are labelled too.
+    #[xml(attr, when = has_relabel)]
+    pub relabel: Option<YesNo>,
+    /// The label of the process.
+    #[xml(text_child)]
+    pub label: Option<String>,
+    /// The label of the files; output only.
+    #[xml(text_child, when = has_image_label)]
+    pub imagelabel: Option<String>,
+    /// What a dynamic label is made from.
+    #[xml(text_child, when = has_base_label)]
+    pub baselabel: Option<String>,
+    /// Added by a driver, not by the user; such labels are left out for older releases. Never in XML.
+    #[xml(flat)]
+    pub implicit: Implicit,
+}
+
+/// Marks what a driver added by itself. Not part of any document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Implicit(pub bool);
+
+impl Content for Implicit {
+    fn parse(_: Node<'_>) -> Result<Self> {
+        Ok(Self(false))
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, _: &mut Writer) {}
+}
+
+impl SecLabel {
+    /// Whether the label is written at all for these `flags`.
+    pub fn is_visible(&self, flags: Flags) -> bool {
+        let added = self.implicit.0 && matches!(self.model.as_deref(), Some("dac" | "none"));
+        !(added && flags.contains(Flags::MIGRATABLE))
+    }
+}
+
+fn has_relabel(label: &SecLabel, _: Flags) -> bool {
+    label.kind != Some(SecLabelType::None)
+}
+
+fn has_image_label(label: &SecLabel, _: Flags) -> bool {
+    label.relabel != Some(YesNo::No)
+}
+
+fn has_base_label(label: &SecLabel, _: Flags) -> bool {
+    label.kind != Some(SecLabelType::Static)
+}
+
+/// `<seclabel>` of one file or device: an exception from the guest's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeviceLabel {
+    /// The security driver.
+    pub model: Option<String>,
+    /// Whether to label the file; unset counts as yes.
+    pub relabel: Option<YesNo>,
+    /// The file could not be labelled; output only.
+    pub labelskip: bool,
+    /// The label.
+    pub label: Option<String>,
+}
+
+impl DeviceLabel {
+    /// Whether the label is written at all for these `flags`.
+    fn is_visible(&self, flags: Flags) -> bool {
+        let empty = self.label.is_none() && self.relabel != Some(YesNo::No);
+        !(empty && flags.contains(Flags::INACTIVE))
+    }
+
+    /// Writes `<seclabel>` for each label that is to be seen.
+    pub(crate) fn write_all(labels: &[Self], w: &mut Writer) {
+        let flags = w.flags();
+        for label in labels.iter().filter(|l| l.is_visible(flags)) {
+            w.element("seclabel", label);
+        }
+    }
+}
+
+impl Content for DeviceLabel {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let label = Self {
+            model: node.attr_opt("model")?,
+            relabel: node.attr_opt("relabel")?,
+            labelskip: node.attr_opt("labelskip")? == Some(YesNo::Yes),
+            label: node.text_child_opt("label")?,
+        };
+        if label.label.is_some() && label.relabel == Some(YesNo::No) {
+            return Err(node.error(
+                ErrorKind::Invalid,
+                "a label makes no sense where labelling is turned off",
+            ));
+        }
+        Ok(label)
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr_opt("model", &self.model);
+        if self.labelskip {
+            w.attr_str("labelskip", "yes");
+        } else {
+            w.attr("relabel", &self.relabel.unwrap_or(YesNo::Yes));
+        }
+    }
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(label) = &self.label {
+            w.text_element("label", label);
+        }
+    }
+}
+
+/// `<seclabel>`s of one file, written together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeviceLabels(pub Vec<DeviceLabel>);
+
+impl Content for DeviceLabels {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        node.child_vec("seclabel").map(Self)
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        DeviceLabel::write_all(&self.0, w);
+    }
+}

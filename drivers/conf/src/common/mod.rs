@@ -1,0 +1,21 @@
+//! What several documents share: identifiers, addresses, labels, sockets.
+
+mod bandwidth;
+mod host_address;
+mod ip;
+mod label;
+mod mac;
+mod pci;
+mod uuid;
+mod virtualport;
+mod vlan;
+
+pub use bandwidth::{Bandwidth, BandwidthRate};
+pub use host_address::{Wwn, is_valid_name};
+pub use ip::{Ip, IpAddress, IpFamily, IpInfo, Route};
+pub use label::{DeviceLabel, DeviceLabels, Implicit, SecLabel, SecLabelType};
+pub use mac::Mac;
+pub use pci::{PciAddress, Zpci};
+pub use uuid::Uuid;
+pub use virtualport::{VirtualPort, VirtualPortParameters, VirtualPortType};
+pub use vlan::{NativeVlanMode, PortOptions, Vlan, VlanTag};

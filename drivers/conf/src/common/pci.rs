@@ -1,0 +1,79 @@
+//! PCI addresses.
+
+use std::fmt;
+
+use virtbus_xml::{Content, Hex, Node, Result, Writer, Xml};
+
+/// Domain, bus, slot and function of a PCI device.
+///
+/// A part that is not given counts as 0, and an address that is 0 altogether as none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PciAddress {
+    /// Domain, 0 to 0xffff (larger ones exist on hosts).
+    pub domain: u32,
+    /// Bus, 0 to 255.
+    pub bus: u8,
+    /// Slot, 0 to 31.
+    pub slot: u8,
+    /// Function, 0 to 7.
+    pub function: u8,
+}
+
+impl PciAddress {
+    /// Whether no part is set, so that an address is still to be found.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl fmt::Display for PciAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:04x}:{:02x}:{:02x}.{:x}",
+            self.domain, self.bus, self.slot, self.function
+        )
+    }
+}
+
+impl Content for PciAddress {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let part = |name: &str, most: u32| -> Result<u32> {
+            match node.attr_opt::<Hex<1>>(name)? {
+                None => Ok(0),
+                Some(Hex(n)) if n <= most => Ok(n),
+                Some(_) => {
+                    let value = node.attr(name).unwrap_or_default();
+                    Err(node.bad_attr(name, value, &format!("a number from 0 to {most:#x}")))
+                }
+            }
+        };
+        let byte = |n: u32| u8::try_from(n).expect("the parts are limited to a byte");
+        Ok(Self {
+            domain: part("domain", u32::MAX)?,
+            bus: byte(part("bus", 0xff)?),
+            slot: byte(part("slot", 0x1f)?),
+            function: byte(part("function", 7)?),
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr("domain", &Hex::<4>(self.domain));
+        w.attr("bus", &Hex::<2>(u32::from(self.bus)));
+        w.attr("slot", &Hex::<2>(u32::from(self.slot)));
+        w.attr("function", &Hex::<1>(u32::from(self.function)));
+    }
+
+    fn children(&self, _: &mut Writer) {}
+}
+
+/// `<zpci>`: what s390 guests know a PCI device by.
+#[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Zpci {
+    /// User-defined identifier, 1 to 0xffff.
+    #[xml(attr)]
+    pub uid: Option<Hex<4>>,
+    /// Function identifier.
+    #[xml(attr)]
+    pub fid: Option<Hex<8>>,
+}

@@ -1,0 +1,69 @@
+//! The connection that a virtual network gave a running guest's interface.
+
+use virtbus_xml::{Content, Flags, Node, Result, Writer, YesNo};
+
+use super::{InterfaceConnection, InterfaceSource};
+
+/// `<actual>`: what an interface is really connected to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActualNet {
+    /// The connection.
+    pub source: InterfaceSource,
+    /// Whether the guest may choose which packets it gets.
+    pub trust_guest_rx_filters: Option<YesNo>,
+    /// Traffic class on the bridge.
+    pub class_id: Option<u32>,
+    /// How it is connected.
+    pub connection: InterfaceConnection,
+}
+
+impl ActualNet {
+    /// Writes the connection in place of the one asked for, naming the network of `asked`.
+    pub(crate) fn write_public(&self, asked: &InterfaceSource, w: &mut Writer) {
+        let place = match asked {
+            InterfaceSource::Network(source) => source.place.clone(),
+            _ => super::NetworkPlace::default(),
+        };
+        let mut source = self.source.clone();
+        match &mut source {
+            InterfaceSource::Network(source) | InterfaceSource::Bridge(source) => {
+                source.place = place;
+            }
+            InterfaceSource::Direct(source) => source.place = place,
+            _ => {}
+        }
+        source.children(w);
+        self.write_class(w);
+        self.connection.children(w);
+    }
+
+    fn write_class(&self, w: &mut Writer) {
+        if let Some(id) = self.class_id.filter(|id| *id != 0)
+            && w.flags().contains(Flags::STATUS)
+        {
+            w.attr_element("class", "id", &id);
+        }
+    }
+}
+
+impl Content for ActualNet {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Ok(Self {
+            source: InterfaceSource::parse(node)?,
+            trust_guest_rx_filters: node.attr_opt("trustGuestRxFilters")?,
+            class_id: node.child_attr_opt("class", "id")?,
+            connection: InterfaceConnection::parse(node)?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        self.source.attrs(w);
+        w.attr_opt("trustGuestRxFilters", &self.trust_guest_rx_filters);
+    }
+
+    fn children(&self, w: &mut Writer) {
+        self.source.children(w);
+        self.write_class(w);
+        self.connection.children(w);
+    }
+}

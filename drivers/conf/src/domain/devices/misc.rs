@@ -1,0 +1,475 @@
+//! Small devices: input, watchdog, balloon, random numbers, panic, sockets, IOMMU, crypto, and others.
+
+use virtbus_xml::{Content, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names};
+
+use super::chardev::Chardev;
+use super::disk::VirtioModel;
+use super::info::{DeviceInfo, VirtioOptions};
+
+xml_names! {
+    /// Kind of an input device.
+    pub enum InputType {
+        Mouse = "mouse",
+        Tablet = "tablet",
+        Keyboard = "keyboard",
+        Passthrough = "passthrough",
+        Evdev = "evdev",
+    }
+}
+
+xml_names! {
+    /// What an input device is attached to.
+    pub enum InputBus {
+        Ps2 = "ps2",
+        Usb = "usb",
+        Xen = "xen",
+        Parallels = "parallels",
+        None = "none",
+        Virtio = "virtio",
+    }
+}
+
+xml_names! {
+    /// What is taken away from the host together.
+    pub enum InputGrab {
+        All = "all",
+    }
+}
+
+xml_names! {
+    /// Keys that give a device back to the host.
+    pub enum GrabToggle {
+        CtrlCtrl = "ctrl-ctrl",
+        AltAlt = "alt-alt",
+        ShiftShift = "shift-shift",
+        MetaMeta = "meta-meta",
+        Scrolllock = "scrolllock",
+        CtrlScrolllock = "ctrl-scrolllock",
+    }
+}
+
+/// `<source>` of an input device.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct InputSource {
+    /// Path of the device, of kind `evdev`.
+    #[xml(attr)]
+    pub dev: Option<String>,
+    /// Path of the device, of kind `passthrough`.
+    #[xml(attr)]
+    pub evdev: Option<String>,
+    /// What is taken away together.
+    #[xml(attr)]
+    pub grab: Option<InputGrab>,
+    /// Keys that give it back.
+    #[xml(attr = "grabToggle")]
+    pub grab_toggle: Option<GrabToggle>,
+    /// Whether keys repeat.
+    #[xml(attr)]
+    pub repeat: Option<OnOff>,
+}
+
+/// `<input>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Kind.
+    #[xml(attr = "type")]
+    pub kind: InputType,
+    /// What it is attached to.
+    #[xml(attr, when = has_bus)]
+    pub bus: Option<InputBus>,
+    /// Revision of virtio.
+    #[xml(attr)]
+    pub model: Option<VirtioModel>,
+    /// Options of virtio.
+    #[xml(child, skip_empty)]
+    pub driver: Option<VirtioOptions>,
+    /// The host's device.
+    #[xml(child, skip_empty)]
+    pub source: Option<InputSource>,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+fn has_bus(input: &Input, _: Flags) -> bool {
+    input.bus != Some(InputBus::None)
+}
+
+impl Input {
+    /// Whether older releases do not know it, since every machine has it anyway.
+    pub(crate) fn is_implied(&self) -> bool {
+        self.kind == InputType::Keyboard && matches!(self.bus, Some(InputBus::Ps2 | InputBus::Xen))
+    }
+}
+
+xml_names! {
+    /// Model of a watchdog.
+    pub enum WatchdogModel {
+        I6300esb = "i6300esb",
+        Ib700 = "ib700",
+        Diag288 = "diag288",
+        Itco = "itco",
+    }
+}
+
+xml_names! {
+    /// What a watchdog does.
+    pub enum WatchdogAction {
+        Reset = "reset",
+        Shutdown = "shutdown",
+        Poweroff = "poweroff",
+        Pause = "pause",
+        Dump = "dump",
+        None = "none",
+        InjectNmi = "inject-nmi",
+    }
+}
+
+/// `<watchdog>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Watchdog {
+    /// Model.
+    #[xml(attr)]
+    pub model: WatchdogModel,
+    /// What it does.
+    #[xml(attr)]
+    pub action: Option<WatchdogAction>,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+xml_names! {
+    /// Model of a memory balloon.
+    pub enum MemballoonModel {
+        Virtio = "virtio",
+        Xen = "xen",
+        None = "none",
+        VirtioTransitional = "virtio-transitional",
+        VirtioNonTransitional = "virtio-non-transitional",
+    }
+}
+
+/// `<memballoon>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Memballoon {
+    /// Model.
+    #[xml(attr)]
+    pub model: MemballoonModel,
+    /// Whether it gives memory back before the guest kills programs.
+    #[xml(attr)]
+    pub autodeflate: Option<OnOff>,
+    /// Whether the guest tells of free pages.
+    #[xml(attr = "freePageReporting")]
+    pub free_page_reporting: Option<OnOff>,
+    /// Seconds between statistics; 0 is none.
+    #[xml(child_attr = "stats/period", when = has_period)]
+    pub stats_period: Option<u32>,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+    /// Options of virtio.
+    #[xml(child, skip_empty)]
+    pub driver: Option<VirtioOptions>,
+}
+
+fn has_period(balloon: &Memballoon, _: Flags) -> bool {
+    balloon.stats_period != Some(0)
+}
+
+/// `<rate>` of random numbers.
+#[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RngRate {
+    /// Most bytes in a period.
+    #[xml(attr)]
+    pub bytes: u32,
+    /// The period in ms; absent means 1000.
+    #[xml(attr)]
+    pub period: Option<u32>,
+}
+
+/// `<backend>` of random numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RngBackend {
+    /// A device of the host.
+    Random {
+        /// Its path; absent means the driver's default.
+        path: Option<String>,
+    },
+    /// An entropy gathering daemon.
+    Egd(Chardev),
+    /// The hypervisor's own.
+    Builtin,
+}
+
+impl Content for RngBackend {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        match node.attr("model") {
+            Some("random") => Ok(Self::Random {
+                path: node.text_opt()?,
+            }),
+            Some("egd") => {
+                if node.attr("type").is_none() {
+                    return Err(node.missing_attr("type"));
+                }
+                Chardev::parse(node).map(Self::Egd)
+            }
+            Some("builtin") => Ok(Self::Builtin),
+            Some(other) => Err(node.bad_attr("model", other, "one of 'random', 'egd', 'builtin'")),
+            None => Err(node.missing_attr("model")),
+        }
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        match self {
+            Self::Random { .. } => w.attr_str("model", "random"),
+            Self::Egd(chardev) => {
+                w.attr_str("model", "egd");
+                chardev.attrs(w);
+            }
+            Self::Builtin => w.attr_str("model", "builtin"),
+        }
+    }
+
+    fn children(&self, w: &mut Writer) {
+        match self {
+            Self::Random { path: Some(path) } => w.text(path),
+            Self::Egd(chardev) => chardev.children(w),
+            Self::Random { path: None } | Self::Builtin => {}
+        }
+    }
+}
+
+/// `<rng>`: random numbers from the host.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Rng {
+    /// Revision of virtio.
+    #[xml(attr)]
+    pub model: VirtioModel,
+    /// Limit.
+    #[xml(child)]
+    pub rate: Option<RngRate>,
+    /// Where they come from.
+    #[xml(child)]
+    pub backend: RngBackend,
+    /// Options of virtio.
+    #[xml(child, skip_empty)]
+    pub driver: Option<VirtioOptions>,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+xml_names! {
+    /// How a guest tells that it crashed.
+    pub enum PanicModel {
+        Isa = "isa",
+        Pseries = "pseries",
+        Hyperv = "hyperv",
+        S390 = "s390",
+        Pvpanic = "pvpanic",
+    }
+}
+
+/// `<panic>`.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Panic {
+    /// Model.
+    #[xml(attr)]
+    pub model: Option<PanicModel>,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+/// `<cid>`: the guest's address.
+#[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VsockCid {
+    /// Whether the driver chooses.
+    #[xml(attr)]
+    pub auto: Option<YesNo>,
+    /// The address, from 3; 0 is none.
+    #[xml(attr, when = has_cid)]
+    pub address: Option<u32>,
+}
+
+fn has_cid(cid: &VsockCid, _: Flags) -> bool {
+    cid.address != Some(0)
+}
+
+/// `<vsock>`: sockets between host and guest.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Vsock {
+    /// Revision of virtio.
+    #[xml(attr)]
+    pub model: Option<VirtioModel>,
+    /// Address.
+    #[xml(child, skip_empty)]
+    pub cid: Option<VsockCid>,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+    /// Options of virtio.
+    #[xml(child, skip_empty)]
+    pub driver: Option<VirtioOptions>,
+}
+
+xml_names! {
+    /// Model of an IOMMU.
+    pub enum IommuModel {
+        Intel = "intel",
+        Smmuv3 = "smmuv3",
+        Virtio = "virtio",
+    }
+}
+
+/// `<driver>` of an IOMMU.
+#[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IommuDriver {
+    /// Interrupt remapping.
+    #[xml(attr)]
+    pub intremap: Option<OnOff>,
+    /// Whether the guest must flush, for devices of the host.
+    #[xml(attr)]
+    pub caching_mode: Option<OnOff>,
+    /// Extended interrupts.
+    #[xml(attr)]
+    pub eim: Option<OnOff>,
+    /// Translation buffers in devices.
+    #[xml(attr)]
+    pub iotlb: Option<OnOff>,
+    /// Width of addresses in bits.
+    #[xml(attr)]
+    pub aw_bits: Option<u32>,
+    /// Translation of addresses.
+    #[xml(attr)]
+    pub dma_translation: Option<OnOff>,
+}
+
+/// `<iommu>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Iommu {
+    /// Model.
+    #[xml(attr)]
+    pub model: IommuModel,
+    /// Settings.
+    #[xml(child, skip_empty)]
+    pub driver: Option<IommuDriver>,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+xml_names! {
+    /// Model of a crypto device.
+    pub enum CryptoModel {
+        Virtio = "virtio",
+    }
+}
+
+xml_names! {
+    /// Who speaks to a crypto device.
+    pub enum CryptoType {
+        Qemu = "qemu",
+    }
+}
+
+xml_names! {
+    /// Who does the work of a crypto device.
+    pub enum CryptoBackendModel {
+        Builtin = "builtin",
+        Lkcf = "lkcf",
+    }
+}
+
+/// `<backend>` of a crypto device.
+#[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CryptoBackend {
+    /// Who does the work.
+    #[xml(attr)]
+    pub model: CryptoBackendModel,
+    /// Queues.
+    #[xml(attr)]
+    pub queues: Option<u32>,
+}
+
+/// `<crypto>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Crypto {
+    /// Model.
+    #[xml(attr)]
+    pub model: CryptoModel,
+    /// Who speaks to it.
+    #[xml(attr = "type")]
+    pub kind: CryptoType,
+    /// Who does the work.
+    #[xml(child)]
+    pub backend: CryptoBackend,
+    /// Options of virtio.
+    #[xml(child, skip_empty)]
+    pub driver: Option<VirtioOptions>,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+xml_names! {
+    /// What a persistent store is.
+    pub enum PstoreBackend {
+        AcpiErst = "acpi-erst",
+    }
+}
+
+/// `<pstore>`: where a guest's kernel leaves its last words.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Pstore {
+    /// What it is.
+    #[xml(attr)]
+    pub backend: PstoreBackend,
+    /// The file that holds it.
+    #[xml(text_child)]
+    pub path: Option<String>,
+    /// Its size.
+    #[xml(child)]
+    pub size: virtbus_xml::Kib,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+/// `<nvram>` in `<devices>`: the non-volatile memory of pSeries.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct NvramDevice {
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+/// `<target>` of a lease.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct LeaseTarget {
+    /// File that holds the lease.
+    #[xml(attr)]
+    pub path: String,
+    /// Where in the file, in bytes; 0 is not written.
+    #[xml(attr, when = has_offset)]
+    pub offset: Option<u64>,
+}
+
+fn has_offset(target: &LeaseTarget, _: Flags) -> bool {
+    target.offset != Some(0)
+}
+
+/// `<lease>`: a lock that the guest needs.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Space of names.
+    #[xml(text_child)]
+    pub lockspace: Option<String>,
+    /// Name in the space.
+    #[xml(text_child)]
+    pub key: String,
+    /// Where it is.
+    #[xml(child)]
+    pub target: LeaseTarget,
+}

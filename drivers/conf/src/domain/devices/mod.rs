@@ -1,0 +1,158 @@
+//! `<devices>`: one module per family of elements.
+//!
+//! Devices are kept by kind, in the order in which they are written.
+
+pub mod address;
+pub mod chardev;
+pub mod controller;
+pub mod disk;
+pub mod filesystem;
+pub mod graphics;
+pub mod hostdev;
+pub mod info;
+pub mod interface;
+pub mod iotune;
+pub mod memory;
+pub mod misc;
+pub mod smartcard;
+pub mod sound;
+pub mod tpm;
+pub mod video;
+
+use virtbus_xml::{Content, Flags, Node, Result, Writer, Xml};
+
+use self::chardev::{Channel, Console, Parallel, Serial};
+use self::controller::Controller;
+use self::disk::Disk;
+use self::filesystem::Filesystem;
+use self::graphics::Graphics;
+use self::hostdev::Hostdev;
+use self::interface::Interface;
+use self::memory::{MemoryDevice, Shmem};
+use self::misc::{
+    Crypto, Input, Iommu, Lease, Memballoon, NvramDevice, Panic, Pstore, Rng, Vsock, Watchdog,
+};
+use self::smartcard::{Hub, RedirFilter, Redirdev, Smartcard};
+use self::sound::{Audio, Sound};
+use self::tpm::Tpm;
+use self::video::Video;
+
+/// `<devices>`.
+#[derive(Xml, Debug, Clone, Default, PartialEq)]
+pub struct Devices {
+    /// Program that emulates them.
+    #[xml(text_child)]
+    pub emulator: Option<String>,
+    /// Disks.
+    #[xml(child)]
+    pub disk: Vec<Disk>,
+    /// Controllers.
+    #[xml(child)]
+    pub controller: Vec<Controller>,
+    /// Leases.
+    #[xml(child)]
+    pub lease: Vec<Lease>,
+    /// File systems.
+    #[xml(child)]
+    pub filesystem: Vec<Filesystem>,
+    /// Network interfaces.
+    #[xml(child)]
+    pub interface: Vec<Interface>,
+    /// Smart card readers.
+    #[xml(child)]
+    pub smartcard: Vec<Smartcard>,
+    /// Serial ports.
+    #[xml(child)]
+    pub serial: Vec<Serial>,
+    /// Parallel ports.
+    #[xml(child)]
+    pub parallel: Vec<Parallel>,
+    /// Consoles.
+    #[xml(child)]
+    pub console: Vec<Console>,
+    /// Channels.
+    #[xml(child)]
+    pub channel: Vec<Channel>,
+    /// Input devices.
+    #[xml(flat)]
+    pub input: Inputs,
+    /// Trusted platform modules.
+    #[xml(child)]
+    pub tpm: Vec<Tpm>,
+    /// Displays.
+    #[xml(child)]
+    pub graphics: Vec<Graphics>,
+    /// Sound cards.
+    #[xml(child)]
+    pub sound: Vec<Sound>,
+    /// Where sound goes.
+    #[xml(child)]
+    pub audio: Vec<Audio>,
+    /// Graphics cards.
+    #[xml(child)]
+    pub video: Vec<Video>,
+    /// Devices of the host.
+    #[xml(child)]
+    pub hostdev: Vec<Hostdev>,
+    /// Redirected devices.
+    #[xml(child)]
+    pub redirdev: Vec<Redirdev>,
+    /// Which devices may be redirected.
+    #[xml(child, skip_empty)]
+    pub redirfilter: Option<RedirFilter>,
+    /// Hubs.
+    #[xml(child)]
+    pub hub: Vec<Hub>,
+    /// Watchdogs.
+    #[xml(child)]
+    pub watchdog: Vec<Watchdog>,
+    /// Memory balloon.
+    #[xml(child)]
+    pub memballoon: Option<Memballoon>,
+    /// Random numbers.
+    #[xml(child)]
+    pub rng: Vec<Rng>,
+    /// Non-volatile memory of pSeries.
+    #[xml(child, open)]
+    pub nvram: Option<NvramDevice>,
+    /// Crash notifiers.
+    #[xml(child)]
+    pub panic: Vec<Panic>,
+    /// Shared memory.
+    #[xml(child)]
+    pub shmem: Vec<Shmem>,
+    /// Memory devices.
+    #[xml(child)]
+    pub memory: Vec<MemoryDevice>,
+    /// Crypto devices.
+    #[xml(child)]
+    pub crypto: Vec<Crypto>,
+    /// IOMMU.
+    #[xml(child)]
+    pub iommu: Option<Iommu>,
+    /// Sockets between host and guest.
+    #[xml(child)]
+    pub vsock: Option<Vsock>,
+    /// Persistent store.
+    #[xml(child)]
+    pub pstore: Option<Pstore>,
+}
+
+/// `<input>`s. Keyboards that every machine has are left out for older releases.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs(pub Vec<Input>);
+
+impl Content for Inputs {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        node.child_vec("input").map(Self)
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        let migratable = w.flags().contains(Flags::MIGRATABLE);
+        for input in self.0.iter().filter(|i| !(migratable && i.is_implied())) {
+            w.element("input", input);
+        }
+    }
+}

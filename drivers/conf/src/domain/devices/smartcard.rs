@@ -1,0 +1,277 @@
+//! `<smartcard>`, `<redirdev>`, `<redirfilter>` and `<hub>`: readers, and USB from elsewhere.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use virtbus_xml::{Content, ErrorKind, Node, Result, Value, Writer, Xml, YesNo, xml_names};
+
+use super::chardev::Chardev;
+use super::info::DeviceInfo;
+
+/// Certificates of a software token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmartcardCertificates {
+    /// Names of the three certificates.
+    pub certificate: [String; 3],
+    /// Path of the database.
+    pub database: Option<String>,
+}
+
+/// What a reader holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SmartcardMode {
+    /// The host's card.
+    Host,
+    /// A software token.
+    HostCertificates(SmartcardCertificates),
+    /// A card at the other end of a character device.
+    Passthrough(Chardev),
+}
+
+/// `<smartcard>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smartcard {
+    /// What it holds.
+    pub mode: SmartcardMode,
+    /// Alias, address.
+    pub info: DeviceInfo,
+}
+
+impl Content for Smartcard {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let mode = match node.attr("mode") {
+            Some("host") => SmartcardMode::Host,
+            Some("host-certificates") => {
+                let names: Vec<String> = node.text_child_vec("certificate")?;
+                let certificate = names.try_into().map_err(|_| {
+                    node.error(
+                        ErrorKind::Invalid,
+                        "exactly three certificates must be given",
+                    )
+                })?;
+                SmartcardMode::HostCertificates(SmartcardCertificates {
+                    certificate,
+                    database: node.text_child_opt("database")?,
+                })
+            }
+            Some("passthrough") => {
+                if node.attr("type").is_none() {
+                    return Err(node.missing_attr("type"));
+                }
+                SmartcardMode::Passthrough(Chardev::parse(node)?)
+            }
+            Some(other) => {
+                return Err(node.bad_attr(
+                    "mode",
+                    other,
+                    "one of 'host', 'host-certificates', 'passthrough'",
+                ));
+            }
+            None => return Err(node.missing_attr("mode")),
+        };
+        Ok(Self {
+            mode,
+            info: DeviceInfo::parse(node)?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        match &self.mode {
+            SmartcardMode::Host => w.attr_str("mode", "host"),
+            SmartcardMode::HostCertificates(_) => w.attr_str("mode", "host-certificates"),
+            SmartcardMode::Passthrough(chardev) => {
+                w.attr_str("mode", "passthrough");
+                chardev.attrs(w);
+            }
+        }
+    }
+
+    fn children(&self, w: &mut Writer) {
+        match &self.mode {
+            SmartcardMode::Host => {}
+            SmartcardMode::HostCertificates(token) => {
+                for name in &token.certificate {
+                    w.text_element("certificate", name);
+                }
+                if let Some(database) = &token.database {
+                    w.text_element("database", database);
+                }
+            }
+            SmartcardMode::Passthrough(chardev) => chardev.children(w),
+        }
+        self.info.children(w);
+    }
+}
+
+xml_names! {
+    /// What a redirected device is attached to.
+    pub enum RedirdevBus {
+        Usb = "usb",
+    }
+}
+
+/// `<redirdev>`: a device of the one who looks at the screen.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Redirdev {
+    /// What it is attached to.
+    #[xml(attr)]
+    pub bus: Option<RedirdevBus>,
+    /// The other end.
+    #[xml(flat)]
+    pub chardev: Chardev,
+    /// Boot order, alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+/// An identifier in a filter, or any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsbMatch<const WIDTH: usize>(pub Option<u16>);
+
+impl<const WIDTH: usize> Value for UsbMatch<WIDTH> {
+    fn from_text(text: &str) -> Option<Self> {
+        if text == "-1" {
+            return Some(Self(None));
+        }
+        let number = virtbus_xml::Hex::<1>::from_text(text)?.0;
+        let most = if WIDTH == 2 { 0xff } else { 0xffff };
+        u16::try_from(number)
+            .ok()
+            .filter(|n| *n <= most)
+            .map(|n| Self(Some(n)))
+    }
+
+    fn write_to(&self, out: &mut String) {
+        match self.0 {
+            None => out.push_str("-1"),
+            Some(n) => write!(out, "0x{n:0WIDTH$X}").expect("writing to a String cannot fail"),
+        }
+    }
+
+    fn expected() -> Cow<'static, str> {
+        Cow::Borrowed("-1 or a number in hexadecimal with 0x")
+    }
+}
+
+/// Version of a USB device in a filter, or any: `1.1`, as binary-coded decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsbVersion(pub Option<u16>);
+
+impl Value for UsbVersion {
+    fn from_text(text: &str) -> Option<Self> {
+        if text == "-1" {
+            return Some(Self(None));
+        }
+        let (major, minor) = text.split_once('.')?;
+        let bcd = |part: &str| {
+            let digits = (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| u16::from_str_radix(part, 16).ok()).flatten()
+        };
+        // One digit after the point counts as tenths.
+        let minor_bcd = bcd(minor)?;
+        let minor_bcd = if minor.len() == 1 {
+            minor_bcd << 4
+        } else {
+            minor_bcd
+        };
+        Some(Self(Some(bcd(major)? << 8 | minor_bcd)))
+    }
+
+    fn write_to(&self, out: &mut String) {
+        match self.0 {
+            None => out.push_str("-1"),
+            Some(bcd) => {
+                let decimal = |byte: u16| (byte >> 4) * 10 + (byte & 0xf);
+                write!(out, "{}.{:02}", decimal(bcd >> 8), decimal(bcd & 0xff))
+                    .expect("writing to a String cannot fail");
+            }
+        }
+    }
+
+    fn expected() -> Cow<'static, str> {
+        Cow::Borrowed("-1 or a version such as 1.10")
+    }
+}
+
+/// `<usbdev>`: a rule of the filter.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct RedirFilterUsbDev {
+    /// Device class.
+    #[xml(attr, when = has_class)]
+    pub class: Option<UsbMatch<2>>,
+    /// Vendor.
+    #[xml(attr, when = has_vendor)]
+    pub vendor: Option<UsbMatch<4>>,
+    /// Product.
+    #[xml(attr, when = has_product)]
+    pub product: Option<UsbMatch<4>>,
+    /// Version.
+    #[xml(attr, when = has_version)]
+    pub version: Option<UsbVersion>,
+    /// Whether such devices may be redirected.
+    #[xml(attr)]
+    pub allow: YesNo,
+}
+
+fn has_class(dev: &RedirFilterUsbDev, _: virtbus_xml::Flags) -> bool {
+    dev.class != Some(UsbMatch(None))
+}
+
+fn has_vendor(dev: &RedirFilterUsbDev, _: virtbus_xml::Flags) -> bool {
+    dev.vendor != Some(UsbMatch(None))
+}
+
+fn has_product(dev: &RedirFilterUsbDev, _: virtbus_xml::Flags) -> bool {
+    dev.product != Some(UsbMatch(None))
+}
+
+fn has_version(dev: &RedirFilterUsbDev, _: virtbus_xml::Flags) -> bool {
+    dev.version != Some(UsbVersion(None))
+}
+
+/// `<redirfilter>`: which devices may be redirected. The first rule that matches decides.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct RedirFilter {
+    /// The rules.
+    #[xml(child)]
+    pub usbdev: Vec<RedirFilterUsbDev>,
+}
+
+xml_names! {
+    /// Kind of a hub.
+    pub enum HubType {
+        Usb = "usb",
+    }
+}
+
+/// `<hub>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Hub {
+    /// Its kind.
+    #[xml(attr = "type")]
+    pub kind: HubType,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_binary_coded_decimals() {
+        let text = |t: &str| {
+            let mut out = String::new();
+            UsbVersion::from_text(t).unwrap().write_to(&mut out);
+            out
+        };
+        assert_eq!(text("1.10"), "1.10");
+        assert_eq!(text("1.1"), "1.10");
+        assert_eq!(text("10.01"), "10.01");
+        assert_eq!(text("-1"), "-1");
+        for bad in ["", "1", "1.", ".1", "1.a", "100.1", "1.100"] {
+            assert_eq!(UsbVersion::from_text(bad), None, "{bad}");
+        }
+    }
+}

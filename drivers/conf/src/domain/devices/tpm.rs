@@ -1,0 +1,216 @@
+//! `<tpm>`: trusted platform modules.
+
+use virtbus_xml::{Content, ErrorKind, Node, Result, Value, Writer, Xml, YesNo, xml_names};
+
+use super::info::DeviceInfo;
+use crate::common::Uuid;
+
+xml_names! {
+    /// Model of the device.
+    pub enum TpmModel {
+        Tis = "tpm-tis",
+        Crb = "tpm-crb",
+        Spapr = "tpm-spapr",
+        SpaprProxy = "spapr-tpm-proxy",
+    }
+}
+
+xml_names! {
+    /// Version of the specification.
+    pub enum TpmVersion {
+        V1_2 = "1.2",
+        V2_0 = "2.0",
+    }
+}
+
+xml_names! {
+    /// A bank of platform configuration registers, by its hash.
+    pub enum PcrBank {
+        Sha1 = "sha1",
+        Sha256 = "sha256",
+        Sha384 = "sha384",
+        Sha512 = "sha512",
+    }
+}
+
+/// A device of the host.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct TpmPassthrough {
+    /// Its path; absent means the first.
+    #[xml(child_attr = "device/path")]
+    pub device: Option<String>,
+}
+
+xml_names! {
+    /// What the state is kept in.
+    pub enum TpmStateKind {
+        File = "file",
+        Dir = "dir",
+    }
+}
+
+/// `<source>` of an emulator: where the state is kept.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct TpmStateSource {
+    /// What it is kept in.
+    #[xml(attr = "type")]
+    pub kind: TpmStateKind,
+    /// Its path.
+    #[xml(attr)]
+    pub path: String,
+}
+
+xml_names! {
+    /// What is taken out of a profile.
+    pub enum ProfileRemoveDisabled {
+        Check = "check",
+        FipsHost = "fips-host",
+    }
+}
+
+/// `<profile>`: what a new module can do.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct TpmProfile {
+    /// Name or file it is made from.
+    #[xml(attr)]
+    pub source: Option<String>,
+    /// What is taken out of it.
+    #[xml(attr = "removeDisabled")]
+    pub remove_disabled: Option<ProfileRemoveDisabled>,
+    /// Its name, once made.
+    #[xml(attr)]
+    pub name: Option<String>,
+}
+
+/// A program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TpmEmulator {
+    /// Version.
+    pub version: Option<TpmVersion>,
+    /// Whether the state outlives a transient guest.
+    pub persistent_state: Option<YesNo>,
+    /// How much is logged.
+    pub debug: Option<u32>,
+    /// The secret that the state is encrypted with.
+    pub encryption: Option<Uuid>,
+    /// Banks in use; none means the emulator's default.
+    pub active_pcr_banks: Vec<PcrBank>,
+    /// Where the state is kept.
+    pub source: Option<TpmStateSource>,
+    /// What it can do.
+    pub profile: Option<TpmProfile>,
+}
+
+impl Content for TpmEmulator {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let mut active_pcr_banks = Vec::new();
+        for bank in node.child_or_absent("active_pcr_banks").elements() {
+            if let Some(name) = PcrBank::from_text(bank.name()) {
+                bank.take();
+                active_pcr_banks.push(name);
+            }
+        }
+        active_pcr_banks.sort_unstable();
+        active_pcr_banks.dedup();
+        Ok(Self {
+            version: node.attr_opt("version")?,
+            persistent_state: node.attr_opt("persistent_state")?,
+            debug: node.attr_opt("debug")?,
+            encryption: node.child_attr_opt("encryption", "secret")?,
+            active_pcr_banks,
+            source: node.child_opt("source")?,
+            profile: node.child_opt("profile")?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr_opt("version", &self.version);
+        w.attr_opt(
+            "persistent_state",
+            &self.persistent_state.filter(|p| p.is_yes()),
+        );
+        w.attr_opt("debug", &self.debug);
+    }
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(secret) = &self.encryption {
+            w.attr_element("encryption", "secret", secret);
+        }
+        if !self.active_pcr_banks.is_empty() {
+            w.begin("active_pcr_banks");
+            for bank in &self.active_pcr_banks {
+                w.flag(bank.as_str());
+            }
+            w.end("active_pcr_banks");
+        }
+        if let Some(source) = &self.source {
+            w.element("source", source);
+        }
+        if let Some(profile) = &self.profile {
+            w.element_unless_empty("profile", profile);
+        }
+    }
+}
+
+/// A program that somebody else runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TpmExternal {
+    /// Path of its socket.
+    pub path: String,
+}
+
+impl Content for TpmExternal {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let source = node
+            .child("source")
+            .ok_or_else(|| node.missing_child("source"))?;
+        if source.attr("type") != Some("unix") {
+            return Err(source.attr_error("type", ErrorKind::Invalid, "must be 'unix'"));
+        }
+        if let Some(other) = source.attr("mode").filter(|m| *m != "connect") {
+            return Err(source.bad_attr("mode", other, "'connect'"));
+        }
+        Ok(Self {
+            path: source.attr_req("path")?,
+        })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        w.begin("source");
+        w.attr_str("type", "unix");
+        w.attr_str("mode", "connect");
+        w.attr("path", &self.path);
+        w.end("source");
+    }
+}
+
+/// `<backend>` of a TPM.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "type")]
+pub enum TpmBackend {
+    /// A device of the host.
+    #[xml("passthrough")]
+    Passthrough(TpmPassthrough),
+    /// A program.
+    #[xml("emulator")]
+    Emulator(TpmEmulator),
+    /// A program that somebody else runs.
+    #[xml("external")]
+    External(TpmExternal),
+}
+
+/// `<tpm>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct Tpm {
+    /// Model.
+    #[xml(attr)]
+    pub model: Option<TpmModel>,
+    /// What it is on the host.
+    #[xml(child)]
+    pub backend: TpmBackend,
+    /// Alias, address.
+    #[xml(flat)]
+    pub info: DeviceInfo,
+}

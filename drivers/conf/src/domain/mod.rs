@@ -1,0 +1,277 @@
+//! The domain document: `<domain>`.
+//!
+//! Four steps that never mix: [`Domain::parse`] takes the shape of the text, `complete` fills in what every
+//! driver means by leaving something out, `validate` checks one part against another, and
+//! [`Domain::format`] writes. A [`Domain`] is a plain value; what a driver learns while the guest runs
+//! and that no XML shows is kept by the driver.
+
+pub mod blkiotune;
+pub mod clock;
+pub mod cputune;
+pub mod devices;
+pub mod features;
+pub mod launch_security;
+pub mod lifecycle;
+pub mod memory;
+pub mod namespaces;
+pub mod numatune;
+pub mod os;
+pub mod sysinfo;
+pub mod vcpu;
+
+use virtbus_xml::{
+    Content, Document, Flags, Fragment, Node, Result, Writer, Xml, XmlError, xml_names,
+};
+
+use self::blkiotune::{BlkioTune, Resource};
+use self::clock::Clock;
+use self::cputune::CpuTune;
+use self::devices::Devices;
+use self::devices::iotune::ThrottleGroups;
+use self::features::Features;
+use self::launch_security::LaunchSecurity;
+use self::lifecycle::{IdMap, KeyWrap, LifecycleAction, LockFailureAction, Perf, Pm};
+use self::memory::{MaxMemory, MemTune, MemoryBacking, MemorySize};
+use self::namespaces::Namespaces;
+use self::numatune::NumaTune;
+use self::os::{GenId, Os};
+use self::sysinfo::Sysinfo;
+use self::vcpu::{DefaultIoThread, IoThreadIds, VcpuCount, Vcpus};
+use crate::common::{SecLabel, Uuid};
+use crate::cpu::GuestCpu;
+
+xml_names! {
+    /// The hypervisor of a guest.
+    pub enum VirtType {
+        Qemu = "qemu",
+        Kqemu = "kqemu",
+        Kvm = "kvm",
+        Xen = "xen",
+        Lxc = "lxc",
+        Uml = "uml",
+        Openvz = "openvz",
+        Test = "test",
+        Vmware = "vmware",
+        Hyperv = "hyperv",
+        Vbox = "vbox",
+        Phyp = "phyp",
+        Parallels = "parallels",
+        Bhyve = "bhyve",
+        Vz = "vz",
+        Hvf = "hvf",
+    }
+}
+
+/// `<domain>`.
+#[derive(Xml, Debug, Clone, PartialEq)]
+pub struct Domain {
+    /// Hypervisor.
+    #[xml(attr = "type")]
+    pub virt_type: VirtType,
+    /// Number of the running guest.
+    #[xml(attr, when = has_id)]
+    pub id: Option<u32>,
+    /// Elements of single hypervisors.
+    #[xml(flat, late)]
+    pub namespaces: Namespaces,
+    /// Name.
+    #[xml(text_child)]
+    pub name: String,
+    /// UUID.
+    #[xml(text_child)]
+    pub uuid: Option<Uuid>,
+    /// Token of the guest's generation.
+    #[xml(child)]
+    pub genid: Option<GenId>,
+    /// Short description.
+    #[xml(text_child)]
+    pub title: Option<String>,
+    /// Description.
+    #[xml(text_child)]
+    pub description: Option<String>,
+    /// Notes of other programs.
+    #[xml(flat)]
+    pub metadata: Metadata,
+    /// What memory devices can make it grow to.
+    #[xml(child = "maxMemory")]
+    pub max_memory: Option<MaxMemory>,
+    /// Memory at start, with memory devices.
+    #[xml(child)]
+    pub memory: Option<MemorySize>,
+    /// What the balloon leaves it.
+    #[xml(child = "currentMemory")]
+    pub current_memory: Option<virtbus_xml::Kib>,
+    /// Block I/O limits.
+    #[xml(child, skip_empty)]
+    pub blkiotune: Option<BlkioTune>,
+    /// Memory limits.
+    #[xml(child, skip_empty)]
+    pub memtune: Option<MemTune>,
+    /// What backs its memory.
+    #[xml(child = "memoryBacking", skip_empty)]
+    pub memory_backing: Option<MemoryBacking>,
+    /// Virtual CPUs.
+    #[xml(child)]
+    pub vcpu: Option<VcpuCount>,
+    /// Virtual CPUs one by one.
+    #[xml(child, skip_empty)]
+    pub vcpus: Option<Vcpus>,
+    /// How many I/O threads.
+    #[xml(text_child)]
+    pub iothreads: Option<u32>,
+    /// I/O threads one by one.
+    #[xml(child, skip_empty)]
+    pub iothreadids: Option<IoThreadIds>,
+    /// The main loop's thread pool.
+    #[xml(child, skip_empty)]
+    pub defaultiothread: Option<DefaultIoThread>,
+    /// Limits that disks can share.
+    #[xml(child, skip_empty)]
+    pub throttlegroups: Option<ThrottleGroups>,
+    /// Scheduling.
+    #[xml(child, skip_empty)]
+    pub cputune: Option<CpuTune>,
+    /// Host nodes of its memory.
+    #[xml(child, skip_empty)]
+    pub numatune: Option<NumaTune>,
+    /// Place in the cgroup tree.
+    #[xml(child, skip_empty)]
+    pub resource: Option<Resource>,
+    /// What its firmware tells.
+    #[xml(child)]
+    pub sysinfo: Vec<Sysinfo>,
+    /// Boot loader on the host, for Xen.
+    #[xml(text_child)]
+    pub bootloader: Option<String>,
+    /// Its arguments.
+    #[xml(text_child)]
+    pub bootloader_args: Option<String>,
+    /// How it boots.
+    #[xml(child)]
+    pub os: Option<Os>,
+    /// Mapped owners, for containers.
+    #[xml(child, skip_empty)]
+    pub idmap: Option<IdMap>,
+    /// Switches of the machine.
+    #[xml(child, skip_empty)]
+    pub features: Option<Features>,
+    /// Processor.
+    #[xml(child, skip_empty)]
+    pub cpu: Option<GuestCpu>,
+    /// Clock.
+    #[xml(child)]
+    pub clock: Option<Clock>,
+    /// When it powers off.
+    #[xml(text_child)]
+    pub on_poweroff: Option<LifecycleAction>,
+    /// When it reboots.
+    #[xml(text_child)]
+    pub on_reboot: Option<LifecycleAction>,
+    /// When it crashes.
+    #[xml(text_child)]
+    pub on_crash: Option<LifecycleAction>,
+    /// When a lock is lost.
+    #[xml(text_child)]
+    pub on_lockfailure: Option<LockFailureAction>,
+    /// Sleep and hibernation.
+    #[xml(child, skip_empty)]
+    pub pm: Option<Pm>,
+    /// Performance counters.
+    #[xml(child, skip_empty)]
+    pub perf: Option<Perf>,
+    /// Devices.
+    #[xml(child, open)]
+    pub devices: Option<Devices>,
+    /// Security labels.
+    #[xml(flat)]
+    pub seclabel: SecLabels,
+    /// Wrapped keys.
+    #[xml(child)]
+    pub keywrap: Option<KeyWrap>,
+    /// Confidentiality.
+    #[xml(child = "launchSecurity")]
+    pub launch_security: Option<LaunchSecurity>,
+}
+
+fn has_id(_: &Domain, flags: Flags) -> bool {
+    !flags.contains(Flags::INACTIVE)
+}
+
+/// `<metadata>`, which other programs own: each has an element there in a name space of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata(pub Option<Fragment>);
+
+impl Content for Metadata {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        node.child_opt("metadata").map(Self)
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(metadata) = &self.0 {
+            w.fragment(metadata);
+        }
+    }
+}
+
+/// `<seclabel>`s of the guest, some of which older releases do not get to see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecLabels(pub Vec<SecLabel>);
+
+impl Content for SecLabels {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        node.child_vec("seclabel").map(Self)
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        let flags = w.flags();
+        for label in self.0.iter().filter(|l| l.is_visible(flags)) {
+            w.element("seclabel", label);
+        }
+    }
+}
+
+impl Domain {
+    /// Reads a document. What is not known is ignored.
+    ///
+    /// # Errors
+    /// Malformed XML, values out of range, required parts that are missing.
+    pub fn parse(xml: &str) -> Result<Self, XmlError> {
+        Document::parse(xml)?.read("domain")
+    }
+
+    /// Reads a document. What is not known is an error.
+    ///
+    /// # Errors
+    /// Those of [`Domain::parse`], and anything unknown.
+    pub fn parse_strict(xml: &str) -> Result<Self, XmlError> {
+        let doc = Document::parse(xml)?;
+        let domain = doc.read("domain")?;
+        doc.check_no_leftovers()?;
+        Ok(domain)
+    }
+
+    /// Writes the document. A guest without an `id` is written as inactive.
+    pub fn format(&self, flags: Flags) -> String {
+        self.to_xml("domain", self.effective_flags(flags))
+    }
+
+    /// Writes the element `name` with the contents of `<domain>`, as part of another document.
+    pub fn write_as(&self, name: &str, w: &mut Writer) {
+        let flags = w.flags();
+        w.set_flags(self.effective_flags(flags));
+        w.element(name, self);
+        w.set_flags(flags);
+    }
+
+    fn effective_flags(&self, flags: Flags) -> Flags {
+        if self.id.is_none() {
+            flags | Flags::INACTIVE
+        } else {
+            flags
+        }
+    }
+}

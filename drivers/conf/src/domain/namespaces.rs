@@ -1,0 +1,384 @@
+//! Elements of single hypervisors, each in a name space of its own.
+//!
+//! A name space is declared on `<domain>` if something of it is there.
+
+use virtbus_xml::{Content, ErrorKind, Node, Result, Value, Writer, xml_names};
+
+/// Name space of QEMU.
+pub const QEMU_URI: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
+/// Name space of LXC.
+pub const LXC_URI: &str = "http://libvirt.org/schemas/domain/lxc/1.0";
+/// Name space of bhyve.
+pub const BHYVE_URI: &str = "http://libvirt.org/schemas/domain/bhyve/1.0";
+/// Name space of Xen.
+pub const XEN_URI: &str = "http://libvirt.org/schemas/domain/xen/1.0";
+/// Name space of VMware.
+pub const VMWARE_URI: &str = "http://libvirt.org/schemas/domain/vmware/1.0";
+
+/// `<qemu:env>`: a variable of QEMU's environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QemuEnv {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Option<String>,
+}
+
+xml_names! {
+    /// What QEMU does about deprecated commands.
+    pub enum DeprecationBehavior {
+        None = "none",
+        Omit = "omit",
+        Reject = "reject",
+        Crash = "crash",
+    }
+}
+
+xml_names! {
+    /// Type of a property of a QEMU device.
+    pub enum OverrideType {
+        String = "string",
+        Signed = "signed",
+        Unsigned = "unsigned",
+        Bool = "bool",
+        Remove = "remove",
+    }
+}
+
+/// `<qemu:property>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QemuProperty {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: OverrideType,
+    /// Its value; `remove` has none.
+    pub value: Option<String>,
+}
+
+/// `<qemu:device>` of an override.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QemuDeviceOverride {
+    /// Alias of the device.
+    pub alias: String,
+    /// Properties of the guest's side.
+    pub frontend: Vec<QemuProperty>,
+}
+
+/// Elements of QEMU.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QemuNamespace {
+    /// Arguments.
+    pub arg: Vec<String>,
+    /// Environment.
+    pub env: Vec<QemuEnv>,
+    /// Capabilities to assume.
+    pub capability_add: Vec<String>,
+    /// Capabilities to forget.
+    pub capability_del: Vec<String>,
+    /// Deprecated commands.
+    pub deprecation: Option<DeprecationBehavior>,
+    /// Properties of devices.
+    pub overrides: Vec<QemuDeviceOverride>,
+}
+
+xml_names! {
+    /// Where a container's name space comes from.
+    pub enum LxcShareKind {
+        Name = "name",
+        Netns = "netns",
+        Pid = "pid",
+    }
+}
+
+/// A name space of Linux that a container shares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LxcShare {
+    /// Where it comes from.
+    pub kind: LxcShareKind,
+    /// Name of the container, name of the network name space, or process id.
+    pub value: String,
+}
+
+/// Elements of LXC.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LxcNamespace {
+    /// Network.
+    pub sharenet: Option<LxcShare>,
+    /// Interprocess communication.
+    pub shareipc: Option<LxcShare>,
+    /// Host name.
+    pub shareuts: Option<LxcShare>,
+}
+
+/// Elements in name spaces.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// Of QEMU.
+    pub qemu: QemuNamespace,
+    /// Of LXC.
+    pub lxc: LxcNamespace,
+    /// Arguments of bhyve.
+    pub bhyve_arg: Vec<String>,
+    /// Arguments of Xen's device model.
+    pub xen_arg: Vec<String>,
+    /// Path of VMware's data centre.
+    pub vmware_datacenterpath: Option<String>,
+}
+
+/// `value=` of each `name` inside of each `outer`.
+fn values(node: Node<'_>, uri: &str, outer: &str, name: &str, attr: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for outer in node.children_in(uri, outer) {
+        for inner in outer.children_in(uri, name) {
+            found.push(inner.attr_req(attr)?);
+        }
+    }
+    Ok(found)
+}
+
+fn is_variable(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn parse_env(node: Node<'_>) -> Result<Vec<QemuEnv>> {
+    let mut env = Vec::new();
+    for outer in node.children_in(QEMU_URI, "commandline") {
+        for inner in outer.children_in(QEMU_URI, "env") {
+            let name: String = inner.attr_req("name")?;
+            if !is_variable(&name) {
+                return Err(inner.bad_attr(
+                    "name",
+                    &name,
+                    "the name of a variable: letters, digits and underscores",
+                ));
+            }
+            env.push(QemuEnv {
+                name,
+                value: inner.attr_opt("value")?,
+            });
+        }
+    }
+    Ok(env)
+}
+
+fn parse_property(node: Node<'_>) -> Result<QemuProperty> {
+    let property = QemuProperty {
+        name: node.attr_req("name")?,
+        kind: node.attr_req("type")?,
+        value: node.attr_opt("value")?,
+    };
+    let value = property.value.as_deref().unwrap_or_default();
+    let (fits, expected) = match property.kind {
+        OverrideType::Remove => (property.value.is_none(), "given with type 'remove'"),
+        OverrideType::String => (property.value.is_some(), "text"),
+        OverrideType::Signed => (i64::from_text(value).is_some(), "a whole number"),
+        OverrideType::Unsigned => (
+            u64::from_text(value).is_some(),
+            "a whole number that is not negative",
+        ),
+        OverrideType::Bool => (matches!(value, "true" | "false"), "one of 'true', 'false'"),
+    };
+    match (fits, &property.value) {
+        (true, _) => Ok(property),
+        (false, None) => Err(node.missing_attr("value")),
+        (false, Some(_)) if property.kind == OverrideType::Remove => Err(node.attr_error(
+            "value",
+            ErrorKind::Invalid,
+            "a property to remove has no value",
+        )),
+        (false, Some(value)) => Err(node.bad_attr("value", value, expected)),
+    }
+}
+
+fn parse_overrides(node: Node<'_>) -> Result<Vec<QemuDeviceOverride>> {
+    let mut overrides = Vec::new();
+    for outer in node.children_in(QEMU_URI, "override") {
+        for device in outer.children_in(QEMU_URI, "device") {
+            let mut frontend = Vec::new();
+            for side in device.children_in(QEMU_URI, "frontend") {
+                for property in side.children_in(QEMU_URI, "property") {
+                    frontend.push(parse_property(property)?);
+                }
+            }
+            overrides.push(QemuDeviceOverride {
+                alias: device.attr_req("alias")?,
+                frontend,
+            });
+        }
+    }
+    Ok(overrides)
+}
+
+impl QemuNamespace {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let deprecation = match node.children_in(QEMU_URI, "deprecation").next() {
+            None => None,
+            Some(node) => Some(node.attr_req("behavior")?),
+        };
+        Ok(Self {
+            arg: values(node, QEMU_URI, "commandline", "arg", "value")?,
+            env: parse_env(node)?,
+            capability_add: values(node, QEMU_URI, "capabilities", "add", "capability")?,
+            capability_del: values(node, QEMU_URI, "capabilities", "del", "capability")?,
+            deprecation,
+            overrides: parse_overrides(node)?,
+        })
+    }
+
+    fn write(&self, w: &mut Writer) {
+        if !self.arg.is_empty() || !self.env.is_empty() {
+            w.begin("qemu:commandline");
+            for arg in &self.arg {
+                w.attr_element("qemu:arg", "value", arg);
+            }
+            for env in &self.env {
+                w.begin("qemu:env");
+                w.attr("name", &env.name);
+                w.attr_opt("value", &env.value);
+                w.end("qemu:env");
+            }
+            w.end("qemu:commandline");
+        }
+        if !self.capability_add.is_empty() || !self.capability_del.is_empty() {
+            w.begin("qemu:capabilities");
+            for name in &self.capability_add {
+                w.attr_element("qemu:add", "capability", name);
+            }
+            for name in &self.capability_del {
+                w.attr_element("qemu:del", "capability", name);
+            }
+            w.end("qemu:capabilities");
+        }
+        if !self.overrides.is_empty() {
+            w.begin("qemu:override");
+            for device in &self.overrides {
+                device.write(w);
+            }
+            w.end("qemu:override");
+        }
+        if let Some(behavior) = &self.deprecation {
+            w.attr_element("qemu:deprecation", "behavior", behavior);
+        }
+    }
+}
+
+impl QemuDeviceOverride {
+    fn write(&self, w: &mut Writer) {
+        w.begin("qemu:device");
+        w.attr("alias", &self.alias);
+        if !self.frontend.is_empty() {
+            w.begin("qemu:frontend");
+            for property in &self.frontend {
+                w.begin("qemu:property");
+                w.attr("name", &property.name);
+                w.attr("type", &property.kind);
+                w.attr_opt("value", &property.value);
+                w.end("qemu:property");
+            }
+            w.end("qemu:frontend");
+        }
+        w.end("qemu:device");
+    }
+}
+
+impl LxcNamespace {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let mut lxc = Self::default();
+        for outer in node.children_in(LXC_URI, "namespace") {
+            for (name, share) in [
+                ("sharenet", &mut lxc.sharenet),
+                ("shareipc", &mut lxc.shareipc),
+                ("shareuts", &mut lxc.shareuts),
+            ] {
+                if let Some(inner) = outer.children_in(LXC_URI, name).next() {
+                    *share = Some(LxcShare {
+                        kind: inner.attr_req("type")?,
+                        value: inner.attr_req("value")?,
+                    });
+                }
+            }
+        }
+        Ok(lxc)
+    }
+
+    fn write(&self, w: &mut Writer) {
+        let shares = [
+            ("lxc:sharenet", &self.sharenet),
+            ("lxc:shareipc", &self.shareipc),
+            ("lxc:shareuts", &self.shareuts),
+        ];
+        if shares.iter().all(|(_, share)| share.is_none()) {
+            return;
+        }
+        w.begin("lxc:namespace");
+        for (name, share) in shares {
+            if let Some(share) = share {
+                w.begin(name);
+                w.attr("type", &share.kind);
+                w.attr("value", &share.value);
+                w.end(name);
+            }
+        }
+        w.end("lxc:namespace");
+    }
+}
+
+fn write_args(args: &[String], prefix: &str, w: &mut Writer) {
+    if !args.is_empty() {
+        let (outer, inner) = (format!("{prefix}:commandline"), format!("{prefix}:arg"));
+        w.begin(&outer);
+        for arg in args {
+            w.attr_element(&inner, "value", arg);
+        }
+        w.end(&outer);
+    }
+}
+
+impl Content for Namespaces {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let path = node.children_in(VMWARE_URI, "datacenterpath").next();
+        Ok(Self {
+            qemu: QemuNamespace::parse(node)?,
+            lxc: LxcNamespace::parse(node)?,
+            bhyve_arg: values(node, BHYVE_URI, "commandline", "arg", "value")?,
+            xen_arg: values(node, XEN_URI, "commandline", "arg", "value")?,
+            vmware_datacenterpath: path.map_or(Ok(None), |n| n.text_opt())?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        let declared = [
+            (
+                "xmlns:qemu",
+                QEMU_URI,
+                self.qemu != QemuNamespace::default(),
+            ),
+            ("xmlns:lxc", LXC_URI, self.lxc != LxcNamespace::default()),
+            ("xmlns:bhyve", BHYVE_URI, !self.bhyve_arg.is_empty()),
+            ("xmlns:xen", XEN_URI, !self.xen_arg.is_empty()),
+            (
+                "xmlns:vmware",
+                VMWARE_URI,
+                self.vmware_datacenterpath.is_some(),
+            ),
+        ];
+        for (name, uri, _) in declared.into_iter().filter(|(_, _, used)| *used) {
+            w.attr_str(name, uri);
+        }
+    }
+
+    fn children(&self, w: &mut Writer) {
+        self.qemu.write(w);
+        self.lxc.write(w);
+        write_args(&self.bhyve_arg, "bhyve", w);
+        write_args(&self.xen_arg, "xen", w);
+        if let Some(path) = &self.vmware_datacenterpath {
+            w.text_element("vmware:datacenterpath", path);
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! How the guest boots: type, firmware, kernel, boot devices.
+
+use virtbus_xml::{Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+
+use crate::storage::{ImageFormat, StorageSource};
+
+xml_names! {
+    /// What kind of interface the guest's kernel runs on.
+    pub enum OsType {
+        Hvm = "hvm",
+        Xen = "xen",
+        Linux = "linux",
+        Exe = "exe",
+        Uml = "uml",
+        Xenpvh = "xenpvh",
+    }
+}
+
+xml_names! {
+    /// Processor architecture.
+    pub enum Arch {
+        Alpha = "alpha",
+        Armv6l = "armv6l",
+        Armv7l = "armv7l",
+        Armv7b = "armv7b",
+        Aarch64 = "aarch64",
+        Cris = "cris",
+        I686 = "i686",
+        Ia64 = "ia64",
+        Lm32 = "lm32",
+        Loongarch64 = "loongarch64",
+        M68k = "m68k",
+        Microblaze = "microblaze",
+        Microblazeel = "microblazeel",
+        Mips = "mips",
+        Mipsel = "mipsel",
+        Mips64 = "mips64",
+        Mips64el = "mips64el",
+        Openrisc = "openrisc",
+        Parisc = "parisc",
+        Parisc64 = "parisc64",
+        Ppc = "ppc",
+        Ppc64 = "ppc64",
+        Ppc64le = "ppc64le",
+        Ppcemb = "ppcemb",
+        Riscv32 = "riscv32",
+        Riscv64 = "riscv64",
+        S390 = "s390",
+        S390x = "s390x",
+        Sh4 = "sh4",
+        Sh4eb = "sh4eb",
+        Sparc = "sparc",
+        Sparc64 = "sparc64",
+        Unicore32 = "unicore32",
+        X86_64 = "x86_64",
+        Xtensa = "xtensa",
+        Xtensaeb = "xtensaeb",
+    }
+}
+
+impl Arch {
+    /// i686 or x86_64.
+    pub fn is_x86(self) -> bool {
+        matches!(self, Self::I686 | Self::X86_64)
+    }
+
+    /// Any ARM.
+    pub fn is_arm(self) -> bool {
+        matches!(
+            self,
+            Self::Armv6l | Self::Armv7l | Self::Armv7b | Self::Aarch64
+        )
+    }
+
+    /// s390 or s390x.
+    pub fn is_s390(self) -> bool {
+        matches!(self, Self::S390 | Self::S390x)
+    }
+
+    /// Any PowerPC of 64 bits.
+    pub fn is_ppc64(self) -> bool {
+        matches!(self, Self::Ppc64 | Self::Ppc64le)
+    }
+
+    /// Any RISC-V.
+    pub fn is_riscv(self) -> bool {
+        matches!(self, Self::Riscv32 | Self::Riscv64)
+    }
+
+    /// Any LoongArch.
+    pub fn is_loongarch(self) -> bool {
+        matches!(self, Self::Loongarch64)
+    }
+}
+
+/// `<type>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct OsMachine {
+    /// Architecture.
+    #[xml(attr)]
+    pub arch: Option<Arch>,
+    /// Machine type.
+    #[xml(attr)]
+    pub machine: Option<String>,
+    /// Kind of guest.
+    #[xml(text)]
+    pub kind: Option<OsType>,
+}
+
+xml_names! {
+    /// Which firmware to look for.
+    pub enum Firmware {
+        Bios = "bios",
+        Efi = "efi",
+    }
+}
+
+xml_names! {
+    /// A property that the firmware must have or lack.
+    pub enum FirmwareFeatureName {
+        EnrolledKeys = "enrolled-keys",
+        SecureBoot = "secure-boot",
+    }
+}
+
+/// `<feature>` in `<firmware>`.
+#[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirmwareFeature {
+    /// Whether it must be there.
+    #[xml(attr)]
+    pub enabled: YesNo,
+    /// Which.
+    #[xml(attr)]
+    pub name: FirmwareFeatureName,
+}
+
+/// `<firmware>`.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct FirmwareInfo {
+    /// The features asked for.
+    #[xml(child)]
+    pub feature: Vec<FirmwareFeature>,
+}
+
+xml_names! {
+    /// How the loader is mapped.
+    pub enum LoaderType {
+        Rom = "rom",
+        Pflash = "pflash",
+    }
+}
+
+/// `<loader>`: the firmware image.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loader {
+    /// Whether the guest may not write to it.
+    #[xml(attr)]
+    pub readonly: Option<YesNo>,
+    /// Whether it needs system management mode to keep secrets.
+    #[xml(attr)]
+    pub secure: Option<YesNo>,
+    /// How it is mapped.
+    #[xml(attr = "type")]
+    pub kind: Option<LoaderType>,
+    /// Whether it does without variables.
+    #[xml(attr)]
+    pub stateless: Option<YesNo>,
+    /// Format of the image.
+    #[xml(attr)]
+    pub format: Option<ImageFormat>,
+    /// Path of the image.
+    #[xml(text)]
+    pub path: Option<String>,
+}
+
+/// Where the firmware's variables are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NvramSource {
+    /// A file: the element's own text.
+    Path(String),
+    /// Any storage: `type` and `<source>`.
+    Source(Box<StorageSource>),
+}
+
+/// `<nvram>`: the firmware's variables.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Nvram {
+    /// What a new store is copied from.
+    pub template: Option<String>,
+    /// Format of the template.
+    pub template_format: Option<ImageFormat>,
+    /// Where they are.
+    pub source: Option<NvramSource>,
+    /// Format of the store.
+    pub format: Option<ImageFormat>,
+}
+
+impl Content for Nvram {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let source = if node.attr("type").is_some() {
+            Some(NvramSource::Source(Box::new(StorageSource::parse(node)?)))
+        } else {
+            node.text_opt::<String>()?.map(NvramSource::Path)
+        };
+        Ok(Self {
+            template: node.attr_opt("template")?,
+            template_format: node.attr_opt("templateFormat")?,
+            source,
+            format: node.attr_opt("format")?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr_opt("template", &self.template);
+        w.attr_opt("templateFormat", &self.template_format);
+        if let Some(NvramSource::Source(source)) = &self.source {
+            source.attrs(w);
+        }
+        w.attr_opt("format", &self.format);
+    }
+
+    fn children(&self, w: &mut Writer) {
+        match &self.source {
+            Some(NvramSource::Source(source)) => source.children(w),
+            Some(NvramSource::Path(path)) => w.text(path),
+            None => {}
+        }
+    }
+}
+
+xml_names! {
+    /// A kind of device to boot from.
+    pub enum BootDevice {
+        Fd = "fd",
+        Cdrom = "cdrom",
+        Hd = "hd",
+        Network = "network",
+    }
+}
+
+/// `<bootmenu>`.
+#[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootMenu {
+    /// Whether to offer one.
+    #[xml(attr)]
+    pub enable: YesNo,
+    /// How long, in ms, 0 to 65535.
+    #[xml(attr)]
+    pub timeout: Option<u16>,
+}
+
+/// `<bios>`.
+#[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bios {
+    /// Whether messages go to the serial port.
+    #[xml(attr)]
+    pub useserial: Option<YesNo>,
+    /// Restart after this many ms if nothing boots; -1 is never, at most 65535.
+    #[xml(attr = "rebootTimeout")]
+    pub reboot_timeout: Option<i32>,
+}
+
+xml_names! {
+    /// Where SMBIOS tables come from.
+    pub enum SmbiosMode {
+        Emulate = "emulate",
+        Host = "host",
+        Sysinfo = "sysinfo",
+    }
+}
+
+xml_names! {
+    /// Kind of an ACPI table.
+    pub enum AcpiTableType {
+        Raw = "raw",
+        Rawset = "rawset",
+        Slic = "slic",
+        Msdm = "msdm",
+    }
+}
+
+/// `<table>`: an ACPI table to add.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct AcpiTable {
+    /// Its kind.
+    #[xml(attr = "type")]
+    pub kind: AcpiTableType,
+    /// The file that holds it.
+    #[xml(text)]
+    pub path: String,
+}
+
+/// `<acpi>` in `<os>`.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct AcpiTables {
+    /// The tables.
+    #[xml(child)]
+    pub table: Vec<AcpiTable>,
+}
+
+/// `<initenv>`: one variable of a container's environment.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct InitEnv {
+    /// Its name.
+    #[xml(attr)]
+    pub name: String,
+    /// Its value.
+    #[xml(text)]
+    pub value: Option<String>,
+}
+
+/// `<os>`.
+#[derive(Xml, Debug, Clone, PartialEq)]
+pub struct Os {
+    /// Which firmware to look for.
+    #[xml(attr, when = not_migratable)]
+    pub firmware: Option<Firmware>,
+    /// Kind of guest.
+    #[xml(child = "type")]
+    pub machine: OsMachine,
+    /// What the firmware must be able to do.
+    #[xml(child = "firmware", skip_empty, when = not_migratable)]
+    pub firmware_info: Option<FirmwareInfo>,
+    /// First program of a container.
+    #[xml(text_child)]
+    pub init: Option<String>,
+    /// Its arguments.
+    #[xml(text_child)]
+    pub initarg: Vec<String>,
+    /// Its environment.
+    #[xml(child)]
+    pub initenv: Vec<InitEnv>,
+    /// Its working directory.
+    #[xml(text_child)]
+    pub initdir: Option<String>,
+    /// Its user.
+    #[xml(text_child)]
+    pub inituser: Option<String>,
+    /// Its group.
+    #[xml(text_child)]
+    pub initgroup: Option<String>,
+    /// The firmware image.
+    #[xml(child, skip_empty)]
+    pub loader: Option<Loader>,
+    /// The firmware's variables.
+    #[xml(child, skip_empty)]
+    pub nvram: Option<Nvram>,
+    /// Kernel to boot directly.
+    #[xml(text_child)]
+    pub kernel: Option<String>,
+    /// Its initial RAM disk.
+    #[xml(text_child)]
+    pub initrd: Option<String>,
+    /// Its command line.
+    #[xml(text_child)]
+    pub cmdline: Option<String>,
+    /// Boot loader that checks the kernel's signature.
+    #[xml(text_child)]
+    pub shim: Option<String>,
+    /// Device tree.
+    #[xml(text_child)]
+    pub dtb: Option<String>,
+    /// Root device, for UML.
+    #[xml(text_child)]
+    pub root: Option<String>,
+    /// ACPI tables to add.
+    #[xml(child)]
+    pub acpi: Option<AcpiTables>,
+    /// Kinds of devices to boot from, in order.
+    #[xml(child_attr = "boot/dev")]
+    pub boot: Vec<BootDevice>,
+    /// Boot menu.
+    #[xml(child)]
+    pub bootmenu: Option<BootMenu>,
+    /// Other settings of the BIOS.
+    #[xml(child, skip_empty)]
+    pub bios: Option<Bios>,
+    /// Where SMBIOS tables come from.
+    #[xml(child_attr = "smbios/mode")]
+    pub smbios: Option<SmbiosMode>,
+}
+
+fn not_migratable(_: &Os, flags: Flags) -> bool {
+    !flags.contains(Flags::MIGRATABLE)
+}
+
+/// `<genid>`: a token that changes when the guest's state is rolled back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GenId(pub Option<crate::common::Uuid>);
+
+impl Content for GenId {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let id = node.text_opt::<crate::common::Uuid>()?;
+        if id.is_some_and(|id| id.0.is_nil()) {
+            return Err(node.error(ErrorKind::Invalid, "must not be zero"));
+        }
+        Ok(Self(id))
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(id) = &self.0 {
+            w.text(id);
+        }
+    }
+}

@@ -1,3 +1,4 @@
 //! The QEMU driver.
 
+pub mod capabilities;
 pub mod monitor;

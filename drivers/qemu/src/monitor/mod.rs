@@ -250,6 +250,17 @@ impl Monitor {
         Ok(wire::answer(&result, raw.id.as_deref()))
     }
 
+    /// Runs a command that is known by name only, with its arguments as JSON, and gives the reply
+    /// as JSON.
+    pub async fn execute_json(
+        &self,
+        name: &str,
+        arguments: &RawValue,
+    ) -> Result<Box<RawValue>, MonitorError> {
+        self.execute_encoded(name, Some(arguments), None, self.0.limits.command)
+            .await
+    }
+
     /// False from the moment a command timed out until anything arrives from QEMU, and after the
     /// connection ended.
     pub fn is_responsive(&self) -> bool {

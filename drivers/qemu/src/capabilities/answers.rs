@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
+use crate::monitor::wire::{self, Message, RawCommand};
 use crate::monitor::{Command, CommandError, Monitor, MonitorError};
 
 /// What QEMU answered to each question.
@@ -31,6 +32,10 @@ impl Question {
     fn key(&self) -> String {
         key(self.name, self.arguments.get())
     }
+}
+
+fn invalid(what: &str) -> serde_json::Error {
+    serde::de::Error::custom(what)
 }
 
 fn key(name: &str, arguments: &str) -> String {
@@ -61,6 +66,34 @@ impl Answers {
             self.0.insert(question.key(), answer);
         }
         Ok(())
+    }
+
+    /// Reads a recording: commands and QEMU's answers in turn, as JSON values one after the other.
+    /// Each `qmp_capabilities` begins another conversation.
+    ///
+    /// # Errors
+    /// If the text is not of that form.
+    pub fn from_recording(text: &str) -> Result<Vec<Self>, serde_json::Error> {
+        let mut conversations = Vec::new();
+        let mut lines = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+        while let Some(asked) = lines.next() {
+            let asked: RawCommand = serde_json::from_str(asked?.get())?;
+            let answer = lines
+                .next()
+                .ok_or_else(|| invalid("no answer at the end"))??;
+            let Message::Reply { result, .. } = wire::parse(answer.get().as_bytes())? else {
+                return Err(invalid("something else where an answer should be"));
+            };
+            if asked.execute == "qmp_capabilities" {
+                conversations.push(Self::default());
+            }
+            let arguments = asked.arguments.as_deref().map_or("", RawValue::get);
+            conversations
+                .last_mut()
+                .ok_or_else(|| invalid("no qmp_capabilities at the beginning"))?
+                .record(&asked.execute, arguments, result.map(ToOwned::to_owned))?;
+        }
+        Ok(conversations)
     }
 
     /// Enters an answer by hand, to replay a recording. `arguments` is JSON; blanks and the
@@ -94,6 +127,43 @@ impl Answers {
                 tracing::debug!(command = C::NAME, %error, "answer of unexpected form, ignoring");
                 None
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Answers;
+    use crate::monitor::commands::introspect::QueryTarget;
+    use crate::monitor::commands::qom::QomListProperties;
+    use crate::monitor::commands::system::QueryVersion;
+
+    #[test]
+    fn recordings_are_read() {
+        let text = r#"
+            {"execute": "qmp_capabilities", "id": "x-1"} {"return": {}, "id": "x-1"}
+            {"execute": "query-target"} {"return": {"arch": "s390x"}}
+            {"execute": "query-version"} {"error": {"class": "GenericError", "desc": "no"}}
+            {"execute": "qom-list-properties", "arguments": {
+                "typename": "a" }}
+            {"return": [{"name": "p", "type": "bool"}]}
+            {"execute": "qmp_capabilities"} {"return": {}}
+        "#;
+        let all = Answers::from_recording(text).unwrap();
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].get(&QueryTarget {}).unwrap().arch, "s390x");
+        assert!(all[0].get(&QueryVersion {}).is_none());
+        let typename = "a".to_owned();
+        let properties = all[0].get(&QomListProperties { typename }).unwrap();
+        assert_eq!(properties[0].name, "p");
+        assert!(all[1].get(&QueryTarget {}).is_none());
+        for nonsense in [
+            "{}",
+            r#"{"execute": "x"} {"return": 1}"#,
+            r#"{"execute": "qmp_capabilities"}"#,
+            r#"{"execute": "qmp_capabilities"} {"event": "STOP"}"#,
+        ] {
+            assert!(Answers::from_recording(nonsense).is_err(), "{nonsense}");
         }
     }
 }

@@ -7,10 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::{Accelerated, Answers, Cap, Capabilities, PropertyValue};
-use crate::monitor::CommandError;
 
 /// Ours, for QEMU before 6.2.
 const OURS: [Cap; 6] = [
@@ -52,29 +49,7 @@ fn recordings_come_to_what_is_known() {
 
 fn replay(path: &Path) -> Capabilities {
     let text = std::fs::read_to_string(path).unwrap();
-    let values: Vec<Value> = serde_json::Deserializer::from_str(&text)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .unwrap();
-    let mut conversations: Vec<Answers> = Vec::new();
-    for pair in values.chunks(2) {
-        let name = pair[0]["execute"].as_str().unwrap();
-        if name == "qmp_capabilities" {
-            conversations.push(Answers::default());
-        }
-        let arguments = pair[0]
-            .get("arguments")
-            .map_or(String::new(), Value::to_string);
-        let answer = match pair[1].get("error") {
-            Some(error) => Err(CommandError {
-                class: error["class"].as_str().unwrap().to_owned(),
-                desc: error["desc"].as_str().unwrap().to_owned(),
-            }),
-            None => Ok(serde_json::value::to_raw_value(&pair[1]["return"]).unwrap()),
-        };
-        let answers = conversations.last_mut().unwrap();
-        answers.record(name, &arguments, answer).unwrap();
-    }
+    let conversations = Answers::from_recording(&text).unwrap();
     let binary = PathBuf::from("/usr/bin/qemu");
     Capabilities::from_answers(binary, &conversations[0], conversations.get(1)).unwrap()
 }

@@ -253,7 +253,6 @@ async fn read(
     events: &mpsc::Sender<RawEvent>,
     limits: EventLimits,
 ) -> CloseReason {
-    let mut chunk = vec![0; 16 * 1024];
     loop {
         loop {
             let line = match lines.next_line() {
@@ -265,26 +264,37 @@ async fn read(
                 return reason;
             }
         }
-        match read_some(stream, &mut chunk).await {
+        match read_some(stream, |bytes| lines.push(bytes)).await {
             Ok(0) => return CloseReason::EndOfFile,
-            Ok(size) => lines.push(&chunk[..size]),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                return CloseReason::EndOfFile;
-            }
+            Ok(_) => {}
             Err(error) => return CloseReason::Io(error.to_string()),
         }
     }
 }
 
-/// Reads what is there, waiting until there is something. Cancel safe.
-pub(crate) async fn read_some(stream: &UnixStream, chunk: &mut [u8]) -> io::Result<usize> {
+/// Waits until something can be read and hands it to `take`; gives its size, 0 at the end of the
+/// stream. Cancel safe.
+pub(crate) async fn read_some(
+    stream: &UnixStream,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<usize> {
     loop {
         stream.readable().await?;
-        match stream.try_read(chunk) {
+        match try_read(stream, &mut take) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // A peer that exits with something unread in its queue; the same thing to us.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(0),
             other => return other,
         }
     }
+}
+
+/// The buffer lives here and not in the future, which waits most of its life.
+fn try_read(stream: &UnixStream, take: &mut impl FnMut(&[u8])) -> io::Result<usize> {
+    let mut chunk = [0; 16 * 1024];
+    let size = stream.try_read(&mut chunk)?;
+    take(&chunk[..size]);
+    Ok(size)
 }
 
 fn dispatch(

@@ -95,9 +95,9 @@ impl Lines {
         found
     }
 
-    /// One long reply must not keep megabytes for the rest of a guest's life.
+    /// One long reply must not keep memory for the rest of a guest's life.
     fn release_memory(&mut self) {
-        const KEEP: usize = 64 * 1024;
+        const KEEP: usize = 4 * 1024;
         if self.buffer.capacity() > KEEP && self.buffer.len() < KEEP / 2 {
             self.buffer.shrink_to(KEEP);
         }

@@ -22,7 +22,7 @@ mod qemu_tests;
 mod test_peer;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(crate) mod wire;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -307,6 +307,8 @@ impl Monitor {
         within: Duration,
     ) -> Result<Box<RawValue>, MonitorError> {
         let mut registered = self.0.shared.register().map_err(MonitorError::Closed)?;
+        // The name only: arguments may hold secrets.
+        tracing::trace!(command = name, id = registered.id, "monitor command");
         let line = wire::request(name, arguments, Some(registered.id));
         if line.len() > self.0.limits.line {
             return Err(MonitorError::CommandTooLong {
@@ -346,7 +348,6 @@ impl Monitor {
 /// Reads until the greeting was seen and returns what came after it.
 async fn greeting(stream: &UnixStream, limit: usize) -> Result<Lines, CloseReason> {
     let mut lines = Lines::new(limit);
-    let mut chunk = vec![0; 4096];
     loop {
         let line = lines
             .next_line()
@@ -361,9 +362,9 @@ async fn greeting(stream: &UnixStream, limit: usize) -> Result<Lines, CloseReaso
                 Err(error) => Err(CloseReason::Garbage(error.to_string())),
             };
         }
-        match connection::read_some(stream, &mut chunk).await {
+        match connection::read_some(stream, |bytes| lines.push(bytes)).await {
             Ok(0) => return Err(CloseReason::EndOfFile),
-            Ok(size) => lines.push(&chunk[..size]),
+            Ok(_) => {}
             Err(error) => return Err(CloseReason::Io(error.to_string())),
         }
     }

@@ -75,7 +75,6 @@ pub(super) struct Channel {
     stream: UnixStream,
     lines: Lines,
     limits: AgentLimits,
-    chunk: Vec<u8>,
     next_sync: u64,
 }
 
@@ -90,7 +89,6 @@ impl Channel {
             stream,
             lines: Lines::new(limits.line),
             limits,
-            chunk: vec![0; 16 * 1024],
             next_sync: micros & ((1 << 52) - 1),
         }
     }
@@ -123,13 +121,10 @@ impl Channel {
     async fn idle(&mut self) -> CloseReason {
         const REST: Duration = Duration::from_millis(50);
         loop {
-            match read_some(&self.stream, &mut self.chunk).await {
+            match read_some(&self.stream, |_| ()).await {
                 Ok(0) => return CloseReason::EndOfFile,
                 // A guest that writes without end shall not keep us busy without end.
                 Ok(_) => sleep(REST).await,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    return CloseReason::EndOfFile;
-                }
                 Err(error) => return CloseReason::Io(error.to_string()),
             }
         }
@@ -282,12 +277,9 @@ impl Channel {
     }
 
     async fn read_more(&mut self) -> Result<(), Failure> {
-        match read_some(&self.stream, &mut self.chunk).await? {
+        match read_some(&self.stream, |bytes| self.lines.push(bytes)).await? {
             0 => Err(Failure::Closed(CloseReason::EndOfFile)),
-            size => {
-                self.lines.push(&self.chunk[..size]);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 }

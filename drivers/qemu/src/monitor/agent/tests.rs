@@ -250,3 +250,97 @@ async fn agent_takes_raw_commands() {
         r#"{"error":{"class":"CommandNotFound","desc":"unknown"}}"#
     );
 }
+
+mod qemu {
+    //! The client against the real agent, which runs on this host and is asked nothing that
+    //! would change it.
+
+    use std::path::Path;
+    use std::time::Duration;
+
+    use rustix::process::Signal;
+    use virtbus_util::cmd::{Child, Cmd};
+
+    use super::super::commands::{
+        FsfreezeStatus, GetFsinfo, GetHostName, GetOsinfo, GetTime, GetTimezone, GetUsers,
+        GetVcpus, Info, NetworkGetInterfaces, Ping,
+    };
+    use super::super::{Agent, AgentLimits};
+
+    /// Where distributions install it; the first that exists is used.
+    const AGENTS: [&str; 2] = ["/usr/sbin/qemu-ga", "/usr/bin/qemu-ga"];
+
+    struct KillOnDrop(Child);
+
+    impl Drop for KillOnDrop {
+        fn drop(&mut self) {
+            let _ = self.0.signal(Signal::KILL);
+        }
+    }
+
+    #[tokio::test]
+    async fn qemu_ga_answers() {
+        let own = std::env::var("VIRTBUS_QEMU_GA").ok();
+        let mut agents = own.as_deref().into_iter().chain(AGENTS);
+        let Some(program) = agents.find(|path| Path::new(path).exists()) else {
+            println!("skipped: no qemu-ga; VIRTBUS_QEMU_GA may name one");
+            return;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("agent");
+        let state = dir.path().to_str().unwrap().to_owned();
+        let path = socket.to_str().unwrap();
+        let mut cmd = Cmd::new(program);
+        cmd.args(["--method=unix-listen", &format!("--path={path}")])
+            .args([
+                &format!("--statedir={state}"),
+                &format!("--pidfile={state}/pid"),
+            ])
+            .args(["--blacklist=guest-shutdown,guest-exec,guest-set-time,guest-fsfreeze-freeze"])
+            .parent_death_signal(Signal::KILL);
+        let _agent = KillOnDrop(cmd.spawn().unwrap());
+        let stream = tokio::time::timeout(Duration::from_secs(30), async {
+            loop {
+                match tokio::net::UnixStream::connect(&socket).await {
+                    Ok(stream) => break stream,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        });
+        let agent = Agent::open(stream.await.unwrap(), AgentLimits::default());
+        agent.execute(&Ping {}).await.unwrap();
+        let info = agent.execute(&Info {}).await.unwrap();
+        assert!(
+            info.supported_commands
+                .iter()
+                .any(|c| c.name == "guest-ping" && c.enabled)
+        );
+        assert!(
+            agent
+                .execute(&GetOsinfo {})
+                .await
+                .unwrap()
+                .kernel_release
+                .is_some()
+        );
+        assert!(
+            !agent
+                .execute(&GetHostName {})
+                .await
+                .unwrap()
+                .host_name
+                .is_empty()
+        );
+        assert!(agent.execute(&GetTime {}).await.unwrap() > 1_600_000_000_000_000_000);
+        let interfaces = agent.execute(&NetworkGetInterfaces {}).await.unwrap();
+        assert!(interfaces.iter().any(|i| i.name == "lo"));
+        assert!(!agent.execute(&GetVcpus {}).await.unwrap().is_empty());
+        // Whatever they say, it has the expected form.
+        let _ = agent.execute(&GetTimezone {}).await.unwrap();
+        let _ = agent.execute(&GetUsers {}).await.unwrap();
+        let _ = agent.execute(&FsfreezeStatus {}).await.unwrap();
+        if let Err(error) = agent.execute(&GetFsinfo {}).await {
+            assert!(error.command_error().is_some(), "{error:?}");
+        }
+    }
+}

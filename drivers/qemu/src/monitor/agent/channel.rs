@@ -34,8 +34,8 @@ const STRAY_LINES: usize = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
     Reply,
-    /// Silence is success.
-    FailureOnly,
+    /// Silence for so long is success.
+    FailureOnly(Duration),
 }
 
 /// A command on its way.
@@ -147,12 +147,9 @@ impl Channel {
         let result = tokio::select! {
             // The caller is gone; what may still come is skipped by the next beat.
             () = answer.closed() => return Ok(()),
-            result = self.converse(&name, &line, deadline, within) => result,
-            // Sent only after the beat was found, or the guest is down before it got anything.
-            _ = guest_down.changed(), if want == Want::FailureOnly => {
-                RawValue::from_string("{}".to_owned())
-                    .map_err(|error| Failure::Request(MonitorError::InvalidCommand(error)))
-            }
+            result = self.converse(&name, &line, want, deadline, within) => result,
+            // What was wanted, whether or not the command got through.
+            _ = guest_down.changed(), if matches!(want, Want::FailureOnly(_)) => Ok(nothing()),
         };
         let (result, end) = match result {
             Ok(reply) => (Ok(reply), Ok(())),
@@ -160,10 +157,8 @@ impl Channel {
             Err(Failure::Closed(reason)) => {
                 let answer = match want {
                     // The guest is gone with its machine, as was wanted.
-                    Want::FailureOnly if reason == CloseReason::EndOfFile => {
-                        RawValue::from_string("{}".to_owned()).map_err(MonitorError::InvalidCommand)
-                    }
-                    Want::FailureOnly | Want::Reply => Err(MonitorError::Closed(reason.clone())),
+                    Want::FailureOnly(_) if reason == CloseReason::EndOfFile => Ok(nothing()),
+                    Want::FailureOnly(_) | Want::Reply => Err(MonitorError::Closed(reason.clone())),
                 };
                 (answer, Err(reason))
             }
@@ -177,6 +172,7 @@ impl Channel {
         &mut self,
         name: &str,
         line: &[u8],
+        want: Want,
         deadline: Instant,
         within: Duration,
     ) -> Result<Box<RawValue>, Failure> {
@@ -184,14 +180,20 @@ impl Channel {
         timeout_at(sync_deadline, self.find_beat())
             .await
             .map_err(|_| Failure::Request(MonitorError::AgentNotResponding))??;
-        timeout_at(deadline, self.exchange(name, line))
-            .await
-            .map_err(|_| {
-                Failure::Request(MonitorError::Timeout {
+        let (until, late) = match want {
+            Want::Reply => (
+                deadline,
+                Err(Failure::Request(MonitorError::Timeout {
                     command: name.to_owned(),
                     after: within,
-                })
-            })?
+                })),
+            ),
+            Want::FailureOnly(silence) => (Instant::now() + silence, Ok(nothing())),
+        };
+        match timeout_at(until, self.exchange(name, line)).await {
+            Ok(result) => result,
+            Err(_) => late,
+        }
     }
 
     /// Sends the sentinel with a fresh number and reads until that number comes back.
@@ -282,6 +284,11 @@ impl Channel {
             _ => Ok(()),
         }
     }
+}
+
+/// The answer that was not waited for.
+fn nothing() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).expect("an empty object is JSON")
 }
 
 fn unexpected(name: &str, what: String) -> MonitorError {

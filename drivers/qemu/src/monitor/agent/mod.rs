@@ -25,6 +25,11 @@ use super::command::Command;
 use super::error::{CloseReason, MonitorError};
 use super::{decode, encode, wire};
 use channel::{Channel, Request, Want};
+use commands::Shutdown;
+pub use commands::ShutdownMode;
+
+/// How long an agent may take to complain about a shutdown that it cannot do.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Bounds on a guest agent connection.
 #[derive(Debug, Clone, Copy)]
@@ -103,22 +108,33 @@ impl Agent {
         decode(C::NAME, &reply)
     }
 
+    /// Shuts the guest down, halts or reboots it. Succeeds when the guest goes down, or when the
+    /// agent did not complain for a few seconds: it answers only if it fails.
+    ///
+    /// # Errors
+    /// As [`Agent::execute`], [`MonitorError::Timeout`] excepted.
+    pub async fn shutdown(&self, mode: ShutdownMode) -> Result<(), MonitorError> {
+        self.execute_without_reply(&Shutdown { mode }, SILENCE)
+            .await
+    }
+
     /// Runs a command that the agent answers only if it fails (`guest-shutdown`,
     /// `guest-suspend-*`). Succeeds when the guest goes down ([`Agent::guest_went_down`] or the
-    /// end of the connection), or if nothing was heard until the deadline.
+    /// end of the connection), or if nothing was heard for `silence` after it was sent.
+    ///
+    /// # Errors
+    /// As [`Agent::execute`], [`MonitorError::Timeout`] excepted.
     pub async fn execute_without_reply<C: Command>(
         &self,
         command: &C,
-        within: Duration,
+        silence: Duration,
     ) -> Result<(), MonitorError> {
         let arguments = encode(command)?;
-        let answer = self
-            .request(C::NAME, Some(&arguments), Want::FailureOnly, within)
-            .await;
-        match answer {
-            Ok(_) | Err(MonitorError::Timeout { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        let within = self.limits.command.saturating_add(silence);
+        let want = Want::FailureOnly(silence);
+        self.request(C::NAME, Some(&arguments), want, within)
+            .await
+            .map(drop)
     }
 
     /// Passes a command through as JSON text and gives the agent's answer as JSON text. The

@@ -53,16 +53,21 @@ fn forbidden() -> Vec<Forbidden> {
     words
 }
 
-fn finds(file: &File, forbidden: &Forbidden) -> bool {
-    let path = forbidden.word.starts_with('/');
-    file.text
-        .match_indices(forbidden.word.as_str())
-        .any(|(at, _)| {
-            // "/a/b/" is no path of ours if it is the middle of another.
-            let before = file.text[..at].chars().next_back();
-            !path
-                || !before.is_some_and(|letter| letter.is_alphanumeric() || "}._-".contains(letter))
-        })
+/// Whether a text has a word in it; a path only where it begins, not in the middle of another.
+fn finds(text: &str, word: &str) -> bool {
+    let path = word.starts_with('/');
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        !path || !before.is_some_and(|letter| letter.is_alphanumeric() || "}._-".contains(letter))
+    })
+}
+
+#[test]
+fn a_path_is_found_only_where_it_begins() {
+    assert!(finds("cd /home/alice/x", "/home/alice/"));
+    assert!(finds("(/home/alice/x)", "/home/alice/"));
+    assert!(!finds("$root/srv/home/alice/x", "/home/alice/"));
+    assert!(finds("https://index.example.org/x", "example.org"));
 }
 
 #[test]
@@ -74,7 +79,8 @@ fn no_file_names_this_machine_or_its_package_hosts() {
     let mut wrong = Vec::new();
     for forbidden in forbidden() {
         for file in &files {
-            if !forbidden.except.contains(&file.path.as_str()) && finds(file, &forbidden) {
+            if !forbidden.except.contains(&file.path.as_str()) && finds(&file.text, &forbidden.word)
+            {
                 wrong.push(format!("{} names {}", file.path, forbidden.word));
             }
         }

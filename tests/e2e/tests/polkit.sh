@@ -1,0 +1,275 @@
+# Who may call what: run by tests/polkit.rs in a booted Debian with the daemon installed, as
+# root.  alice and mallory are ordinary users, bob is an administrator with a password.
+# Prints what it checks; the first check that fails ends it.
+set -euo pipefail
+
+node=/org/libvirt/QEMU
+check() { echo "check: $*"; }
+fail() {
+    echo "FAILED: $*"
+    systemctl status --no-pager virtbusd.service | head -20 || true
+    journalctl --no-pager -u virtbusd.service -u polkit.service -n 60 || true
+    exit 1
+}
+until_true() {    # until_true SECONDS WHAT COMMAND...
+    local left=$(($1 * 10)) what=$2
+    shift 2
+    until "$@" > /dev/null 2>&1; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || fail "waited in vain for $what"
+        sleep 0.1
+    done
+}
+
+# as USER BUSCTL-ARGUMENT...: prints the answer or the error
+as() {
+    local user=$1
+    shift
+    runuser -u "$user" -- busctl --timeout=60 --allow-interactive-authorization=no "$@" 2>&1
+}
+connect() { local user=$1; shift; as "$user" call org.libvirt $node org.libvirt.Connect "$@"; }
+domain() { local user=$1 path=$2; shift 2; as "$user" call org.libvirt "$path" org.libvirt.Domain "$@"; }
+# busctl writes this, and its own words, for org.freedesktop.DBus.Error.AccessDenied alone
+denied() { case $1 in *'Access denied'*) return 0;; *) return 1;; esac; }
+refused() {    # refused COMMAND...: must be refused for want of rights
+    local answer
+    answer=$("$@") && fail "allowed: $*"
+    denied "$answer" || fail "$*: not refused for want of rights: $answer"
+}
+allowed() {    # allowed COMMAND...: must succeed
+    local answer
+    answer=$("$@") || fail "$*: $answer"
+}
+state() { domain root "$1" GetState u 0; }
+everything() { as root call org.libvirt $node org.freedesktop.DBus.ObjectManager GetManagedObjects; }
+active() { [ "$(systemctl is-active virtbusd.service)" = active ]; }
+inactive() { [ "$(systemctl is-active virtbusd.service)" = inactive ]; }
+emulator() { pgrep -f 'qemu-system-x86_64.*guest=web' | head -1; }
+
+for user in alice mallory bob; do useradd -m "$user"; done
+echo 'bob:open sesame' | chpasswd
+usermod -aG sudo bob
+
+check "the first call starts the daemon"
+inactive || fail "it runs before anybody called"
+[ "$(connect root ListDomains u 0)" = 'ao 0' ] || fail "there are guests already"
+active || fail "systemd does not know that it runs"
+
+check "root defines three guests"
+mkdir -p /srv/boot && cp /guest/vmlinux /guest/initrd /srv/boot/
+declare -A path
+for name in web mail vault; do
+    xml="<domain type='qemu'><name>$name</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type><kernel>/srv/boot/vmlinux</kernel><initrd>/srv/boot/initrd</initrd>
+<cmdline>console=ttyS0 quiet panic=-1 no_timer_check tiny.nodhcp</cmdline></os><features><acpi/></features>
+<devices><serial type='file'><source path='/srv/$name.console'/></serial></devices></domain>"
+    answer=$(connect root DomainDefineXML s "$xml") || fail "$name: $answer"
+    path[$name]=$(sed -n 's/^o "\(.*\)"$/\1/p' <<< "$answer")
+done
+
+check "anybody may look"
+[ "$(connect alice ListDomains u 0 | cut -d ' ' -f 1-2)" = 'ao 3' ] || fail "alice sees others: $(connect alice ListDomains u 0)"
+allowed connect alice GetCapabilities
+allowed connect alice DomainLookupByName s web
+allowed as alice get-property org.libvirt $node org.libvirt.Connect LibVersion
+allowed as alice call org.libvirt $node org.freedesktop.DBus.ObjectManager GetManagedObjects
+allowed domain alice "${path[web]}" GetState u 0
+allowed domain alice "${path[web]}" GetXMLDesc u 0
+allowed as alice get-property org.libvirt "${path[web]}" org.libvirt.Domain Name
+refused domain alice "${path[web]}" GetXMLDesc u 1    # passwords in it
+
+# Every member of an object, from its introspection: "method NAME SIGNATURE" (of what goes in;
+# "-" for nothing) and "property NAME SIGNATURE" of those that can be set.
+members() {    # members PATH INTERFACE
+    as root --xml-interface introspect org.libvirt "$1" | tr '\n' ' ' | sed 's/>/>\n/g' | awk -v wanted="$2" '
+        function attribute(name) { return match($0, " " name "=[\"'"'"'][^\"'"'"']*") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) : "" }
+        function flush() { if (method != "") print "method", method, (ins == "" ? "-" : ins); method = ins = "" }
+        /<interface / { here = attribute("name") == wanted }
+        !here { next }
+        /<\/interface>/ { here = 0 }
+        /<method / { method = attribute("name"); if ($0 ~ /\/>/) flush() }
+        /<arg / && method != "" && attribute("direction") != "out" { ins = ins attribute("type") }
+        /<\/method>/ { flush() }
+        /<property / && attribute("access") ~ /write/ { print "property", attribute("name"), attribute("type") }'
+}
+# Arguments of no consequence for a signature, one a line
+arguments() {
+    local rest=$1
+    while [ -n "$rest" ]; do
+        case $rest in
+            a\{*) echo 0; rest=${rest#*\}};;
+            a\(*) echo 0; rest=${rest#*)};;
+            a?*) echo 0; rest=${rest#a}; while [ "${rest:0:1}" = a ]; do rest=${rest#a}; done; rest=${rest:1};;
+            [\(\)]*) rest=${rest:1};;
+            [ynqiuxtd]*) echo 0; rest=${rest:1};;
+            b*) echo false; rest=${rest:1};;
+            s*|g*) echo; rest=${rest:1};;
+            o*) echo /; rest=${rest:1};;
+            v*) echo s; echo; rest=${rest:1};;
+            *) fail "no argument of this kind can be given: $rest";;
+        esac
+    done
+}
+# What does not change anything, asks the guest's agent or shows the guest's inside: the rest is
+# an administrator's.  A new member is refused to alice, or is to be named here.
+looks=' BaselineCPU CompareCPU DomainLookupByID DomainLookupByName DomainLookupByUUID GetAllDomainStats GetCPUModelNames
+ GetCapabilities GetSysinfo InterfaceLookupByMAC InterfaceLookupByName ListDomains ListInterfaces ListNWFilters ListNetworks
+ ListNodeDevices ListSecrets ListStoragePools NWFilterLookupByName NWFilterLookupByUUID NetworkLookupByName
+ NetworkLookupByUUID NodeDeviceLookupByName NodeDeviceLookupSCSIHostByWWN NodeGetCPUMap NodeGetCPUStats NodeGetFreeMemory
+ NodeGetMemoryParameters NodeGetMemoryStats NodeGetSecurityModel SecretLookupByUUID SecretLookupByUsage
+ StoragePoolLookupByName StoragePoolLookupByUUID StorageVolLookupByKey StorageVolLookupByPath
+ GetBlockIOParameters GetBlockIOTune GetBlockJobInfo GetControlInfo GetDiskErrors GetEmulatorPinInfo GetIOThreadInfo
+ GetInterfaceParameters GetJobInfo GetJobStats GetMemoryParameters GetMetadata GetNumaParameters GetPerfEvents
+ GetSchedulerParameters GetSecurityLabelList GetState GetStats GetVcpuPinInfo GetVcpus GetXMLDesc HasManagedSaveImage
+ InterfaceAddresses ListDomainSnapshots MemoryStats SnapshotCurrent SnapshotLookupByName '
+looks=${looks//$'\n'/}
+
+before=$(everything)
+for object in "$node org.libvirt.Connect" "${path[web]} org.libvirt.Domain"; do
+    read -r at interface <<< "$object"
+    check "alice may call nothing of $interface that changes something"
+    asked=0 refusals=0
+    while read -r kind name signature <&3; do
+        if [ "$kind" = property ]; then
+            mapfile -t given < <(arguments "$signature")
+            answer=$(as alice set-property org.libvirt "$at" "$interface" "$name" "$signature" "${given[@]}") && fail "alice may set $name"
+            denied "$answer" || fail "alice may not set $name for another reason: $answer"
+            continue
+        fi
+        given=()
+        if [ "$signature" != - ]; then mapfile -t given < <(arguments "$signature"); given=("$signature" "${given[@]}"); fi
+        asked=$((asked + 1))
+        answer=$(as alice call org.libvirt "$at" "$interface" "$name" "${given[@]}") || true
+        case $looks in
+            *" $name "*) if denied "$answer"; then fail "alice may not call $name"; fi;;
+            *) denied "$answer" || fail "alice is not refused $name: $answer"; refusals=$((refusals + 1));;
+        esac
+    done 3< <(members "$at" "$interface")
+    echo "  $refusals of $asked methods are refused"
+    [ "$refusals" -gt 0 ] && [ "$asked" -gt "$refusals" ] || fail "the introspection was not understood"
+done
+[ "$(everything)" = "$before" ] || fail "alice has changed something"
+
+check "without somebody to ask, interaction changes nothing"
+answer=$(runuser -u alice -- busctl --timeout=60 call org.libvirt "${path[web]}" org.libvirt.Domain Create u 0 2>&1 < /dev/null) && fail "alice may start it"
+denied "$answer" || fail "another error: $answer"
+
+# Runs a command in this very process, with an agent that asks at the terminal for its sake.
+cat > /usr/local/bin/with-agent <<'AGENT'
+#!/bin/sh
+registered=$(mktemp -u); mkfifo "$registered"
+pkttyagent --process $$ --notify-fd 9 9> "$registered" &
+read -r _ < "$registered"; rm "$registered"
+exec "$@"
+AGENT
+chmod 755 /usr/local/bin/with-agent
+
+# bob_defines PASSWORD: bob defines a guest at a terminal, and types this where he is asked for
+# a password.  What the terminal shows is in $said.
+bob_defines() {
+    local line='' letter asked='' patience=60 status=0
+    local xml="<domain type='qemu'><name>bobs</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+    coproc dialog { runuser -u bob -- script -qec "with-agent busctl --timeout=60 call org.libvirt $node org.libvirt.Connect DomainDefineXML s \"$xml\"" /dev/null 2>&1; }
+    # shellcheck disable=SC2154
+    local from=${dialog[0]} to=${dialog[1]} pid=$dialog_PID
+    said=
+    while [ "$patience" -gt 0 ]; do
+        if IFS= read -r -t 1 -n 1 -d '' letter <&"$from"; then
+            line=$line$letter said=$said$letter
+            case $line in *'assword: ') asked=yes line=; printf '%s\n' "$1" >&"$to";; esac
+        elif [ $? -le 128 ]; then
+            break
+        else
+            # what is typed before the terminal stops to echo is thrown away
+            patience=$((patience - 1))
+            [ -z "$asked" ] || printf '%s\n' "$1" >&"$to"
+        fi
+    done
+    wait "$pid" || status=$?
+    return "$status"
+}
+check "an administrator is asked for a password, once for everything"
+refused connect bob DomainDefineXML s '<domain/>'
+bob_defines 'abracadabra' && fail "any password will do: $said"
+[ "$(connect root ListDomains u 0 | cut -d ' ' -f 2)" = 3 ] || fail "bob's guest is there"
+bob_defines 'open sesame' || fail "the password is refused: $said"
+case $said in *org.libvirt.unix.manage*) ;; *) fail "bob was asked about something else: $said";; esac
+[ "$(connect root ListDomains u 0 | cut -d ' ' -f 2)" = 4 ] || fail "bob's guest is not there"
+bobs=$(connect root DomainLookupByName s bobs | sed -n 's/^o "\(.*\)"$/\1/p')
+allowed domain root "$bobs" Undefine u 0
+
+check "a rule lets alice start and stop one guest, and nothing else"
+cat > /etc/polkit-1/rules.d/50-alice.rules <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user == "alice" && action.lookup("domain_name") == "web" &&
+        (action.id == "org.libvirt.api.domain.start" || action.id == "org.libvirt.api.domain.stop")) {
+        return polkit.Result.YES;
+    }
+});
+RULE
+until_true 20 "the rule to hold" domain alice "${path[web]}" Create u 0
+case $(state "${path[web]}") in '(ii) 1 '*) ;; *) fail "alice's guest does not run: $(state "${path[web]}")";; esac
+refused domain alice "${path[mail]}" Create u 0
+refused domain alice "${path[mail]}" Destroy u 0
+for act in 'Suspend' 'Shutdown u 0' 'Reset u 0' 'Undefine u 0'; do
+    # shellcheck disable=SC2086
+    refused domain alice "${path[web]}" $act
+done
+refused as alice set-property org.libvirt "${path[web]}" org.libvirt.Domain Autostart b true
+refused domain mallory "${path[web]}" Create u 0
+refused domain mallory "${path[web]}" Destroy u 0
+
+check "killed, the daemon is back with the next call, and the guest ran on in its own scope"
+pid=$(emulator) daemon=$(systemctl show -P MainPID virtbusd.service)
+[ -n "$pid" ] || fail "no emulator"
+systemctl kill -s KILL --kill-whom=main virtbusd.service
+until_true 10 "the daemon to end" test ! -e "/proc/$daemon"
+case $(state "${path[web]}") in '(ii) 1 '*) ;; *) fail "the guest is not known to run: $(state "${path[web]}")";; esac
+[ "$(systemctl show -P MainPID virtbusd.service)" != "$daemon" ] || fail "it is the same daemon"
+[ "$(emulator)" = "$pid" ] || fail "the guest is another"
+grep -q '\.scope$' "/proc/$pid/cgroup" || fail "the guest is in no scope: $(cat "/proc/$pid/cgroup")"
+grep -q 'virtbusd\.service' "/proc/$pid/cgroup" && fail "the guest is in the daemon's group"
+
+check "a guest that a rule hides is nowhere to be seen, and back when the rule is gone"
+cat > /etc/polkit-1/rules.d/51-vault.rules <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (action.id == "org.libvirt.api.domain.getattr" && action.lookup("domain_name") == "vault") {
+        return polkit.Result.NO;
+    }
+});
+RULE
+sees() {    # sees USER NAME WHERE: whether a guest's path is in an answer
+    local answer
+    case $3 in
+        list) answer=$(as "$1" call "$2" $node org.libvirt.Connect ListDomains u 0);;
+        tree) answer=$(as "$1" --xml-interface introspect "$2" $node/domain);;
+        objects) answer=$(as "$1" call "$2" $node org.freedesktop.DBus.ObjectManager GetManagedObjects);;
+        all) answer=$(as "$1" call "$2" /org/libvirt org.freedesktop.DBus.ObjectManager GetManagedObjects);;
+    esac || fail "$1 may not look at $3: $answer"
+    case $answer in *"${path[web]##*/}"*) ;; *) fail "$1 does not see the others in $3: $answer";; esac
+    case $answer in *"${path[vault]##*/}"*) return 0;; *) return 1;; esac
+}
+hidden() { ! sees "$@"; }
+until_true 20 "the rule to hold" hidden alice org.libvirt list
+for name in org.libvirt org.virtbus; do
+    for where in list tree objects all; do
+        sees alice "$name" "$where" && fail "alice sees it in $where by $name"
+        sees root "$name" "$where" || fail "root does not see it in $where by $name"
+    done
+done
+refused connect alice DomainLookupByName s vault
+case $(connect alice GetAllDomainStats uu 0 0) in *vault*) fail "alice sees it in statistics";; esac
+rm /etc/polkit-1/rules.d/51-vault.rules
+until_true 20 "the guest to be seen again" sees alice org.libvirt list
+
+check "idle with a guest, the daemon stays; idle without, it ends, and is back when called"
+echo 'VIRTBUSD_ARGS=--idle-timeout 1' > /etc/default/virtbusd
+systemctl restart virtbusd.service
+sleep 4    # four times what it waits for
+active || fail "it ended and left its guest alone"
+allowed domain alice "${path[web]}" Destroy u 0
+until_true 20 "the daemon to end" inactive
+[ "$(systemctl show -P Result virtbusd.service)" = success ] || fail "it ended with $(systemctl show -P Result virtbusd.service)"
+[ "$(connect alice ListDomains u 0 | cut -d ' ' -f 2)" = 3 ] || fail "the guests are gone"
+active || fail "systemd does not know that it runs again"
+echo "all checks passed"

@@ -123,7 +123,11 @@ impl Config {
             },
             user: None,
             seccomp: true,
-            emulator_path: vec!["/usr/bin".into(), "/usr/local/bin".into(), "/usr/libexec".into()],
+            emulator_path: vec![
+                "/usr/bin".into(),
+                "/usr/local/bin".into(),
+                "/usr/libexec".into(),
+            ],
             vnc_listen: "127.0.0.1".to_owned(),
             spice_listen: "127.0.0.1".to_owned(),
             graphics_ports: (5900, 65535),

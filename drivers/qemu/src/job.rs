@@ -96,7 +96,10 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl Default for Jobs {
     fn default() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), state: Arc::default() }
+        Self {
+            turn: Arc::new(Semaphore::new(1)),
+            state: Arc::default(),
+        }
     }
 }
 
@@ -106,7 +109,13 @@ impl Jobs {
     /// # Errors
     /// `OperationTimeout` naming the job that is in the way; `ResourceBusy` if too many wait already; `OperationInvalid` if a long job
     /// does not admit this one.
-    pub(crate) async fn turn(&self, domain: &str, job: Job, name: &'static str, limit: Duration) -> Result<Turn> {
+    pub(crate) async fn turn(
+        &self,
+        domain: &str,
+        job: Job,
+        name: &'static str,
+        limit: Duration,
+    ) -> Result<Turn> {
         let waiting = {
             let mut state = lock(&self.state);
             if state.waiting >= QUEUE {
@@ -129,20 +138,33 @@ impl Jobs {
         let mut state = lock(&self.state);
         if !admits(state.long, job) {
             let long = state.long;
-            return Err(Error::operation_invalid(format!("{name} cannot run beside {long:?} of domain '{domain}'")));
+            return Err(Error::operation_invalid(format!(
+                "{name} cannot run beside {long:?} of domain '{domain}'"
+            )));
         }
-        state.current = Some(Current { name, since: Instant::now() });
-        Ok(Turn { _permit: permit, state: Arc::clone(&self.state) })
+        state.current = Some(Current {
+            name,
+            since: Instant::now(),
+        });
+        Ok(Turn {
+            _permit: permit,
+            state: Arc::clone(&self.state),
+        })
     }
 
     /// The job that is under way and for how long.
     pub(crate) fn current(&self) -> Option<(&'static str, Duration)> {
-        lock(&self.state).current.as_ref().map(|job| (job.name, job.since.elapsed()))
+        lock(&self.state)
+            .current
+            .as_ref()
+            .map(|job| (job.name, job.since.elapsed()))
     }
 
     fn busy(&self, domain: &str, name: &str, limit: Duration) -> Error {
         let current = self.current();
-        let (other, seconds) = current.map_or(("another call", 0), |(other, since)| (other, since.as_secs()));
+        let (other, seconds) = current.map_or(("another call", 0), |(other, since)| {
+            (other, since.as_secs())
+        });
         Error::new(
             ErrorCode::OperationTimeout,
             ErrorDomain::Qemu,
@@ -154,7 +176,14 @@ impl Jobs {
     }
 
     /// Runs `work` as a job, in a task of its own, and waits for its answer.
-    pub(crate) async fn run<T, F>(&self, domain: &str, job: Job, name: &'static str, limit: Duration, work: F) -> Result<T>
+    pub(crate) async fn run<T, F>(
+        &self,
+        domain: &str,
+        job: Job,
+        name: &'static str,
+        limit: Duration,
+        work: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
@@ -169,7 +198,9 @@ impl Jobs {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(domain, job = name, %error, "a job ended by a mistake of the daemon");
-                Err(Error::internal(format!("{name} of domain '{domain}' ended by a mistake of the daemon")))
+                Err(Error::internal(format!(
+                    "{name} of domain '{domain}' ended by a mistake of the daemon"
+                )))
             }
         }
     }
@@ -181,7 +212,13 @@ mod tests {
 
     #[test]
     fn everything_is_admitted_without_a_long_job_and_queries_always() {
-        let long = [None, Some(LongJob::MigrateOut), Some(LongJob::Save), Some(LongJob::Dump), Some(LongJob::Backup)];
+        let long = [
+            None,
+            Some(LongJob::MigrateOut),
+            Some(LongJob::Save),
+            Some(LongJob::Dump),
+            Some(LongJob::Backup),
+        ];
         for job in [Job::Query, Job::Suspend, Job::Modify, Job::Abort] {
             assert!(admits(None, job));
         }
@@ -195,21 +232,47 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_job_in_the_way_is_named_when_waiting_ends() {
         let jobs = Jobs::default();
-        let turn = jobs.turn("web", Job::Modify, "DomainCreate", Duration::from_secs(1)).await.unwrap();
-        let error = jobs.turn("web", Job::Modify, "DomainSuspend", Duration::from_secs(1)).await.unwrap_err();
+        let turn = jobs
+            .turn("web", Job::Modify, "DomainCreate", Duration::from_secs(1))
+            .await
+            .unwrap();
+        let error = jobs
+            .turn("web", Job::Modify, "DomainSuspend", Duration::from_secs(1))
+            .await
+            .unwrap_err();
         assert_eq!(error.code, ErrorCode::OperationTimeout);
         assert!(error.message.contains("DomainCreate"), "{error}");
         drop(turn);
-        assert!(jobs.turn("web", Job::Modify, "DomainSuspend", Duration::from_secs(1)).await.is_ok());
+        assert!(
+            jobs.turn("web", Job::Modify, "DomainSuspend", Duration::from_secs(1))
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]
     async fn a_job_that_panics_frees_the_domain() {
         let jobs = Jobs::default();
         let limit = Duration::from_secs(1);
-        let broken = async { if limit.as_secs() == 1 { panic!("on purpose") } else { Ok(()) } };
-        assert_eq!(jobs.run("web", Job::Modify, "DomainReset", limit, broken).await.unwrap_err().code, ErrorCode::InternalError);
-        assert!(jobs.run("web", Job::Modify, "DomainReset", limit, async { Ok(()) }).await.is_ok());
+        let broken = async {
+            if limit.as_secs() == 1 {
+                panic!("on purpose")
+            } else {
+                Ok(())
+            }
+        };
+        assert_eq!(
+            jobs.run("web", Job::Modify, "DomainReset", limit, broken)
+                .await
+                .unwrap_err()
+                .code,
+            ErrorCode::InternalError
+        );
+        assert!(
+            jobs.run("web", Job::Modify, "DomainReset", limit, async { Ok(()) })
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use answers::Answers;
+pub use arch::host as host_arch;
 pub use cap::{Cap, CapSet};
 pub use distill::DistillError;
 pub use emulators::Emulators;

@@ -37,7 +37,13 @@ impl Table {
 
     /// Every domain, shown or not.
     pub(crate) fn all(&self) -> Vec<Arc<Domain>> {
-        self.maps.read().unwrap_or_else(PoisonError::into_inner).by_uuid.values().cloned().collect()
+        self.maps
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_uuid
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// The domain that is shown under this UUID.
@@ -69,38 +75,83 @@ impl Table {
             .ok_or_else(|| Error::no_domain(format!("none runs with id {id}")))
     }
 
-    /// The domain with both this UUID and this name, made if there is none.
+    /// The domain with both this UUID and this name, made if there is none, and kept while the claim is held.
     ///
     /// # Errors
     /// `OperationFailed` if only one of the two fits another domain.
-    pub(crate) fn take(&self, uuid: Uuid, name: &str, make: impl FnOnce() -> Domain) -> Result<Arc<Domain>> {
+    pub(crate) fn claim(
+        self: &Arc<Self>,
+        uuid: Uuid,
+        name: &str,
+        make: impl FnOnce() -> Domain,
+    ) -> Result<Claim> {
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
-        let taken = |message: String| Err(Error::new(ErrorCode::OperationFailed, ErrorDomain::Dom, message));
-        if let Some(domain) = maps.by_uuid.get(&uuid) {
+        let taken = |message: String| {
+            Err(Error::new(
+                ErrorCode::OperationFailed,
+                ErrorDomain::Dom,
+                message,
+            ))
+        };
+        let domain = if let Some(domain) = maps.by_uuid.get(&uuid) {
             let current = domain.name();
-            if &*current == name {
-                return Ok(Arc::clone(domain));
+            if &*current != name {
+                return taken(format!(
+                    "the uuid {uuid} belongs to domain '{current}', not to '{name}'"
+                ));
             }
-            return taken(format!("the uuid {uuid} belongs to domain '{current}', not to '{name}'"));
-        }
-        if let Some(other) = maps.by_name.get(name) {
-            return taken(format!("a domain called '{name}' is there already, with the uuid {other}"));
-        }
-        let domain = Arc::new(make());
-        maps.by_name.insert(domain.name(), uuid);
-        maps.by_uuid.insert(uuid, Arc::clone(&domain));
-        Ok(domain)
+            Arc::clone(domain)
+        } else if let Some(other) = maps.by_name.get(name) {
+            return taken(format!(
+                "a domain called '{name}' is there already, with the uuid {other}"
+            ));
+        } else {
+            let domain = Arc::new(make());
+            maps.by_name.insert(domain.name(), uuid);
+            maps.by_uuid.insert(uuid, Arc::clone(&domain));
+            domain
+        };
+        // Counted while the maps are locked, as `give_back` looks at it.
+        domain.claims.fetch_add(1, Ordering::Relaxed);
+        Ok(Claim {
+            table: Arc::clone(self),
+            domain,
+        })
     }
 
-    /// Gives back the entry of a domain that is neither defined nor running.
+    /// Removes the entry of a domain that is neither shown nor claimed.
     pub(crate) fn give_back(&self, domain: &Arc<Domain>) {
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
-        if domain.snapshot().is_shown() {
+        if domain.claims.load(Ordering::Relaxed) > 0 || domain.snapshot().is_shown() {
             return;
         }
-        if maps.by_uuid.get(&domain.uuid).is_some_and(|entry| Arc::ptr_eq(entry, domain)) {
+        if maps
+            .by_uuid
+            .get(&domain.uuid)
+            .is_some_and(|entry| Arc::ptr_eq(entry, domain))
+        {
             maps.by_uuid.remove(&domain.uuid);
             maps.by_name.remove(&*domain.name());
         }
+    }
+}
+
+/// Keeps a domain in the table while something is being made of it.
+pub(crate) struct Claim {
+    table: Arc<Table>,
+    domain: Arc<Domain>,
+}
+
+impl Claim {
+    /// The domain.
+    pub(crate) fn domain(&self) -> &Arc<Domain> {
+        &self.domain
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.domain.claims.fetch_sub(1, Ordering::Relaxed);
+        self.table.give_back(&self.domain);
     }
 }

@@ -1,0 +1,277 @@
+//! Character devices: serial and parallel ports, consoles and channels, and the back ends that other devices share.
+
+use virtbus_api::Result;
+use virtbus_api::security::Access;
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf::domain::devices::Devices;
+use virtbus_conf::domain::devices::chardev::{
+    ChannelTarget, Chardev, ChardevMode, ChardevProtocol, ChardevSource, ConsoleTargetType,
+    SerialTargetModel,
+};
+use virtbus_conf::{OnOff, YesNo};
+
+use super::{Builder, Props, alias, escape, unsupported};
+use crate::monitor::commands::chardev::QueryChardev;
+use crate::monitor::{Monitor, MonitorError};
+
+/// Adds serial ports, parallel ports, consoles and channels.
+pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
+    let devices = builder.devices;
+    for serial in &devices.serial {
+        let alias = alias(&serial.info)?;
+        backend(builder, &serial.chardev, alias)?;
+        let target = serial.target.unwrap_or_default();
+        let model = match target.model {
+            None | Some(SerialTargetModel::IsaSerial | SerialTargetModel::Uart16550a) => {
+                "isa-serial"
+            }
+            Some(SerialTargetModel::PciSerial) => "pci-serial",
+            Some(SerialTargetModel::UsbSerial) => "usb-serial",
+            Some(SerialTargetModel::IsaDebugcon) => "isa-debugcon",
+            Some(model) => {
+                return Err(unsupported(format!(
+                    "serial ports of model '{model}' are not supported"
+                )));
+            }
+        };
+        builder.require_device(model)?;
+        let index = (model == "isa-serial").then_some(target.port.unwrap_or(0));
+        let props = Props::device(model)
+            .set("chardev", format!("char{alias}"))
+            .set("id", alias)
+            .set_opt("index", index);
+        let props = builder.place(props, &serial.info)?;
+        builder.device(&props);
+    }
+    for parallel in &devices.parallel {
+        let alias = alias(&parallel.info)?;
+        backend(builder, &parallel.chardev, alias)?;
+        let props = Props::device("isa-parallel")
+            .set("chardev", format!("char{alias}"))
+            .set("id", alias);
+        let props = builder.place(props, &parallel.info)?;
+        builder.device(&props);
+    }
+    for channel in &devices.channel {
+        let alias = alias(&channel.info)?;
+        match &channel.target {
+            ChannelTarget::Virtio(target) => {
+                backend(builder, &channel.chardev, alias)?;
+                let props = Props::device("virtserialport");
+                let props = builder.place(props, &channel.info)?;
+                let props = props
+                    .set("chardev", format!("char{alias}"))
+                    .set("id", alias)
+                    .set_opt("name", target.name.clone());
+                builder.device(&props);
+            }
+            ChannelTarget::GuestFwd(_) | ChannelTarget::Xen(_) => {
+                return Err(unsupported(
+                    "channels other than those of type 'virtio' are not supported",
+                ));
+            }
+        }
+    }
+    for console in &devices.console {
+        match console.target.and_then(|target| target.kind) {
+            // The first serial port under another name.
+            None | Some(ConsoleTargetType::Serial) => {}
+            Some(ConsoleTargetType::Virtio) => {
+                let alias = alias(&console.info)?;
+                backend(builder, &console.chardev, alias)?;
+                let props = Props::device("virtconsole");
+                let props = builder.place(props, &console.info)?;
+                builder.device(
+                    &props
+                        .set("chardev", format!("char{alias}"))
+                        .set("id", alias),
+                );
+            }
+            Some(kind) => {
+                return Err(unsupported(format!(
+                    "consoles of type '{kind}' are not supported"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the back end of a device with this alias; its id is `char` and the alias.
+pub(super) fn backend(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<()> {
+    let value = value(builder, chardev, alias)?;
+    builder.option("-chardev", value);
+    Ok(())
+}
+
+fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<String> {
+    let id = format!("id=char{alias}");
+    let missing = |what: &str| unsupported(format!("the source of device '{alias}' has no {what}"));
+    let reconnect = |reconnect: &Option<virtbus_conf::storage::Reconnect>| {
+        reconnect
+            .as_ref()
+            .filter(|reconnect| reconnect.enabled == Some(YesNo::Yes))
+            .map(|reconnect| format!(",reconnect={}", reconnect.timeout.unwrap_or(0)))
+            .unwrap_or_default()
+    };
+    let mut text = match &chardev.source {
+        ChardevSource::Null => format!("null,{id}"),
+        ChardevSource::Vc => format!("vc,{id}"),
+        ChardevSource::Pty(_) => format!("pty,{id}"),
+        ChardevSource::Stdio => {
+            return Err(unsupported(
+                "a guest has no standard input and output to be used",
+            ));
+        }
+        ChardevSource::Dev(source) => {
+            let path = source.path.as_deref().ok_or_else(|| missing("path"))?;
+            builder.needs(path, Access::ReadWrite);
+            let kind = if path.starts_with("/dev/parport") {
+                "parallel"
+            } else {
+                "serial"
+            };
+            format!("{kind},{id},path={}", escape(path))
+        }
+        ChardevSource::File(source) => {
+            let path = source.path.as_deref().ok_or_else(|| missing("path"))?;
+            builder.creates(path);
+            let append = source.append.unwrap_or(OnOff::Off).as_str();
+            format!("file,{id},path={},append={append}", escape(path))
+        }
+        ChardevSource::Pipe(source) => {
+            let path = source.path.as_deref().ok_or_else(|| missing("path"))?;
+            format!("pipe,{id},path={}", escape(path))
+        }
+        ChardevSource::Udp(source) => {
+            let part = |name: &str, value: &Option<String>| {
+                value
+                    .as_ref()
+                    .map(|value| format!(",{name}={}", escape(value)))
+                    .unwrap_or_default()
+            };
+            format!(
+                "udp,{id}{}{}{}{}",
+                part("host", &source.connect_host),
+                part("port", &source.connect_service),
+                part("localaddr", &source.bind_host),
+                part("localport", &source.bind_service),
+            )
+        }
+        ChardevSource::Tcp(source) => {
+            if source.tls == Some(YesNo::Yes) {
+                return Err(unsupported(format!(
+                    "TLS for device '{alias}' is not supported"
+                )));
+            }
+            let host = source.host.as_deref().unwrap_or_default();
+            let port = source
+                .service
+                .as_deref()
+                .ok_or_else(|| missing("service"))?;
+            let mut text = format!("socket,{id},host={},port={}", escape(host), escape(port));
+            if source.protocol == Some(ChardevProtocol::Telnet) {
+                text.push_str(",telnet=on");
+            }
+            text.push_str(server(source.mode));
+            text + &reconnect(&source.reconnect)
+        }
+        ChardevSource::Unix(source) => {
+            let path = source.path.as_deref().ok_or_else(|| missing("path"))?;
+            let text = format!("socket,{id},path={}{}", escape(path), server(source.mode));
+            text + &reconnect(&source.reconnect)
+        }
+        ChardevSource::Spicevmc => format!("spicevmc,{id},name=vdagent"),
+        ChardevSource::Spiceport { channel } => {
+            let channel = channel.as_deref().ok_or_else(|| missing("channel"))?;
+            format!("spiceport,{id},name={}", escape(channel))
+        }
+        ChardevSource::QemuVdagent { clipboard, mouse } => {
+            let mut text = format!("qemu-vdagent,{id},name=vdagent");
+            if let Some(clipboard) = clipboard {
+                text.push_str(&format!(",clipboard={}", OnOff::from(clipboard.is_yes())));
+            }
+            if let Some(mouse) = mouse {
+                let client = *mouse == virtbus_conf::domain::devices::chardev::MouseMode::Client;
+                text.push_str(&format!(",mouse={}", OnOff::from(client)));
+            }
+            text
+        }
+        ChardevSource::Nmdm { .. } | ChardevSource::Dbus { .. } => {
+            let kind = chardev.source.kind();
+            return Err(unsupported(format!(
+                "sources of type '{kind}' (device '{alias}') are not supported"
+            )));
+        }
+    };
+    if let Some(log) = &chardev.log {
+        builder.creates(&log.file);
+        let append = log.append.unwrap_or(OnOff::On).as_str();
+        text.push_str(&format!(
+            ",logfile={},logappend={append}",
+            escape(&log.file)
+        ));
+    }
+    Ok(text)
+}
+
+/// How the back end of a socket behaves: QEMU must not wait for a client, or the guest would not start.
+fn server(mode: Option<ChardevMode>) -> &'static str {
+    match mode {
+        Some(ChardevMode::Bind) => ",server=on,wait=off",
+        Some(ChardevMode::Connect) | None => "",
+    }
+}
+
+/// Asks which terminals QEMU opened, and notes them in the definition.
+pub(super) async fn learn_terminals(
+    monitor: &Monitor,
+    definition: &mut Definition,
+) -> std::result::Result<(), MonitorError> {
+    let devices = &mut definition.devices;
+    if !terminals(devices).any(|(_, source)| matches!(source, ChardevSource::Pty(_))) {
+        return Ok(());
+    }
+    let open = monitor.execute(&QueryChardev {}).await?;
+    for (alias, source) in terminals(devices) {
+        let ChardevSource::Pty(pty) = source else {
+            continue;
+        };
+        let label = format!("char{}", alias.as_deref().unwrap_or_default());
+        let name = open
+            .iter()
+            .find(|open| open.label == label)
+            .map(|open| open.filename.as_str());
+        pty.path = name
+            .and_then(|name| name.strip_prefix("pty:"))
+            .map(ToOwned::to_owned);
+    }
+    // The first console is the first serial port under another name.
+    if let (Some(serial), Some(console)) = (devices.serial.first(), devices.console.first_mut())
+        && serial.info.alias == console.info.alias
+    {
+        console.chardev = serial.chardev.clone();
+    }
+    Ok(())
+}
+
+/// The sources that may be terminals, with the aliases of their devices.
+fn terminals(devices: &mut Devices) -> impl Iterator<Item = (&Option<String>, &mut ChardevSource)> {
+    let serial = devices
+        .serial
+        .iter_mut()
+        .map(|device| (&device.info.alias, &mut device.chardev.source));
+    let parallel = devices
+        .parallel
+        .iter_mut()
+        .map(|device| (&device.info.alias, &mut device.chardev.source));
+    let console = devices
+        .console
+        .iter_mut()
+        .map(|device| (&device.info.alias, &mut device.chardev.source));
+    let channel = devices
+        .channel
+        .iter_mut()
+        .map(|device| (&device.info.alias, &mut device.chardev.source));
+    serial.chain(parallel).chain(console).chain(channel)
+}

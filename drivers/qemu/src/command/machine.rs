@@ -1,0 +1,592 @@
+//! The machine itself: name, accelerator, CPU, memory, firmware, clock, how it boots and how it ends.
+
+use virtbus_api::Result;
+use virtbus_api::security::Access;
+use virtbus_conf::YesNo;
+use virtbus_conf::cpu::{CpuMode, FeaturePolicy, GuestCpu};
+use virtbus_conf::domain::clock::{ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
+use virtbus_conf::domain::lifecycle::LifecycleAction;
+use virtbus_conf::domain::memory::{MemoryAccess, MemoryAllocation, MemorySource};
+use virtbus_conf::domain::os::{BootDevice, LoaderType, Os};
+use virtbus_conf::domain::{Domain as Definition, VirtType};
+
+use super::{Builder, Props, escape, unsupported};
+use crate::capabilities::{Cap, Machine};
+use crate::definition;
+
+/// What comes before the machine: name, confinement, nothing of QEMU's own defaults.
+pub(super) fn head(builder: &mut Builder<'_>) -> Result<()> {
+    let name = escape(&builder.definition.name);
+    builder.option("-name", format!("guest={name},debug-threads=on"));
+    // Halted until everything is set up; the driver releases the CPUs.
+    builder.switch("-S");
+    builder.switch("-no-user-config");
+    builder.switch("-nodefaults");
+    if builder.host.seccomp && builder.has(Cap::SeccompSandbox) {
+        builder.option(
+            "-sandbox",
+            "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+        );
+    }
+    Ok(())
+}
+
+/// Machine, CPU, memory, clock, power, boot.
+pub(super) fn platform(builder: &mut Builder<'_>) -> Result<()> {
+    let definition = builder.definition;
+    let machine = machine_of(builder)?.clone();
+    let kvm = is_kvm(definition)?;
+    let memory_id = memory_backend(builder, &machine)?;
+    builder.option(
+        "-machine",
+        machine_options(builder, &machine, kvm, memory_id.as_deref()),
+    );
+    builder.option("-accel", if kvm { "kvm" } else { "tcg" });
+    if let Some(cpu) = cpu_options(builder, kvm)? {
+        builder.option("-cpu", cpu);
+    }
+    firmware(builder)?;
+    builder.option("-m", memory_options(definition));
+    if !memory_locked(definition) {
+        builder.option("-overcommit", "mem-lock=off");
+    } else {
+        builder.option("-overcommit", "mem-lock=on");
+    }
+    builder.option("-smp", smp_options(definition));
+    iothreads(builder);
+    if let Some(uuid) = definition.uuid {
+        builder.option("-uuid", uuid.to_string());
+    }
+    let folder = builder.host.dir.display();
+    builder.option("-pidfile", format!("{folder}/pid"));
+    // No window of QEMU's own; servers for graphics are added later.
+    builder.option("-display", "none");
+    let monitor = format!(
+        "socket,id=charmonitor,fd={},server=on,wait=off",
+        builder.host.monitor_fd
+    );
+    builder.option("-chardev", monitor);
+    builder.option("-mon", "chardev=charmonitor,id=monitor,mode=control");
+    clock(builder)?;
+    power(builder);
+    boot(builder)
+}
+
+/// What has to come last: the user's own arguments.
+pub(super) fn tail(builder: &mut Builder<'_>) -> Result<()> {
+    let extra = &builder.definition.namespaces.qemu;
+    for argument in &extra.arg {
+        builder.switch(argument);
+    }
+    if !extra.overrides.is_empty()
+        || !extra.capability_add.is_empty()
+        || !extra.capability_del.is_empty()
+    {
+        return Err(unsupported(
+            "<qemu:override> and <qemu:capabilities> are not supported",
+        ));
+    }
+    Ok(())
+}
+
+fn machine_of<'a>(builder: &Builder<'a>) -> Result<&'a Machine> {
+    let name = builder.os.machine.machine.as_deref();
+    let found = match name {
+        Some(name) => builder.capabilities.machine(name),
+        None => builder
+            .capabilities
+            .best()
+            .and_then(|accelerated| accelerated.default_machine()),
+    };
+    found.ok_or_else(|| {
+        unsupported(match name {
+            Some(name) => format!("this emulator has no machine '{name}'"),
+            None => "this emulator has no default machine, so <type machine='…'> must name one"
+                .to_owned(),
+        })
+    })
+}
+
+fn is_kvm(definition: &Definition) -> Result<bool> {
+    match definition.virt_type {
+        VirtType::Kvm => Ok(true),
+        VirtType::Qemu => Ok(false),
+        other => Err(unsupported(format!(
+            "domains of type '{other}' are not QEMU's"
+        ))),
+    }
+}
+
+/// The memory backend, for machines whose memory has a name; gives that name.
+fn memory_backend(builder: &mut Builder<'_>, machine: &Machine) -> Result<Option<String>> {
+    let definition = builder.definition;
+    let Some(id) = machine.default_ram_id.clone() else {
+        return Ok(None);
+    };
+    let backing = definition.memory_backing.as_ref();
+    let size = memory_bytes(definition);
+    let shared = backing
+        .and_then(|backing| backing.access)
+        .map(|access| access == MemoryAccess::Shared);
+    let huge = backing.and_then(|backing| backing.hugepages.as_ref());
+    let source = backing.and_then(|backing| backing.source);
+    let mut props = match (source, huge) {
+        (None | Some(MemorySource::Anonymous), None) => Props::object("memory-backend-ram", &id),
+        (Some(MemorySource::Memfd), huge) => {
+            let props = Props::object("memory-backend-memfd", &id);
+            match huge {
+                Some(pages) => {
+                    let size = pages.page.first().map(|page| page.size.0 * 1024);
+                    props.set("hugetlb", true).set_opt("hugetlbsize", size)
+                }
+                None => props,
+            }
+        }
+        (Some(MemorySource::File), None) => {
+            return Err(unsupported(
+                "memory in files (<memoryBacking><source type='file'/>) is not supported",
+            ));
+        }
+        (_, Some(_)) => {
+            return Err(unsupported(
+                "huge pages need <memoryBacking><source type='memfd'/>",
+            ));
+        }
+    };
+    props = props.set_opt("share", shared);
+    if backing
+        .and_then(|backing| backing.allocation)
+        .and_then(|allocation| allocation.mode)
+        == Some(MemoryAllocation::Immediate)
+    {
+        props = props.set("prealloc", true);
+    }
+    if backing.is_some_and(|backing| backing.nosharepages) {
+        props = props.set("merge", false);
+    }
+    builder.object(&props.set("size", size));
+    Ok(Some(id))
+}
+
+fn machine_options(
+    builder: &Builder<'_>,
+    machine: &Machine,
+    kvm: bool,
+    memory: Option<&str>,
+) -> String {
+    let definition = builder.definition;
+    let features = definition.features.as_ref();
+    let x86 = matches!(builder.capabilities.arch.as_str(), "x86_64" | "i686");
+    let pc = x86 && !machine.name.starts_with("microvm") && machine.name != "none";
+    let mut text = machine.name.clone();
+    let mut add = |name: &str, value: &str| {
+        text.push(',');
+        text.push_str(name);
+        text.push('=');
+        text.push_str(value);
+    };
+    let on_off = |on: bool| if on { "on" } else { "off" };
+    if pc {
+        // Controllers that the definition names are devices.
+        add("usb", "off");
+    }
+    if let Some(vmport) = features.and_then(|features| features.vmport) {
+        add("vmport", vmport.0.as_str());
+    }
+    if let Some(smm) = features.and_then(|features| features.smm) {
+        add("smm", smm.state.as_str());
+    }
+    let dump = definition
+        .memory
+        .and_then(|memory| memory.dump_core)
+        .map_or("off", |dump| dump.as_str());
+    add("dump-guest-core", dump);
+    if let Some(memory) = memory {
+        add("memory-backend", memory);
+    }
+    if let Some(driver) = features.and_then(|features| features.ioapic) {
+        let split = driver == virtbus_conf::domain::features::IoApicDriver::Qemu;
+        if kvm {
+            add("kernel-irqchip", if split { "split" } else { "on" });
+        }
+    }
+    if builder.has(Cap::MachineHpet)
+        && let Some(timer) = timer(definition, TimerName::Hpet)
+    {
+        add("hpet", on_off(timer.present != Some(YesNo::No)));
+    }
+    // A guest sees ACPI if its definition says so, as libvirt has it for x86.
+    if x86 && machine.acpi != Some(false) {
+        add(
+            "acpi",
+            on_off(features.is_some_and(|features| features.acpi)),
+        );
+    }
+    text
+}
+
+fn timer(definition: &Definition, name: TimerName) -> Option<&virtbus_conf::domain::clock::Timer> {
+    definition
+        .clock
+        .as_ref()?
+        .timer
+        .iter()
+        .find(|timer| timer.name == name)
+}
+
+/// The value of `-cpu`; `None` leaves the machine's own.
+fn cpu_options(builder: &Builder<'_>, kvm: bool) -> Result<Option<String>> {
+    let definition = builder.definition;
+    let Some(cpu) = &definition.cpu else {
+        return Ok(None);
+    };
+    let mut text = match cpu.mode {
+        Some(CpuMode::HostPassthrough | CpuMode::HostModel) if !kvm => {
+            return Err(unsupported(
+                "the host's CPU can be had with type='kvm' only",
+            ));
+        }
+        Some(CpuMode::HostPassthrough) => {
+            let migratable = cpu
+                .migratable
+                .map_or("on", |migratable| migratable.as_str());
+            if builder.has(Cap::CpuMigratable) {
+                format!("host,migratable={migratable}")
+            } else {
+                "host".to_owned()
+            }
+        }
+        // The host's features under the name that KVM gives them; a named model is the CPU driver's affair.
+        Some(CpuMode::HostModel) => "host".to_owned(),
+        Some(CpuMode::Maximum) => "max".to_owned(),
+        Some(CpuMode::Custom) | None => match model_name(builder, cpu, kvm)? {
+            Some(model) => model,
+            None if cpu.feature.is_empty() => return Ok(None),
+            None => {
+                return Err(unsupported(
+                    "CPU features need a model that they are added to",
+                ));
+            }
+        },
+    };
+    if let Some(vendor) = cpu
+        .model
+        .as_ref()
+        .and_then(|model| model.vendor_id.as_ref())
+    {
+        text.push_str(&format!(",vendor={}", escape(vendor)));
+    }
+    for feature in &cpu.feature {
+        let on = match feature.policy {
+            None
+            | Some(FeaturePolicy::Require | FeaturePolicy::Force | FeaturePolicy::Optional) => "on",
+            Some(FeaturePolicy::Disable | FeaturePolicy::Forbid) => "off",
+        };
+        text.push_str(&format!(",{}={on}", escape(&feature.name)));
+    }
+    Ok(Some(text))
+}
+
+fn model_name(builder: &Builder<'_>, cpu: &GuestCpu, kvm: bool) -> Result<Option<String>> {
+    let Some(name) = cpu.model.as_ref().and_then(|model| model.name.as_deref()) else {
+        return Ok(None);
+    };
+    let known = builder
+        .capabilities
+        .accelerated(kvm)
+        .is_some_and(|accelerated| accelerated.cpu_model(name).is_some());
+    if known {
+        Ok(Some(name.to_owned()))
+    } else {
+        Err(unsupported(format!(
+            "this emulator has no CPU model '{name}'"
+        )))
+    }
+}
+
+fn firmware(builder: &mut Builder<'_>) -> Result<()> {
+    let os = builder.os;
+    if os.firmware.is_some() && os.loader.is_none() {
+        return Err(unsupported(
+            "firmware cannot be chosen automatically (<os firmware='…'>); name a <loader>",
+        ));
+    }
+    let Some(loader) = &os.loader else {
+        return Ok(());
+    };
+    let Some(path) = &loader.path else {
+        return Ok(());
+    };
+    if loader.kind == Some(LoaderType::Pflash) {
+        return Err(unsupported(
+            "firmware in flash memory (<loader type='pflash'>) is not supported",
+        ));
+    }
+    builder.needs(path, Access::ReadOnly);
+    builder.option("-bios", path.clone());
+    Ok(())
+}
+
+fn memory_options(definition: &Definition) -> String {
+    // Written in KiB, so that no size is rounded.
+    let size = memory_bytes(definition) / 1024;
+    match &definition.max_memory {
+        Some(most) => {
+            format!(
+                "size={size}k,slots={},maxmem={}k",
+                most.slots.unwrap_or(0),
+                most.size.0
+            )
+        }
+        None => format!("size={size}k"),
+    }
+}
+
+fn memory_locked(definition: &Definition) -> bool {
+    definition
+        .memory_backing
+        .as_ref()
+        .is_some_and(|backing| backing.locked)
+}
+
+fn smp_options(definition: &Definition) -> String {
+    let most = definition::vcpus(definition, true);
+    let now = definition::vcpus(definition, false);
+    let mut text = if now < most {
+        format!("{now},maxcpus={most}")
+    } else {
+        most.to_string()
+    };
+    let topology = definition.cpu.as_ref().and_then(|cpu| cpu.topology);
+    match topology {
+        Some(topology) => {
+            text.push_str(&format!(",sockets={}", topology.sockets));
+            for (name, value) in [("dies", topology.dies), ("clusters", topology.clusters)] {
+                if let Some(value) = value.filter(|value| *value > 1) {
+                    text.push_str(&format!(",{name}={value}"));
+                }
+            }
+            text.push_str(&format!(
+                ",cores={},threads={}",
+                topology.cores, topology.threads
+            ));
+        }
+        None => text.push_str(&format!(",sockets={most},cores=1,threads=1")),
+    }
+    text
+}
+
+fn iothreads(builder: &mut Builder<'_>) {
+    for id in iothread_numbers(builder.definition) {
+        builder.object(&Props::object("iothread", &format!("iothread{id}")));
+    }
+}
+
+fn clock(builder: &mut Builder<'_>) -> Result<()> {
+    let definition = builder.definition;
+    let offset = definition.clock.as_ref().map(|clock| &clock.offset);
+    let mut text = match offset {
+        None | Some(ClockOffset::Utc(_)) => "base=utc".to_owned(),
+        Some(ClockOffset::Localtime(_)) => "base=localtime".to_owned(),
+        Some(ClockOffset::Variable(clock)) => {
+            let basis = clock.basis.unwrap_or(ClockBasis::Utc);
+            match (clock.adjustment.unwrap_or(0), basis) {
+                (0, ClockBasis::Utc) => "base=utc".to_owned(),
+                (0, ClockBasis::Localtime) => "base=localtime".to_owned(),
+                (seconds, ClockBasis::Utc) => format!("base={}", date(now() + seconds)),
+                (_, ClockBasis::Localtime) => {
+                    return Err(unsupported(
+                        "a clock cannot be adjusted relative to local time",
+                    ));
+                }
+            }
+        }
+        Some(ClockOffset::Timezone(_)) => "base=localtime".to_owned(),
+        Some(ClockOffset::Absolute(clock)) => {
+            format!(
+                "base={}",
+                date(i64::try_from(clock.start).unwrap_or(i64::MAX))
+            )
+        }
+    };
+    if let Some(rtc) = timer(definition, TimerName::Rtc) {
+        match rtc.track {
+            Some(TimerTrack::Guest) => text.push_str(",clock=vm"),
+            Some(TimerTrack::Wall | TimerTrack::Boot | TimerTrack::Realtime) | None => {}
+        }
+        if rtc.tickpolicy == Some(TickPolicy::Catchup) {
+            text.push_str(",driftfix=slew");
+        }
+    }
+    builder.option("-rtc", text);
+    if let Some(pit) = timer(definition, TimerName::Pit)
+        && pit.tickpolicy == Some(TickPolicy::Delay)
+        && builder.has(Cap::KvmPitLostTickPolicy)
+    {
+        builder.option("-global", "kvm-pit.lost_tick_policy=delay");
+    }
+    Ok(())
+}
+
+fn now() -> i64 {
+    let elapsed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Seconds since 1970 as `YYYY-MM-DDThh:mm:ss` in UTC (civil-from-days, proleptic Gregorian calendar).
+fn date(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86400), seconds.rem_euclid(86400));
+    let shifted = days.saturating_add(719_468);
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+/// The machine stays when the guest powers off, and the driver decides what becomes of it.
+fn power(builder: &mut Builder<'_>) {
+    builder.switch("-no-shutdown");
+    if builder.definition.on_reboot == Some(LifecycleAction::Destroy) {
+        builder.switch("-no-reboot");
+    }
+    let Some(pm) = &builder.definition.pm else {
+        return;
+    };
+    let Some(chipset) = chipset(builder.os) else {
+        return;
+    };
+    for (name, state) in [
+        ("disable_s3", pm.suspend_to_mem),
+        ("disable_s4", pm.suspend_to_disk),
+    ] {
+        if let Some(state) = state {
+            builder.option(
+                "-global",
+                format!("{chipset}.{name}={}", u32::from(!state.is_yes())),
+            );
+        }
+    }
+}
+
+fn chipset(os: &Os) -> Option<&'static str> {
+    let machine = os.machine.machine.as_deref().unwrap_or("pc");
+    if is_q35(machine) {
+        Some("ICH9-LPC")
+    } else if machine == "pc" || machine.starts_with("pc-i440fx") {
+        Some("PIIX4_PM")
+    } else {
+        None
+    }
+}
+
+/// Memory at the start, bytes.
+fn memory_bytes(definition: &Definition) -> u64 {
+    definition::max_memory(definition).saturating_mul(1024)
+}
+
+/// The numbers of the I/O threads.
+fn iothread_numbers(definition: &Definition) -> Vec<u32> {
+    let named = definition
+        .iothreadids
+        .as_ref()
+        .map(|ids| ids.iothread.iter().map(|thread| thread.id).collect());
+    let mut numbers: Vec<u32> = named.unwrap_or_default();
+    let wanted = usize::try_from(definition.iothreads.unwrap_or(0)).unwrap_or(0);
+    let mut next = 1;
+    while numbers.len() < wanted {
+        if !numbers.contains(&next) {
+            numbers.push(next);
+        }
+        next += 1;
+    }
+    numbers
+}
+
+/// Whether the order of booting is given device by device.
+pub(crate) fn has_device_boot_order(definition: &Definition) -> bool {
+    let devices = &definition.devices;
+    devices.disk.iter().any(|disk| disk.info.boot.is_some())
+        || devices
+            .interface
+            .iter()
+            .any(|interface| interface.info().boot.is_some())
+}
+
+/// Whether a machine is of the q35 family.
+pub(crate) fn is_q35(machine: &str) -> bool {
+    machine == "q35" || machine.starts_with("pc-q35")
+}
+
+fn boot(builder: &mut Builder<'_>) -> Result<()> {
+    let os = builder.os;
+    let mut options = Vec::new();
+    if let Some(menu) = &os.bootmenu {
+        options.push(format!(
+            "menu={}",
+            if menu.enable.is_yes() { "on" } else { "off" }
+        ));
+        if let Some(timeout) = menu.timeout {
+            options.push(format!("splash-time={timeout}"));
+        }
+    }
+    if let Some(timeout) = os.bios.as_ref().and_then(|bios| bios.reboot_timeout) {
+        options.push(format!("reboot-timeout={timeout}"));
+    }
+    let per_device = has_device_boot_order(builder.definition);
+    if !per_device && !os.boot.is_empty() && os.kernel.is_none() {
+        let order: String = os
+            .boot
+            .iter()
+            .map(|device| match device {
+                BootDevice::Fd => 'a',
+                BootDevice::Hd => 'c',
+                BootDevice::Cdrom => 'd',
+                BootDevice::Network => 'n',
+            })
+            .collect();
+        options.push(format!("order={order}"));
+    }
+    options.push("strict=on".to_owned());
+    builder.option("-boot", options.join(","));
+    let (kernel, initrd, dtb) = (os.kernel.clone(), os.initrd.clone(), os.dtb.clone());
+    for (name, file) in [("-kernel", kernel), ("-initrd", initrd), ("-dtb", dtb)] {
+        if let Some(file) = file {
+            builder.needs(&file, Access::ReadOnly);
+            builder.option(name, file);
+        }
+    }
+    if let Some(cmdline) = os.cmdline.clone() {
+        builder.option("-append", cmdline);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(0), "1970-01-01T00:00:00");
+        assert_eq!(date(951_827_696), "2000-02-29T12:34:56");
+        assert_eq!(date(-1), "1969-12-31T23:59:59");
+        assert_eq!(date(1_795_132_800), "2026-11-20T00:00:00");
+    }
+}

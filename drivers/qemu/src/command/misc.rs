@@ -1,0 +1,292 @@
+//! Small devices: input, sound, watchdog, balloon, random numbers, TPM, panic, vsock, and those that are refused.
+
+use virtbus_api::Result;
+use virtbus_api::security::Access;
+use virtbus_conf::domain::devices::address::Address;
+use virtbus_conf::domain::devices::disk::VirtioModel;
+use virtbus_conf::domain::devices::info::DeviceInfo;
+use virtbus_conf::domain::devices::misc::{
+    Input, InputBus, InputType, Memballoon, MemballoonModel, Panic, PanicModel, Rng, RngBackend,
+    Vsock, Watchdog, WatchdogAction, WatchdogModel,
+};
+use virtbus_conf::domain::devices::sound::{Sound, SoundModel};
+use virtbus_conf::domain::devices::tpm::{Tpm, TpmBackend, TpmModel};
+
+use super::{Builder, Props, alias, chardev, unsupported};
+
+/// Adds the devices that no other module has.
+pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
+    refuse(builder)?;
+    let devices = builder.devices;
+    devices
+        .input
+        .iter()
+        .try_for_each(|device| input(builder, device))?;
+    devices
+        .sound
+        .iter()
+        .try_for_each(|device| sound(builder, device))?;
+    devices
+        .watchdog
+        .iter()
+        .try_for_each(|device| watchdog(builder, device))?;
+    devices
+        .memballoon
+        .iter()
+        .try_for_each(|device| memballoon(builder, device))?;
+    devices
+        .rng
+        .iter()
+        .try_for_each(|device| rng(builder, device))?;
+    devices
+        .tpm
+        .iter()
+        .try_for_each(|device| tpm(builder, device))?;
+    devices
+        .panic
+        .iter()
+        .try_for_each(|device| panic(builder, device))?;
+    devices
+        .vsock
+        .iter()
+        .try_for_each(|device| vsock(builder, device))
+}
+
+/// Refuses by name what this driver cannot give a guest.
+fn refuse(builder: &Builder<'_>) -> Result<()> {
+    let devices = builder.devices;
+    let refused = [
+        ("lease", !devices.lease.is_empty()),
+        ("filesystem", !devices.filesystem.is_empty()),
+        ("smartcard", !devices.smartcard.is_empty()),
+        ("hostdev", !devices.hostdev.is_empty()),
+        ("redirdev", !devices.redirdev.is_empty()),
+        ("hub", !devices.hub.is_empty()),
+        ("nvram", devices.nvram.is_some()),
+        ("shmem", !devices.shmem.is_empty()),
+        ("memory", !devices.memory.is_empty()),
+        ("crypto", !devices.crypto.is_empty()),
+        ("iommu", devices.iommu.is_some()),
+        ("pstore", devices.pstore.is_some()),
+    ];
+    match refused.iter().find(|(_, there)| *there) {
+        Some((element, _)) => Err(unsupported(format!(
+            "<{element}> devices are not supported"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn virtio(base: &str, model: VirtioModel) -> String {
+    match model {
+        VirtioModel::Virtio => format!("{base}-pci"),
+        VirtioModel::VirtioTransitional => format!("{base}-pci-transitional"),
+        VirtioModel::VirtioNonTransitional => format!("{base}-pci-non-transitional"),
+    }
+}
+
+fn plain(builder: &mut Builder<'_>, props: Props, info: &DeviceInfo) -> Result<()> {
+    let props = builder.place(props, info)?;
+    builder.device(&props);
+    Ok(())
+}
+
+fn input(builder: &mut Builder<'_>, input: &Input) -> Result<()> {
+    let driver = match (input.kind, input.bus) {
+        // Part of the machine.
+        (_, Some(InputBus::Ps2)) => return Ok(()),
+        (InputType::Mouse, Some(InputBus::Usb)) => "usb-mouse",
+        (InputType::Tablet, Some(InputBus::Usb)) => "usb-tablet",
+        (InputType::Keyboard, Some(InputBus::Usb)) => "usb-kbd",
+        (InputType::Mouse, Some(InputBus::Virtio)) => "virtio-mouse-pci",
+        (InputType::Tablet, Some(InputBus::Virtio)) => "virtio-tablet-pci",
+        (InputType::Keyboard, Some(InputBus::Virtio)) => "virtio-keyboard-pci",
+        (kind, bus) => {
+            let bus = bus.map_or("none", InputBus::as_str);
+            return Err(unsupported(format!(
+                "input of type '{kind}' on bus '{bus}' is not supported"
+            )));
+        }
+    };
+    builder.require_device(driver)?;
+    let props = Props::device(driver).set("id", alias(&input.info)?);
+    plain(builder, props, &input.info)
+}
+
+fn sound(builder: &mut Builder<'_>, sound: &Sound) -> Result<()> {
+    let driver = match sound.model {
+        SoundModel::Ich6 => "intel-hda",
+        SoundModel::Ich9 => "ich9-intel-hda",
+        SoundModel::Ac97 => "AC97",
+        SoundModel::Es1370 => "ES1370",
+        SoundModel::Sb16 => "sb16",
+        SoundModel::Usb => "usb-audio",
+        model => {
+            return Err(unsupported(format!(
+                "sound of model '{model}' is not supported"
+            )));
+        }
+    };
+    builder.require_device(driver)?;
+    let id = alias(&sound.info)?.to_owned();
+    let props = Props::device(driver).set("id", id.as_str());
+    plain(builder, props, &sound.info)?;
+    if matches!(sound.model, SoundModel::Ich6 | SoundModel::Ich9) {
+        let codec = Props::device("hda-duplex")
+            .set("id", format!("{id}-codec0"))
+            .set("bus", format!("{id}.0"))
+            .set("cad", 0);
+        builder.device(&codec);
+    }
+    Ok(())
+}
+
+fn watchdog(builder: &mut Builder<'_>, watchdog: &Watchdog) -> Result<()> {
+    let action = match watchdog.action.unwrap_or(WatchdogAction::Reset) {
+        // The driver would dump a guest that is halted.
+        WatchdogAction::Dump => {
+            return Err(unsupported(
+                "a watchdog that dumps the guest is not supported",
+            ));
+        }
+        action => action.as_str(),
+    };
+    match watchdog.model {
+        WatchdogModel::I6300esb => {
+            let props = Props::device("i6300esb").set("id", alias(&watchdog.info)?);
+            plain(builder, props, &watchdog.info)?;
+        }
+        WatchdogModel::Ib700 => {
+            builder.device(&Props::device("ib700").set("id", alias(&watchdog.info)?))
+        }
+        // Part of the chipset; its pin strap keeps it from resetting the machine until it is told otherwise.
+        WatchdogModel::Itco => builder.option("-global", "ICH9-LPC.noreboot=off"),
+        WatchdogModel::Diag288 => {
+            return Err(unsupported(
+                "watchdogs of model 'diag288' are not supported",
+            ));
+        }
+    }
+    builder.option("-watchdog-action", action);
+    Ok(())
+}
+
+fn memballoon(builder: &mut Builder<'_>, balloon: &Memballoon) -> Result<()> {
+    let model = match balloon.model {
+        MemballoonModel::None => return Ok(()),
+        MemballoonModel::Virtio => VirtioModel::Virtio,
+        MemballoonModel::VirtioTransitional => VirtioModel::VirtioTransitional,
+        MemballoonModel::VirtioNonTransitional => VirtioModel::VirtioNonTransitional,
+        MemballoonModel::Xen => return Err(unsupported("a balloon of model 'xen' is Xen's")),
+    };
+    let props = Props::device(&virtio("virtio-balloon", model))
+        .set("id", alias(&balloon.info)?)
+        .set_opt("deflate-on-oom", balloon.autodeflate.map(bool::from))
+        .set_opt(
+            "free-page-reporting",
+            balloon.free_page_reporting.map(bool::from),
+        );
+    plain(builder, props, &balloon.info)
+}
+
+fn rng(builder: &mut Builder<'_>, rng: &Rng) -> Result<()> {
+    let alias = alias(&rng.info)?;
+    let id = format!("obj{alias}");
+    match &rng.backend {
+        RngBackend::Random { path } => {
+            let path = path.as_deref().unwrap_or("/dev/random");
+            builder.needs(path, Access::ReadOnly);
+            builder.object(&Props::object("rng-random", &id).set("filename", path));
+        }
+        RngBackend::Builtin => builder.object(&Props::object("rng-builtin", &id)),
+        RngBackend::Egd(source) => {
+            chardev::backend(builder, source, alias)?;
+            builder.object(&Props::object("rng-egd", &id).set("chardev", format!("char{alias}")));
+        }
+    }
+    let rate = rng
+        .rate
+        .map(|rate| (rate.bytes, rate.period.unwrap_or(1000)));
+    let props = Props::device(&virtio("virtio-rng", rng.model))
+        .set("rng", id)
+        .set("id", alias)
+        .set_opt("max-bytes", rate.map(|(bytes, _)| bytes))
+        .set_opt("period", rate.map(|(_, period)| period));
+    plain(builder, props, &rng.info)
+}
+
+fn tpm(builder: &mut Builder<'_>, tpm: &Tpm) -> Result<()> {
+    let alias = alias(&tpm.info)?;
+    let id = format!("tpm-{alias}");
+    match &tpm.backend {
+        TpmBackend::Passthrough(backend) => {
+            let device = backend.device.as_deref().unwrap_or("/dev/tpm0");
+            builder.needs(device, Access::ReadWrite);
+            builder.option(
+                "-tpmdev",
+                format!("passthrough,id={id},path={}", super::escape(device)),
+            );
+        }
+        TpmBackend::External(backend) => {
+            let socket = super::escape(&backend.path);
+            builder.option("-chardev", format!("socket,id=chrtpm,path={socket}"));
+            builder.option("-tpmdev", format!("emulator,id={id},chardev=chrtpm"));
+        }
+        TpmBackend::Emulator(_) => {
+            // Started before QEMU; see `crate::tpm`.
+            let socket = crate::tpm::socket(builder.host.dir);
+            builder.option(
+                "-chardev",
+                format!(
+                    "socket,id=chrtpm,path={}",
+                    super::escape(&socket.display().to_string())
+                ),
+            );
+            builder.option("-tpmdev", format!("emulator,id={id},chardev=chrtpm"));
+        }
+    }
+    let driver = match tpm.model.unwrap_or(TpmModel::Tis) {
+        TpmModel::Tis => "tpm-tis",
+        TpmModel::Crb => "tpm-crb",
+        model => {
+            return Err(unsupported(format!(
+                "a TPM of model '{model}' is not supported"
+            )));
+        }
+    };
+    builder.require_device(driver)?;
+    builder.device(&Props::device(driver).set("tpmdev", id).set("id", alias));
+    Ok(())
+}
+
+fn panic(builder: &mut Builder<'_>, panic: &Panic) -> Result<()> {
+    match panic.model {
+        None | Some(PanicModel::Isa) => {
+            let props = Props::device("pvpanic");
+            let port = match &panic.info.address {
+                Some(Address::Isa(address)) => address.iobase.map(|base| u64::from(base.0)),
+                _ => None,
+            };
+            builder.device(&props.set_opt("ioport", port));
+            Ok(())
+        }
+        Some(PanicModel::Pvpanic) => {
+            let props = Props::device("pvpanic-pci").set("id", alias(&panic.info)?);
+            plain(builder, props, &panic.info)
+        }
+        Some(model) => Err(unsupported(format!(
+            "a panic device of model '{model}' is not supported"
+        ))),
+    }
+}
+
+fn vsock(builder: &mut Builder<'_>, vsock: &Vsock) -> Result<()> {
+    let cid = vsock.cid.and_then(|cid| cid.address).filter(|cid| *cid > 2);
+    let cid =
+        cid.ok_or_else(|| unsupported("a vsock device needs <cid address='…'/> of 3 or more"))?;
+    let model = virtio("vhost-vsock", vsock.model.unwrap_or(VirtioModel::Virtio));
+    let props = Props::device(&model)
+        .set("id", alias(&vsock.info)?)
+        .set("guest-cid", cid);
+    plain(builder, props, &vsock.info)
+}

@@ -1,0 +1,250 @@
+//! From a definition to QEMU's command line.
+//!
+//! Everything is derived from the definition and from what the emulator can do; nothing here looks at the host, makes a
+//! file or starts a program. What a definition asks for and cannot be had is refused by name. Options that take JSON get
+//! JSON.
+
+mod chardev;
+mod controller;
+mod disk;
+mod display;
+mod interface;
+mod machine;
+mod misc;
+mod props;
+
+use std::path::Path;
+
+use virtbus_api::security::{Access, Resource};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::YesNo;
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf::domain::devices::Devices;
+use virtbus_conf::domain::devices::address::Address;
+use virtbus_conf::domain::devices::info::DeviceInfo;
+use virtbus_conf::domain::os::Os;
+use virtbus_util::cmd::Cmd;
+
+use crate::capabilities::{Cap, Capabilities};
+use crate::definition;
+use crate::monitor::{Monitor, MonitorError};
+
+pub(crate) use machine::{has_device_boot_order, is_q35};
+use props::{Props, escape};
+
+/// What the host gives to this run.
+pub(crate) struct Host<'a> {
+    /// The folder of the run's sockets.
+    pub(crate) dir: &'a Path,
+    /// The number that the monitor's listening socket has in QEMU.
+    pub(crate) monitor_fd: i32,
+    /// Whether QEMU is to confine its own system calls.
+    pub(crate) seccomp: bool,
+}
+
+/// Adds QEMU's arguments to `cmd` and says which files the guest needs.
+///
+/// # Errors
+/// `ConfigUnsupported`, naming what the definition has that this emulator or this driver cannot do.
+pub(crate) fn fill(
+    cmd: &mut Cmd,
+    definition: &Definition,
+    capabilities: &Capabilities,
+    host: &Host<'_>,
+) -> Result<Vec<Resource>> {
+    let mut builder = Builder {
+        definition,
+        os: definition::os(definition),
+        devices: &definition.devices,
+        capabilities,
+        host,
+        args: Vec::with_capacity(64),
+        resources: Vec::new(),
+    };
+    machine::head(&mut builder)?;
+    machine::platform(&mut builder)?;
+    controller::add(&mut builder)?;
+    disk::add(&mut builder)?;
+    interface::add(&mut builder)?;
+    chardev::add(&mut builder)?;
+    display::add(&mut builder)?;
+    misc::add(&mut builder)?;
+    machine::tail(&mut builder)?;
+    cmd.args(builder.args);
+    Ok(builder.resources)
+}
+
+/// Finds out, after QEMU is up, what only it knows: the terminals that it opened. Sets what no command line should show.
+pub(crate) async fn after_start(
+    monitor: &Monitor,
+    definition: &mut Definition,
+) -> std::result::Result<(), MonitorError> {
+    chardev::learn_terminals(monitor, definition).await?;
+    interface::set_links(monitor, definition).await?;
+    display::set_passwords(monitor, definition).await
+}
+
+/// Arguments as they grow.
+struct Builder<'a> {
+    definition: &'a Definition,
+    os: &'a Os,
+    devices: &'a Devices,
+    capabilities: &'a Capabilities,
+    host: &'a Host<'a>,
+    args: Vec<String>,
+    resources: Vec<Resource>,
+}
+
+impl Builder<'_> {
+    /// An option with its value.
+    fn option(&mut self, name: &str, value: impl Into<String>) {
+        self.args.push(name.to_owned());
+        self.args.push(value.into());
+    }
+
+    /// An option without a value.
+    fn switch(&mut self, name: &str) {
+        self.args.push(name.to_owned());
+    }
+
+    /// `-device`, in the form that this QEMU reads.
+    fn device(&mut self, props: &Props) {
+        let value = if self.has(Cap::DeviceJson) {
+            props.json()
+        } else {
+            props.options("driver")
+        };
+        self.option("-device", value);
+    }
+
+    /// `-object`, likewise.
+    fn object(&mut self, props: &Props) {
+        let value = if self.has(Cap::ObjectJson) {
+            props.json()
+        } else {
+            props.options("qom-type")
+        };
+        self.option("-object", value);
+    }
+
+    /// `-netdev`, likewise.
+    fn netdev(&mut self, props: &Props) {
+        let value = if self.has(Cap::NetdevJson) {
+            props.json()
+        } else {
+            props.options("type")
+        };
+        self.option("-netdev", value);
+    }
+
+    /// Whether the emulator can do something.
+    fn has(&self, cap: Cap) -> bool {
+        self.capabilities.has(cap)
+    }
+
+    /// A file that the guest needs.
+    fn needs(&mut self, path: impl AsRef<Path>, access: Access) {
+        self.resources.push(Resource {
+            path: path.as_ref().to_owned(),
+            access,
+        });
+    }
+
+    /// A file that QEMU makes if it is not there.
+    fn creates(&mut self, path: &str) {
+        if Path::new(path).exists() {
+            self.needs(path, Access::ReadWrite);
+        }
+    }
+
+    /// Refuses the definition unless the emulator has a device.
+    fn require_device(&self, driver: &str) -> Result<()> {
+        if self.capabilities.has_device(driver) {
+            return Ok(());
+        }
+        Err(unsupported(format!(
+            "this emulator has no device '{driver}'"
+        )))
+    }
+
+    /// Where a device is attached, as far as its definition says: bus and address on it.
+    fn place(&self, props: Props, info: &DeviceInfo) -> Result<Props> {
+        let props = match &info.address {
+            None => props,
+            Some(Address::Pci(address)) => {
+                let place = &address.place;
+                if place.is_empty() {
+                    return Ok(props);
+                }
+                let bus = controller::pci_bus(self.os, place.bus);
+                let (slot, function) = (place.slot, place.function);
+                let addr = if function == 0 {
+                    format!("{slot:#x}")
+                } else {
+                    format!("{slot:#x}.{function:#x}")
+                };
+                props
+                    .set("bus", bus)
+                    .set_opt("multifunction", address.multifunction.map(bool::from))
+                    .set("addr", addr)
+            }
+            Some(Address::Usb(address)) => {
+                let port = address.port.as_deref().filter(|port| !port.is_empty());
+                props
+                    .set("bus", controller::usb_bus(self.devices, address.bus.0))
+                    .set_opt("port", port)
+            }
+            Some(Address::VirtioSerial(address)) => props
+                .set(
+                    "bus",
+                    format!("virtio-serial{}.{}", address.controller, address.bus),
+                )
+                .set("nr", address.port),
+            Some(Address::Ccid(address)) => {
+                props.set("bus", format!("ccid{}.0", address.controller))
+            }
+            Some(Address::Isa(address)) => props
+                .set_opt("iobase", address.iobase.map(|base| u64::from(base.0)))
+                .set_opt("irq", address.irq.map(|irq| u64::from(irq.0))),
+            // Each kind of device that has these reads them itself.
+            Some(
+                Address::Drive(_) | Address::Dimm(_) | Address::VirtioMmio | Address::Unassigned,
+            ) => props,
+            Some(Address::SpaprVio(address)) => props.set_opt("reg", address.reg.map(|reg| reg.0)),
+            Some(Address::Ccw(_) | Address::VirtioS390) => {
+                return Err(unsupported("addresses of type 'ccw' are not supported"));
+            }
+        };
+        Ok(props.set_opt("acpi-index", info.acpi_index))
+    }
+
+    /// A device's boot order and option ROM.
+    fn boot(props: Props, info: &DeviceInfo) -> Props {
+        let rom = info.rom.as_ref();
+        let file = match rom {
+            Some(rom) if rom.enabled == Some(YesNo::No) => Some(String::new()),
+            Some(rom) => rom.file.clone(),
+            None => None,
+        };
+        props
+            .set_opt("bootindex", info.boot.as_ref().map(|boot| boot.order))
+            .set_opt(
+                "rombar",
+                rom.and_then(|rom| rom.bar)
+                    .map(|bar| u32::from(bar.is_on())),
+            )
+            .set_opt("romfile", file)
+    }
+}
+
+/// A device's alias; they are given to all devices before a start.
+fn alias(info: &DeviceInfo) -> Result<&str> {
+    info.alias
+        .as_deref()
+        .ok_or_else(|| Error::internal("a device has no alias"))
+}
+
+/// The emulator or the driver cannot do what the definition asks for.
+fn unsupported(message: impl Into<String>) -> Error {
+    Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, message)
+}

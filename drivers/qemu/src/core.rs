@@ -1,0 +1,145 @@
+//! What every part of the driver shares: settings, files, the table of domains, and the host's services.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use virtbus_api::domain::{DomainEvent, DomainState};
+use virtbus_api::event::EventHub;
+use virtbus_api::placement::Placement;
+use virtbus_api::security::Security;
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+
+use crate::capabilities::{CapabilitiesStore, ProbeOptions};
+use crate::config::Config;
+use crate::domain::{Domain, Inner, Live, Table};
+use crate::monitor::MonitorError;
+use crate::persist::Store;
+use crate::prepare::Preparer;
+
+/// What the host offers to the driver, made by whoever opens it.
+#[derive(Clone)]
+pub struct HostServices {
+    /// Where guests live.
+    pub placement: Arc<dyn Placement>,
+    /// Who may open their files.
+    pub security: Arc<dyn Security>,
+}
+
+/// The shared part of the driver.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) table: Arc<Table>,
+    pub(crate) hub: EventHub,
+    pub(crate) capabilities: CapabilitiesStore,
+    pub(crate) placement: Arc<dyn Placement>,
+    pub(crate) preparer: Preparer,
+    /// Guests that run or are being started: the daemon stays for them.
+    pub(crate) watched: AtomicUsize,
+    epochs: AtomicU64,
+}
+
+impl Core {
+    pub(crate) fn new(config: Config, host: HostServices) -> Self {
+        Self {
+            store: Store::new(config.dirs.clone()),
+            preparer: Preparer::new(&config, host.security),
+            capabilities: CapabilitiesStore::new(
+                Some(config.dirs.cache.clone()),
+                probe_options(&config),
+            ),
+            config,
+            table: Arc::default(),
+            hub: EventHub::default(),
+            placement: host.placement,
+            watched: AtomicUsize::new(0),
+            epochs: AtomicU64::new(0),
+        }
+    }
+
+    /// A number that no other run of any domain has.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.epochs.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Sets the state of a running guest, writes it down, and announces it with `events`. Does nothing if it has that state
+    /// already or if the run is over.
+    pub(crate) fn set_state(
+        &self,
+        domain: &Domain,
+        epoch: u64,
+        state: DomainState,
+        events: Vec<DomainEvent>,
+    ) {
+        self.transition(domain, epoch, |live| {
+            if live.status.state() == state {
+                return None;
+            }
+            Some((state, events))
+        });
+    }
+
+    /// Decides upon a new state while the domain is locked; see [`Core::set_state`].
+    pub(crate) fn transition(
+        &self,
+        domain: &Domain,
+        epoch: u64,
+        decide: impl FnOnce(&mut Live) -> Option<(DomainState, Vec<DomainEvent>)>,
+    ) {
+        let changed = domain.change(&self.hub, |inner: &mut Inner| {
+            let live = inner.live_mut(epoch).map_err(|_| None::<Error>)?;
+            let Some((state, events)) = decide(live) else {
+                return Err(None::<Error>);
+            };
+            live.set_state(&self.store, state).map_err(Some)?;
+            Ok(((), events))
+        });
+        if let Err(Some(error)) = changed {
+            tracing::error!(domain = %domain.name(), %error, "the state of a guest cannot be written down");
+        }
+    }
+
+    /// Tells of something that does not change what is known.
+    pub(crate) fn tell(&self, domain: &Domain, events: Vec<DomainEvent>) {
+        let told: std::result::Result<(), std::convert::Infallible> =
+            domain.change(&self.hub, |_| Ok(((), events)));
+        told.unwrap_or_else(|never| match never {});
+    }
+}
+
+/// Emulators are asked as the user that guests run as, since what that user may do is what counts.
+fn probe_options(config: &Config) -> ProbeOptions {
+    ProbeOptions {
+        user: config.user.as_ref().map(|user| (user.uid, user.gid)),
+        ..ProbeOptions::default()
+    }
+}
+
+/// A monitor's failure as the public API tells it.
+pub(crate) fn monitor_failed(domain: &Domain, error: &MonitorError) -> Error {
+    let code = if error.is_timeout() {
+        ErrorCode::OperationTimeout
+    } else {
+        ErrorCode::OperationFailed
+    };
+    let mut error = Error::chain(code, ErrorDomain::Qemu, error);
+    error.message = format!(
+        "the monitor of domain '{}': {}",
+        domain.name(),
+        error.message
+    );
+    error
+}
+
+/// Runs blocking work on the threads kept for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| {
+            Err(Error::internal(format!(
+                "a task of the driver failed: {error}"
+            )))
+        })
+}

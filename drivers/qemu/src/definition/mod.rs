@@ -1,0 +1,246 @@
+//! Domain definitions as this driver takes them: read, completed, checked, shown.
+//!
+//! What is here holds for QEMU only; the documents themselves and what every driver means by leaving something out are in
+//! `virtbus-conf`. A definition that has passed [`parse`] or [`parse_stored`] has `<os>`, memory and
+//! virtual CPUs, which the accessors rely on.
+
+mod check;
+mod complete;
+mod live;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use virtbus_api::domain::{DomainUndefineFlags, DomainXmlFlags};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf::domain::devices::chardev::{ChannelTarget, ChardevSource};
+use virtbus_conf::domain::lifecycle::LifecycleAction;
+use virtbus_conf::domain::os::{Os, OsType};
+use virtbus_conf::{Flags, XmlError};
+
+use crate::core::Core;
+
+pub(crate) use live::make_live;
+
+/// The guest agent's channel has this name in the guest.
+const AGENT_CHANNEL: &str = "org.qemu.guest_agent.0";
+
+/// What happens when the guest ends by itself, as far as this driver does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnLifecycle {
+    /// The domain is ended.
+    Destroy,
+    /// The guest is started anew in the same process.
+    Restart,
+    /// Everything stays for a person to look at.
+    Preserve,
+}
+
+impl From<Option<LifecycleAction>> for OnLifecycle {
+    fn from(action: Option<LifecycleAction>) -> Self {
+        match action {
+            Some(
+                LifecycleAction::Restart
+                | LifecycleAction::CoredumpRestart
+                | LifecycleAction::RenameRestart,
+            ) => Self::Restart,
+            Some(LifecycleAction::Preserve) => Self::Preserve,
+            Some(LifecycleAction::Destroy | LifecycleAction::CoredumpDestroy) | None => {
+                Self::Destroy
+            }
+        }
+    }
+}
+
+/// Reads a client's definition, completes it for this host, and checks it.
+///
+/// # Errors
+/// `XmlError` or `XmlInvalidSchema` naming element and line for what cannot be read; `ConfigUnsupported` for what
+/// cannot be had.
+pub(crate) async fn parse(core: &Arc<Core>, xml: &str, strict: bool) -> Result<Definition> {
+    let parsed = if strict {
+        Definition::parse_strict(xml)
+    } else {
+        Definition::parse(xml)
+    };
+    let code = if strict {
+        ErrorCode::XmlInvalidSchema
+    } else {
+        ErrorCode::XmlError
+    };
+    let mut definition = parsed.map_err(|error| xml_error(code, &error))?;
+    // The number of a run is no part of a definition.
+    definition.id = None;
+    check::basics(&definition)?;
+    let (emulator, capabilities) = core.capabilities_of(&definition).await?;
+    complete::complete(&mut definition, &emulator, &capabilities)?;
+    check::whole(&definition)?;
+    Ok(definition)
+}
+
+/// Reads a definition that was stored by this driver, completed then.
+pub(crate) fn parse_stored(xml: &str) -> std::result::Result<Definition, XmlOrShape> {
+    let definition = Definition::parse(xml)?;
+    check::basics(&definition).map_err(|error| XmlOrShape::Shape(error.message))?;
+    if definition.memory.is_none() || definition.vcpu.is_none() {
+        return Err(XmlOrShape::Shape("it lacks <memory> or <vcpu>".to_owned()));
+    }
+    Ok(definition)
+}
+
+/// Why a stored definition cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum XmlOrShape {
+    #[error("{0}")]
+    Xml(#[from] XmlError),
+    #[error("{0}")]
+    Shape(String),
+}
+
+fn xml_error(code: ErrorCode, error: &XmlError) -> Error {
+    Error::new(code, ErrorDomain::Domain, error.to_string())
+}
+
+/// The definition as it is kept on disk.
+pub(crate) fn format_config(definition: &Definition) -> String {
+    definition.format(Flags::INACTIVE | Flags::SECURE)
+}
+
+/// The definition as it runs, with all that only this driver shall see.
+pub(crate) fn format_status(definition: &Definition) -> String {
+    let mut running = definition.clone();
+    running.id = Some(0);
+    running.format(Flags::SECURE | Flags::STATUS | Flags::ACTUAL_NET | Flags::CLOCK_ADJUST)
+}
+
+/// The definition as a client sees it; with the number of the run if it is a running one.
+pub(crate) fn format(definition: &Definition, id: Option<u32>, flags: DomainXmlFlags) -> String {
+    let mut wanted = Flags::empty();
+    if id.is_none() {
+        wanted |= Flags::INACTIVE;
+    }
+    if flags.contains(DomainXmlFlags::SECURE) {
+        wanted |= Flags::SECURE;
+    }
+    if flags.contains(DomainXmlFlags::MIGRATABLE) {
+        wanted |= Flags::MIGRATABLE;
+    }
+    match id {
+        // The number is no part of the definition that is kept, so it is put in for the reader.
+        Some(id) => Definition {
+            id: Some(id),
+            ..definition.clone()
+        }
+        .format(wanted),
+        None => definition.format(wanted),
+    }
+}
+
+pub(crate) fn name(definition: &Definition) -> &str {
+    &definition.name
+}
+
+/// The UUID. Completed definitions have one.
+pub(crate) fn uuid(definition: &Definition) -> Result<Uuid> {
+    definition
+        .uuid
+        .map(|uuid| uuid.0)
+        .ok_or_else(|| Error::internal("a definition has no uuid"))
+}
+
+/// `<os>`, which every definition of this driver has.
+pub(crate) fn os(definition: &Definition) -> &Os {
+    definition
+        .os
+        .as_ref()
+        .expect("a definition without <os> is refused when it is read")
+}
+
+pub(crate) fn os_type(definition: &Definition) -> Arc<str> {
+    definition
+        .os
+        .as_ref()
+        .and_then(|os| os.machine.kind)
+        .map_or("hvm", OsType::as_str)
+        .into()
+}
+
+pub(crate) fn on_poweroff(definition: &Definition) -> OnLifecycle {
+    definition.on_poweroff.into()
+}
+
+pub(crate) fn on_crash(definition: &Definition) -> OnLifecycle {
+    definition.on_crash.into()
+}
+
+/// The most memory, KiB.
+pub(crate) fn max_memory(definition: &Definition) -> u64 {
+    definition.memory.map_or(0, |memory| memory.size.0)
+}
+
+/// The memory at the start, KiB.
+pub(crate) fn memory(definition: &Definition) -> u64 {
+    definition
+        .current_memory
+        .map_or_else(|| max_memory(definition), |memory| memory.0)
+}
+
+/// Virtual CPUs: the most there can be, or those that are in use.
+pub(crate) fn vcpus(definition: &Definition, maximum: bool) -> u32 {
+    let Some(vcpu) = &definition.vcpu else {
+        return 1;
+    };
+    if maximum {
+        vcpu.count
+    } else {
+        vcpu.current.unwrap_or(vcpu.count)
+    }
+}
+
+/// Whether there is a channel for a guest agent.
+pub(crate) fn has_agent(definition: &Definition) -> bool {
+    agent_socket(definition).is_some()
+}
+
+/// The socket of the guest agent's channel.
+pub(crate) fn agent_socket(definition: &Definition) -> Option<PathBuf> {
+    let channel = definition.devices.channel.iter().find(|channel| {
+        matches!(&channel.target, ChannelTarget::Virtio(target) if target.name.as_deref() == Some(AGENT_CHANNEL))
+    })?;
+    match &channel.chardev.source {
+        ChardevSource::Unix(unix) => unix.path.as_ref().map(PathBuf::from),
+        _ => None,
+    }
+}
+
+/// The path of the disk with this alias, or whose top node has this name.
+pub(crate) fn disk_source(
+    definition: &Definition,
+    alias: &str,
+    node: Option<&str>,
+) -> Option<String> {
+    let disk = definition.devices.disk.iter().find(|disk| {
+        let index = disk.source.common().index;
+        disk.info.alias.as_deref() == Some(alias)
+            || node.is_some_and(|node| {
+                index.is_some_and(|index| node == format!("libvirt-{index}-format"))
+            })
+    })?;
+    disk.source.path().map(ToOwned::to_owned)
+}
+
+/// Whether the definition can be taken away with these flags.
+///
+/// # Errors
+/// `OperationInvalid` if something would be left over that the caller did not decide upon.
+pub(crate) fn check_undefine(definition: &Definition, flags: DomainUndefineFlags) -> Result<()> {
+    let has_nvram = definition.os.as_ref().is_some_and(|os| os.nvram.is_some());
+    if has_nvram && !flags.intersects(DomainUndefineFlags::NVRAM | DomainUndefineFlags::KEEP_NVRAM)
+    {
+        return Err(Error::operation_invalid(
+            "the domain has an NVRAM store; say whether it is to be kept (KEEP_NVRAM) or removed (NVRAM)",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,300 @@
+//! A domain: what is known of it, and the one way in which that changes.
+//!
+//! ```text
+//!            create                 monitor up, CPUs released
+//!   Off ───────────────▶ Starting ───────────────────────────▶ Live { running │ paused │ shutting down │ … }
+//!    ▲                      │                                    │
+//!    └──────────────────────┴────────────────────────────────────┘  the process ended, whatever ended it
+//! ```
+//!
+//! Readers take the published [`Snapshot`], which is swapped whole and needs no lock. Writers hold the domain's lock while they
+//! write the status file, swap the snapshot and announce, in this order; so the order of events is the order of states, and
+//! what was announced is on disk. Nothing waits for a guest under the lock.
+
+mod table;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use virtbus_api::domain::{DomainEvent, DomainId, DomainState, DomainView, ShutoffReason};
+use virtbus_api::event::{Event, EventHub};
+use virtbus_api::{Error, Result, Uuid};
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_util::process::Pidfd;
+
+pub(crate) use table::{Claim, Table};
+
+use crate::job::Jobs;
+use crate::monitor::Monitor;
+use crate::persist::{Status, Store};
+
+/// What readers see: published whole, never changed.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) view: Arc<DomainView>,
+    /// The stored definition.
+    pub(crate) config: Option<Arc<Definition>>,
+    /// The running definition.
+    pub(crate) live: Option<Arc<Definition>>,
+}
+
+impl Snapshot {
+    /// Whether anybody may know of the domain yet, or still.
+    pub(crate) const fn is_shown(&self) -> bool {
+        self.config.is_some() || self.live.is_some()
+    }
+
+    /// The definition that counts now.
+    pub(crate) fn current(&self) -> Option<&Arc<Definition>> {
+        self.live.as_ref().or(self.config.as_ref())
+    }
+}
+
+/// A running guest, as the driver holds it. Made by a start or by finding it again.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// Tells this run from the domain's earlier and later ones.
+    pub(crate) epoch: u64,
+    /// What is written to the status file: identity of the process, state, definition, ….
+    pub(crate) status: Status,
+    /// The definition as it runs.
+    pub(crate) definition: Arc<Definition>,
+    /// QEMU's process.
+    pub(crate) process: Arc<Pidfd>,
+    /// The monitor, once it is up; none while a guest that was found again does not answer.
+    pub(crate) monitor: Option<Monitor>,
+    /// Whether it is being ended from here.
+    pub(crate) ending: crate::stop::Ending,
+    /// Reaches the task that watches the guest.
+    pub(crate) watcher: crate::watch::Handle,
+}
+
+/// What the domain is doing, with what exists only then.
+#[derive(Debug)]
+pub(crate) enum Run {
+    /// No process.
+    Off(ShutoffReason),
+    /// A process is being started.
+    Starting(Arc<Starting>),
+    /// A process runs.
+    Live(Box<Live>),
+}
+
+/// A start under way, which may be called off.
+#[derive(Debug, Default)]
+pub(crate) struct Starting {
+    /// Told when somebody wants the domain ended before it is up.
+    cancelled: watch::Sender<bool>,
+}
+
+impl Starting {
+    /// Calls the start off.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.send_replace(true);
+    }
+
+    /// Waits until the start is called off.
+    pub(crate) async fn cancelled(&self) {
+        // The sender is this one, so waiting ends by the value only.
+        let _ = self.cancelled.subscribe().wait_for(|set| *set).await;
+    }
+}
+
+/// What writers change, under the domain's lock.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) name: Arc<str>,
+    pub(crate) config: Option<Arc<Definition>>,
+    pub(crate) autostart: bool,
+    /// Whether the stored definition was changed while the domain ran.
+    pub(crate) updated: bool,
+    pub(crate) run: Run,
+}
+
+/// A domain of the connection.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    pub(crate) uuid: Uuid,
+    /// How many makings of this domain keep it in the table; see [`Claim`].
+    claims: AtomicUsize,
+    published: ArcSwap<Snapshot>,
+    inner: Mutex<Inner>,
+    pub(crate) jobs: Jobs,
+    /// Follows [`Run`]: how many runs have ended. Who waits for an end waits for this to grow.
+    pub(crate) ended: watch::Sender<u64>,
+}
+
+impl Domain {
+    /// A domain that is off and not defined, and so not shown yet.
+    pub(crate) fn new(uuid: Uuid, name: &str, reason: ShutoffReason) -> Self {
+        let inner = Inner {
+            name: name.into(),
+            config: None,
+            autostart: false,
+            updated: false,
+            run: Run::Off(reason),
+        };
+        Self {
+            uuid,
+            claims: AtomicUsize::new(0),
+            published: ArcSwap::from_pointee(inner.snapshot(uuid)),
+            inner: Mutex::new(inner),
+            jobs: Jobs::default(),
+            ended: watch::Sender::new(0),
+        }
+    }
+
+    /// What is known of the domain. Never waits.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.load_full()
+    }
+
+    /// The domain's name now.
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.published.load().view.id.name)
+    }
+
+    /// Looks at what writers change. Not across an await, and not for readers.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the domain: `change` edits and says what happened; then the snapshot is swapped, and both are announced.
+    ///
+    /// What must be on disk is written by `change`; if it fails, it must have left everything as it was.
+    pub(crate) fn change<T, E>(
+        &self,
+        hub: &EventHub,
+        change: impl FnOnce(&mut Inner) -> std::result::Result<(T, Vec<DomainEvent>), E>,
+    ) -> std::result::Result<T, E> {
+        let mut inner = self.lock();
+        let (answer, events) = change(&mut inner)?;
+        let before = self.published.load_full();
+        let after = Arc::new(inner.snapshot(self.uuid));
+        self.published.store(Arc::clone(&after));
+        let shown = |snapshot: &Snapshot| snapshot.is_shown().then(|| Arc::clone(&snapshot.view));
+        let (was, is) = (shown(&before), shown(&after));
+        // An event about a domain that is going must come while the domain is still named.
+        let id: DomainId = after.view.id.clone();
+        let goes = is.is_none();
+        if was != is && !goes {
+            hub.publish(&Event::DomainChanged {
+                before: was.clone(),
+                after: is.clone(),
+            });
+        }
+        for event in events {
+            hub.publish(&Event::Domain(id.clone(), event));
+        }
+        if was != is && goes {
+            hub.publish(&Event::DomainChanged {
+                before: was,
+                after: None,
+            });
+        }
+        drop(inner);
+        Ok(answer)
+    }
+
+    /// The monitor of the running guest and the run that it belongs to.
+    ///
+    /// # Errors
+    /// `OperationInvalid` if the domain does not run; `OperationTimeout` if its monitor was not found again yet.
+    pub(crate) fn monitor(&self) -> Result<(Monitor, u64)> {
+        let inner = self.lock();
+        let live = inner.live()?;
+        let monitor = live.monitor.clone().ok_or_else(|| {
+            Error::new(
+                virtbus_api::ErrorCode::OperationTimeout,
+                virtbus_api::ErrorDomain::Qemu,
+                format!("the monitor of domain '{}' does not answer", inner.name),
+            )
+        })?;
+        Ok((monitor, live.epoch))
+    }
+}
+
+impl Inner {
+    /// The running guest.
+    ///
+    /// # Errors
+    /// `OperationInvalid` if there is none.
+    pub(crate) fn live(&self) -> Result<&Live> {
+        match &self.run {
+            Run::Live(live) => Ok(live),
+            Run::Off(_) | Run::Starting(_) => Err(self.not_running()),
+        }
+    }
+
+    /// The running guest of this run, if it is still the same.
+    pub(crate) fn live_mut(&mut self, epoch: u64) -> Result<&mut Live> {
+        let error = self.not_running();
+        match &mut self.run {
+            Run::Live(live) if live.epoch == epoch => Ok(live),
+            Run::Live(_) | Run::Off(_) | Run::Starting(_) => Err(error),
+        }
+    }
+
+    fn not_running(&self) -> Error {
+        Error::operation_invalid(format!("domain '{}' is not running", self.name))
+    }
+
+    fn snapshot(&self, uuid: Uuid) -> Snapshot {
+        let (state, id, live) = match &self.run {
+            Run::Off(reason) => (DomainState::Shutoff(*reason), None, None),
+            // Not up yet: nobody can do anything with it but end it.
+            Run::Starting(_) => (DomainState::Shutoff(ShutoffReason::Unknown), None, None),
+            Run::Live(live) => (
+                live.status.state(),
+                Some(live.status.id),
+                Some(Arc::clone(&live.definition)),
+            ),
+        };
+        let os_type = live.as_ref().or(self.config.as_ref()).map_or_else(
+            || "hvm".into(),
+            |definition| crate::definition::os_type(definition),
+        );
+        let view = DomainView {
+            id: DomainId {
+                uuid,
+                name: Arc::clone(&self.name),
+                id,
+            },
+            state,
+            os_type,
+            persistent: self.config.is_some(),
+            autostart: self.autostart,
+            updated: self.updated,
+            managed_save: false,
+            snapshots: 0,
+            checkpoints: 0,
+        };
+        Snapshot {
+            view: Arc::new(view),
+            config: self.config.clone(),
+            live,
+        }
+    }
+}
+
+impl Live {
+    /// Sets the state and writes the status file.
+    ///
+    /// # Errors
+    /// If it cannot be written; the state is as it was then.
+    pub(crate) fn set_state(&mut self, store: &Store, state: DomainState) -> Result<()> {
+        let mut status = self.status.clone();
+        status.set_state(state);
+        store.write_status(&status)?;
+        self.status = status;
+        Ok(())
+    }
+
+    /// The folder of this run's sockets and files.
+    pub(crate) fn dir(&self) -> &PathBuf {
+        &self.status.dir
+    }
+}

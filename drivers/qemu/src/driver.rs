@@ -1,0 +1,505 @@
+//! The connection: each call of the driver API, forwarded to the module that does it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use virtbus_api::connection::{Connection, Host};
+use virtbus_api::domain::{
+    DefinedDetail, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainEvent, DomainId,
+    DomainInfo, DomainLifecycle, DomainModificationImpact, DomainRebootFlags, DomainShutdownFlags,
+    DomainState, DomainUndefineFlags, DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason,
+    ResumedDetail, RunningReason, ShutoffReason, SuspendedDetail, UndefinedDetail,
+};
+use virtbus_api::event::EventHub;
+use virtbus_api::{Error, Result, Uuid};
+use virtbus_conf::domain::Domain as Definition;
+
+use crate::config::Config;
+use crate::core::{Core, HostServices, blocking, monitor_failed};
+use crate::domain::{Claim, Domain, Run};
+use crate::job::Job;
+use crate::monitor::commands::system::{Cont, InjectNmi, Stop, SystemReset, SystemWakeup};
+use crate::{definition, reconnect, shutdown, start, stop};
+
+/// A connection to QEMU on this host.
+pub struct Qemu {
+    core: Arc<Core>,
+}
+
+impl std::fmt::Debug for Qemu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Qemu")
+            .field("uri", &self.core.config.uri)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Qemu {
+    /// Opens the connection: reads the definitions, and finds the guests of an earlier daemon again. Guests are known when this
+    /// returns; their monitors are reached in the background. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// If the driver's directories cannot be made.
+    pub async fn open(config: Config, host: HostServices) -> Result<Arc<Self>> {
+        let core = Arc::new(Core::new(config, host));
+        let loading = Arc::clone(&core);
+        let statuses = blocking(move || reconnect::load(&loading)).await?;
+        reconnect::resume(&core, statuses).await;
+        Ok(Arc::new(Self { core }))
+    }
+
+    /// Starts the domains that are to be started with the host, once per boot. Failures are logged, each by itself.
+    pub fn autostart(self: &Arc<Self>) {
+        if self.core.config.autostart {
+            tokio::spawn(reconnect::autostart(Arc::clone(&self.core)));
+        }
+    }
+
+    fn domain(&self, id: &DomainId) -> Result<Arc<Domain>> {
+        self.core.table.get(id.uuid)
+    }
+
+    /// Runs `work` as a modifying job of the domain.
+    async fn job<T, F>(
+        &self,
+        domain: &Arc<Domain>,
+        kind: Job,
+        name: &'static str,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        domain
+            .jobs
+            .run(
+                &domain.name(),
+                kind,
+                name,
+                self.core.config.timeouts.job,
+                work,
+            )
+            .await
+    }
+
+    /// Takes a name and UUID for a definition from a client.
+    fn claim(&self, definition: &Definition) -> Result<Claim> {
+        let (uuid, name) = (
+            definition::uuid(definition)?,
+            definition::name(definition).to_owned(),
+        );
+        self.core.table.claim(uuid, &name, || {
+            Domain::new(uuid, &name, ShutoffReason::Unknown)
+        })
+    }
+}
+
+impl Connection for Qemu {
+    fn driver(&self) -> &'static str {
+        "QEMU"
+    }
+
+    fn uri(&self) -> &str {
+        &self.core.config.uri
+    }
+
+    fn events(&self) -> &EventHub {
+        &self.core.hub
+    }
+
+    fn host(&self) -> &dyn Host {
+        &*self.core
+    }
+
+    fn domains(&self) -> Option<&dyn Domains> {
+        Some(self)
+    }
+
+    fn lifecycle(&self) -> Option<&dyn DomainLifecycle> {
+        Some(self)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.core.watched.load(Ordering::Relaxed) == 0
+    }
+}
+
+#[async_trait]
+impl Domains for Qemu {
+    async fn views(&self) -> Result<Vec<Arc<DomainView>>> {
+        let domains = self.core.table.all();
+        Ok(domains
+            .iter()
+            .map(|domain| domain.snapshot())
+            .filter(|snapshot| snapshot.is_shown())
+            .map(|snapshot| Arc::clone(&snapshot.view))
+            .collect())
+    }
+
+    async fn view(&self, uuid: Uuid) -> Result<Arc<DomainView>> {
+        Ok(Arc::clone(&self.core.table.get(uuid)?.snapshot().view))
+    }
+
+    async fn view_by_name(&self, name: &str) -> Result<Arc<DomainView>> {
+        Ok(Arc::clone(
+            &self.core.table.get_by_name(name)?.snapshot().view,
+        ))
+    }
+
+    async fn view_by_id(&self, id: u32) -> Result<Arc<DomainView>> {
+        Ok(Arc::clone(&self.core.table.get_by_id(id)?.snapshot().view))
+    }
+
+    async fn xml_desc(&self, domain: &DomainId, flags: DomainXmlFlags) -> Result<String> {
+        let snapshot = self.domain(domain)?.snapshot();
+        let inactive = flags.contains(DomainXmlFlags::INACTIVE);
+        let shown = if inactive {
+            snapshot.config.as_ref().or(snapshot.live.as_ref())
+        } else {
+            snapshot.current()
+        };
+        let definition =
+            shown.ok_or_else(|| Error::no_domain(format!("none has the uuid {}", domain.uuid)))?;
+        Ok(definition::format(
+            definition,
+            snapshot.view.id.id.filter(|_| !inactive),
+            flags,
+        ))
+    }
+
+    async fn info(&self, domain: &DomainId) -> Result<DomainInfo> {
+        let domain = self.domain(domain)?;
+        let snapshot = domain.snapshot();
+        let definition = snapshot
+            .current()
+            .ok_or_else(|| Error::no_domain(format!("none has the uuid {}", domain.uuid)))?;
+        let pid = match &domain.lock().run {
+            Run::Live(live) => live.status.pid,
+            Run::Off(_) | Run::Starting(_) => None,
+        };
+        Ok(DomainInfo {
+            state: snapshot.view.state,
+            max_memory: definition::max_memory(definition),
+            memory: definition::memory(definition),
+            vcpus: definition::vcpus(definition, false),
+            cpu_time: pid.map_or(0, crate::host::cpu_time),
+        })
+    }
+
+    async fn vcpus_flags(
+        &self,
+        domain: &DomainId,
+        impact: DomainModificationImpact,
+        maximum: bool,
+    ) -> Result<u32> {
+        let snapshot = self.domain(domain)?.snapshot();
+        if impact == DomainModificationImpact::all() {
+            return Err(Error::invalid_argument(
+                "GetVcpus takes one of the flags LIVE and CONFIG, not both",
+            ));
+        }
+        let definition = if impact.contains(DomainModificationImpact::LIVE) {
+            snapshot.live.as_ref().ok_or_else(|| {
+                Error::operation_invalid(format!(
+                    "domain '{}' is not running",
+                    snapshot.view.id.name
+                ))
+            })?
+        } else if impact.contains(DomainModificationImpact::CONFIG) {
+            snapshot.config.as_ref().ok_or_else(|| {
+                Error::operation_invalid(format!(
+                    "domain '{}' has no stored definition",
+                    snapshot.view.id.name
+                ))
+            })?
+        } else {
+            snapshot
+                .current()
+                .ok_or_else(|| Error::no_domain(format!("none has the uuid {}", domain.uuid)))?
+        };
+        Ok(definition::vcpus(definition, maximum))
+    }
+
+    async fn define_xml(&self, xml: &str, flags: DomainDefineFlags) -> Result<Arc<DomainView>> {
+        let definition =
+            definition::parse(&self.core, xml, flags.contains(DomainDefineFlags::VALIDATE)).await?;
+        let claim = self.claim(&definition)?;
+        let domain = Arc::clone(claim.domain());
+        let core = Arc::clone(&self.core);
+        let (job_domain, definition) = (Arc::clone(&domain), Arc::new(definition));
+        self.job(&domain, Job::Modify, "DomainDefineXml", async move {
+            let answer = blocking(move || define(&core, &job_domain, definition)).await;
+            // Held until the definition is published, or the entry is given back.
+            drop(claim);
+            answer
+        })
+        .await
+    }
+
+    async fn undefine(&self, domain: &DomainId, flags: DomainUndefineFlags) -> Result<()> {
+        if flags.contains(DomainUndefineFlags::NVRAM | DomainUndefineFlags::KEEP_NVRAM)
+            || flags.contains(DomainUndefineFlags::TPM | DomainUndefineFlags::KEEP_TPM)
+        {
+            return Err(Error::invalid_argument(
+                "Undefine cannot both remove and keep the same state",
+            ));
+        }
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(
+            &domain,
+            Job::Modify,
+            "DomainUndefine",
+            blocking(move || undefine(&core, &job_domain, flags)),
+        )
+        .await
+    }
+
+    async fn set_autostart(&self, domain: &DomainId, autostart: bool) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        let work = blocking(move || {
+            job_domain.change(&core.hub, |inner| {
+                if inner.config.is_none() {
+                    let message = format!(
+                        "domain '{}' has no stored definition that could be started",
+                        inner.name
+                    );
+                    return Err(Error::operation_invalid(message));
+                }
+                core.store.write_autostart(&inner.name, autostart)?;
+                inner.autostart = autostart;
+                Ok(((), Vec::new()))
+            })
+        });
+        self.job(&domain, Job::Modify, "DomainSetAutostart", work)
+            .await
+    }
+}
+
+/// Stores a definition and publishes it.
+fn define(core: &Core, domain: &Domain, definition: Arc<Definition>) -> Result<Arc<DomainView>> {
+    core.store.write_config(&definition)?;
+    domain.change(&core.hub, |inner| -> Result<_> {
+        let detail = if inner.config.is_some() {
+            DefinedDetail::Updated
+        } else {
+            DefinedDetail::Added
+        };
+        inner.config = Some(definition);
+        inner.updated = matches!(inner.run, Run::Live(_));
+        Ok(((), vec![DomainEvent::Lifecycle(Lifecycle::Defined(detail))]))
+    })?;
+    Ok(Arc::clone(&domain.snapshot().view))
+}
+
+/// Takes a definition away and publishes that.
+fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Result<()> {
+    domain.change(&core.hub, |inner| {
+        let Some(config) = &inner.config else {
+            let message = format!("domain '{}' has no stored definition", inner.name);
+            return Err(Error::operation_invalid(message));
+        };
+        definition::check_undefine(config, flags)?;
+        core.store.remove_config(&inner.name)?;
+        inner.config = None;
+        inner.autostart = false;
+        inner.updated = false;
+        Ok((
+            (),
+            vec![DomainEvent::Lifecycle(Lifecycle::Undefined(
+                UndefinedDetail::Removed,
+            ))],
+        ))
+    })?;
+    core.table.give_back(domain);
+    Ok(())
+}
+
+#[async_trait]
+impl DomainLifecycle for Qemu {
+    async fn create(&self, domain: &DomainId, flags: DomainCreateFlags) -> Result<()> {
+        refuse_unsupported(flags)?;
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, Job::Modify, "DomainCreate", async move {
+            let config = job_domain.snapshot().config.clone().ok_or_else(|| {
+                Error::operation_invalid(format!(
+                    "domain '{}' is running already",
+                    job_domain.name()
+                ))
+            })?;
+            start::start(core, job_domain, config, flags).await
+        })
+        .await
+    }
+
+    async fn create_xml(&self, xml: &str, flags: DomainCreateFlags) -> Result<Arc<DomainView>> {
+        refuse_unsupported(flags)?;
+        let validate = flags.contains(DomainCreateFlags::VALIDATE);
+        let definition = Arc::new(definition::parse(&self.core, xml, validate).await?);
+        let claim = self.claim(&definition)?;
+        let domain = Arc::clone(claim.domain());
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, Job::Modify, "DomainCreateXml", async move {
+            let answer = start::start(core, Arc::clone(&job_domain), definition, flags).await;
+            drop(claim);
+            answer.map(|()| Arc::clone(&job_domain.snapshot().view))
+        })
+        .await
+    }
+
+    async fn shutdown(&self, domain: &DomainId, flags: DomainShutdownFlags) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, Job::Suspend, "DomainShutdown", async move {
+            shutdown::shutdown(&core, &job_domain, flags).await
+        })
+        .await
+    }
+
+    async fn reboot(&self, domain: &DomainId, flags: DomainRebootFlags) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, Job::Suspend, "DomainReboot", async move {
+            shutdown::reboot(&core, &job_domain, flags).await
+        })
+        .await
+    }
+
+    async fn reset(&self, domain: &DomainId) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let job_domain = Arc::clone(&domain);
+        self.job(&domain, Job::Modify, "DomainReset", async move {
+            let (monitor, _) = job_domain.monitor()?;
+            monitor
+                .execute(&SystemReset {})
+                .await
+                .map_err(|error| monitor_failed(&job_domain, &error))?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn destroy(&self, domain: &DomainId, flags: DomainDestroyFlags) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let core = Arc::clone(&self.core);
+        // No job, but a task of its own, so that a caller who goes away does not leave the guest half ended.
+        let ending = tokio::spawn(async move { stop::destroy(&core, &domain, flags).await });
+        ending
+            .await
+            .unwrap_or_else(|error| Err(Error::internal(format!("DomainDestroy failed: {error}"))))
+    }
+
+    async fn suspend(&self, domain: &DomainId) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, Job::Suspend, "DomainSuspend", async move {
+            let state = job_domain.snapshot().view.state;
+            if matches!(state, DomainState::Paused(PausedReason::User)) {
+                return Ok(());
+            }
+            if matches!(state, DomainState::PmSuspended) {
+                let message = format!("domain '{}' sleeps; wake it first", job_domain.name());
+                return Err(Error::operation_invalid(message));
+            }
+            let (monitor, epoch) = job_domain.monitor()?;
+            monitor
+                .execute(&Stop {})
+                .await
+                .map_err(|error| monitor_failed(&job_domain, &error))?;
+            settled(&job_domain, epoch).await;
+            let event = DomainEvent::Lifecycle(Lifecycle::Suspended(SuspendedDetail::Paused));
+            core.transition(&job_domain, epoch, |live| {
+                let running = matches!(live.status.state(), DomainState::Running(_));
+                running.then(|| (DomainState::Paused(PausedReason::User), vec![event]))
+            });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn resume(&self, domain: &DomainId) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, Job::Suspend, "DomainResume", async move {
+            match job_domain.snapshot().view.state {
+                DomainState::Running(_) => return Ok(()),
+                DomainState::PmSuspended => {
+                    let message = format!("domain '{}' sleeps; wake it instead", job_domain.name());
+                    return Err(Error::operation_invalid(message));
+                }
+                _ => {}
+            }
+            let (monitor, epoch) = job_domain.monitor()?;
+            monitor
+                .execute(&Cont {})
+                .await
+                .map_err(|error| monitor_failed(&job_domain, &error))?;
+            settled(&job_domain, epoch).await;
+            let event = DomainEvent::Lifecycle(Lifecycle::Resumed(ResumedDetail::Unpaused));
+            core.transition(&job_domain, epoch, |live| {
+                let paused = matches!(live.status.state(), DomainState::Paused(_));
+                paused.then(|| (DomainState::Running(RunningReason::Unpaused), vec![event]))
+            });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn inject_nmi(&self, domain: &DomainId) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let job_domain = Arc::clone(&domain);
+        self.job(&domain, Job::Query, "DomainInjectNmi", async move {
+            let (monitor, _) = job_domain.monitor()?;
+            monitor
+                .execute(&InjectNmi {})
+                .await
+                .map_err(|error| monitor_failed(&job_domain, &error))?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn pm_wakeup(&self, domain: &DomainId) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let job_domain = Arc::clone(&domain);
+        self.job(&domain, Job::Suspend, "DomainPmWakeup", async move {
+            let (monitor, _) = job_domain.monitor()?;
+            if job_domain.snapshot().view.state != DomainState::PmSuspended {
+                let message = format!("domain '{}' does not sleep", job_domain.name());
+                return Err(Error::operation_invalid(message));
+            }
+            monitor
+                .execute(&SystemWakeup {})
+                .await
+                .map_err(|error| monitor_failed(&job_domain, &error))?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Lets the watcher handle what arrived before the answer to a command.
+pub(crate) async fn settled(domain: &Domain, epoch: u64) {
+    let watcher = domain
+        .lock()
+        .live_mut(epoch)
+        .map(|live| live.watcher.clone());
+    if let Ok(watcher) = watcher {
+        watcher.settled().await;
+    }
+}
+
+fn refuse_unsupported(flags: DomainCreateFlags) -> Result<()> {
+    if flags.contains(DomainCreateFlags::AUTODESTROY) {
+        return Err(Error::new(
+            virtbus_api::ErrorCode::OperationUnsupported,
+            virtbus_api::ErrorDomain::Qemu,
+            "guests cannot be bound to a client's life (AUTODESTROY)",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! The host as this driver sees it: emulators, their version, capabilities, and facts for monitoring.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use virtbus_api::connection::Host;
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::domain::{Domain as Definition, VirtType};
+use virtbus_util::process;
+
+use crate::capabilities::{Capabilities, Emulators};
+use crate::core::{Core, blocking};
+use crate::host_xml;
+
+impl Core {
+    /// The emulators on this host.
+    pub(crate) fn emulators(&self) -> Emulators {
+        Emulators::find(&self.config.emulator_path)
+    }
+
+    /// The emulator for a definition and what it can do: the one that is named, or the one for the architecture.
+    ///
+    /// # Errors
+    /// `ConfigUnsupported` if there is none, or if KVM is asked for and guests do not run under it here.
+    pub(crate) async fn capabilities_of(
+        &self,
+        definition: &Definition,
+    ) -> Result<(PathBuf, Arc<Capabilities>)> {
+        let named = definition.devices.emulator.as_ref().map(PathBuf::from);
+        let arch = definition
+            .os
+            .as_ref()
+            .and_then(|os| os.machine.arch)
+            .map(|arch| arch.as_str());
+        let (path, capabilities) = self.emulator(named, arch).await?;
+        if let Some(arch) = arch
+            && capabilities.arch != arch
+        {
+            return Err(unsupported(format!(
+                "'{}' emulates {}, not {arch}",
+                path.display(),
+                capabilities.arch
+            )));
+        }
+        if definition.virt_type == VirtType::Kvm {
+            let usable = self
+                .capabilities
+                .kvm(&path)
+                .await
+                .map_err(|error| probe_failed(&error))?;
+            if let crate::capabilities::KvmUsability::Unusable(problem) = &*usable {
+                return Err(unsupported(format!(
+                    "<domain type='kvm'> cannot be had on this host: {problem}"
+                )));
+            }
+        }
+        Ok((path, capabilities))
+    }
+
+    /// The emulator at a path, or for an architecture, or for the host's own.
+    pub(crate) async fn emulator(
+        &self,
+        named: Option<PathBuf>,
+        arch: Option<&str>,
+    ) -> Result<(PathBuf, Arc<Capabilities>)> {
+        let path = match named {
+            Some(path) if path.is_absolute() && path.exists() => path,
+            Some(path) => {
+                return Err(unsupported(format!(
+                    "there is no emulator '{}'",
+                    path.display()
+                )));
+            }
+            None => {
+                let arch = arch.unwrap_or(crate::capabilities::host_arch());
+                let found = self.emulators();
+                found
+                    .for_arch(arch)
+                    .map(std::path::Path::to_owned)
+                    .ok_or_else(|| unsupported(format!("there is no emulator for {arch}")))?
+            }
+        };
+        let capabilities = self
+            .capabilities
+            .get(&path)
+            .await
+            .map_err(|error| probe_failed(&error))?;
+        Ok((path, capabilities))
+    }
+}
+
+fn probe_failed(error: &crate::capabilities::ProbeError) -> Error {
+    Error::chain(ErrorCode::InternalError, ErrorDomain::Qemu, error)
+}
+
+fn unsupported(message: impl Into<String>) -> Error {
+    Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, message)
+}
+
+#[async_trait]
+impl Host for Core {
+    async fn version(&self) -> Result<u64> {
+        let (_, capabilities) = self.emulator(None, None).await?;
+        Ok(capabilities.version.number())
+    }
+
+    async fn hostname(&self) -> Result<String> {
+        blocking(|| {
+            let name =
+                std::fs::read_to_string("/proc/sys/kernel/hostname").map_err(system_error)?;
+            Ok(name.trim().to_owned())
+        })
+        .await
+    }
+
+    async fn capabilities(&self) -> Result<String> {
+        let mut guests = Vec::new();
+        for (_, path) in self.emulators().iter() {
+            match self.capabilities.get(path).await {
+                Ok(capabilities) => {
+                    let kvm = capabilities.kvm.is_some()
+                        && self
+                            .capabilities
+                            .kvm(path)
+                            .await
+                            .is_ok_and(|usable| usable.is_usable());
+                    guests.push((capabilities, kvm));
+                }
+                Err(error) => tracing::warn!(%error, "an emulator cannot be used, ignoring"),
+            }
+        }
+        blocking(move || Ok(host_xml::capabilities(&guests))).await
+    }
+
+    async fn domain_capabilities(
+        &self,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virt_type: Option<&str>,
+    ) -> Result<String> {
+        let (path, capabilities) = self.emulator(emulator.map(PathBuf::from), arch).await?;
+        let kvm = match virt_type {
+            Some("kvm") => true,
+            Some("qemu") => false,
+            Some(other) => {
+                return Err(Error::invalid_argument(format!(
+                    "'{other}' is no virttype of QEMU"
+                )));
+            }
+            None => {
+                capabilities.kvm.is_some()
+                    && self
+                        .capabilities
+                        .kvm(&path)
+                        .await
+                        .is_ok_and(|usable| usable.is_usable())
+            }
+        };
+        let accelerated = capabilities.accelerated(kvm).ok_or_else(|| {
+            Error::invalid_argument(format!("'{}' has no such accelerator", path.display()))
+        })?;
+        let machine = match machine {
+            Some(name) => accelerated.machine(name),
+            None => accelerated.default_machine(),
+        };
+        let machine =
+            machine.ok_or_else(|| Error::invalid_argument("this emulator has no such machine"))?;
+        Ok(host_xml::domain_capabilities(
+            &path,
+            &capabilities,
+            accelerated,
+            machine,
+            kvm,
+        ))
+    }
+
+    async fn max_vcpus(&self, _: Option<&str>) -> Result<u32> {
+        let (_, capabilities) = self.emulator(None, None).await?;
+        let machine = capabilities
+            .best()
+            .and_then(|accelerated| accelerated.default_machine());
+        Ok(machine.map_or(1, |machine| machine.max_cpus))
+    }
+
+    async fn free_memory(&self) -> Result<u64> {
+        blocking(|| {
+            let text = std::fs::read_to_string("/proc/meminfo").map_err(system_error)?;
+            let line = text.lines().find_map(|line| line.strip_prefix("MemFree:"));
+            let kib =
+                line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+            kib.map(|kib| kib * 1024)
+                .ok_or_else(|| Error::internal("the kernel tells no free memory"))
+        })
+        .await
+    }
+
+    async fn cpu_model_names(&self, arch: &str) -> Result<Vec<String>> {
+        let (_, capabilities) = self.emulator(None, Some(arch)).await?;
+        let models = capabilities
+            .best()
+            .map(|accelerated| accelerated.cpu_models.as_slice())
+            .unwrap_or_default();
+        Ok(models.iter().map(|model| model.name.clone()).collect())
+    }
+}
+
+fn system_error(error: std::io::Error) -> Error {
+    Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error)
+}
+
+/// Processor time of a process, nanoseconds.
+pub(crate) fn cpu_time(pid: i32) -> u64 {
+    const TICK: u64 = 1_000_000_000 / 100;
+    process::stat(pid).map_or(0, |stat| (stat.utime + stat.stime) * TICK)
+}
+
+/// Resident memory of a process, KiB.
+pub(crate) fn resident(pid: i32) -> u64 {
+    process::stat(pid).map_or(0, |stat| stat.rss_pages * 4)
+}

@@ -1,0 +1,290 @@
+//! What is on disk: definitions and autostart links for ever, status files for as long as a guest runs.
+//!
+//! Definitions are XML as libvirt keeps it, one file per domain, readable and editable by an administrator. A status file
+//! is a versioned form of our own; it says everything that a new daemon needs to find the guest again or to clean up after it. Files are
+//! replaced whole and reach the disk before anybody is told.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use virtbus_api::domain::{DomainState, PausedReason, RunningReason, ShutdownReason};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_util::file::{self, FileError};
+use virtbus_util::process::ProcessId;
+
+use crate::config::Dirs;
+use crate::definition;
+
+/// The form of status files that is written. A file of another form is of another release.
+const STATUS_VERSION: u32 = 1;
+
+/// No definition is longer; what is longer was not written by us. Bytes.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// The state of a running guest as it is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedState {
+    state: i32,
+    reason: i32,
+}
+
+/// All that a new daemon needs to know of a running guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    version: u32,
+    /// The domain.
+    pub(crate) uuid: Uuid,
+    /// Its name.
+    pub(crate) name: String,
+    /// The number of the run.
+    pub(crate) id: u32,
+    state: SavedState,
+    /// QEMU's process; none while it is being started.
+    pub(crate) pid: Option<i32>,
+    /// When that process started, clock ticks since boot.
+    pub(crate) start_time: Option<u64>,
+    /// The boot of the host that it runs in.
+    pub(crate) boot_id: String,
+    /// The emulator.
+    pub(crate) emulator: PathBuf,
+    /// The folder of its sockets.
+    pub(crate) dir: PathBuf,
+    /// Its scope or control group.
+    pub(crate) place: Option<String>,
+    /// Whether the guest's next power-off is to be a reboot.
+    pub(crate) reboot_wanted: bool,
+    /// What was done on the host for this run, to be undone after it.
+    #[serde(default)]
+    pub(crate) prepared: crate::prepare::Prepared,
+    /// The definition as it runs, with its secrets.
+    pub(crate) definition: String,
+}
+
+impl Status {
+    /// The status of a guest that is about to be started.
+    pub(crate) fn starting(
+        uuid: Uuid,
+        name: &str,
+        id: u32,
+        emulator: &Path,
+        dir: PathBuf,
+        definition: &Definition,
+    ) -> Self {
+        Self {
+            version: STATUS_VERSION,
+            uuid,
+            name: name.to_owned(),
+            id,
+            state: SavedState::of(DomainState::Paused(PausedReason::StartingUp)),
+            pid: None,
+            start_time: None,
+            boot_id: virtbus_util::process::boot_id().unwrap_or_default(),
+            emulator: emulator.to_owned(),
+            dir,
+            place: None,
+            reboot_wanted: false,
+            prepared: crate::prepare::Prepared::default(),
+            definition: definition::format_status(definition),
+        }
+    }
+
+    /// The state.
+    pub(crate) fn state(&self) -> DomainState {
+        self.state.to_state()
+    }
+
+    pub(crate) fn set_state(&mut self, state: DomainState) {
+        self.state = SavedState::of(state);
+    }
+
+    /// QEMU's process, if it got one.
+    pub(crate) fn process(&self) -> Option<ProcessId> {
+        Some(ProcessId {
+            pid: self.pid?,
+            start_time: self.start_time?,
+        })
+    }
+}
+
+impl SavedState {
+    fn of(state: DomainState) -> Self {
+        let (state, reason) = state.numbers();
+        Self { state, reason }
+    }
+
+    fn to_state(self) -> DomainState {
+        let running = || {
+            RunningReason::ALL
+                .iter()
+                .find(|reason| **reason as i32 == self.reason)
+        };
+        let paused = || {
+            PausedReason::ALL
+                .iter()
+                .find(|reason| **reason as i32 == self.reason)
+        };
+        match self.state {
+            1 => DomainState::Running(running().copied().unwrap_or(RunningReason::Unknown)),
+            4 => DomainState::Shutdown(ShutdownReason::User),
+            6 => DomainState::Crashed {
+                panicked: self.reason == 1,
+            },
+            7 => DomainState::PmSuspended,
+            _ => DomainState::Paused(paused().copied().unwrap_or(PausedReason::Unknown)),
+        }
+    }
+}
+
+/// A definition found on disk.
+pub(crate) struct Stored {
+    pub(crate) definition: Definition,
+    pub(crate) autostart: bool,
+}
+
+/// The driver's files.
+#[derive(Debug)]
+pub(crate) struct Store {
+    dirs: Dirs,
+}
+
+impl Store {
+    pub(crate) const fn new(dirs: Dirs) -> Self {
+        Self { dirs }
+    }
+
+    fn config_path(&self, name: &str) -> PathBuf {
+        self.dirs.config.join(format!("{name}.xml"))
+    }
+
+    fn autostart_path(&self, name: &str) -> PathBuf {
+        self.dirs.autostart().join(format!("{name}.xml"))
+    }
+
+    fn status_path(&self, uuid: Uuid) -> PathBuf {
+        self.dirs.run.join(format!("{uuid}.json"))
+    }
+
+    /// Writes a definition down.
+    pub(crate) fn write_config(&self, definition: &Definition) -> Result<()> {
+        let name = definition::name(definition);
+        file::ensure_dir(&self.dirs.config, 0o700, None).map_err(failed)?;
+        let xml = definition::format_config(definition);
+        file::write_atomic(&self.config_path(name), xml.as_bytes(), 0o600).map_err(failed)
+    }
+
+    /// Removes a definition and its autostart link.
+    pub(crate) fn remove_config(&self, name: &str) -> Result<()> {
+        file::remove(&self.autostart_path(name)).map_err(failed)?;
+        file::remove(&self.config_path(name)).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Makes or removes the autostart link.
+    pub(crate) fn write_autostart(&self, name: &str, autostart: bool) -> Result<()> {
+        let link = self.autostart_path(name);
+        if autostart {
+            file::ensure_dir(&self.dirs.autostart(), 0o700, None).map_err(failed)?;
+            file::link(&self.config_path(name), &link).map_err(failed)
+        } else {
+            file::remove(&link).map(drop).map_err(failed)
+        }
+    }
+
+    /// Every definition on disk. One that cannot be read is left where it is, and told of.
+    pub(crate) fn read_configs(&self) -> Vec<Stored> {
+        let Ok(names) = file::list_dir(&self.dirs.config, ".xml") else {
+            return Vec::new();
+        };
+        let mut stored = Vec::with_capacity(names.len());
+        for file_name in names {
+            let path = self.dirs.config.join(&file_name);
+            match read_definition(&path) {
+                Ok(definition) => {
+                    let name = definition::name(&definition);
+                    if Path::new(&file_name) != Path::new(&format!("{name}.xml")) {
+                        tracing::warn!(path = %path.display(), name, "a definition stands in another's file, ignoring");
+                        continue;
+                    }
+                    let link = self.autostart_path(name);
+                    let autostart = file::is_link_to(&link, &path).unwrap_or(false);
+                    stored.push(Stored {
+                        definition,
+                        autostart,
+                    });
+                }
+                Err(error) => {
+                    tracing::error!(path = %path.display(), error, "a definition cannot be read, ignoring");
+                }
+            }
+        }
+        stored
+    }
+
+    /// Writes a status file.
+    pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
+        let text = serde_json::to_vec(status)
+            .map_err(|error| Error::internal(format!("cannot write a status: {error}")))?;
+        file::ensure_dir(&self.dirs.run, 0o755, None).map_err(failed)?;
+        file::write_atomic(&self.status_path(status.uuid), &text, 0o600).map_err(failed)
+    }
+
+    /// Removes the status file of a guest that has ended.
+    pub(crate) fn remove_status(&self, uuid: Uuid) {
+        if let Err(error) = file::remove(&self.status_path(uuid)) {
+            tracing::warn!(%uuid, %error, "a status file cannot be removed, ignoring");
+        }
+    }
+
+    /// Every status file, with its definition. One that cannot be read is told of and left for a person to look at.
+    pub(crate) fn read_statuses(&self) -> Vec<(Status, Arc<Definition>)> {
+        let Ok(names) = file::list_dir(&self.dirs.run, ".json") else {
+            return Vec::new();
+        };
+        let mut statuses = Vec::with_capacity(names.len());
+        for name in names {
+            let path = self.dirs.run.join(&name);
+            match read_status(&path) {
+                Ok(status) => statuses.push(status),
+                Err(error) => {
+                    tracing::error!(path = %path.display(), error, "a status file cannot be read, ignoring")
+                }
+            }
+        }
+        statuses
+    }
+
+    /// Removes what a daemon left that was killed while it wrote.
+    pub(crate) fn sweep(&self) {
+        for dir in [&self.dirs.config, &self.dirs.run] {
+            if let Err(error) = file::sweep_temporary(dir) {
+                tracing::debug!(%error, "cannot look for left-over files");
+            }
+        }
+    }
+}
+
+fn read_definition(path: &Path) -> std::result::Result<Definition, String> {
+    let bytes = file::read_limited(path, LARGEST_FILE).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
+    definition::parse_stored(&text).map_err(|error| error.to_string())
+}
+
+fn read_status(path: &Path) -> std::result::Result<(Status, Arc<Definition>), String> {
+    let bytes = file::read_limited(path, LARGEST_FILE).map_err(|error| error.to_string())?;
+    let status: Status = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    if status.version != STATUS_VERSION {
+        return Err(format!(
+            "it has the form {}, not {STATUS_VERSION}",
+            status.version
+        ));
+    }
+    let definition =
+        definition::parse_stored(&status.definition).map_err(|error| error.to_string())?;
+    Ok((status, Arc::new(definition)))
+}
+
+fn failed(error: FileError) -> Error {
+    Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error)
+}

@@ -1,0 +1,137 @@
+//! What is done on the host before QEMU is started, and undone after it has ended.
+//!
+//! Each thing is noted in the guest's status before or as it is done, so that a daemon which finds the status of a guest that
+//! is gone can undo all of it. Undoing goes on whatever fails.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use virtbus_api::security::{Resource, Security};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_util::file::{self, Owner};
+use virtbus_util::process::ProcessId;
+
+use crate::config::Config;
+use crate::core::{Core, blocking};
+use crate::persist::Status;
+
+/// A process that serves a guest beside QEMU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Helper {
+    pub(crate) pid: i32,
+    pub(crate) start_time: u64,
+}
+
+/// What was done on the host for a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Prepared {
+    /// The security driver's record.
+    #[serde(default)]
+    pub(crate) confined: Option<String>,
+    /// Tap devices that are to be removed.
+    #[serde(default)]
+    pub(crate) taps: Vec<String>,
+    /// Processes beside QEMU that are to be ended.
+    #[serde(default)]
+    pub(crate) helpers: Vec<Helper>,
+    /// Ports that graphics listen on, reserved for the run.
+    #[serde(default)]
+    pub(crate) ports: Vec<u16>,
+}
+
+/// Prepares hosts for guests.
+pub(crate) struct Preparer {
+    owner: Option<Owner>,
+    security: Arc<dyn Security>,
+    pub(crate) ports: crate::ports::Ports,
+}
+
+impl Preparer {
+    pub(crate) fn new(config: &Config, security: Arc<dyn Security>) -> Self {
+        let owner = config.user.as_ref().map(|user| Owner {
+            uid: user.uid,
+            gid: user.gid,
+        });
+        Self {
+            owner,
+            security,
+            ports: crate::ports::Ports::new(config.graphics_ports),
+        }
+    }
+
+    /// Makes the folder of a run's sockets, the guest's own.
+    pub(crate) fn make_dir(&self, dir: &PathBuf) -> Result<()> {
+        if let Some(parent) = dir.parent() {
+            file::ensure_dir(parent, 0o755, None).map_err(failed)?;
+        }
+        file::ensure_dir(dir, 0o750, self.owner).map_err(failed)
+    }
+
+    /// Finds out what has to be changed so that the guest can have its files.
+    pub(crate) async fn prepare_files(
+        &self,
+        guest: Uuid,
+        resources: Vec<Resource>,
+    ) -> Result<String> {
+        let security = Arc::clone(&self.security);
+        blocking(move || security.prepare(guest, &resources)).await
+    }
+
+    /// Lets the guest have its files. What [`Preparer::prepare_files`] said must be on disk.
+    pub(crate) async fn give_files(&self, record: String) -> Result<()> {
+        let security = Arc::clone(&self.security);
+        blocking(move || security.apply(&record)).await
+    }
+
+    /// Undoes all that `status` tells of.
+    pub(crate) async fn undo(&self, core: &Arc<Core>, status: &Status) {
+        for helper in &status.prepared.helpers {
+            end_helper(*helper);
+        }
+        if let Some(place) = &status.place {
+            core.placement.release(place).await;
+        }
+        for tap in &status.prepared.taps {
+            crate::tap::remove(tap).await;
+        }
+        self.ports.release(&status.prepared.ports);
+        let security = Arc::clone(&self.security);
+        let (confined, dir) = (status.prepared.confined.clone(), status.dir.clone());
+        let done = blocking(move || {
+            if let Some(record) = confined {
+                security.restore(&record);
+            }
+            remove_dir(&dir).map_err(|error| {
+                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
+            })
+        });
+        if let Err(error) = done.await {
+            tracing::warn!(domain = status.name, %error, "the folder of a guest cannot be removed, ignoring");
+        }
+    }
+}
+
+/// Removes the folder of a run and what is in it. Its files are sockets and the like, made by us and QEMU.
+fn remove_dir(dir: &PathBuf) -> io::Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn end_helper(helper: Helper) {
+    let id = ProcessId {
+        pid: helper.pid,
+        start_time: helper.start_time,
+    };
+    if let Ok(Some(process)) = id.open() {
+        // Helpers hold no data that is not written; most end by themselves when QEMU does.
+        let _ = process.signal(rustix::process::Signal::TERM);
+    }
+}
+
+pub(crate) fn failed(error: file::FileError) -> Error {
+    Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error)
+}

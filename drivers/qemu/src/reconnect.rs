@@ -1,0 +1,245 @@
+//! What a new daemon does first: reads the definitions, finds the guests of the last daemon again, and clears away what is left
+//! of those that are gone.
+//!
+//! A guest is known as soon as its status file is read; its monitor is reached in the background by the task that watches
+//! it, so one guest that does not answer holds up nobody.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustix::process::Signal;
+use virtbus_api::domain::{
+    DomainCreateFlags, DomainEvent, Lifecycle, ShutoffReason, StoppedDetail,
+};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_util::file;
+use virtbus_util::process::{self, Pidfd};
+
+use crate::core::Core;
+use crate::domain::{Domain, Live, Run};
+use crate::job::Job;
+use crate::persist::Status;
+use crate::stop::Ending;
+use crate::watch::{self, Process};
+use crate::{definition, start};
+
+/// The file that says in which boot of the host domains have been autostarted.
+const AUTOSTARTED: &str = "autostarted";
+
+/// Reads definitions into the table, and gives the status files. Blocks.
+pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
+    for dir in [
+        &core.config.dirs.config,
+        &core.config.dirs.run,
+        &core.config.dirs.log,
+        &core.config.dirs.state,
+    ] {
+        file::ensure_dir(dir, 0o755, None).map_err(crate::prepare::failed)?;
+    }
+    core.store.sweep();
+    for stored in core.store.read_configs() {
+        let name = definition::name(&stored.definition).to_owned();
+        let claim = definition::uuid(&stored.definition).and_then(|uuid| {
+            core.table.claim(uuid, &name, || {
+                Domain::new(uuid, &name, ShutoffReason::Unknown)
+            })
+        });
+        match claim {
+            Ok(claim) => insert(core, claim.domain(), |inner| {
+                inner.config = Some(Arc::new(stored.definition));
+                inner.autostart = stored.autostart;
+            }),
+            Err(error) => {
+                tracing::error!(domain = name, %error, "a definition cannot be taken in, ignoring")
+            }
+        }
+    }
+    Ok(core.store.read_statuses())
+}
+
+fn insert(core: &Core, domain: &Domain, change: impl FnOnce(&mut crate::domain::Inner)) {
+    let done: std::result::Result<(), std::convert::Infallible> =
+        domain.change(&core.hub, |inner| {
+            change(inner);
+            Ok(((), Vec::new()))
+        });
+    done.unwrap_or_else(|never| match never {});
+}
+
+/// Takes in the guests of the last daemon.
+pub(crate) async fn resume(core: &Arc<Core>, statuses: Vec<(Status, Arc<Definition>)>) {
+    let boot = process::boot_id().unwrap_or_default();
+    for (status, definition) in statuses {
+        let name = status.name.clone();
+        if let Err(error) = resume_one(core, status, definition, &boot).await {
+            tracing::error!(domain = name, %error, "a guest cannot be taken in, ignoring");
+        }
+    }
+}
+
+async fn resume_one(
+    core: &Arc<Core>,
+    status: Status,
+    definition: Arc<Definition>,
+    boot: &str,
+) -> Result<()> {
+    core.table.id_in_use(status.id);
+    let (uuid, name) = (status.uuid, status.name.clone());
+    let claim = core.table.claim(uuid, &name, || {
+        Domain::new(uuid, &name, ShutoffReason::Unknown)
+    })?;
+    let domain = claim.domain();
+    let found = if status.boot_id == boot {
+        find(&status)?
+    } else {
+        None
+    };
+    match found {
+        Some(process) if status.pid.is_some() => {
+            tracing::info!(
+                domain = name,
+                pid = process.pid(),
+                "a guest of an earlier daemon runs"
+            );
+            core.preparer.ports.reserve(&status.prepared.ports);
+            take_in(core, domain, status, definition, process);
+        }
+        other => {
+            if let Some(process) = other {
+                // Started by a daemon that ended before it knew the process: nobody was told of this guest yet.
+                tracing::warn!(
+                    domain = name,
+                    pid = process.pid(),
+                    "ending a guest whose start was interrupted"
+                );
+                let _ = process.signal(Signal::KILL);
+                let _ = tokio::time::timeout(core.config.timeouts.kill, process.exited()).await;
+            } else {
+                tracing::warn!(domain = name, "a guest ended while no daemon ran");
+            }
+            let started = status.pid.is_some();
+            core.preparer.undo(core, &status).await;
+            let reason = if started {
+                ShutoffReason::Crashed
+            } else {
+                ShutoffReason::Failed
+            };
+            let events = if started && domain.snapshot().is_shown() {
+                vec![DomainEvent::Lifecycle(Lifecycle::Stopped(
+                    StoppedDetail::Failed,
+                ))]
+            } else {
+                Vec::new()
+            };
+            crate::stop::off(core, domain, reason, events);
+        }
+    }
+    Ok(())
+}
+
+/// QEMU's process, by what was written down of it; or by its folder, if nothing was written down yet.
+fn find(status: &Status) -> Result<Option<Pidfd>> {
+    if let Some(id) = status.process() {
+        let process = id
+            .open()
+            .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
+        return Ok(process.filter(|process| !process.has_exited().unwrap_or(false)));
+    }
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Ok(None);
+    };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    for pid in pids {
+        if names_dir(pid, &status.dir)
+            && process::executable(pid).is_ok_and(|path| path == status.emulator)
+        {
+            return Ok(Pidfd::open(pid).ok());
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a process was given a file of this folder as an argument.
+fn names_dir(pid: i32, dir: &Path) -> bool {
+    let Some(dir) = dir.to_str() else {
+        return false;
+    };
+    process::cmdline(pid).is_ok_and(|arguments| {
+        arguments
+            .iter()
+            .any(|argument| argument.to_string_lossy().contains(&format!("{dir}/")))
+    })
+}
+
+/// Makes a found guest the domain's, and watches it.
+fn take_in(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    status: Status,
+    definition: Arc<Definition>,
+    process: Pidfd,
+) {
+    let process = Arc::new(process);
+    let epoch = core.next_epoch();
+    let (handle, requests) = watch::Handle::new();
+    let live = Live {
+        epoch,
+        status,
+        definition,
+        process: Arc::clone(&process),
+        monitor: None,
+        ending: Ending::None,
+        watcher: handle,
+    };
+    insert(core, domain, |inner| inner.run = Run::Live(Box::new(live)));
+    core.watched.fetch_add(1, Ordering::Relaxed);
+    let (core, domain) = (Arc::clone(core), Arc::clone(domain));
+    tokio::spawn(watch::watch(
+        core,
+        domain,
+        epoch,
+        Process::Found(process),
+        None,
+        requests,
+    ));
+}
+
+/// Starts what is to be started with the host, unless that was done since it booted.
+pub(crate) async fn autostart(core: Arc<Core>) {
+    let boot = process::boot_id().unwrap_or_default();
+    let marker = core.config.dirs.run.join(AUTOSTARTED);
+    let done = file::read_limited(&marker, 1024).is_ok_and(|bytes| bytes == boot.as_bytes());
+    if done {
+        return;
+    }
+    if let Err(error) = file::write_atomic(&marker, boot.as_bytes(), 0o600) {
+        tracing::error!(%error, "domains are not autostarted, since that could not be noted");
+        return;
+    }
+    let domains = core
+        .table
+        .all()
+        .into_iter()
+        .filter(|domain| domain.snapshot().view.autostart);
+    for domain in domains {
+        let Some(config) = domain.snapshot().config.clone() else {
+            continue;
+        };
+        if domain.snapshot().live.is_some() {
+            continue;
+        }
+        let (core, job_domain) = (Arc::clone(&core), Arc::clone(&domain));
+        let limit = core.config.timeouts.job;
+        let work =
+            async move { start::start(core, job_domain, config, DomainCreateFlags::empty()).await };
+        if let Err(error) = domain
+            .jobs
+            .run(&domain.name(), Job::Modify, "DomainCreate", limit, work)
+            .await
+        {
+            tracing::error!(domain = %domain.name(), %error, "a domain cannot be autostarted");
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! Starting a guest, from its definition to released CPUs.
+//!
+//! Each step either notes in the status file what it is about to do or leaves nothing behind, so that a daemon killed at any point
+//! leaves what its successor can undo. What fails unwinds everything, and the domain is *shut off* again.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustix::process::Signal;
+use tokio::net::UnixStream;
+use virtbus_api::domain::{
+    DomainCreateFlags, DomainEvent, DomainState, Lifecycle, PausedReason, RunningReason,
+    ShutoffReason, StartedDetail, SuspendedDetail,
+};
+use virtbus_api::placement::Guest;
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::YesNo;
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf::domain::devices::interface::{InterfaceSource, InterfaceTarget};
+use virtbus_conf::domain::devices::tpm::{TpmBackend, TpmVersion};
+use virtbus_util::cmd::{Child, Cmd};
+use virtbus_util::process::Pidfd;
+use virtbus_util::socket::{self, ListenOptions};
+
+use crate::capabilities::Capabilities;
+use crate::command;
+use crate::core::{Core, blocking};
+use crate::domain::{Domain, Live, Run, Starting};
+use crate::monitor::commands::system::Cont;
+use crate::monitor::{Events, Monitor};
+use crate::persist::Status;
+use crate::stop::Ending;
+use crate::tap::{self, Tap};
+use crate::watch::{self, MONITOR_SOCKET, Process};
+use crate::{definition, guest_log, stop, tpm};
+
+/// Starts the guest. To be run as a job of `domain`.
+///
+/// # Errors
+/// `OperationInvalid` if it runs already; `OperationAborted` if somebody destroyed it meanwhile; what the definition, the host and
+/// QEMU have against it.
+pub(crate) async fn start(
+    core: Arc<Core>,
+    domain: Arc<Domain>,
+    config: Arc<Definition>,
+    flags: DomainCreateFlags,
+) -> Result<()> {
+    let emulator = core.capabilities_of(&config).await?;
+    let starting = begin(&domain)?;
+    core.watched.fetch_add(1, Ordering::Relaxed);
+    let mut attempt = Attempt {
+        core: Arc::clone(&core),
+        domain: Arc::clone(&domain),
+        status: None,
+        child: None,
+    };
+    let up = tokio::select! {
+        biased;
+        () = starting.cancelled() => Err(Error::new(
+            ErrorCode::OperationAborted,
+            ErrorDomain::Qemu,
+            format!("domain '{}' was destroyed while it was being started", domain.name()),
+        )),
+        up = attempt.bring_up(&config, &emulator, flags) => up,
+    };
+    match up {
+        Ok(up) => {
+            attempt.publish(up, flags);
+            Ok(())
+        }
+        Err(error) => {
+            attempt.unwind().await;
+            core.watched.fetch_sub(1, Ordering::Relaxed);
+            Err(error)
+        }
+    }
+}
+
+/// Takes the domain from *off* to *starting*.
+fn begin(domain: &Domain) -> Result<Arc<Starting>> {
+    let mut inner = domain.lock();
+    let name = Arc::clone(&inner.name);
+    match &inner.run {
+        Run::Off(_) => {
+            let starting = Arc::new(Starting::default());
+            inner.run = Run::Starting(Arc::clone(&starting));
+            Ok(starting)
+        }
+        Run::Starting(_) | Run::Live(_) => Err(Error::operation_invalid(format!(
+            "domain '{name}' is running already"
+        ))),
+    }
+}
+
+/// A guest whose monitor is up.
+struct Up {
+    monitor: Monitor,
+    events: Events,
+    definition: Arc<Definition>,
+    process: Arc<Pidfd>,
+    status: Status,
+}
+
+/// A start under way, and what has to be undone if it fails.
+struct Attempt {
+    core: Arc<Core>,
+    domain: Arc<Domain>,
+    status: Option<Status>,
+    child: Option<Child>,
+}
+
+impl Attempt {
+    async fn bring_up(
+        &mut self,
+        config: &Arc<Definition>,
+        emulator: &(PathBuf, Arc<Capabilities>),
+        flags: DomainCreateFlags,
+    ) -> Result<Up> {
+        let core = Arc::clone(&self.core);
+        let (binary, capabilities) = emulator;
+        let name = self.domain.name();
+        let id = core.table.next_id();
+        let dir = core.config.dirs.guest(id, &name);
+
+        let mut live = Definition::clone(config);
+        let mut status = Status::starting(self.domain.uuid, &name, id, binary, dir.clone(), &live);
+        core.store.write_status(&status)?;
+        self.status = Some(status.clone());
+        core.preparer.make_dir(&dir)?;
+        let made = definition::make_live(&mut live, &core, &mut status.prepared, &dir);
+        self.status = Some(status.clone());
+        made?;
+        self.make_taps(&mut live, &mut status).await?;
+        self.start_tpm(&live, &mut status).await?;
+
+        let mut cmd = self.command(binary, &dir)?;
+        let listener = socket::listen(&dir.join(MONITOR_SOCKET), ListenOptions::default())
+            .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
+        let monitor_fd = cmd.pass_fd(listener);
+        let host = command::Host {
+            dir: &dir,
+            monitor_fd,
+            seccomp: core.config.seccomp,
+        };
+        let resources = command::fill(&mut cmd, &live, capabilities, &host)?;
+        let record = core
+            .preparer
+            .prepare_files(self.domain.uuid, resources)
+            .await?;
+        status.prepared.confined = Some(record.clone());
+        status.definition = definition::format_status(&live);
+        core.store.write_status(&status)?;
+        self.status = Some(status.clone());
+        core.preparer.give_files(record).await?;
+
+        let (log, log_start) = self.open_log(&mut cmd).await?;
+        let child = cmd
+            .spawn()
+            .map_err(|error| Error::chain(ErrorCode::InternalError, ErrorDomain::Qemu, &error))?;
+        let leader = child.pid();
+        let (handle, identity) = (child.pidfd(), child.process_id());
+        self.child = Some(child);
+        let handle = handle
+            .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
+        let identity = identity
+            .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
+        status.pid = Some(identity.pid);
+        status.start_time = Some(identity.start_time);
+        core.store.write_status(&status)?;
+        self.status = Some(status.clone());
+
+        let guest = Guest {
+            driver: "qemu",
+            id,
+            name: &name,
+            uuid: self.domain.uuid,
+            leader: u32::try_from(leader).unwrap_or_default(),
+        };
+        let (reached, placed) = tokio::join!(
+            self.reach_monitor(&dir, log, log_start),
+            core.placement.place(&guest)
+        );
+        let (monitor, events) = reached?;
+        match placed {
+            Ok(place) => status.place = place,
+            Err(error) => {
+                tracing::warn!(domain = %name, %error, "a guest gets no scope of its own, ignoring")
+            }
+        }
+        command::after_start(&monitor, &mut live)
+            .await
+            .map_err(|error| crate::core::monitor_failed(&self.domain, &error))?;
+        if !flags.contains(DomainCreateFlags::PAUSED) {
+            monitor
+                .execute(&Cont {})
+                .await
+                .map_err(|error| crate::core::monitor_failed(&self.domain, &error))?;
+        }
+        status.definition = definition::format_status(&live);
+        self.status = Some(status.clone());
+        Ok(Up {
+            monitor,
+            events,
+            definition: Arc::new(live),
+            process: Arc::new(handle),
+            status,
+        })
+    }
+
+    /// Makes the tap devices of the guest's interfaces. Each is noted before it is made.
+    async fn make_taps(&mut self, live: &mut Definition, status: &mut Status) -> Result<()> {
+        let core = Arc::clone(&self.core);
+        let owner = core.config.user.as_ref().map(|user| user.uid);
+        for interface in &mut live.devices.interface {
+            let bridge = match &interface.source {
+                InterfaceSource::Bridge(source) => {
+                    Some(source.bridge.clone().ok_or_else(|| {
+                        Error::new(
+                            ErrorCode::XmlError,
+                            ErrorDomain::Domain,
+                            "an interface of type 'bridge' names no bridge",
+                        )
+                    })?)
+                }
+                InterfaceSource::Ethernet(_) => None,
+                _ => continue,
+            };
+            let target = interface
+                .options
+                .target
+                .get_or_insert_with(InterfaceTarget::default);
+            if target.managed == Some(YesNo::No) {
+                continue;
+            }
+            let name = target.dev.get_or_insert_with(tap::free_name).clone();
+            if tap::exists(&name) {
+                let message = format!("there is a network device '{name}' already");
+                return Err(Error::new(
+                    ErrorCode::OperationFailed,
+                    ErrorDomain::Qemu,
+                    message,
+                ));
+            }
+            status.prepared.taps.push(name.clone());
+            core.store.write_status(status)?;
+            self.status = Some(status.clone());
+            let wanted = Tap {
+                name: &name,
+                owner,
+                bridge: bridge.as_deref(),
+                guest_mac: interface.mac.as_ref().map(|mac| mac.address.0),
+                mtu: interface.tail.mtu,
+            };
+            tap::create(&wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the TPM emulator, if the guest has one.
+    async fn start_tpm(&mut self, live: &Definition, status: &mut Status) -> Result<()> {
+        for tpm in &live.devices.tpm {
+            if let TpmBackend::Emulator(emulator) = &tpm.backend {
+                let version2 = emulator.version != Some(TpmVersion::V1_2);
+                let helper =
+                    tpm::start(&self.core, self.domain.uuid, version2, &status.dir).await?;
+                status.prepared.helpers.push(helper);
+                self.core.store.write_status(status)?;
+                self.status = Some(status.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The program with everything that is not in the definition.
+    fn command(&self, binary: &PathBuf, dir: &PathBuf) -> Result<Cmd> {
+        let mut cmd = Cmd::new(binary);
+        cmd.new_session().umask(0o022).current_dir("/");
+        for name in ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] {
+            cmd.env(name, dir);
+        }
+        cmd.env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
+        if let Some(user) = &self.core.config.user {
+            cmd.user(user.uid, user.gid, &user.groups);
+        }
+        Ok(cmd)
+    }
+
+    /// Opens the guest's log, writes the command to it, and lets QEMU write there.
+    async fn open_log(&self, cmd: &mut Cmd) -> Result<(File, u64)> {
+        let path = self.core.config.dirs.guest_log(&self.domain.name());
+        let text = format!(
+            "{} virtbusd: starting\n{}\n",
+            guest_log::now(),
+            cmd.display()
+        );
+        let (log, start) = blocking(move || {
+            let open = || -> std::io::Result<(File, u64)> {
+                use std::io::Write;
+                if let Some(parent) = path.parent() {
+                    std::fs::create_dir_all(parent)?;
+                }
+                let mut log = guest_log::open(&path)?;
+                log.write_all(text.as_bytes())?;
+                let start = log.metadata()?.len();
+                Ok((log, start))
+            };
+            open().map_err(|error| {
+                Error::new(
+                    ErrorCode::SystemError,
+                    ErrorDomain::Qemu,
+                    format!("cannot write '{}': {error}", path.display()),
+                )
+            })
+        })
+        .await?;
+        let duplicate = |log: &File| {
+            log.try_clone().map_err(|error| {
+                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
+            })
+        };
+        cmd.stdout(duplicate(&log)?);
+        cmd.stderr(duplicate(&log)?);
+        Ok((log, start))
+    }
+
+    /// Connects to the monitor, or says why QEMU ended instead.
+    async fn reach_monitor(
+        &mut self,
+        dir: &PathBuf,
+        mut log: File,
+        log_start: u64,
+    ) -> Result<(Monitor, Events)> {
+        let path = dir.join(MONITOR_SOCKET);
+        let limits = watch::limits(&self.core);
+        let open = async {
+            // The socket listens since before QEMU was started, so there is nothing to wait for but QEMU.
+            let stream = UnixStream::connect(&path).await.map_err(|error| {
+                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
+            })?;
+            Monitor::open(stream, limits)
+                .await
+                .map_err(|error| crate::core::monitor_failed(&self.domain, &error))
+        };
+        let child = self
+            .child
+            .as_mut()
+            .ok_or_else(|| Error::internal("QEMU was not started"))?;
+        let failure = |status: String, log: &mut File| {
+            let said = guest_log::since(log, log_start);
+            let said = if said.is_empty() {
+                String::new()
+            } else {
+                format!(": {said}")
+            };
+            Error::new(
+                ErrorCode::InternalError,
+                ErrorDomain::Qemu,
+                format!("QEMU ended while it started ({status}){said}"),
+            )
+        };
+        tokio::select! {
+            biased;
+            status = child.wait() => {
+                let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                Err(failure(status, &mut log))
+            }
+            opened = open => match opened {
+                Ok(opened) => Ok(opened),
+                // A connection that breaks off belongs to a QEMU that is about to end; its message says more.
+                Err(error) => match tokio::time::timeout(std::time::Duration::from_secs(1), child.wait()).await {
+                    Ok(Ok(status)) => Err(failure(status.to_string(), &mut log)),
+                    _ => Err(error),
+                },
+            },
+        }
+    }
+
+    /// Makes the guest the domain's, and tells.
+    fn publish(mut self, up: Up, flags: DomainCreateFlags) {
+        let child = self.child.take().expect("a guest that is up has a process");
+        let mut status = up.status;
+        let paused = flags.contains(DomainCreateFlags::PAUSED);
+        let state = if paused {
+            DomainState::Paused(PausedReason::User)
+        } else {
+            DomainState::Running(RunningReason::Booted)
+        };
+        status.set_state(state);
+        if let Err(error) = self.core.store.write_status(&status) {
+            // What was written before is enough to find the guest again.
+            tracing::error!(domain = status.name, %error, "a status file cannot be written, ignoring");
+        }
+        let (handle, requests) = watch::Handle::new();
+        let epoch = self.core.next_epoch();
+        let mut events = vec![DomainEvent::Lifecycle(Lifecycle::Started(
+            StartedDetail::Booted,
+        ))];
+        if paused {
+            events.push(DomainEvent::Lifecycle(Lifecycle::Suspended(
+                SuspendedDetail::Paused,
+            )));
+        }
+        let live = Live {
+            epoch,
+            status,
+            definition: up.definition,
+            process: up.process,
+            monitor: Some(up.monitor),
+            ending: Ending::None,
+            watcher: handle,
+        };
+        let done: std::result::Result<(), std::convert::Infallible> =
+            self.domain.change(&self.core.hub, |inner| {
+                inner.run = Run::Live(Box::new(live));
+                Ok(((), events))
+            });
+        done.unwrap_or_else(|never| match never {});
+        let (core, domain) = (Arc::clone(&self.core), Arc::clone(&self.domain));
+        tokio::spawn(watch::watch(
+            core,
+            domain,
+            epoch,
+            Process::Child(child),
+            Some(up.events),
+            requests,
+        ));
+    }
+
+    /// Undoes all that was done.
+    async fn unwind(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.signal(Signal::KILL);
+            if tokio::time::timeout(self.core.config.timeouts.kill, child.wait())
+                .await
+                .is_err()
+            {
+                tracing::error!(domain = %self.domain.name(), "the kernel does not let go of QEMU");
+            }
+        }
+        if let Some(status) = self.status.take() {
+            guest_log::append(
+                &self.core.config.dirs.guest_log(&status.name),
+                "the start failed",
+            );
+            self.core.preparer.undo(&self.core, &status).await;
+        }
+        stop::off(&self.core, &self.domain, ShutoffReason::Failed, Vec::new());
+    }
+}

@@ -1,0 +1,235 @@
+//! Ending a guest: by its own power-off, by force, or because it crashed; and cleaning up after it, whatever ended it.
+
+use std::sync::Arc;
+
+use rustix::process::Signal;
+use virtbus_api::domain::{
+    DomainDestroyFlags, DomainEvent, DomainState, Lifecycle, ShutoffReason, StoppedDetail,
+};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_util::cmd::ExitStatus;
+use virtbus_util::process::{self, Pidfd, ProcessState};
+
+use crate::core::Core;
+use crate::domain::{Domain, Run};
+use crate::watch;
+
+/// Why a run was ended from here; decides what its end is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Ending {
+    /// Nobody ended it.
+    #[default]
+    None,
+    /// Somebody destroyed it.
+    Destroyed,
+    /// Its start failed.
+    Failed,
+}
+
+/// Ends the domain. Takes no job's turn, so that a stuck guest can always be ended.
+pub(crate) async fn destroy(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    flags: DomainDestroyFlags,
+) -> Result<()> {
+    let mut ended = domain.ended.subscribe();
+    let seen = *ended.borrow_and_update();
+    enum What {
+        Start(Arc<crate::domain::Starting>),
+        Guest(Arc<Pidfd>, u64, bool),
+    }
+    let what = {
+        let mut inner = domain.lock();
+        let name = Arc::clone(&inner.name);
+        match &mut inner.run {
+            Run::Off(_) => {
+                return Err(Error::operation_invalid(format!(
+                    "domain '{name}' is not running"
+                )));
+            }
+            Run::Starting(starting) => What::Start(Arc::clone(starting)),
+            Run::Live(live) => {
+                live.ending = Ending::Destroyed;
+                let hung = live
+                    .monitor
+                    .as_ref()
+                    .is_none_or(|monitor| !monitor.is_responsive());
+                What::Guest(Arc::clone(&live.process), live.epoch, hung)
+            }
+        }
+    };
+    match what {
+        What::Start(starting) => starting.cancel(),
+        What::Guest(process, epoch, hung) => {
+            let graceful = flags.contains(DomainDestroyFlags::GRACEFUL);
+            end_process(core, domain, &process, hung, graceful).await?;
+            tracing::debug!(domain = %domain.name(), epoch, "destroyed");
+        }
+    }
+    // The watcher cleans up and publishes; its turn comes as soon as the process has ended.
+    let limit = core.config.timeouts.kill;
+    let waited = tokio::time::timeout(limit, ended.wait_for(|count| *count > seen)).await;
+    if waited.is_err() {
+        return Err(cannot_end(domain));
+    }
+    if flags.contains(DomainDestroyFlags::REMOVE_LOGS) {
+        let path = core.config.dirs.guest_log(&domain.name());
+        virtbus_util::file::remove(&path)
+            .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
+    }
+    Ok(())
+}
+
+/// Ends the process of a run that nobody asked to end.
+pub(crate) async fn kill(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) {
+    let process = match &domain.lock().run {
+        Run::Live(live) if live.epoch == epoch => Arc::clone(&live.process),
+        Run::Live(_) | Run::Off(_) | Run::Starting(_) => return,
+    };
+    if let Err(error) = end_process(core, domain, &process, true, false).await {
+        tracing::error!(domain = %domain.name(), %error, "a guest cannot be ended");
+    }
+}
+
+/// Sends the signals. QEMU writes out what it holds upon SIGTERM; one that is stopped or does not answer its monitor
+/// would not, and is killed at once.
+async fn end_process(
+    core: &Core,
+    domain: &Domain,
+    process: &Pidfd,
+    hung: bool,
+    graceful: bool,
+) -> Result<()> {
+    let stopped = process::stat(process.pid())
+        .is_ok_and(|stat| matches!(stat.state, ProcessState::Stopped | ProcessState::Traced));
+    if graceful || !(hung || stopped) {
+        signal(domain, process, Signal::TERM)?;
+        if tokio::time::timeout(core.config.timeouts.quit, process.exited())
+            .await
+            .is_ok()
+        {
+            return Ok(());
+        }
+        if graceful {
+            return Err(Error::new(
+                ErrorCode::ResourceBusy,
+                ErrorDomain::Qemu,
+                format!(
+                    "QEMU of domain '{}' goes on although it was asked to end",
+                    domain.name()
+                ),
+            ));
+        }
+    }
+    signal(domain, process, Signal::KILL)?;
+    match tokio::time::timeout(core.config.timeouts.kill, process.exited()).await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(cannot_end(domain)),
+    }
+}
+
+fn signal(domain: &Domain, process: &Pidfd, signal: Signal) -> Result<()> {
+    match process.signal(signal) {
+        Ok(()) | Err(process::ProcessError::Gone(_)) => Ok(()),
+        Err(error) => Err(Error::chain(
+            ErrorCode::SystemError,
+            ErrorDomain::Qemu,
+            &error,
+        )),
+    }
+    .map_err(|error: Error| Error {
+        message: format!("domain '{}': {}", domain.name(), error.message),
+        ..error
+    })
+}
+
+fn cannot_end(domain: &Domain) -> Error {
+    Error::new(
+        ErrorCode::ResourceBusy,
+        ErrorDomain::Qemu,
+        format!(
+            "the kernel does not let go of QEMU of domain '{}'",
+            domain.name()
+        ),
+    )
+}
+
+/// The process has ended: cleans up, and publishes that the domain is off.
+pub(crate) async fn finish(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    epoch: u64,
+    status: Option<ExitStatus>,
+    shutdown_seen: bool,
+) {
+    if !watch::is_current(domain, epoch) {
+        return;
+    }
+    let (saved, ending) = {
+        let mut inner = domain.lock();
+        match inner.live_mut(epoch) {
+            Ok(live) => {
+                live.monitor = None;
+                (live.status.clone(), live.ending)
+            }
+            Err(_) => return,
+        }
+    };
+    let crashed = matches!(saved.state(), DomainState::Crashed { .. });
+    let (reason, detail) = match (ending, shutdown_seen) {
+        (Ending::Destroyed, _) => (ShutoffReason::Destroyed, StoppedDetail::Destroyed),
+        (Ending::Failed, _) => (ShutoffReason::Failed, StoppedDetail::Failed),
+        (Ending::None, _) if crashed => (ShutoffReason::Crashed, StoppedDetail::Crashed),
+        (Ending::None, true) => (ShutoffReason::Shutdown, StoppedDetail::Shutdown),
+        (Ending::None, false) => (ShutoffReason::Crashed, StoppedDetail::Failed),
+    };
+    if ending == Ending::None && !shutdown_seen {
+        tracing::warn!(domain = saved.name, ?status, "QEMU ended without a word");
+    }
+    log_end(core, &saved.name, status, reason);
+    core.preparer.undo(core, &saved).await;
+    let event = DomainEvent::Lifecycle(Lifecycle::Stopped(detail));
+    off(core, domain, reason, vec![event]);
+}
+
+/// Publishes that the domain is off. What was prepared for it must have been undone.
+pub(crate) fn off(
+    core: &Core,
+    domain: &Arc<Domain>,
+    reason: ShutoffReason,
+    events: Vec<DomainEvent>,
+) {
+    core.store.remove_status(domain.uuid);
+    let done: std::result::Result<(), std::convert::Infallible> =
+        domain.change(&core.hub, |inner| {
+            inner.run = Run::Off(reason);
+            inner.updated = false;
+            Ok(((), events))
+        });
+    done.unwrap_or_else(|never| match never {});
+    domain.ended.send_modify(|count| *count += 1);
+    core.table.give_back(domain);
+}
+
+/// Marks the end in the guest's log.
+fn log_end(core: &Core, name: &str, status: Option<ExitStatus>, reason: ShutoffReason) {
+    let how = status.map_or_else(String::new, |status| format!(", {status}"));
+    crate::guest_log::append(
+        &core.config.dirs.guest_log(name),
+        &format!("ended: {reason:?}{how}"),
+    );
+}
+
+/// Notes whether the guest's next power-off is to be a reboot. It is on disk before the guest can hear of it.
+pub(crate) fn reboot_wanted(core: &Core, domain: &Domain, epoch: u64, wanted: bool) {
+    let mut inner = domain.lock();
+    let name = Arc::clone(&inner.name);
+    if let Ok(live) = inner.live_mut(epoch)
+        && live.status.reboot_wanted != wanted
+    {
+        live.status.reboot_wanted = wanted;
+        if let Err(error) = core.store.write_status(&live.status) {
+            tracing::error!(domain = %name, %error, "a status file cannot be written, ignoring");
+        }
+    }
+}

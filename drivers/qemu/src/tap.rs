@@ -1,0 +1,108 @@
+//! Tap devices, by which a guest's interface is on the host's side.
+//!
+//! They are made by iproute2's `ip`, owned by the user that guests run as, so that QEMU can open them without any privilege.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_util::cmd::Cmd;
+
+/// Where `ip` may be.
+const IP: [&str; 4] = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"];
+
+/// A change of a device takes milliseconds.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How the host's end is attached.
+#[derive(Debug, Clone)]
+pub(crate) struct Tap<'a> {
+    /// The device's name.
+    pub(crate) name: &'a str,
+    /// The user that may open it.
+    pub(crate) owner: Option<u32>,
+    /// The bridge that it is made a port of.
+    pub(crate) bridge: Option<&'a str>,
+    /// The guest's address; the host's end gets one of its own that a bridge never takes for its own.
+    pub(crate) guest_mac: Option<[u8; 6]>,
+    /// The largest frame, bytes.
+    pub(crate) mtu: Option<u32>,
+}
+
+/// Whether a network device of this name is there.
+pub(crate) fn exists(name: &str) -> bool {
+    Path::new("/sys/class/net").join(name).exists()
+}
+
+/// A name that no device has yet.
+pub(crate) fn free_name() -> String {
+    let mut number = 0;
+    loop {
+        let name = format!("vnet{number}");
+        if !exists(&name) {
+            return name;
+        }
+        number += 1;
+    }
+}
+
+/// Makes the device, attaches it, and brings it up.
+///
+/// # Errors
+/// If it cannot be made, with what `ip` says; whatever was made is to be removed by the caller.
+pub(crate) async fn create(tap: &Tap<'_>) -> Result<()> {
+    let mut add = vec!["tuntap", "add", "dev", tap.name, "mode", "tap"];
+    let owner = tap.owner.map(|uid| uid.to_string());
+    if let Some(owner) = &owner {
+        add.extend(["user", owner]);
+    }
+    ip(&add).await?;
+    let mut set = vec!["link", "set", "dev", tap.name];
+    let address = tap.guest_mac.map(|mac| {
+        // libvirt's choice: the guest's address with the highest first byte.
+        let [_, b, c, d, e, f] = mac;
+        format!("fe:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    });
+    if let Some(address) = &address {
+        set.extend(["address", address]);
+    }
+    let mtu = tap.mtu.map(|mtu| mtu.to_string());
+    if let Some(mtu) = &mtu {
+        set.extend(["mtu", mtu]);
+    }
+    if let Some(bridge) = tap.bridge {
+        set.extend(["master", bridge]);
+    }
+    set.push("up");
+    ip(&set).await
+}
+
+/// Removes a device, if it is still there.
+pub(crate) async fn remove(name: &str) {
+    if !exists(name) {
+        return;
+    }
+    if let Err(error) = ip(&["link", "delete", "dev", name]).await {
+        tracing::warn!(device = name, %error, "a tap device cannot be removed, ignoring");
+    }
+}
+
+async fn ip(arguments: &[&str]) -> Result<()> {
+    let program: PathBuf = IP
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| path.exists())
+        .ok_or_else(|| {
+            Error::new(
+                ErrorCode::SystemError,
+                ErrorDomain::Qemu,
+                "the program 'ip' (iproute2) is missing",
+            )
+        })?;
+    let mut cmd = Cmd::new(program);
+    cmd.args(arguments);
+    cmd.run(DEADLINE)
+        .await
+        .map(drop)
+        .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))
+}

@@ -1,0 +1,123 @@
+//! What QEMU's events mean in the public API's terms, where that needs nothing but the event.
+
+use virtbus_api::domain::{
+    DomainEvent, GraphicsAddress, GraphicsIdentity, GraphicsPhase, IoErrorAction, WatchdogAction,
+};
+use virtbus_conf::domain::Domain as Definition;
+
+use crate::definition;
+use crate::monitor::event::{self, Event};
+
+/// The alias of the guest agent's channel begins so.
+const AGENT_CHANNEL: &str = "channel";
+
+/// Events that only have to be told.
+pub(crate) fn plain(event: &Event) -> Option<DomainEvent> {
+    match event {
+        Event::DeviceDeleted(gone) => Some(DomainEvent::DeviceRemoved {
+            device: gone.device.clone()?,
+        }),
+        Event::DeviceUnplugGuestError(gone) => Some(DomainEvent::DeviceRemovalFailed {
+            device: gone.device.clone()?,
+        }),
+        Event::DeviceTrayMoved(moved) => Some(DomainEvent::TrayChange {
+            device: alias(&moved.id),
+            open: moved.tray_open,
+        }),
+        Event::BalloonChange(change) => Some(DomainEvent::BalloonChange {
+            actual: change.actual / 1024,
+        }),
+        Event::VserportChange(change) if change.id.starts_with(AGENT_CHANNEL) => {
+            Some(DomainEvent::AgentLifecycle {
+                connected: change.open,
+                reason: 2,
+            })
+        }
+        Event::Graphics {
+            phase, connection, ..
+        } => Some(graphics(*phase, connection)),
+        _ => None,
+    }
+}
+
+/// A device's alias from its id or its QOM path.
+fn alias(id: &str) -> String {
+    id.rsplit('/')
+        .find(|element| *element != "virtio-backend")
+        .unwrap_or(id)
+        .to_owned()
+}
+
+fn graphics(phase: event::GraphicsPhase, connection: &event::Graphics) -> DomainEvent {
+    let address = |address: &event::GraphicsAddress| GraphicsAddress {
+        family: match address.family.as_str() {
+            "ipv6" => 1,
+            "unix" => 2,
+            _ => 0,
+        },
+        node: address.host.clone(),
+        service: address.service.clone(),
+    };
+    let identity = |kind: &str, name: &Option<String>| {
+        name.as_ref().map(|name| GraphicsIdentity {
+            kind: kind.to_owned(),
+            name: name.clone(),
+        })
+    };
+    DomainEvent::Graphics {
+        phase: match phase {
+            event::GraphicsPhase::Connect => GraphicsPhase::Connect,
+            event::GraphicsPhase::Initialize => GraphicsPhase::Initialize,
+            event::GraphicsPhase::Disconnect => GraphicsPhase::Disconnect,
+        },
+        remote: address(&connection.client),
+        local: address(&connection.server),
+        auth_scheme: connection.server.auth.clone().unwrap_or_default(),
+        identities: [
+            identity("x509dname", &connection.client.x509_dname),
+            identity("saslUsername", &connection.client.sasl_username),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    }
+}
+
+/// A watchdog that fired.
+pub(crate) fn watchdog(watchdog: &event::Watchdog) -> DomainEvent {
+    use event::WatchdogAction as Qemu;
+    let action = match watchdog.action {
+        Qemu::Reset => WatchdogAction::Reset,
+        Qemu::Shutdown => WatchdogAction::Shutdown,
+        Qemu::Poweroff => WatchdogAction::PowerOff,
+        Qemu::Pause => WatchdogAction::Pause,
+        Qemu::Debug => WatchdogAction::Debug,
+        Qemu::InjectNmi => WatchdogAction::InjectNmi,
+        Qemu::None | Qemu::Other(_) => WatchdogAction::None,
+    };
+    DomainEvent::Watchdog { action }
+}
+
+/// An I/O error of a disk.
+pub(crate) fn io_error(error: &event::BlockIoError, live: Option<&Definition>) -> DomainEvent {
+    let device = match (&error.qom_path, error.device.as_str()) {
+        (Some(path), "") => alias(path),
+        (_, device) => device.to_owned(),
+    };
+    let source =
+        live.and_then(|live| definition::disk_source(live, &device, error.node_name.as_deref()));
+    DomainEvent::IoError {
+        source: source.unwrap_or_default(),
+        device,
+        action: match error.action {
+            event::ErrorAction::Report => IoErrorAction::Report,
+            event::ErrorAction::Stop => IoErrorAction::Pause,
+            event::ErrorAction::Ignore | event::ErrorAction::Other(_) => IoErrorAction::None,
+        },
+        reason: if error.nospace {
+            "enospc".to_owned()
+        } else {
+            String::new()
+        },
+    }
+}

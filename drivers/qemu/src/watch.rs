@@ -1,0 +1,576 @@
+//! The task that watches one running guest: its events, its monitor's connection, and the end of its process.
+//!
+//! All that a guest does of its own accord is handled here, in order; and whatever ends the process, it is here that the
+//! domain becomes *shut off*. Nothing in the loop waits for the guest: what needs the monitor runs in tasks that end with this
+//! one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use virtbus_api::domain::{
+    CrashedDetail, DomainEvent, DomainState, Lifecycle, PausedReason, PmSuspendedDetail,
+    ResumedDetail, RunningReason, ShutdownDetail, ShutdownReason, StartedDetail, SuspendedDetail,
+};
+use virtbus_util::cmd::{Child, ExitStatus};
+use virtbus_util::process::Pidfd;
+
+use crate::core::Core;
+use crate::definition::{self, OnLifecycle};
+use crate::domain::{Domain, Run};
+use crate::monitor::commands::system::{Cont, QueryStatus, Quit, RunState, SystemReset};
+use crate::monitor::event::{self, Event};
+use crate::monitor::{Events, Limits, Monitor, Notification};
+use crate::{stop, translate};
+
+/// How long what QEMU said last may take to arrive after it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Between attempts to reach a monitor that went away although its process runs.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// What a job asks of the watcher.
+pub(crate) enum Request {
+    /// Answer once all events that have arrived are handled.
+    Barrier(oneshot::Sender<()>),
+}
+
+/// Reaches the watcher of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle(mpsc::UnboundedSender<Request>);
+
+impl Handle {
+    /// A handle and what the watcher takes from it.
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Request>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    /// Waits until the events that had arrived when this was called have been handled. Whoever sent a command and has its
+    /// answer calls this, and can then tell what the events made of the state.
+    pub(crate) async fn settled(&self) {
+        let (sender, receiver) = oneshot::channel();
+        if self.0.send(Request::Barrier(sender)).is_ok() {
+            // An error means that the guest has ended, which settles everything.
+            let _ = receiver.await;
+        }
+    }
+}
+
+/// QEMU's process, ours or found again.
+pub(crate) enum Process {
+    /// Started by this daemon, so its status can be collected.
+    Child(Child),
+    /// Started by an earlier one.
+    Found(Arc<Pidfd>),
+}
+
+impl Process {
+    /// Waits for the end; says how it ended, as far as that can be known.
+    async fn ended(&mut self) -> Option<ExitStatus> {
+        let ended = match self {
+            Self::Child(child) => child
+                .wait()
+                .await
+                .map(Some)
+                .map_err(|error| error.to_string()),
+            Self::Found(pidfd) => pidfd
+                .exited()
+                .await
+                .map(|()| None)
+                .map_err(|error| error.to_string()),
+        };
+        match ended {
+            Ok(status) => status,
+            Err(error) => {
+                tracing::error!(error, "a guest's process cannot be watched");
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+/// What the watcher knows beyond the domain's own state.
+struct Watcher {
+    core: Arc<Core>,
+    domain: Arc<Domain>,
+    epoch: u64,
+    /// Whether QEMU told that it shuts down, without which its end is a crash.
+    shutdown_seen: bool,
+    /// A reboot by way of a power-off is under way, and is hidden.
+    rebooting: bool,
+    /// Why the CPUs are about to stop, told by an event before `STOP`.
+    stop_reason: Option<(PausedReason, SuspendedDetail)>,
+    tasks: JoinSet<()>,
+}
+
+/// Watches a guest until its process has ended, and then ends the run. To be spawned.
+pub(crate) async fn watch(
+    core: Arc<Core>,
+    domain: Arc<Domain>,
+    epoch: u64,
+    mut process: Process,
+    mut events: Option<Events>,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+) {
+    let mut watcher = Watcher {
+        core: Arc::clone(&core),
+        domain: Arc::clone(&domain),
+        epoch,
+        shutdown_seen: false,
+        rebooting: false,
+        stop_reason: None,
+        tasks: JoinSet::new(),
+    };
+    let mut retry = tokio::time::interval(RETRY);
+    retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (reached_sender, mut reached) = mpsc::channel::<(Monitor, Events)>(1);
+    let mut reaching = false;
+    loop {
+        tokio::select! {
+            // Events first: what they say is older than what is asked for.
+            biased;
+            notification = next(&mut events) => match notification {
+                Some(Notification::Event { event, .. }) => watcher.handle(event),
+                Some(Notification::Closed { reason }) => {
+                    events = None;
+                    watcher.monitor_lost(&reason.to_string());
+                }
+                None => events = None,
+            },
+            status = process.ended() => {
+                watcher.last_words(&mut events).await;
+                let shutdown_seen = watcher.shutdown_seen;
+                watcher.tasks.shutdown().await;
+                stop::finish(&core, &domain, epoch, status, shutdown_seen).await;
+                core.watched.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+            Some((monitor, found)) = reached.recv() => {
+                reaching = false;
+                watcher.monitor_found(monitor);
+                events = Some(found);
+            }
+            _ = retry.tick(), if events.is_none() => {
+                // One attempt at a time; its own deadline ends it.
+                if !reaching || watcher.tasks.is_empty() {
+                    reaching = true;
+                    watcher.reach(reached_sender.clone());
+                }
+            }
+            Some(request) = requests.recv() => match request {
+                Request::Barrier(answer) => drop(answer.send(())),
+            },
+            Some(_) = watcher.tasks.join_next(), if !watcher.tasks.is_empty() => {}
+        }
+    }
+}
+
+async fn next(events: &mut Option<Events>) -> Option<Notification> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Watcher {
+    /// Takes what QEMU said before it ended.
+    async fn last_words(&mut self, events: &mut Option<Events>) {
+        let Some(events) = events else { return };
+        let deadline = tokio::time::Instant::now() + LAST_WORDS;
+        while let Ok(Some(Notification::Event { event, .. })) =
+            tokio::time::timeout_at(deadline, events.recv()).await
+        {
+            self.handle(event);
+        }
+    }
+
+    fn lifecycle(&self, state: DomainState, event: Lifecycle) {
+        self.core.set_state(
+            &self.domain,
+            self.epoch,
+            state,
+            vec![DomainEvent::Lifecycle(event)],
+        );
+    }
+
+    fn tell(&self, event: DomainEvent) {
+        self.core.tell(&self.domain, vec![event]);
+    }
+
+    fn handle(&mut self, event: Event) {
+        tracing::debug!(domain = %self.domain.name(), ?event, "the guest");
+        match event {
+            Event::Shutdown(shutdown) => self.shutdown(&shutdown),
+            Event::Reset(reset) => self.reset(&reset),
+            Event::Stop => self.stopped(),
+            Event::Resume => self.resumed(),
+            Event::Suspend => {
+                let events = vec![
+                    DomainEvent::Lifecycle(Lifecycle::PmSuspended(PmSuspendedDetail::Memory)),
+                    DomainEvent::PmSuspend,
+                ];
+                self.core
+                    .set_state(&self.domain, self.epoch, DomainState::PmSuspended, events);
+            }
+            Event::Wakeup => {
+                let events = vec![
+                    DomainEvent::Lifecycle(Lifecycle::Started(StartedDetail::Wakeup)),
+                    DomainEvent::PmWakeup,
+                ];
+                let state = DomainState::Running(RunningReason::Wakeup);
+                self.core.transition(&self.domain, self.epoch, |live| {
+                    (live.status.state() == DomainState::PmSuspended).then_some((state, events))
+                });
+            }
+            Event::SuspendDisk => self.tell(DomainEvent::PmSuspendDisk),
+            Event::RtcChange(change) => self.tell(DomainEvent::RtcChange {
+                offset: change.offset,
+            }),
+            Event::Watchdog(watchdog) => {
+                if watchdog.action == event::WatchdogAction::Pause {
+                    self.stop_reason = Some((PausedReason::Watchdog, SuspendedDetail::Watchdog));
+                }
+                self.tell(translate::watchdog(&watchdog));
+            }
+            Event::BlockIoError(error) => {
+                if error.action == event::ErrorAction::Stop {
+                    self.stop_reason = Some((PausedReason::IoError, SuspendedDetail::IoError));
+                }
+                let snapshot = self.domain.snapshot();
+                self.tell(translate::io_error(&error, snapshot.live.as_deref()));
+            }
+            Event::GuestPanicked(panic) => self.panicked(&panic),
+            Event::GuestCrashloaded(_) => {
+                self.tell(DomainEvent::Lifecycle(Lifecycle::Crashed(
+                    CrashedDetail::CrashLoaded,
+                )));
+            }
+            other => {
+                if let Some(event) = translate::plain(&other) {
+                    self.tell(event);
+                }
+            }
+        }
+    }
+
+    /// QEMU has powered the machine off, and waits (it runs with `-no-shutdown`).
+    fn shutdown(&mut self, shutdown: &event::Shutdown) {
+        self.shutdown_seen = true;
+        let asked_for_reboot = self
+            .domain
+            .lock()
+            .live_mut(self.epoch)
+            .is_ok_and(|live| live.status.reboot_wanted);
+        let on_poweroff = self
+            .domain
+            .snapshot()
+            .live
+            .as_deref()
+            .map_or(OnLifecycle::Destroy, definition::on_poweroff);
+        let by_guest = shutdown.guest || shutdown.reason == event::ShutdownReason::GuestShutdown;
+        let ending = matches!(
+            shutdown.reason,
+            event::ShutdownReason::HostQmpQuit
+                | event::ShutdownReason::HostSignal
+                | event::ShutdownReason::HostUi
+        );
+        if !ending && (asked_for_reboot || on_poweroff == OnLifecycle::Restart) {
+            self.restart();
+            return;
+        }
+        let detail = match (by_guest, ending) {
+            (true, _) => ShutdownDetail::Guest,
+            (false, true) => ShutdownDetail::Host,
+            (false, false) => ShutdownDetail::Finished,
+        };
+        self.lifecycle(
+            DomainState::Shutdown(ShutdownReason::User),
+            Lifecycle::Shutdown(detail),
+        );
+        if !ending && on_poweroff != OnLifecycle::Preserve {
+            self.quit();
+        }
+    }
+
+    /// Turns a power-off into a reboot. The domain is *running* throughout.
+    fn restart(&mut self) {
+        self.rebooting = true;
+        self.shutdown_seen = false;
+        let Ok((monitor, _)) = self.domain.monitor() else {
+            return;
+        };
+        let (core, domain, epoch) = (Arc::clone(&self.core), Arc::clone(&self.domain), self.epoch);
+        self.tasks.spawn(async move {
+            let restarted = async {
+                monitor.execute(&SystemReset {}).await?;
+                monitor.execute(&Cont {}).await.map(drop)
+            };
+            match restarted.await {
+                Ok(()) => stop::reboot_wanted(&core, &domain, epoch, false),
+                Err(error) => {
+                    tracing::warn!(domain = %domain.name(), %error, "a guest cannot be restarted, ending it");
+                    stop::kill(&core, &domain, epoch).await;
+                }
+            }
+        });
+    }
+
+    /// Ends QEMU after the machine has been powered off.
+    fn quit(&mut self) {
+        let monitor = self.domain.monitor().ok().map(|(monitor, _)| monitor);
+        let (core, domain, epoch) = (Arc::clone(&self.core), Arc::clone(&self.domain), self.epoch);
+        self.tasks.spawn(async move {
+            let within = core.config.timeouts.quit;
+            let asked = match monitor {
+                Some(monitor) => monitor.execute_within(&Quit {}, within).await.is_ok(),
+                None => false,
+            };
+            if asked {
+                // The process's end ends this task too.
+                tokio::time::sleep(within).await;
+            }
+            stop::kill(&core, &domain, epoch).await;
+        });
+    }
+
+    fn reset(&mut self, reset: &event::Shutdown) {
+        let silent = matches!(
+            reset.reason,
+            event::ShutdownReason::SubsystemReset | event::ShutdownReason::SnapshotLoad
+        );
+        if !silent {
+            self.tell(DomainEvent::Reboot);
+        }
+    }
+
+    fn stopped(&mut self) {
+        if self.rebooting {
+            return;
+        }
+        let (reason, detail) = self
+            .stop_reason
+            .take()
+            .unwrap_or((PausedReason::User, SuspendedDetail::Paused));
+        self.core.transition(&self.domain, self.epoch, |live| {
+            matches!(live.status.state(), DomainState::Running(_)).then(|| {
+                (
+                    DomainState::Paused(reason),
+                    vec![DomainEvent::Lifecycle(Lifecycle::Suspended(detail))],
+                )
+            })
+        });
+    }
+
+    fn resumed(&mut self) {
+        self.stop_reason = None;
+        if std::mem::take(&mut self.rebooting) {
+            return;
+        }
+        self.core
+            .transition(&self.domain, self.epoch, |live| match live.status.state() {
+                // Released for the first time: the start itself tells of it.
+                DomainState::Paused(PausedReason::StartingUp) => None,
+                DomainState::Paused(_) => Some((
+                    DomainState::Running(RunningReason::Unpaused),
+                    vec![DomainEvent::Lifecycle(Lifecycle::Resumed(
+                        ResumedDetail::Unpaused,
+                    ))],
+                )),
+                _ => None,
+            });
+    }
+
+    fn panicked(&mut self, panic: &event::GuestPanicked) {
+        self.lifecycle(
+            DomainState::Crashed { panicked: true },
+            Lifecycle::Crashed(CrashedDetail::Panicked),
+        );
+        if panic.action == event::PanicAction::Run {
+            return;
+        }
+        let on_crash = self
+            .domain
+            .snapshot()
+            .live
+            .as_deref()
+            .map_or(OnLifecycle::Destroy, definition::on_crash);
+        match on_crash {
+            OnLifecycle::Preserve => {}
+            OnLifecycle::Restart => self.restart_after_crash(),
+            OnLifecycle::Destroy => self.quit(),
+        }
+    }
+
+    fn restart_after_crash(&mut self) {
+        self.restart();
+        let state = DomainState::Running(RunningReason::Crashed);
+        self.core
+            .set_state(&self.domain, self.epoch, state, Vec::new());
+    }
+
+    /// The connection ended; the process may be ending too, or may not.
+    fn monitor_lost(&mut self, reason: &str) {
+        tracing::debug!(domain = %self.domain.name(), reason, "the monitor's connection ended");
+        if let Ok(live) = self.domain.lock().live_mut(self.epoch) {
+            live.monitor = None;
+        }
+    }
+
+    /// Tries to reach the monitor, once.
+    fn reach(&mut self, found: mpsc::Sender<(Monitor, Events)>) {
+        let Ok(path) = self
+            .domain
+            .lock()
+            .live_mut(self.epoch)
+            .map(|live| live.dir().join(MONITOR_SOCKET))
+        else {
+            return;
+        };
+        let limits = limits(&self.core);
+        self.tasks.spawn(async move {
+            let Ok(stream) = UnixStream::connect(&path).await else {
+                return;
+            };
+            if let Ok(reached) = Monitor::open(stream, limits).await {
+                // The receiver lives as long as this task's owner.
+                let _ = found.send(reached).await;
+            }
+        });
+    }
+
+    /// The monitor answers again: takes it, and finds out what was missed.
+    fn monitor_found(&mut self, monitor: Monitor) {
+        tracing::info!(domain = %self.domain.name(), "the monitor answers again");
+        if let Ok(live) = self.domain.lock().live_mut(self.epoch) {
+            live.monitor = Some(monitor.clone());
+        }
+        let (core, domain, epoch) = (Arc::clone(&self.core), Arc::clone(&self.domain), self.epoch);
+        self.tasks
+            .spawn(async move { catch_up(&core, &domain, epoch, &monitor).await });
+    }
+}
+
+/// Compares the recorded state with the guest's, after a time in which events could not be heard.
+pub(crate) async fn catch_up(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    epoch: u64,
+    monitor: &Monitor,
+) {
+    let status = match monitor.execute(&QueryStatus {}).await {
+        Ok(status) => status,
+        Err(error) => {
+            tracing::warn!(domain = %domain.name(), %error, "a guest that was found again does not tell its state");
+            return;
+        }
+    };
+    let lifecycle = |event| vec![DomainEvent::Lifecycle(event)];
+    let reboot_wanted = domain
+        .lock()
+        .live_mut(epoch)
+        .is_ok_and(|live| live.status.reboot_wanted);
+    match status.status {
+        // A reboot that the last daemon had begun: the machine is reset, its CPUs are not released yet.
+        RunState::PreLaunch if reboot_wanted => missed_shutdown(core, domain, epoch, monitor).await,
+        RunState::Shutdown => missed_shutdown(core, domain, epoch, monitor).await,
+        RunState::Suspended => core.set_state(
+            domain,
+            epoch,
+            DomainState::PmSuspended,
+            lifecycle(Lifecycle::PmSuspended(PmSuspendedDetail::Memory)),
+        ),
+        RunState::GuestPanicked => {
+            let state = DomainState::Crashed { panicked: true };
+            core.set_state(
+                domain,
+                epoch,
+                state,
+                lifecycle(Lifecycle::Crashed(CrashedDetail::Panicked)),
+            );
+        }
+        _ if status.running => core.transition(domain, epoch, |live| {
+            let state = DomainState::Running(RunningReason::Unpaused);
+            let paused = !matches!(live.status.state(), DomainState::Running(_));
+            paused.then(|| {
+                (
+                    state,
+                    lifecycle(Lifecycle::Resumed(ResumedDetail::Unpaused)),
+                )
+            })
+        }),
+        other => core.transition(domain, epoch, |live| {
+            let (reason, detail) = match other {
+                RunState::IoError => (PausedReason::IoError, SuspendedDetail::IoError),
+                RunState::Watchdog => (PausedReason::Watchdog, SuspendedDetail::Watchdog),
+                _ => (PausedReason::Unknown, SuspendedDetail::Paused),
+            };
+            let running = matches!(live.status.state(), DomainState::Running(_));
+            running.then(|| {
+                (
+                    DomainState::Paused(reason),
+                    lifecycle(Lifecycle::Suspended(detail)),
+                )
+            })
+        }),
+    }
+}
+
+/// The guest powered off while nobody listened.
+async fn missed_shutdown(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64, monitor: &Monitor) {
+    let wanted = domain
+        .lock()
+        .live_mut(epoch)
+        .is_ok_and(|live| live.status.reboot_wanted);
+    let on_poweroff = domain
+        .snapshot()
+        .live
+        .as_deref()
+        .map_or(OnLifecycle::Destroy, definition::on_poweroff);
+    if wanted || on_poweroff == OnLifecycle::Restart {
+        let restarted = async {
+            monitor.execute(&SystemReset {}).await?;
+            monitor.execute(&Cont {}).await.map(drop)
+        };
+        if restarted.await.is_ok() {
+            stop::reboot_wanted(core, domain, epoch, false);
+            return;
+        }
+    }
+    let events = vec![DomainEvent::Lifecycle(Lifecycle::Shutdown(
+        ShutdownDetail::Finished,
+    ))];
+    core.set_state(
+        domain,
+        epoch,
+        DomainState::Shutdown(ShutdownReason::User),
+        events,
+    );
+    if on_poweroff != OnLifecycle::Preserve {
+        // The SHUTDOWN event that this causes marks the end as an orderly one.
+        let _ = monitor
+            .execute_within(&Quit {}, core.config.timeouts.quit)
+            .await;
+    }
+}
+
+/// The socket of the monitor in a guest's folder.
+pub(crate) const MONITOR_SOCKET: &str = "monitor.sock";
+
+/// The monitor's bounds by the driver's settings.
+pub(crate) fn limits(core: &Core) -> Limits {
+    let timeouts = core.config.timeouts;
+    Limits {
+        greeting: timeouts.start,
+        command: timeouts.command,
+        ..Limits::default()
+    }
+}
+
+/// Whether a run is the domain's current one.
+pub(crate) fn is_current(domain: &Domain, epoch: u64) -> bool {
+    matches!(&domain.lock().run, Run::Live(live) if live.epoch == epoch)
+}

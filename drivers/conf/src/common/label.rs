@@ -12,19 +12,21 @@ xml_names! {
 }
 
 /// `<seclabel>` of a guest.
+///
+/// Labels that a driver added are not written for older releases.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecLabel {
     /// Who chooses the label.
-    #[xml(attr = "type")]
+    #[xml(attr = "type", when = is_visible)]
     pub kind: Option<SecLabelType>,
     /// The security driver: `selinux`, `apparmor`, `dac`.
-    #[xml(attr)]
+    #[xml(attr, when = is_visible)]
     pub model: Option<String>,
     /// Whether the guest's files are labelled too.
     #[xml(attr, when = has_relabel)]
     pub relabel: Option<YesNo>,
     /// The label of the process.
-    #[xml(text_child)]
+    #[xml(text_child, when = is_visible)]
     pub label: Option<String>,
     /// The label of the files; output only.
     #[xml(text_child, when = has_image_label)]
@@ -51,24 +53,21 @@ impl Content for Implicit {
     fn children(&self, _: &mut Writer) {}
 }
 
-impl SecLabel {
-    /// Whether the label is written at all for these `flags`.
-    pub fn is_visible(&self, flags: Flags) -> bool {
-        let added = self.implicit.0 && matches!(self.model.as_deref(), Some("dac" | "none"));
-        !(added && flags.contains(Flags::MIGRATABLE))
-    }
+fn is_visible(label: &SecLabel, flags: Flags) -> bool {
+    let added = label.implicit.0 && matches!(label.model.as_deref(), Some("dac" | "none"));
+    !(added && flags.contains(Flags::MIGRATABLE))
 }
 
-fn has_relabel(label: &SecLabel, _: Flags) -> bool {
-    label.kind != Some(SecLabelType::None)
+fn has_relabel(label: &SecLabel, flags: Flags) -> bool {
+    label.kind != Some(SecLabelType::None) && is_visible(label, flags)
 }
 
-fn has_image_label(label: &SecLabel, _: Flags) -> bool {
-    label.relabel != Some(YesNo::No)
+fn has_image_label(label: &SecLabel, flags: Flags) -> bool {
+    label.relabel != Some(YesNo::No) && is_visible(label, flags)
 }
 
-fn has_base_label(label: &SecLabel, _: Flags) -> bool {
-    label.kind != Some(SecLabelType::Static)
+fn has_base_label(label: &SecLabel, flags: Flags) -> bool {
+    label.kind != Some(SecLabelType::Static) && is_visible(label, flags)
 }
 
 /// `<seclabel>` of one file or device: an exception from the guest's.

@@ -180,11 +180,11 @@ pub struct Domain {
     #[xml(child, skip_empty)]
     pub perf: Option<Perf>,
     /// Devices.
-    #[xml(child, open)]
-    pub devices: Option<Devices>,
+    #[xml(child, default, open)]
+    pub devices: Devices,
     /// Security labels.
-    #[xml(flat)]
-    pub seclabel: SecLabels,
+    #[xml(child, skip_empty)]
+    pub seclabel: Vec<SecLabel>,
     /// Wrapped keys.
     #[xml(child)]
     pub keywrap: Option<KeyWrap>,
@@ -211,25 +211,6 @@ impl Content for Metadata {
     fn children(&self, w: &mut Writer) {
         if let Some(metadata) = &self.0 {
             w.fragment(metadata);
-        }
-    }
-}
-
-/// `<seclabel>`s of the guest, some of which older releases do not get to see.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SecLabels(pub Vec<SecLabel>);
-
-impl Content for SecLabels {
-    fn parse(node: Node<'_>) -> Result<Self> {
-        node.child_vec("seclabel").map(Self)
-    }
-
-    fn attrs(&self, _: &mut Writer) {}
-
-    fn children(&self, w: &mut Writer) {
-        let flags = w.flags();
-        for label in self.0.iter().filter(|l| l.is_visible(flags)) {
-            w.element("seclabel", label);
         }
     }
 }

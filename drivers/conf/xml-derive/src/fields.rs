@@ -30,6 +30,7 @@ pub(crate) struct XmlField {
     pub(crate) late: bool,
     pub(crate) skip_empty: bool,
     pub(crate) open: bool,
+    pub(crate) default: bool,
     pub(crate) wrap: Option<String>,
     pub(crate) when: Option<Path>,
 }
@@ -42,8 +43,8 @@ impl XmlField {
             .ok_or_else(|| Error::new(field.span(), "fields must have names"))?;
         let own_name = ident.to_string().trim_start_matches("r#").to_owned();
         let mut role = None;
-        let (mut late, mut skip_empty, mut open, mut wrap, mut when) =
-            (false, false, false, None, None);
+        let (mut late, mut skip_empty, mut open, mut default) = (false, false, false, false);
+        let (mut wrap, mut when) = (None, None);
         for attr in field.attrs.iter().filter(|a| a.path().is_ident("xml")) {
             attr.parse_nested_meta(|meta| {
                 let key = meta
@@ -78,6 +79,10 @@ impl XmlField {
                     }
                     "skip_empty" => {
                         skip_empty = true;
+                        return Ok(());
+                    }
+                    "default" => {
+                        default = true;
                         return Ok(());
                     }
                     "open" => {
@@ -117,6 +122,7 @@ impl XmlField {
             late,
             skip_empty,
             open,
+            default,
             wrap,
             when,
         })

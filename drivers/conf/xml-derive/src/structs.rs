@@ -56,6 +56,9 @@ fn parse_field(field: &XmlField) -> TokenStream {
         (Role::Attr(name), Shape::Optional) => quote!(attr_opt(#name)?),
         (Role::Attr(name), _) => quote!(attr_req(#name)?),
         (Role::Child(name), Shape::Optional) => quote!(child_opt(#name)?),
+        (Role::Child(name), Shape::Required) if field.default => {
+            return quote!(#ident: ::virtbus_xml::Content::parse(node.child_or_absent(#name))?);
+        }
         (Role::Child(name), Shape::Required) => quote!(child_req(#name)?),
         (Role::Child(name), Shape::Many) => quote!(child_vec(#name)?),
         (Role::TextChild(name), Shape::Optional) => quote!(text_child_opt(#name)?),

@@ -69,37 +69,38 @@ pub struct InputSource {
 }
 
 /// `<input>`.
+///
+/// Keyboards that every machine has anyway are not written for older releases.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     /// Kind.
-    #[xml(attr = "type")]
+    #[xml(attr = "type", when = is_visible)]
     pub kind: InputType,
     /// What it is attached to.
     #[xml(attr, when = has_bus)]
     pub bus: Option<InputBus>,
     /// Revision of virtio.
-    #[xml(attr)]
+    #[xml(attr, when = is_visible)]
     pub model: Option<VirtioModel>,
     /// Options of virtio.
-    #[xml(child, skip_empty)]
+    #[xml(child, skip_empty, when = is_visible)]
     pub driver: Option<VirtioOptions>,
     /// The host's device.
-    #[xml(child, skip_empty)]
+    #[xml(child, skip_empty, when = is_visible)]
     pub source: Option<InputSource>,
     /// Alias, address.
-    #[xml(flat)]
+    #[xml(flat, when = is_visible)]
     pub info: DeviceInfo,
 }
 
-fn has_bus(input: &Input, _: Flags) -> bool {
-    input.bus != Some(InputBus::None)
+fn is_visible(input: &Input, flags: Flags) -> bool {
+    let implied = input.kind == InputType::Keyboard
+        && matches!(input.bus, Some(InputBus::Ps2 | InputBus::Xen));
+    !(implied && flags.contains(Flags::MIGRATABLE))
 }
 
-impl Input {
-    /// Whether older releases do not know it, since every machine has it anyway.
-    pub(crate) fn is_implied(&self) -> bool {
-        self.kind == InputType::Keyboard && matches!(self.bus, Some(InputBus::Ps2 | InputBus::Xen))
-    }
+fn has_bus(input: &Input, flags: Flags) -> bool {
+    input.bus != Some(InputBus::None) && is_visible(input, flags)
 }
 
 xml_names! {

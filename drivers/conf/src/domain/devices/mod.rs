@@ -5,6 +5,7 @@
 pub mod address;
 pub mod chardev;
 pub mod controller;
+mod device;
 pub mod disk;
 pub mod filesystem;
 pub mod graphics;
@@ -19,7 +20,9 @@ pub mod sound;
 pub mod tpm;
 pub mod video;
 
-use virtbus_xml::{Content, Flags, Node, Result, Writer, Xml};
+use virtbus_xml::Xml;
+
+pub use self::device::{Device, DeviceMut, DeviceRef};
 
 use self::chardev::{Channel, Console, Parallel, Serial};
 use self::controller::Controller;
@@ -74,8 +77,8 @@ pub struct Devices {
     #[xml(child)]
     pub channel: Vec<Channel>,
     /// Input devices.
-    #[xml(flat)]
-    pub input: Inputs,
+    #[xml(child, skip_empty)]
+    pub input: Vec<Input>,
     /// Trusted platform modules.
     #[xml(child)]
     pub tpm: Vec<Tpm>,
@@ -136,23 +139,4 @@ pub struct Devices {
     /// Persistent store.
     #[xml(child)]
     pub pstore: Option<Pstore>,
-}
-
-/// `<input>`s. Keyboards that every machine has are left out for older releases.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inputs(pub Vec<Input>);
-
-impl Content for Inputs {
-    fn parse(node: Node<'_>) -> Result<Self> {
-        node.child_vec("input").map(Self)
-    }
-
-    fn attrs(&self, _: &mut Writer) {}
-
-    fn children(&self, w: &mut Writer) {
-        let migratable = w.flags().contains(Flags::MIGRATABLE);
-        for input in self.0.iter().filter(|i| !(migratable && i.is_implied())) {
-            w.element("input", input);
-        }
-    }
 }

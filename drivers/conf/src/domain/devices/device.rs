@@ -1,0 +1,299 @@
+//! Devices of any kind: one at a time, as clients plug them, or all of them in order.
+
+use virtbus_xml::{Content, Document, ErrorKind, Flags, Node, Result, Writer, XmlError};
+
+use super::Devices;
+use super::chardev::{Channel, Console, Parallel, Serial};
+use super::controller::Controller;
+use super::disk::Disk;
+use super::filesystem::Filesystem;
+use super::graphics::Graphics;
+use super::hostdev::Hostdev;
+use super::info::DeviceInfo;
+use super::interface::Interface;
+use super::memory::{MemoryDevice, Shmem};
+use super::misc::{
+    Crypto, Input, Iommu, Lease, Memballoon, NvramDevice, Panic, Pstore, Rng, Vsock, Watchdog,
+};
+use super::smartcard::{Hub, Redirdev, Smartcard};
+use super::sound::{Audio, Sound};
+use super::tpm::Tpm;
+use super::video::Video;
+use crate::domain::Domain;
+
+/// What devices have in common.
+trait Informed {
+    fn device_info(&self) -> Option<&DeviceInfo>;
+    fn device_info_mut(&mut self) -> Option<&mut DeviceInfo>;
+}
+
+macro_rules! informed {
+    ($($type:ty),+) => {$(
+        impl Informed for $type {
+            fn device_info(&self) -> Option<&DeviceInfo> {
+                Some(&self.info)
+            }
+
+            fn device_info_mut(&mut self) -> Option<&mut DeviceInfo> {
+                Some(&mut self.info)
+            }
+        }
+    )+};
+}
+
+macro_rules! uninformed {
+    ($($type:ty),+) => {$(
+        impl Informed for $type {
+            fn device_info(&self) -> Option<&DeviceInfo> {
+                None
+            }
+
+            fn device_info_mut(&mut self) -> Option<&mut DeviceInfo> {
+                None
+            }
+        }
+    )+};
+}
+
+informed!(
+    Disk,
+    Sound,
+    Hostdev,
+    Filesystem,
+    Controller,
+    Smartcard,
+    Serial,
+    Parallel,
+    Channel,
+    Console,
+    Input,
+    Watchdog,
+    Memballoon,
+    Rng,
+    NvramDevice,
+    Hub,
+    Shmem,
+    MemoryDevice,
+    Tpm,
+    Panic,
+    Redirdev,
+    Iommu,
+    Vsock,
+    Video,
+    Crypto,
+    Pstore
+);
+uninformed!(Lease, Graphics, Audio);
+
+impl Informed for Interface {
+    fn device_info(&self) -> Option<&DeviceInfo> {
+        Some(&self.tail.info)
+    }
+
+    fn device_info_mut(&mut self) -> Option<&mut DeviceInfo> {
+        Some(&mut self.tail.info)
+    }
+}
+
+macro_rules! device_kinds {
+    ($($variant:ident($type:ty) = $name:literal in $field:ident;)+) => {
+        /// One device.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Device {
+            $( #[doc = concat!("`<", $name, ">`")] $variant(Box<$type>), )+
+        }
+
+        /// One device of a guest.
+        #[derive(Debug, Clone, Copy)]
+        pub enum DeviceRef<'a> {
+            $( #[doc = concat!("`<", $name, ">`")] $variant(&'a $type), )+
+        }
+
+        /// One device of a guest, to be changed.
+        #[derive(Debug)]
+        pub enum DeviceMut<'a> {
+            $( #[doc = concat!("`<", $name, ">`")] $variant(&'a mut $type), )+
+        }
+
+        impl Device {
+            fn parse_node(node: Node<'_>) -> Result<Self> {
+                match node.name() {
+                    $( $name => <$type>::parse(node).map(|d| Self::$variant(Box::new(d))), )+
+                    _ => Err(node.error(ErrorKind::Invalid, "there is no such device")),
+                }
+            }
+
+            /// The device, looked at.
+            pub fn as_ref(&self) -> DeviceRef<'_> {
+                match self {
+                    $( Self::$variant(d) => DeviceRef::$variant(d), )+
+                }
+            }
+
+            /// The device, to be changed.
+            pub fn as_mut(&mut self) -> DeviceMut<'_> {
+                match self {
+                    $( Self::$variant(d) => DeviceMut::$variant(d), )+
+                }
+            }
+        }
+
+        impl<'a> DeviceRef<'a> {
+            /// Name of the element.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $( Self::$variant(_) => $name, )+
+                }
+            }
+
+            /// Boot order, alias and address, of kinds that have them.
+            pub fn info(self) -> Option<&'a DeviceInfo> {
+                match self {
+                    $( Self::$variant(d) => d.device_info(), )+
+                }
+            }
+
+            fn content(self) -> &'a dyn Content {
+                match self {
+                    $( Self::$variant(d) => d, )+
+                }
+            }
+        }
+
+        impl DeviceMut<'_> {
+            /// The device, looked at.
+            pub fn as_ref(&self) -> DeviceRef<'_> {
+                match self {
+                    $( Self::$variant(d) => DeviceRef::$variant(d), )+
+                }
+            }
+
+            /// Boot order, alias and address, of kinds that have them.
+            pub fn info_mut(&mut self) -> Option<&mut DeviceInfo> {
+                match self {
+                    $( Self::$variant(d) => d.device_info_mut(), )+
+                }
+            }
+        }
+
+        impl Devices {
+            /// All devices, by kind. The order of kinds is the one in which defaults are filled in.
+            pub fn iter(&self) -> impl Iterator<Item = DeviceRef<'_>> {
+                std::iter::empty()
+                    $( .chain(self.$field.iter().map(DeviceRef::$variant)) )+
+            }
+
+            /// All devices, to be changed.
+            pub fn iter_mut(&mut self) -> impl Iterator<Item = DeviceMut<'_>> {
+                std::iter::empty()
+                    $( .chain(self.$field.iter_mut().map(DeviceMut::$variant)) )+
+            }
+        }
+
+        impl Domain {
+            /// Changes the devices one by one; while one is changed, the guest still has it as it was.
+            ///
+            /// # Errors
+            /// The first error of `change`; devices before that one stay changed.
+            pub fn change_devices<E>(
+                &mut self,
+                mut change: impl FnMut(&Self, DeviceMut<'_>) -> Result<(), E>,
+            ) -> Result<(), E> {
+                $(
+                    for i in 0..self.devices.$field.iter().count() {
+                        let Some(mut device) = self.devices.$field.iter().nth(i).cloned() else { break };
+                        change(self, DeviceMut::$variant(&mut device))?;
+                        if let Some(old) = self.devices.$field.iter_mut().nth(i) {
+                            *old = device;
+                        }
+                    }
+                )+
+                Ok(())
+            }
+        }
+    };
+}
+
+device_kinds! {
+    Disk(Disk) = "disk" in disk;
+    Interface(Interface) = "interface" in interface;
+    Sound(Sound) = "sound" in sound;
+    Hostdev(Hostdev) = "hostdev" in hostdev;
+    Filesystem(Filesystem) = "filesystem" in filesystem;
+    Controller(Controller) = "controller" in controller;
+    Smartcard(Smartcard) = "smartcard" in smartcard;
+    Serial(Serial) = "serial" in serial;
+    Parallel(Parallel) = "parallel" in parallel;
+    Channel(Channel) = "channel" in channel;
+    Console(Console) = "console" in console;
+    Input(Input) = "input" in input;
+    Watchdog(Watchdog) = "watchdog" in watchdog;
+    Memballoon(Memballoon) = "memballoon" in memballoon;
+    Rng(Rng) = "rng" in rng;
+    Nvram(NvramDevice) = "nvram" in nvram;
+    Hub(Hub) = "hub" in hub;
+    Shmem(Shmem) = "shmem" in shmem;
+    Memory(MemoryDevice) = "memory" in memory;
+    Tpm(Tpm) = "tpm" in tpm;
+    Panic(Panic) = "panic" in panic;
+    Redirdev(Redirdev) = "redirdev" in redirdev;
+    Iommu(Iommu) = "iommu" in iommu;
+    Vsock(Vsock) = "vsock" in vsock;
+    Video(Video) = "video" in video;
+    Crypto(Crypto) = "crypto" in crypto;
+    Pstore(Pstore) = "pstore" in pstore;
+    Lease(Lease) = "lease" in lease;
+    Graphics(Graphics) = "graphics" in graphics;
+    Audio(Audio) = "audio" in audio;
+}
+
+impl Device {
+    /// Reads a document whose root is a device. What is not known is ignored.
+    ///
+    /// # Errors
+    /// Malformed XML, an unknown device, values out of range.
+    pub fn parse(xml: &str) -> Result<Self, XmlError> {
+        Self::parse_node(Document::parse(xml)?.root())
+    }
+
+    /// Reads a document whose root is a device. What is not known is an error.
+    ///
+    /// # Errors
+    /// Those of [`Device::parse`], and anything unknown.
+    pub fn parse_strict(xml: &str) -> Result<Self, XmlError> {
+        let doc = Document::parse(xml)?;
+        let device = Self::parse_node(doc.root())?;
+        doc.check_no_leftovers()?;
+        Ok(device)
+    }
+
+    /// Writes the device as a document of its own.
+    pub fn format(&self, flags: Flags) -> String {
+        self.as_ref().format(flags)
+    }
+}
+
+impl DeviceRef<'_> {
+    /// Writes the device as a document of its own.
+    pub fn format(self, flags: Flags) -> String {
+        let mut w = Writer::new(flags);
+        w.element(self.name(), self.content());
+        w.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_known_by_its_root() {
+        let xml = "<disk type='block' device='cdrom'>\n  <target dev='sda' bus='sata'/>\n  <readonly/>\n</disk>\n";
+        let device = Device::parse_strict(xml).unwrap();
+        assert_eq!(device.as_ref().name(), "disk");
+        assert!(device.as_ref().info().is_some_and(DeviceInfo::is_empty));
+        assert_eq!(device.format(Flags::empty()), xml);
+        assert!(Device::parse("<domain/>").is_err());
+        assert!(Device::parse_strict("<hub type='usb' x=''/>").is_err());
+    }
+}

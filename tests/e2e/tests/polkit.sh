@@ -61,8 +61,7 @@ declare -A path
 for name in web mail vault; do
     xml="<domain type='qemu'><name>$name</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type><kernel>/srv/boot/vmlinux</kernel><initrd>/srv/boot/initrd</initrd>
-<cmdline>console=ttyS0 quiet panic=-1 no_timer_check tiny.nodhcp</cmdline></os><features><acpi/></features>
-<devices><serial type='file'><source path='/srv/$name.console'/></serial></devices></domain>"
+<cmdline>quiet panic=-1 no_timer_check tiny.nodhcp</cmdline></os><features><acpi/></features></domain>"
     answer=$(connect root DomainDefineXML s "$xml") || fail "$name: $answer"
     path[$name]=$(sed -n 's/^o "\(.*\)"$/\1/p' <<< "$answer")
 done
@@ -207,7 +206,9 @@ polkit.addRule(function (action, subject) {
     }
 });
 RULE
-until_true 20 "the rule to hold" domain alice "${path[web]}" Create u 0
+let_in() { started=$(domain alice "${path[web]}" Create u 0) && return; ! denied "$started"; }
+until_true 20 "the rule to hold" let_in
+[ -z "$started" ] || fail "alice's guest does not start: $started"
 case $(state "${path[web]}") in '(ii) 1 '*) ;; *) fail "alice's guest does not run: $(state "${path[web]}")";; esac
 refused domain alice "${path[mail]}" Create u 0
 refused domain alice "${path[mail]}" Destroy u 0

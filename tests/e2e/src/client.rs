@@ -58,6 +58,15 @@ impl CallError {
             CallError::NoAnswer(_) | CallError::Connection(_) => "",
         }
     }
+
+    /// Whether libvirt's own code says no: not the bus, not the protocol, not polkit.
+    ///
+    /// libvirt-dbus has one name for all of these; ours may end in the code besides.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let rest = self.name().strip_prefix("org.libvirt.Error");
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
 }
 
 impl From<zbus::Error> for CallError {

@@ -8,6 +8,8 @@
 pub mod common;
 pub mod cpu;
 pub mod domain;
+mod error;
 pub mod storage;
 
+pub use error::{ConfError, ConfErrorKind};
 pub use virtbus_xml::{Bytes, ErrorKind, Flags, Kib, OnOff, XmlError, YesNo};

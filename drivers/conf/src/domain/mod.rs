@@ -7,6 +7,7 @@
 
 pub mod blkiotune;
 pub mod clock;
+mod complete;
 pub mod cputune;
 pub mod devices;
 pub mod features;
@@ -17,8 +18,12 @@ pub mod namespaces;
 pub mod numatune;
 pub mod os;
 pub mod sysinfo;
+mod validate;
 pub mod vcpu;
 
+pub use complete::{
+    CompleteFlags, DomainDefaults, DriverFeatures, Entropy, NoDefaults, Seams, disk_index,
+};
 use virtbus_xml::{
     Content, Document, Flags, Fragment, Node, Result, Writer, Xml, XmlError, xml_names,
 };
@@ -34,7 +39,7 @@ use self::lifecycle::{IdMap, KeyWrap, LifecycleAction, LockFailureAction, Perf, 
 use self::memory::{MaxMemory, MemTune, MemoryBacking, MemorySize};
 use self::namespaces::Namespaces;
 use self::numatune::NumaTune;
-use self::os::{GenId, Os};
+use self::os::{Arch, GenId, Os, OsType};
 use self::sysinfo::Sysinfo;
 use self::vcpu::{DefaultIoThread, IoThreadIds, VcpuCount, Vcpus};
 use crate::common::{SecLabel, Uuid};
@@ -246,6 +251,44 @@ impl Domain {
         w.set_flags(self.effective_flags(flags));
         w.element(name, self);
         w.set_flags(flags);
+    }
+
+    /// Kind of guest, if given.
+    pub fn os_type(&self) -> Option<OsType> {
+        self.os.as_ref()?.machine.kind
+    }
+
+    /// Architecture, if given.
+    pub fn arch(&self) -> Option<Arch> {
+        self.os.as_ref()?.machine.arch
+    }
+
+    /// How many virtual CPUs there can be.
+    pub fn vcpus_max(&self) -> u32 {
+        self.vcpu.as_ref().map_or(1, |v| v.count)
+    }
+
+    /// How many virtual CPUs are on at start.
+    pub fn vcpus(&self) -> u32 {
+        self.vcpu
+            .as_ref()
+            .map_or(1, |v| v.current.unwrap_or(v.count))
+    }
+
+    /// Memory with memory devices, in KiB.
+    pub fn memory_total(&self) -> u64 {
+        self.memory.map_or(0, |m| m.size.0)
+    }
+
+    /// Memory without memory devices, in KiB.
+    pub fn memory_initial(&self) -> u64 {
+        let plugged = self
+            .devices
+            .memory
+            .iter()
+            .map(|m| m.target.size.0)
+            .fold(0, u64::saturating_add);
+        self.memory_total().saturating_sub(plugged)
     }
 
     fn effective_flags(&self, flags: Flags) -> Flags {

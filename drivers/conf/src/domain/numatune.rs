@@ -1,6 +1,6 @@
 //! Where the guest's memory comes from on the host.
 
-use virtbus_xml::{BitSet, Xml, xml_names};
+use virtbus_xml::{BitSet, Flags, Xml, xml_names};
 
 use super::vcpu::Placement;
 
@@ -23,9 +23,13 @@ pub struct NumaMemory {
     /// The host nodes.
     #[xml(attr)]
     pub nodeset: Option<BitSet>,
-    /// Who chooses them.
-    #[xml(attr)]
+    /// Who chooses them; nobody does unless it says so.
+    #[xml(attr, when = placed_automatically)]
     pub placement: Option<Placement>,
+}
+
+fn placed_automatically(memory: &NumaMemory, _: Flags) -> bool {
+    memory.placement == Some(Placement::Auto)
 }
 
 /// `<memnode>`: host nodes of one guest node.

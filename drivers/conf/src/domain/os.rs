@@ -380,6 +380,40 @@ pub struct Os {
     pub smbios: Option<SmbiosMode>,
 }
 
+impl Os {
+    /// A guest of this kind with nothing else chosen.
+    pub fn new(arch: Option<Arch>, kind: OsType) -> Self {
+        Self {
+            firmware: None,
+            machine: OsMachine {
+                arch,
+                machine: None,
+                kind: Some(kind),
+            },
+            firmware_info: None,
+            init: None,
+            initarg: Vec::new(),
+            initenv: Vec::new(),
+            initdir: None,
+            inituser: None,
+            initgroup: None,
+            loader: None,
+            nvram: None,
+            kernel: None,
+            initrd: None,
+            cmdline: None,
+            shim: None,
+            dtb: None,
+            root: None,
+            acpi: None,
+            boot: Vec::new(),
+            bootmenu: None,
+            bios: None,
+            smbios: None,
+        }
+    }
+}
+
 fn not_migratable(_: &Os, flags: Flags) -> bool {
     !flags.contains(Flags::MIGRATABLE)
 }

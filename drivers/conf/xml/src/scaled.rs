@@ -65,6 +65,11 @@ pub fn scale_factor(unit: &str) -> Result<u64, ParseUnitError> {
 }
 
 impl<const UNIT: u64> Scaled<UNIT> {
+    /// A size of `count` units.
+    pub const fn new(count: u64) -> Self {
+        Self(count)
+    }
+
     /// The size as `number` of `unit`s; without a unit, of `default` bytes each.
     ///
     /// # Errors

@@ -161,6 +161,13 @@ macro_rules! device_kinds {
         }
 
         impl DeviceMut<'_> {
+            /// The same reference for a shorter time.
+            pub fn reborrow(&mut self) -> DeviceMut<'_> {
+                match self {
+                    $( Self::$variant(d) => DeviceMut::$variant(d), )+
+                }
+            }
+
             /// The device, looked at.
             pub fn as_ref(&self) -> DeviceRef<'_> {
                 match self {

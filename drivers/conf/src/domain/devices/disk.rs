@@ -472,6 +472,11 @@ impl Disk {
             .or(self.source.common().encryption.as_ref())
     }
 
+    /// Whether it is opened by descriptors that a client passes.
+    pub fn uses_fdgroup(&self) -> bool {
+        matches!(&self.source, StorageSource::File(source) if source.fdgroup.is_some())
+    }
+
     /// The driver's settings, to be changed; made if there are none.
     pub fn driver_mut(&mut self) -> &mut DiskDriver {
         self.head.driver.get_or_insert_with(DiskDriver::default)

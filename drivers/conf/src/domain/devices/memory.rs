@@ -1,7 +1,7 @@
 //! `<memory>` in `<devices>`: memory that is plugged in.
 
 use virtbus_xml::{
-    Base16, BitSet, Content, Flags, Kib, Node, OnOff, Result, Writer, Xml, YesNo, xml_names,
+    Base16, BitSet, Bytes, Content, Flags, Kib, Node, OnOff, Result, Writer, Xml, YesNo, xml_names,
 };
 
 use super::info::DeviceInfo;
@@ -126,13 +126,13 @@ xml_names! {
     }
 }
 
-/// A size in MiB, written with the unit `M`.
+/// A size, written in units of `M` and read in the same unless another is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShmemSize(pub virtbus_xml::Scaled<1_048_576>);
+pub struct ShmemSize(pub Bytes);
 
 impl Content for ShmemSize {
     fn parse(node: Node<'_>) -> Result<Self> {
-        Content::parse(node).map(Self)
+        Bytes::parse_with_default(node, 1 << 20).map(Self)
     }
 
     fn attrs(&self, w: &mut Writer) {
@@ -140,7 +140,7 @@ impl Content for ShmemSize {
     }
 
     fn children(&self, w: &mut Writer) {
-        w.text(&self.0.0);
+        w.text(&(self.0.0 >> 20));
     }
 }
 

@@ -90,7 +90,11 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
         },
         user,
         seccomp: settings.seccomp,
-        emulator_path: settings.emulator_path.iter().map(std::path::PathBuf::from).collect(),
+        emulator_path: settings
+            .emulator_path
+            .iter()
+            .map(std::path::PathBuf::from)
+            .collect(),
         vnc_listen: settings.vnc_listen.clone(),
         spice_listen: settings.spice_listen.clone(),
         graphics_ports: (settings.graphics_port_min, settings.graphics_port_max),

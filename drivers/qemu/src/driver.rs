@@ -8,19 +8,20 @@ use virtbus_api::connection::{Connection, Host};
 use virtbus_api::domain::{
     DefinedDetail, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainEvent, DomainId,
     DomainInfo, DomainLifecycle, DomainModificationImpact, DomainRebootFlags, DomainShutdownFlags,
-    DomainState, DomainUndefineFlags, DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason,
-    ResumedDetail, RunningReason, ShutoffReason, SuspendedDetail, UndefinedDetail,
+    DomainState, DomainStatistics, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags,
+    DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason, ResumedDetail, RunningReason,
+    ShutoffReason, SuspendedDetail, UndefinedDetail,
 };
 use virtbus_api::event::EventHub;
+use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
 
 use crate::config::Config;
 use crate::core::{Core, HostServices, blocking, monitor_failed};
 use crate::domain::{Claim, Domain, Run};
-use crate::job::Job;
 use crate::monitor::commands::system::{Cont, InjectNmi, Stop, SystemReset, SystemWakeup};
-use crate::{definition, reconnect, shutdown, start, stop};
+use crate::{definition, reconnect, shutdown, start, stats, stop};
 
 /// A connection to QEMU on this host.
 pub struct Qemu {
@@ -61,26 +62,14 @@ impl Qemu {
     }
 
     /// Runs `work` as a modifying job of the domain.
-    async fn job<T, F>(
-        &self,
-        domain: &Arc<Domain>,
-        kind: Job,
-        name: &'static str,
-        work: F,
-    ) -> Result<T>
+    async fn job<T, F>(&self, domain: &Arc<Domain>, name: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
         domain
             .jobs
-            .run(
-                &domain.name(),
-                kind,
-                name,
-                self.core.config.timeouts.job,
-                work,
-            )
+            .run(&domain.name(), name, self.core.config.timeouts.job, work)
             .await
     }
 
@@ -118,6 +107,10 @@ impl Connection for Qemu {
     }
 
     fn lifecycle(&self) -> Option<&dyn DomainLifecycle> {
+        Some(self)
+    }
+
+    fn statistics(&self) -> Option<&dyn DomainStatistics> {
         Some(self)
     }
 
@@ -160,8 +153,7 @@ impl Domains for Qemu {
         } else {
             snapshot.current()
         };
-        let definition =
-            shown.ok_or_else(|| Error::no_domain(format!("none has the uuid {}", domain.uuid)))?;
+        let definition = shown.ok_or_else(|| Error::no_domain(domain.uuid))?;
         Ok(definition::format(
             definition,
             snapshot.view.id.id.filter(|_| !inactive),
@@ -174,7 +166,7 @@ impl Domains for Qemu {
         let snapshot = domain.snapshot();
         let definition = snapshot
             .current()
-            .ok_or_else(|| Error::no_domain(format!("none has the uuid {}", domain.uuid)))?;
+            .ok_or_else(|| Error::no_domain(domain.uuid))?;
         let pid = match &domain.lock().run {
             Run::Live(live) => live.status.pid,
             Run::Off(_) | Run::Starting(_) => None,
@@ -217,9 +209,13 @@ impl Domains for Qemu {
         } else {
             snapshot
                 .current()
-                .ok_or_else(|| Error::no_domain(format!("none has the uuid {}", domain.uuid)))?
+                .ok_or_else(|| Error::no_domain(domain.uuid))?
         };
         Ok(definition::vcpus(definition, maximum))
+    }
+
+    async fn identify_xml(&self, xml: &str) -> Result<DomainId> {
+        definition::identify(xml)
     }
 
     async fn define_xml(&self, xml: &str, flags: DomainDefineFlags) -> Result<Arc<DomainView>> {
@@ -229,7 +225,7 @@ impl Domains for Qemu {
         let domain = Arc::clone(claim.domain());
         let core = Arc::clone(&self.core);
         let (job_domain, definition) = (Arc::clone(&domain), Arc::new(definition));
-        self.job(&domain, Job::Modify, "DomainDefineXml", async move {
+        self.job(&domain, "DomainDefineXml", async move {
             let answer = blocking(move || define(&core, &job_domain, definition)).await;
             // Held until the definition is published, or the entry is given back.
             drop(claim);
@@ -250,7 +246,6 @@ impl Domains for Qemu {
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(
             &domain,
-            Job::Modify,
             "DomainUndefine",
             blocking(move || undefine(&core, &job_domain, flags)),
         )
@@ -274,8 +269,7 @@ impl Domains for Qemu {
                 Ok(((), Vec::new()))
             })
         });
-        self.job(&domain, Job::Modify, "DomainSetAutostart", work)
-            .await
+        self.job(&domain, "DomainSetAutostart", work).await
     }
 }
 
@@ -304,6 +298,7 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
         };
         definition::check_undefine(config, flags)?;
         core.store.remove_config(&inner.name)?;
+        definition::remove_state(core, config, flags)?;
         inner.config = None;
         inner.autostart = false;
         inner.updated = false;
@@ -319,12 +314,24 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
 }
 
 #[async_trait]
+impl DomainStatistics for Qemu {
+    async fn stats(
+        &self,
+        domain: &DomainId,
+        groups: DomainStatsTypes,
+        flags: DomainStatsFlags,
+    ) -> Result<TypedParameters> {
+        stats::collect(&self.core, domain, groups, flags).await
+    }
+}
+
+#[async_trait]
 impl DomainLifecycle for Qemu {
     async fn create(&self, domain: &DomainId, flags: DomainCreateFlags) -> Result<()> {
         refuse_unsupported(flags)?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, Job::Modify, "DomainCreate", async move {
+        self.job(&domain, "DomainCreate", async move {
             let config = job_domain.snapshot().config.clone().ok_or_else(|| {
                 Error::operation_invalid(format!(
                     "domain '{}' is running already",
@@ -343,7 +350,7 @@ impl DomainLifecycle for Qemu {
         let claim = self.claim(&definition)?;
         let domain = Arc::clone(claim.domain());
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, Job::Modify, "DomainCreateXml", async move {
+        self.job(&domain, "DomainCreateXml", async move {
             let answer = start::start(core, Arc::clone(&job_domain), definition, flags).await;
             drop(claim);
             answer.map(|()| Arc::clone(&job_domain.snapshot().view))
@@ -354,7 +361,7 @@ impl DomainLifecycle for Qemu {
     async fn shutdown(&self, domain: &DomainId, flags: DomainShutdownFlags) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, Job::Suspend, "DomainShutdown", async move {
+        self.job(&domain, "DomainShutdown", async move {
             shutdown::shutdown(&core, &job_domain, flags).await
         })
         .await
@@ -363,7 +370,7 @@ impl DomainLifecycle for Qemu {
     async fn reboot(&self, domain: &DomainId, flags: DomainRebootFlags) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, Job::Suspend, "DomainReboot", async move {
+        self.job(&domain, "DomainReboot", async move {
             shutdown::reboot(&core, &job_domain, flags).await
         })
         .await
@@ -372,7 +379,7 @@ impl DomainLifecycle for Qemu {
     async fn reset(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.job(&domain, Job::Modify, "DomainReset", async move {
+        self.job(&domain, "DomainReset", async move {
             let (monitor, _) = job_domain.monitor()?;
             monitor
                 .execute(&SystemReset {})
@@ -396,7 +403,7 @@ impl DomainLifecycle for Qemu {
     async fn suspend(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, Job::Suspend, "DomainSuspend", async move {
+        self.job(&domain, "DomainSuspend", async move {
             let state = job_domain.snapshot().view.state;
             if matches!(state, DomainState::Paused(PausedReason::User)) {
                 return Ok(());
@@ -424,7 +431,7 @@ impl DomainLifecycle for Qemu {
     async fn resume(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, Job::Suspend, "DomainResume", async move {
+        self.job(&domain, "DomainResume", async move {
             match job_domain.snapshot().view.state {
                 DomainState::Running(_) => return Ok(()),
                 DomainState::PmSuspended => {
@@ -452,7 +459,7 @@ impl DomainLifecycle for Qemu {
     async fn inject_nmi(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.job(&domain, Job::Query, "DomainInjectNmi", async move {
+        self.job(&domain, "DomainInjectNmi", async move {
             let (monitor, _) = job_domain.monitor()?;
             monitor
                 .execute(&InjectNmi {})
@@ -466,7 +473,7 @@ impl DomainLifecycle for Qemu {
     async fn pm_wakeup(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.job(&domain, Job::Suspend, "DomainPmWakeup", async move {
+        self.job(&domain, "DomainPmWakeup", async move {
             let (monitor, _) = job_domain.monitor()?;
             if job_domain.snapshot().view.state != DomainState::PmSuspended {
                 let message = format!("domain '{}' does not sleep", job_domain.name());

@@ -32,7 +32,7 @@ impl Core {
             .os
             .as_ref()
             .and_then(|os| os.machine.arch)
-            .map(|arch| arch.as_str());
+            .map(virtbus_conf::domain::os::Arch::as_str);
         let (path, capabilities) = self.emulator(named, arch).await?;
         if let Some(arch) = arch
             && capabilities.arch != arch
@@ -210,13 +210,31 @@ fn system_error(error: std::io::Error) -> Error {
     Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error)
 }
 
+/// Clock ticks of `/proc` as nanoseconds.
+pub(crate) fn nanoseconds(ticks: u64) -> u64 {
+    ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1))
+}
+
 /// Processor time of a process, nanoseconds.
 pub(crate) fn cpu_time(pid: i32) -> u64 {
-    const TICK: u64 = 1_000_000_000 / 100;
-    process::stat(pid).map_or(0, |stat| (stat.utime + stat.stime) * TICK)
+    process::stat(pid).map_or(0, |stat| nanoseconds(stat.utime + stat.stime))
+}
+
+/// Processor time of a thread, nanoseconds, as the scheduler counts it.
+pub(crate) fn thread_time(pid: i32, thread: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
+    text.split_whitespace().next()?.parse().ok()
 }
 
 /// Resident memory of a process, KiB.
 pub(crate) fn resident(pid: i32) -> u64 {
-    process::stat(pid).map_or(0, |stat| stat.rss_pages * 4)
+    let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096) / 1024;
+    process::stat(pid).map_or(0, |stat| stat.rss_pages * page)
+}
+
+/// A counter of a network device.
+pub(crate) fn network_counter(device: &str, counter: &str) -> Option<u64> {
+    let text =
+        std::fs::read_to_string(format!("/sys/class/net/{device}/statistics/{counter}")).ok()?;
+    text.trim().parse().ok()
 }

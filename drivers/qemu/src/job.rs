@@ -12,43 +12,6 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 /// How many jobs may wait for one domain; the next is refused.
 const QUEUE: usize = 64;
 
-/// A job that takes minutes and lets shorter ones run beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LongJob {
-    /// The guest's memory goes to another host.
-    MigrateOut,
-    /// The guest's memory goes to a file, after which it ends.
-    Save,
-    /// The guest's memory is dumped.
-    Dump,
-    /// Disks are backed up.
-    Backup,
-}
-
-/// What a job does, as far as it matters for running beside a long one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Job {
-    /// Asks the guest's monitor and changes nothing.
-    Query,
-    /// Halts or releases the virtual CPUs.
-    Suspend,
-    /// Changes the domain.
-    Modify,
-    /// Ends the long job.
-    Abort,
-}
-
-/// Whether `job` may run beside the long job in progress.
-pub(crate) const fn admits(running: Option<LongJob>, job: Job) -> bool {
-    match (running, job) {
-        (None, _) | (Some(_), Job::Query | Job::Abort) => true,
-        (Some(LongJob::MigrateOut | LongJob::Backup), Job::Suspend) => true,
-        (Some(LongJob::Backup), Job::Modify) => true,
-        (Some(LongJob::Save | LongJob::Dump), Job::Suspend) => false,
-        (Some(LongJob::MigrateOut | LongJob::Save | LongJob::Dump), Job::Modify) => false,
-    }
-}
-
 #[derive(Debug)]
 struct Current {
     name: &'static str,
@@ -58,7 +21,6 @@ struct Current {
 #[derive(Debug, Default)]
 struct State {
     current: Option<Current>,
-    long: Option<LongJob>,
     waiting: usize,
 }
 
@@ -107,12 +69,10 @@ impl Jobs {
     /// Waits for the turn of a job called `name`, at most `limit`. Cancel safe.
     ///
     /// # Errors
-    /// `OperationTimeout` naming the job that is in the way; `ResourceBusy` if too many wait already; `OperationInvalid` if a long job
-    /// does not admit this one.
+    /// `OperationTimeout` naming the job that is in the way; `ResourceBusy` if too many wait already.
     pub(crate) async fn turn(
         &self,
         domain: &str,
-        job: Job,
         name: &'static str,
         limit: Duration,
     ) -> Result<Turn> {
@@ -136,12 +96,6 @@ impl Jobs {
             Err(_) => return Err(self.busy(domain, name, limit)),
         };
         let mut state = lock(&self.state);
-        if !admits(state.long, job) {
-            let long = state.long;
-            return Err(Error::operation_invalid(format!(
-                "{name} cannot run beside {long:?} of domain '{domain}'"
-            )));
-        }
         state.current = Some(Current {
             name,
             since: Instant::now(),
@@ -179,7 +133,6 @@ impl Jobs {
     pub(crate) async fn run<T, F>(
         &self,
         domain: &str,
-        job: Job,
         name: &'static str,
         limit: Duration,
         work: F,
@@ -188,7 +141,7 @@ impl Jobs {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let turn = self.turn(domain, job, name, limit).await?;
+        let turn = self.turn(domain, name, limit).await?;
         let task = tokio::spawn(async move {
             let answer = work.await;
             drop(turn);
@@ -210,41 +163,22 @@ impl Jobs {
 mod tests {
     use super::*;
 
-    #[test]
-    fn everything_is_admitted_without_a_long_job_and_queries_always() {
-        let long = [
-            None,
-            Some(LongJob::MigrateOut),
-            Some(LongJob::Save),
-            Some(LongJob::Dump),
-            Some(LongJob::Backup),
-        ];
-        for job in [Job::Query, Job::Suspend, Job::Modify, Job::Abort] {
-            assert!(admits(None, job));
-        }
-        for running in long {
-            assert!(admits(running, Job::Query));
-            assert!(admits(running, Job::Abort));
-        }
-        assert!(!admits(Some(LongJob::MigrateOut), Job::Modify));
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_job_in_the_way_is_named_when_waiting_ends() {
         let jobs = Jobs::default();
         let turn = jobs
-            .turn("web", Job::Modify, "DomainCreate", Duration::from_secs(1))
+            .turn("web", "DomainCreate", Duration::from_secs(1))
             .await
             .unwrap();
         let error = jobs
-            .turn("web", Job::Modify, "DomainSuspend", Duration::from_secs(1))
+            .turn("web", "DomainSuspend", Duration::from_secs(1))
             .await
             .unwrap_err();
         assert_eq!(error.code, ErrorCode::OperationTimeout);
         assert!(error.message.contains("DomainCreate"), "{error}");
         drop(turn);
         assert!(
-            jobs.turn("web", Job::Modify, "DomainSuspend", Duration::from_secs(1))
+            jobs.turn("web", "DomainSuspend", Duration::from_secs(1))
                 .await
                 .is_ok()
         );
@@ -254,7 +188,7 @@ mod tests {
     async fn a_job_that_panics_frees_the_domain() {
         let jobs = Jobs::default();
         let limit = Duration::from_secs(1);
-        let broken = async {
+        let broken = async move {
             if limit.as_secs() == 1 {
                 panic!("on purpose")
             } else {
@@ -262,14 +196,14 @@ mod tests {
             }
         };
         assert_eq!(
-            jobs.run("web", Job::Modify, "DomainReset", limit, broken)
+            jobs.run("web", "DomainReset", limit, broken)
                 .await
                 .unwrap_err()
                 .code,
             ErrorCode::InternalError
         );
         assert!(
-            jobs.run("web", Job::Modify, "DomainReset", limit, async { Ok(()) })
+            jobs.run("web", "DomainReset", limit, async { Ok(()) })
                 .await
                 .is_ok()
         );
@@ -287,7 +221,7 @@ mod tests {
             Ok(())
         };
         {
-            let mut run = std::pin::pin!(jobs.run("web", Job::Modify, "DomainCreate", limit, work));
+            let mut run = std::pin::pin!(jobs.run("web", "DomainCreate", limit, work));
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
             assert!(run.as_mut().poll(&mut context).is_pending());
         }

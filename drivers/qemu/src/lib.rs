@@ -29,6 +29,7 @@ mod prepare;
 mod reconnect;
 mod shutdown;
 mod start;
+mod stats;
 mod stop;
 mod tap;
 mod tpm;

@@ -248,7 +248,7 @@ impl Store {
             match read_status(&path) {
                 Ok(status) => statuses.push(status),
                 Err(error) => {
-                    tracing::error!(path = %path.display(), error, "a status file cannot be read, ignoring")
+                    tracing::error!(path = %path.display(), error, "a status file cannot be read, ignoring");
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! is gone can undo all of it. Undoing goes on whatever fails.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ impl Preparer {
     }
 
     /// Makes the folder of a run's sockets, the guest's own.
-    pub(crate) fn make_dir(&self, dir: &PathBuf) -> Result<()> {
+    pub(crate) fn make_dir(&self, dir: &Path) -> Result<()> {
         if let Some(parent) = dir.parent() {
             file::ensure_dir(parent, 0o755, None).map_err(failed)?;
         }
@@ -114,7 +114,7 @@ impl Preparer {
 }
 
 /// Removes the folder of a run and what is in it. Its files are sockets and the like, made by us and QEMU.
-fn remove_dir(dir: &PathBuf) -> io::Result<()> {
+fn remove_dir(dir: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

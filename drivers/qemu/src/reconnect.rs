@@ -19,7 +19,6 @@ use virtbus_util::process::{self, Pidfd};
 
 use crate::core::Core;
 use crate::domain::{Domain, Live, Run};
-use crate::job::Job;
 use crate::persist::Status;
 use crate::stop::Ending;
 use crate::watch::{self, Process};
@@ -52,7 +51,7 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
                 inner.autostart = stored.autostart;
             }),
             Err(error) => {
-                tracing::error!(domain = name, %error, "a definition cannot be taken in, ignoring")
+                tracing::error!(domain = name, %error, "a definition cannot be taken in, ignoring");
             }
         }
     }
@@ -236,7 +235,7 @@ pub(crate) async fn autostart(core: Arc<Core>) {
             async move { start::start(core, job_domain, config, DomainCreateFlags::empty()).await };
         if let Err(error) = domain
             .jobs
-            .run(&domain.name(), Job::Modify, "DomainCreate", limit, work)
+            .run(&domain.name(), "DomainCreate", limit, work)
             .await
         {
             tracing::error!(domain = %domain.name(), %error, "a domain cannot be autostarted");

@@ -4,7 +4,7 @@
 //! leaves what its successor can undo. What fails unwinds everything, and the domain is *shut off* again.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -78,6 +78,23 @@ pub(crate) async fn start(
     }
 }
 
+/// Opens a file that a character device writes to. It is opened here because the guest's user need not have access to where it is.
+fn open_output(path: &str, append: bool) -> Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let mut options = File::options();
+    options.create(true).mode(0o600);
+    if append {
+        options.append(true);
+    } else {
+        options.write(true).truncate(true);
+    }
+    options.open(path).map_err(|error| {
+        let message = format!("cannot open '{path}' for a character device: {error}");
+        Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
+    })
+}
+
 /// Takes the domain from *off* to *starting*.
 fn begin(domain: &Domain) -> Result<Arc<Starting>> {
     let mut inner = domain.lock();
@@ -139,10 +156,20 @@ impl Attempt {
         let listener = socket::listen(&dir.join(MONITOR_SOCKET), ListenOptions::default())
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
         let monitor_fd = cmd.pass_fd(listener);
+        let mut files = Vec::new();
+        for (path, append) in command::files(&live) {
+            let file = blocking({
+                let path = path.clone();
+                move || open_output(&path, append)
+            });
+            let fd = cmd.pass_fd(file.await?.into());
+            files.push((path, fd));
+        }
         let host = command::Host {
             dir: &dir,
             monitor_fd,
             seccomp: core.config.seccomp,
+            files: &files,
         };
         let resources = command::fill(&mut cmd, &live, capabilities, &host)?;
         let record = core
@@ -186,7 +213,7 @@ impl Attempt {
         match placed {
             Ok(place) => status.place = place,
             Err(error) => {
-                tracing::warn!(domain = %name, %error, "a guest gets no scope of its own, ignoring")
+                tracing::warn!(domain = %name, %error, "a guest gets no scope of its own, ignoring");
             }
         }
         command::after_start(&monitor, &mut live)
@@ -274,7 +301,7 @@ impl Attempt {
     }
 
     /// The program with everything that is not in the definition.
-    fn command(&self, binary: &PathBuf, dir: &PathBuf) -> Result<Cmd> {
+    fn command(&self, binary: &PathBuf, dir: &Path) -> Result<Cmd> {
         let mut cmd = Cmd::new(binary);
         cmd.new_session().umask(0o022).current_dir("/");
         for name in ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] {
@@ -331,7 +358,7 @@ impl Attempt {
     /// Connects to the monitor, or says why QEMU ended instead.
     async fn reach_monitor(
         &mut self,
-        dir: &PathBuf,
+        dir: &Path,
         mut log: File,
         log_start: u64,
     ) -> Result<(Monitor, Events)> {

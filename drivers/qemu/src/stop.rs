@@ -22,8 +22,6 @@ pub(crate) enum Ending {
     None,
     /// Somebody destroyed it.
     Destroyed,
-    /// Its start failed.
-    Failed,
 }
 
 /// Ends the domain. Takes no job's turn, so that a stuck guest can always be ended.
@@ -178,7 +176,6 @@ pub(crate) async fn finish(
     let crashed = matches!(saved.state(), DomainState::Crashed { .. });
     let (reason, detail) = match (ending, shutdown_seen) {
         (Ending::Destroyed, _) => (ShutoffReason::Destroyed, StoppedDetail::Destroyed),
-        (Ending::Failed, _) => (ShutoffReason::Failed, StoppedDetail::Failed),
         (Ending::None, _) if crashed => (ShutoffReason::Crashed, StoppedDetail::Crashed),
         (Ending::None, true) => (ShutoffReason::Shutdown, StoppedDetail::Shutdown),
         (Ending::None, false) => (ShutoffReason::Crashed, StoppedDetail::Failed),

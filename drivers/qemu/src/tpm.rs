@@ -22,6 +22,22 @@ pub(crate) fn socket(dir: &Path) -> PathBuf {
     dir.join("swtpm.sock")
 }
 
+/// Removes the state of a domain's TPM. Blocks.
+///
+/// # Errors
+/// If it cannot be removed.
+pub(crate) fn remove_state(core: &Core, uuid: Uuid) -> Result<()> {
+    let dir = core.config.dirs.state.join("swtpm").join(uuid.to_string());
+    match std::fs::remove_dir_all(&dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::new(
+            ErrorCode::SystemError,
+            ErrorDomain::Tpm,
+            format!("cannot remove '{}': {error}", dir.display()),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Where a domain's TPM keeps its state.
 pub(crate) fn state_dir(core: &Core, uuid: Uuid, version2: bool) -> PathBuf {
     core.config

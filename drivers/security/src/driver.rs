@@ -43,7 +43,7 @@ impl Security for Dac {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "a record of files' owners cannot be read, ignoring")
+                tracing::error!(%error, "a record of files' owners cannot be read, ignoring");
             }
         }
     }

@@ -113,6 +113,8 @@ impl Interface {
 ///         /// What it does.
 ///         read GetState(flags: u32) -> (state: (i32, i32)): DomainGetState => get_state;
 ///         write Create(flags: u32) -> (): DomainCreate => create;
+///         /// One that is about another object than the one it is called on: `domain_named` finds that.
+///         read LookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => lookup;
 ///     }
 ///     properties {
 ///         /// What it tells.
@@ -131,7 +133,7 @@ macro_rules! interface {
     (
         $(#[doc = $doc:literal])*
         $table:ident = $name:literal, view $view:ty, $flags:ident;
-        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? => $handler:path;)* }
+        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? $(on $resolve:ident($about:ident))? => $handler:path;)* }
         properties { $($(#[doc = $pdoc:literal])* $property:ident: $ptype:ty, emits $emits:ident: $pcall:ident => $get:expr $(, set $scall:ident => $set:path)?;)* }
         signals { $($(#[doc = $sdoc:literal])* $signal:ident($($sarg:ident: $stype:ty),*);)* }
     ) => {
@@ -149,6 +151,8 @@ macro_rules! interface {
                     #[allow(unused_variables, reason = "not every method has flags")]
                     let $flags: u32 = 0;
                     let ($($arg,)*): ($($type,)*) = invocation.arguments()?;
+                    $(let target = $resolve(&invocation.node, &$about).await?;
+                    let invocation = invocation.about(target);)?
                     let arguments = virtbus_api::access::Arguments {
                         flags: $flags,
                         named: $crate::declare::interface!(@named $($named)?),

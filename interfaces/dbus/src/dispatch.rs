@@ -390,10 +390,7 @@ pub(crate) async fn find_object(
             let view = domains.view(uuid).await?;
             Ok((
                 Arc::clone(&node),
-                Target::Domain {
-                    driver: node.name,
-                    id: view.id.clone(),
-                },
+                Target::of_view(node.name, &view),
                 View::Domain(view),
             ))
         }

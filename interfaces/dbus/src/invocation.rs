@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedMutexGuard;
 use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard};
-use virtbus_api::{Connection, Error, Result};
+use virtbus_api::{Connection, Error, ErrorCode, Result};
 use zbus::wire::DynamicType;
 use zbus::{Message, Type};
 
@@ -60,11 +60,14 @@ impl Invocation {
             .map_err(|_| Error::invalid_argument(format!("the value of {name} has the wrong type")))
     }
 
+    /// The same call about another object than the one it was sent to.
+    pub(crate) fn about(self, target: Target) -> Self {
+        Self { target, ..self }
+    }
+
     /// Asks for what the call needs.
     pub(crate) async fn require(&self, call: Call, arguments: Arguments) -> Result<Grant> {
-        self.guard
-            .require(&self.caller, call, arguments, &self.target)
-            .await
+        require(&self.guard, &self.caller, call, arguments, &self.target).await
     }
 
     /// What a handler works with, now that the call is granted.
@@ -104,6 +107,31 @@ impl Invocation {
     pub(crate) fn reply<T: Serialize + DynamicType>(&self, body: &T) -> Result<Message> {
         reply(&self.message, body)
     }
+}
+
+/// Asks for what a call needs. Whoever may not see an object is told that it is not there.
+pub(crate) async fn require(
+    guard: &Guard,
+    caller: &Caller,
+    call: Call,
+    arguments: Arguments,
+    target: &Target,
+) -> Result<Grant> {
+    match guard.require(caller, call, arguments, target).await {
+        Err(error) if error.code == ErrorCode::AccessDenied => match target.not_found() {
+            Some(not_found) if !sees(guard, caller, target).await => Err(not_found),
+            _ => Err(error),
+        },
+        answer => answer,
+    }
+}
+
+/// Whether the caller may know that the object is there.
+pub(crate) async fn sees(guard: &Guard, caller: &Caller, target: &Target) -> bool {
+    let seen = guard
+        .visible(caller, target.getattr(), vec![target.clone()])
+        .await;
+    !seen.is_empty()
 }
 
 /// The reply to `call` with this body.

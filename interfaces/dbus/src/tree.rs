@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use virtbus_api::access::{Guarded, Object, ObjectClass};
+use virtbus_api::access::{Guarded, Object, ObjectClass, Permission};
 use virtbus_api::domain::{DomainId, DomainObject, DomainView};
 use virtbus_api::{Connection, Error, Result, Uuid};
 
@@ -96,20 +96,42 @@ impl<'a> Place<'a> {
     }
 }
 
+/// How an object was looked for; decides what is said if it is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sought {
+    /// By its UUID or path.
+    Uuid,
+    /// By its name.
+    Name,
+    /// By the number of its run.
+    Number,
+    /// It is what a definition is about, and need not be there.
+    Definition,
+}
+
 /// An object that a call is about, found in its driver.
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
     /// The connection itself.
-    Connect {
-        driver: &'static str,
-    },
+    Connect { driver: &'static str },
+    /// A domain.
     Domain {
         driver: &'static str,
         id: DomainId,
+        sought: Sought,
     },
 }
 
 impl Target {
+    /// A domain that was found by its path.
+    pub(crate) fn of_view(driver: &'static str, view: &DomainView) -> Self {
+        Self::Domain {
+            driver,
+            id: view.id.clone(),
+            sought: Sought::Uuid,
+        }
+    }
+
     /// The domain; calling this on another kind is a mistake of an interface table.
     pub(crate) fn domain(&self) -> Result<&DomainId> {
         match self {
@@ -117,6 +139,27 @@ impl Target {
             Self::Connect { .. } => Err(Error::internal(
                 "a domain's method was called on a connection",
             )),
+        }
+    }
+
+    /// What is said to a caller who may not know of the object.
+    pub(crate) fn not_found(&self) -> Option<Error> {
+        match self {
+            Self::Domain { id, sought, .. } => match sought {
+                Sought::Uuid => Some(Error::no_domain(id.uuid)),
+                Sought::Name => Some(Error::no_domain_named(&id.name)),
+                Sought::Number => Some(Error::no_domain_numbered(id.id.map_or(-1, i64::from))),
+                Sought::Definition => None,
+            },
+            Self::Connect { .. } => None,
+        }
+    }
+
+    /// The permission to know of the object.
+    pub(crate) const fn getattr(&self) -> Permission {
+        match self {
+            Self::Connect { .. } => Permission::ConnectGetattr,
+            Self::Domain { .. } => Permission::DomainGetattr,
         }
     }
 }
@@ -132,7 +175,7 @@ impl Object for Target {
     fn details(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Connect { driver } => vec![("connect_driver", (*driver).to_owned())],
-            Self::Domain { driver, id } => DomainObject {
+            Self::Domain { driver, id, .. } => DomainObject {
                 driver,
                 id: id.clone(),
             }

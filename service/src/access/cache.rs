@@ -13,11 +13,20 @@ const LIFETIME: Duration = Duration::from_secs(5);
 /// More answers than this are not kept.
 const CAPACITY: usize = 32 * 1024;
 
+/// The action that was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    /// One of libvirt's access control.
+    Fine(Permission),
+    /// One of the two of libvirt's sockets.
+    Coarse(&'static str),
+}
+
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Question {
     pub(crate) caller: Arc<str>,
-    pub(crate) permission: Permission,
+    pub(crate) action: Action,
     pub(crate) details: Vec<(&'static str, String)>,
 }
 

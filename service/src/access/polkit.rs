@@ -15,7 +15,7 @@ use virtbus_api::access::{
     Authorizer, Caller, Default as Who, Object, ObjectClass, Permission, Verdict,
 };
 
-use super::cache::{Cache, Question};
+use super::cache::{Action, Cache, Question};
 use super::rules::Rules;
 
 /// The coarse actions, by what a permission's default is.
@@ -104,6 +104,10 @@ impl Polkit {
         permission: Permission,
         details: &[(&'static str, String)],
     ) -> Verdict {
+        // Whoever may not even look is kept out altogether, as by libvirt's read-only socket.
+        if self.may_look(caller).await != Verdict::Granted {
+            return Verdict::Denied;
+        }
         let action = permission.action();
         match self.ask(caller, action.clone(), details, false).await {
             Answer::Yes => return Verdict::Granted,
@@ -132,6 +136,24 @@ impl Polkit {
         }
     }
 
+    /// Whether the caller may connect at all; asked once in a few seconds.
+    async fn may_look(&self, caller: &Caller) -> Verdict {
+        let question = Question {
+            caller: Arc::clone(&caller.name),
+            action: Action::Coarse(MONITOR),
+            details: Vec::new(),
+        };
+        if let Some(verdict) = self.known.cache.get(&question) {
+            return verdict;
+        }
+        let verdict = match self.ask(caller, MONITOR.to_owned(), &[], false).await {
+            Answer::Yes | Answer::Challenge { .. } => Verdict::Granted,
+            Answer::No | Answer::Absent => Verdict::Denied,
+        };
+        self.known.cache.put(question, verdict);
+        verdict
+    }
+
     async fn dialog(
         &self,
         caller: &Caller,
@@ -158,7 +180,7 @@ impl Authorizer for Polkit {
         }
         let question = Question {
             caller: Arc::clone(&caller.name),
-            permission,
+            action: Action::Fine(permission),
             details: object.details(),
         };
         match self.known.cache.get(&question) {

@@ -118,7 +118,8 @@ calls! {
     DomainSave = 55: [DomainHibernate];
     DomainGetSchedulerType = 56: [DomainRead];
     DomainGetSchedulerParameters = 57: [DomainRead];
-    DomainSetSchedulerParameters = 58: [DomainRead];
+    // libvirt's table asks for reading only, which would let anybody do it; its call with flags asks for this.
+    DomainSetSchedulerParameters = 58: [DomainWrite, DomainSave];
     ConnectGetHostname = 59: [ConnectGetattr];
     ConnectSupportsFeature = 60: [ConnectGetattr];
     DomainMigratePrepare = 61: [DomainMigrate, DomainStart, DomainWrite];

@@ -74,6 +74,13 @@ pub trait Domains: Send + Sync {
         Err(Error::no_support("DomainGetVcpusFlags"))
     }
 
+    /// Which domain a definition is about, so that the caller can be asked about that one before anything is done. The UUID is
+    /// nil if the definition names none.
+    async fn identify_xml(&self, xml: &str) -> Result<DomainId> {
+        let _ = xml;
+        Err(Error::no_support("DomainDefineXml"))
+    }
+
     /// Stores a definition, new or in place of the one with the same UUID.
     async fn define_xml(&self, xml: &str, flags: DomainDefineFlags) -> Result<Arc<DomainView>> {
         let _ = (xml, flags);

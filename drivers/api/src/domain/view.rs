@@ -113,10 +113,14 @@ impl Object for DomainObject<'_> {
     }
 
     fn details(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut details = vec![
             ("connect_driver", self.driver.to_owned()),
             ("domain_name", self.id.name.to_string()),
-            ("domain_uuid", self.id.uuid.to_string()),
-        ]
+        ];
+        // A definition that is yet to get one has none.
+        if !self.id.uuid.is_nil() {
+            details.push(("domain_uuid", self.id.uuid.to_string()));
+        }
+        details
     }
 }

@@ -48,8 +48,23 @@ impl Error {
         )
     }
 
-    /// There is no such domain; `which` says how it was looked for. Clients match on how the text begins.
-    pub fn no_domain(which: impl fmt::Display) -> Self {
+    /// There is no domain with this UUID, or none that the caller may see.
+    pub fn no_domain(uuid: crate::Uuid) -> Self {
+        Self::domain_not_found(format!("none has the uuid {uuid}"))
+    }
+
+    /// There is no domain with this name, or none that the caller may see.
+    pub fn no_domain_named(name: &str) -> Self {
+        Self::domain_not_found(format!("none is called '{name}'"))
+    }
+
+    /// There is no running domain with this number, or none that the caller may see.
+    pub fn no_domain_numbered(id: i64) -> Self {
+        Self::domain_not_found(format!("none runs with id {id}"))
+    }
+
+    /// Clients match on how the text begins.
+    fn domain_not_found(which: String) -> Self {
         Self::new(
             ErrorCode::NoDomain,
             ErrorDomain::Dom,

@@ -8,6 +8,7 @@ use virtbus_conf::domain::devices::chardev::{
     ChannelTarget, Chardev, ChardevMode, ChardevProtocol, ChardevSource, ConsoleTargetType,
     SerialTargetModel,
 };
+use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::{OnOff, YesNo};
 
 use super::{Builder, Props, alias, escape, unsupported};
@@ -135,9 +136,9 @@ fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<St
         }
         ChardevSource::File(source) => {
             let path = source.path.as_deref().ok_or_else(|| missing("path"))?;
-            builder.creates(path);
-            let append = source.append.unwrap_or(OnOff::Off).as_str();
-            format!("file,{id},path={},append={append}", escape(path))
+            let path = builder.opened(path)?;
+            // Whether to append was decided when it was opened.
+            format!("file,{id},path={path},append=on")
         }
         ChardevSource::Pipe(source) => {
             let path = source.path.as_deref().ok_or_else(|| missing("path"))?;
@@ -205,12 +206,8 @@ fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<St
         }
     };
     if let Some(log) = &chardev.log {
-        builder.creates(&log.file);
-        let append = log.append.unwrap_or(OnOff::On).as_str();
-        text.push_str(&format!(
-            ",logfile={},logappend={append}",
-            escape(&log.file)
-        ));
+        let path = builder.opened(&log.file)?;
+        text.push_str(&format!(",logfile={path},logappend=on"));
     }
     Ok(text)
 }
@@ -253,6 +250,41 @@ pub(super) async fn learn_terminals(
         console.chardev = serial.chardev.clone();
     }
     Ok(())
+}
+
+/// The files that character devices write to, and whether to go on at their ends.
+pub(crate) fn files(definition: &Definition) -> Vec<(String, bool)> {
+    let devices = &definition.devices;
+    let alias = |info: &DeviceInfo| info.alias.clone();
+    let first_serial = devices
+        .serial
+        .first()
+        .and_then(|serial| alias(&serial.info));
+    let consoles = devices
+        .console
+        .iter()
+        // The first serial port under another name opens no file of its own.
+        .filter(|console| first_serial.is_none() || alias(&console.info) != first_serial)
+        .map(|console| &console.chardev);
+    let chardevs = devices
+        .serial
+        .iter()
+        .map(|serial| &serial.chardev)
+        .chain(devices.parallel.iter().map(|parallel| &parallel.chardev))
+        .chain(devices.channel.iter().map(|channel| &channel.chardev))
+        .chain(consoles);
+    let mut files = Vec::new();
+    for chardev in chardevs {
+        if let ChardevSource::File(source) = &chardev.source
+            && let Some(path) = &source.path
+        {
+            files.push((path.clone(), source.append == Some(OnOff::On)));
+        }
+        if let Some(log) = &chardev.log {
+            files.push((log.file.clone(), log.append != Some(OnOff::Off)));
+        }
+    }
+    files
 }
 
 /// The sources that may be terminals, with the aliases of their devices.

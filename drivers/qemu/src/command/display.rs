@@ -67,7 +67,7 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
 }
 
 /// The address of a server, resolved before the start.
-fn listen<'a>(graphics: &'a Graphics) -> Result<Option<&'a Listen>> {
+fn listen(graphics: &Graphics) -> Result<Option<&Listen>> {
     match graphics.listen.first() {
         Some(Listen::Network(listen)) if listen.address.is_none() => Err(unsupported(format!(
             "the address of network '{}' cannot be had",

@@ -4,12 +4,13 @@ use virtbus_api::Result;
 use virtbus_api::security::Access;
 use virtbus_conf::domain::devices::address::Address;
 use virtbus_conf::domain::devices::disk::VirtioModel;
+use virtbus_conf::domain::devices::graphics::GraphicsKind;
 use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::domain::devices::misc::{
     Input, InputBus, InputType, Memballoon, MemballoonModel, Panic, PanicModel, Rng, RngBackend,
     Vsock, Watchdog, WatchdogAction, WatchdogModel,
 };
-use virtbus_conf::domain::devices::sound::{Sound, SoundModel};
+use virtbus_conf::domain::devices::sound::{AudioType, Sound, SoundModel};
 use virtbus_conf::domain::devices::tpm::{Tpm, TpmBackend, TpmModel};
 
 use super::{Builder, Props, alias, chardev, unsupported};
@@ -22,6 +23,7 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
         .input
         .iter()
         .try_for_each(|device| input(builder, device))?;
+    audio(builder)?;
     devices
         .sound
         .iter()
@@ -113,6 +115,49 @@ fn input(builder: &mut Builder<'_>, input: &Input) -> Result<()> {
     plain(builder, props, &input.info)
 }
 
+/// The id of the back end that sound goes to where the definition names none.
+const DEFAULT_AUDIO: u32 = 1;
+
+/// Adds the back ends of sound. QEMU would look for one of its own, on the host.
+fn audio(builder: &mut Builder<'_>) -> Result<()> {
+    let devices = builder.devices;
+    for audio in &devices.audio {
+        let driver = match audio.kind {
+            AudioType::None => "none",
+            AudioType::Spice => "spice",
+            kind => {
+                return Err(unsupported(format!(
+                    "audio of type '{kind}' is not supported"
+                )));
+            }
+        };
+        builder.option("-audiodev", format!("{driver},id=audio{}", audio.id));
+    }
+    if devices.audio.is_empty() {
+        let spice = devices
+            .graphics
+            .iter()
+            .any(|graphics| matches!(graphics.kind, GraphicsKind::Spice(_)));
+        let driver = if spice && !devices.sound.is_empty() {
+            "spice"
+        } else {
+            "none"
+        };
+        builder.option("-audiodev", format!("{driver},id=audio{DEFAULT_AUDIO}"));
+    }
+    Ok(())
+}
+
+/// The back end of a sound card.
+fn audiodev(builder: &Builder<'_>, sound: &Sound) -> String {
+    let first = builder
+        .devices
+        .audio
+        .first()
+        .map_or(DEFAULT_AUDIO, |audio| audio.id);
+    format!("audio{}", sound.audio.unwrap_or(first))
+}
+
 fn sound(builder: &mut Builder<'_>, sound: &Sound) -> Result<()> {
     let driver = match sound.model {
         SoundModel::Ich6 => "intel-hda",
@@ -129,13 +174,18 @@ fn sound(builder: &mut Builder<'_>, sound: &Sound) -> Result<()> {
     };
     builder.require_device(driver)?;
     let id = alias(&sound.info)?.to_owned();
-    let props = Props::device(driver).set("id", id.as_str());
+    let audiodev = audiodev(builder, sound);
+    let hda = matches!(sound.model, SoundModel::Ich6 | SoundModel::Ich9);
+    let props = Props::device(driver)
+        .set("id", id.as_str())
+        .set_opt("audiodev", (!hda).then(|| audiodev.clone()));
     plain(builder, props, &sound.info)?;
-    if matches!(sound.model, SoundModel::Ich6 | SoundModel::Ich9) {
+    if hda {
         let codec = Props::device("hda-duplex")
             .set("id", format!("{id}-codec0"))
             .set("bus", format!("{id}.0"))
-            .set("cad", 0);
+            .set("cad", 0)
+            .set("audiodev", audiodev);
         builder.device(&codec);
     }
     Ok(())
@@ -157,7 +207,7 @@ fn watchdog(builder: &mut Builder<'_>, watchdog: &Watchdog) -> Result<()> {
             plain(builder, props, &watchdog.info)?;
         }
         WatchdogModel::Ib700 => {
-            builder.device(&Props::device("ib700").set("id", alias(&watchdog.info)?))
+            builder.device(&Props::device("ib700").set("id", alias(&watchdog.info)?));
         }
         // Part of the chipset; its pin strap keeps it from resetting the machine until it is told otherwise.
         WatchdogModel::Itco => builder.option("-global", "ICH9-LPC.noreboot=off"),

@@ -29,6 +29,7 @@ use crate::capabilities::{Cap, Capabilities};
 use crate::definition;
 use crate::monitor::{Monitor, MonitorError};
 
+pub(crate) use chardev::files;
 pub(crate) use machine::{has_device_boot_order, is_q35};
 use props::{Props, escape};
 
@@ -40,6 +41,8 @@ pub(crate) struct Host<'a> {
     pub(crate) monitor_fd: i32,
     /// Whether QEMU is to confine its own system calls.
     pub(crate) seccomp: bool,
+    /// Files that were opened for QEMU, by path, with the numbers that they have in QEMU.
+    pub(crate) files: &'a [(String, i32)],
 }
 
 /// Adds QEMU's arguments to `cmd` and says which files the guest needs.
@@ -60,6 +63,7 @@ pub(crate) fn fill(
         host,
         args: Vec::with_capacity(64),
         resources: Vec::new(),
+        fd_sets: 0,
     };
     machine::head(&mut builder)?;
     machine::platform(&mut builder)?;
@@ -93,6 +97,8 @@ struct Builder<'a> {
     host: &'a Host<'a>,
     args: Vec<String>,
     resources: Vec<Resource>,
+    /// How many sets of descriptors there are so far.
+    fd_sets: u32,
 }
 
 impl Builder<'_> {
@@ -150,11 +156,15 @@ impl Builder<'_> {
         });
     }
 
-    /// A file that QEMU makes if it is not there.
-    fn creates(&mut self, path: &str) {
-        if Path::new(path).exists() {
-            self.needs(path, Access::ReadWrite);
-        }
+    /// The name under which QEMU finds a file that was opened for it.
+    fn opened(&mut self, path: &str) -> Result<String> {
+        let found = self.host.files.iter().find(|(name, _)| name == path);
+        let (_, fd) =
+            found.ok_or_else(|| Error::internal(format!("'{path}' was not opened for QEMU")))?;
+        let set = self.fd_sets;
+        self.fd_sets += 1;
+        self.option("-add-fd", format!("set={set},fd={fd}"));
+        Ok(format!("/dev/fdset/{set}"))
     }
 
     /// Refuses the definition unless the emulator has a device.

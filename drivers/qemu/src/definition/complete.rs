@@ -345,7 +345,7 @@ fn displays(devices: &mut Devices) {
     for graphics in &mut devices.graphics {
         match &mut graphics.kind {
             GraphicsKind::Vnc(vnc) if vnc.port.is_none_or(|port| port < 0) => {
-                vnc.autoport = Some(YesNo::Yes)
+                vnc.autoport = Some(YesNo::Yes);
             }
             GraphicsKind::Spice(spice) if spice.port.is_none() => spice.autoport = Some(YesNo::Yes),
             _ => {}
@@ -453,9 +453,24 @@ fn controllers(devices: &mut Devices, q35: bool) {
                 ControllerKind::Usb(model, _) => *model = Some(UsbModel::QemuXhci),
                 _ => {}
             }
-            devices.controller.push(controller);
+            insert(&mut devices.controller, controller);
         }
     }
+}
+
+/// Puts a controller after those of its kind with a lower number; one of a new kind comes last, the root bus first.
+fn insert(controllers: &mut Vec<Controller>, controller: Controller) {
+    let (kind, index) = (controller.kind.kind(), controller.index());
+    let place = if kind == ControllerType::Pci && index == 0 {
+        0
+    } else {
+        let before = |other: &Controller| other.kind.kind() == kind && other.index() < index;
+        controllers
+            .iter()
+            .rposition(before)
+            .map_or(controllers.len(), |last| last + 1)
+    };
+    controllers.insert(place, controller);
 }
 
 /// Without any word about booting, from the first disk.

@@ -168,7 +168,7 @@ fn aliases(devices: &mut Devices, q35: bool) {
     for (index, console) in devices.console.iter_mut().enumerate() {
         match &first_serial {
             Some(alias) if index == 0 && console.info.address.is_none() => {
-                console.info.alias = Some(alias.clone())
+                console.info.alias = Some(alias.clone());
             }
             _ => names.give("console", &mut console.info),
         }

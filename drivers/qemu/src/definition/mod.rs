@@ -11,13 +11,14 @@ mod live;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use virtbus_api::domain::{DomainUndefineFlags, DomainXmlFlags};
+use virtbus_api::domain::{DomainId, DomainUndefineFlags, DomainXmlFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::chardev::{ChannelTarget, ChardevSource};
+use virtbus_conf::domain::devices::tpm::TpmBackend;
 use virtbus_conf::domain::lifecycle::LifecycleAction;
 use virtbus_conf::domain::os::{Os, OsType};
-use virtbus_conf::{Flags, XmlError};
+use virtbus_conf::{Flags, XmlError, YesNo};
 
 use crate::core::Core;
 
@@ -77,6 +78,20 @@ pub(crate) async fn parse(core: &Arc<Core>, xml: &str, strict: bool) -> Result<D
     complete::complete(&mut definition, &emulator, &capabilities)?;
     check::whole(&definition)?;
     Ok(definition)
+}
+
+/// Which domain a client's definition is about; its UUID is nil if it names none.
+///
+/// # Errors
+/// `XmlError` if it cannot be read.
+pub(crate) fn identify(xml: &str) -> Result<DomainId> {
+    let definition =
+        Definition::parse(xml).map_err(|error| xml_error(ErrorCode::XmlError, &error))?;
+    Ok(DomainId {
+        uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+        name: definition.name.as_str().into(),
+        id: None,
+    })
 }
 
 /// Reads a definition that was stored by this driver, completed then.
@@ -243,4 +258,24 @@ pub(crate) fn check_undefine(definition: &Definition, flags: DomainUndefineFlags
         ));
     }
     Ok(())
+}
+
+/// Removes what a domain kept between its runs, unless it is to be kept: the state of its TPM.
+///
+/// # Errors
+/// If it cannot be removed; the definition is to stay then.
+pub(crate) fn remove_state(
+    core: &Core,
+    definition: &Definition,
+    flags: DomainUndefineFlags,
+) -> Result<()> {
+    let persistent = definition.devices.tpm.iter().any(|tpm| {
+        matches!(&tpm.backend, TpmBackend::Emulator(emulator) if emulator.persistent_state == Some(YesNo::Yes))
+    });
+    let keep = flags.contains(DomainUndefineFlags::KEEP_TPM)
+        || (persistent && !flags.contains(DomainUndefineFlags::TPM));
+    if keep || definition.devices.tpm.is_empty() {
+        return Ok(());
+    }
+    crate::tpm::remove_state(core, uuid(definition)?)
 }

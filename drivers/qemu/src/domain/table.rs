@@ -53,7 +53,7 @@ impl Table {
             .get(&uuid)
             .filter(|domain| domain.snapshot().is_shown())
             .cloned()
-            .ok_or_else(|| Error::no_domain(format!("none has the uuid {uuid}")))
+            .ok_or_else(|| Error::no_domain(uuid))
     }
 
     /// The domain that is shown under this name.
@@ -64,7 +64,7 @@ impl Table {
             .and_then(|uuid| maps.by_uuid.get(uuid))
             .filter(|domain| domain.snapshot().is_shown())
             .cloned()
-            .ok_or_else(|| Error::no_domain(format!("none is called '{name}'")))
+            .ok_or_else(|| Error::no_domain_named(name))
     }
 
     /// The running domain with this number.
@@ -72,7 +72,7 @@ impl Table {
         self.all()
             .into_iter()
             .find(|domain| domain.snapshot().view.id.id == Some(id))
-            .ok_or_else(|| Error::no_domain(format!("none runs with id {id}")))
+            .ok_or_else(|| Error::no_domain_numbered(id.into()))
     }
 
     /// The domain with both this UUID and this name, made if there is none, and kept while the claim is held.

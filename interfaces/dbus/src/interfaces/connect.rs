@@ -1,10 +1,10 @@
 //! `org.libvirt.Connect`: a connection to a hypervisor.
 
-use virtbus_api::access::{Arguments, Call};
+use virtbus_api::access::{Call, Grant};
 use virtbus_api::connection::{Host, LIB_VERSION, group};
 use virtbus_api::domain::{
-    DomainCreateFlags, DomainDefineFlags, DomainLifecycle, DomainObject, DomainStatsFlags,
-    DomainView, Domains, ListAllDomainsFlags, check,
+    DomainCreateFlags, DomainDefineFlags, DomainId, DomainLifecycle, DomainObject,
+    DomainStatsFlags, Domains, ListAllDomainsFlags, check,
 };
 use virtbus_api::{Connection, Error, ErrorCode, Result, Uuid};
 use zbus::OwnedObjectPath;
@@ -12,7 +12,7 @@ use zbus::OwnedObjectPath;
 use crate::declare::{Property, interface};
 use crate::invocation::Context;
 use crate::quirks::optional;
-use crate::tree::View;
+use crate::tree::{Node, Sought, Target, View};
 use crate::value::Parameters;
 
 /// What the properties of a connection show.
@@ -63,15 +63,15 @@ interface! {
     CONNECT = "org.libvirt.Connect", view ConnectView, flags;
     methods {
         /// Starts a domain from XML. Without a stored definition of the same UUID it vanishes when it stops. Flags are those of virDomainCreateXML.
-        write DomainCreateXML(xml: String, flags: u32) -> (domain: OwnedObjectPath): DomainCreateXml => domain_create_xml;
+        write DomainCreateXML(xml: String, flags: u32) -> (domain: OwnedObjectPath): DomainCreateXml on domain_in(xml) => domain_create_xml;
         /// Stores a definition, new or in place of the one with the same UUID. A running domain goes on as it is and takes the definition when it is started next.
-        write DomainDefineXML(xml: String) -> (domain: OwnedObjectPath): DomainDefineXml => domain_define_xml;
+        write DomainDefineXML(xml: String) -> (domain: OwnedObjectPath): DomainDefineXml on domain_in(xml) => domain_define_xml;
         /// Finds the running domain with this number.
-        read DomainLookupByID(id: i32) -> (domain: OwnedObjectPath): DomainLookupById => domain_lookup_by_id;
+        read DomainLookupByID(id: i32) -> (domain: OwnedObjectPath): DomainLookupById on domain_numbered(id) => domain_lookup_by_id;
         /// Finds the domain with this name.
-        read DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName => domain_lookup_by_name;
+        read DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => domain_lookup_by_name;
         /// Finds the domain with this UUID, with or without hyphens.
-        read DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid => domain_lookup_by_uuid;
+        read DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid on domain_with_uuid(uuid) => domain_lookup_by_uuid;
         /// Statistics of every domain that passes the flags (virConnectGetAllDomainStats), by name.
         read GetAllDomainStats(stats: u32, flags: u32) -> (records: Vec<(String, Parameters)>): ConnectGetAllDomainStats => get_all_domain_stats;
         /// Host and guest capabilities as XML.
@@ -111,27 +111,50 @@ fn lifecycle<'a>(context: &Context<'a>, call: &str) -> Result<&'a dyn DomainLife
     group(context.connection.lifecycle(), call)
 }
 
-/// The path of a domain that was found.
-fn path(context: &Context<'_>, view: &DomainView) -> Result<OwnedObjectPath> {
-    domain_path(context, view.id.uuid)
-}
-
 fn domain_path(context: &Context<'_>, uuid: Uuid) -> Result<OwnedObjectPath> {
     OwnedObjectPath::try_from(context.node.domain_path(uuid))
         .map_err(|error| Error::internal(format!("a domain's path is wrong: {error}")))
 }
 
-/// The domain that a lookup found, if the caller may see it.
-async fn found(context: &Context<'_>, call: Call, view: &DomainView) -> Result<OwnedObjectPath> {
-    let object = DomainObject {
-        driver: context.node.name,
-        id: view.id.clone(),
-    };
-    context
-        .guard
-        .require(context.caller, call, Arguments::default(), &object)
+/// The domains of a connection, to find out which one a call is about.
+fn identify<'a>(node: &'a Node, call: &str) -> Result<&'a dyn Domains> {
+    group(node.connection.open(&Grant::identify()).domains(), call)
+}
+
+fn target(node: &Node, id: DomainId, sought: Sought) -> Target {
+    Target::Domain {
+        driver: node.name,
+        id,
+        sought,
+    }
+}
+
+/// The domain that a definition is about.
+async fn domain_in(node: &Node, xml: &str) -> Result<Target> {
+    let id = identify(node, "DomainDefineXml")?.identify_xml(xml).await?;
+    Ok(target(node, id, Sought::Definition))
+}
+
+async fn domain_numbered(node: &Node, id: &i32) -> Result<Target> {
+    let number = u32::try_from(*id).map_err(|_| Error::no_domain_numbered((*id).into()))?;
+    let view = identify(node, "DomainLookupById")?
+        .view_by_id(number)
         .await?;
-    path(context, view)
+    Ok(target(node, view.id.clone(), Sought::Number))
+}
+
+async fn domain_named(node: &Node, name: &str) -> Result<Target> {
+    let view = identify(node, "DomainLookupByName")?
+        .view_by_name(name)
+        .await?;
+    Ok(target(node, view.id.clone(), Sought::Name))
+}
+
+async fn domain_with_uuid(node: &Node, uuid: &str) -> Result<Target> {
+    let number = Uuid::try_parse(uuid)
+        .map_err(|_| Error::invalid_argument(format!("'{uuid}' is not a UUID")))?;
+    let view = identify(node, "DomainLookupByUuid")?.view(number).await?;
+    Ok(target(node, view.id.clone(), Sought::Uuid))
 }
 
 async fn domain_create_xml(
@@ -143,39 +166,27 @@ async fn domain_create_xml(
     let view = lifecycle(&context, "DomainCreateXml")?
         .create_xml(&xml, flags)
         .await?;
-    path(&context, &view)
+    domain_path(&context, view.id.uuid)
 }
 
 async fn domain_define_xml(context: Context<'_>, xml: String) -> Result<OwnedObjectPath> {
     let view = domains(&context, "DomainDefineXml")?
         .define_xml(&xml, DomainDefineFlags::empty())
         .await?;
-    path(&context, &view)
+    domain_path(&context, view.id.uuid)
 }
 
-async fn domain_lookup_by_id(context: Context<'_>, id: i32) -> Result<OwnedObjectPath> {
-    let number =
-        u32::try_from(id).map_err(|_| Error::no_domain(format!("none runs with id {id}")))?;
-    let view = domains(&context, "DomainLookupById")?
-        .view_by_id(number)
-        .await?;
-    found(&context, Call::DomainLookupById, &view).await
+/// The path of the domain that was found.
+async fn domain_lookup_by_id(context: Context<'_>, _: i32) -> Result<OwnedObjectPath> {
+    domain_path(&context, context.target.domain()?.uuid)
 }
 
-async fn domain_lookup_by_name(context: Context<'_>, name: String) -> Result<OwnedObjectPath> {
-    let view = domains(&context, "DomainLookupByName")?
-        .view_by_name(&name)
-        .await?;
-    found(&context, Call::DomainLookupByName, &view).await
+async fn domain_lookup_by_name(context: Context<'_>, _: String) -> Result<OwnedObjectPath> {
+    domain_path(&context, context.target.domain()?.uuid)
 }
 
-async fn domain_lookup_by_uuid(context: Context<'_>, uuid: String) -> Result<OwnedObjectPath> {
-    let number = Uuid::try_parse(&uuid)
-        .map_err(|_| Error::invalid_argument(format!("'{uuid}' is not a UUID")))?;
-    let view = domains(&context, "DomainLookupByUuid")?
-        .view(number)
-        .await?;
-    found(&context, Call::DomainLookupByUuid, &view).await
+async fn domain_lookup_by_uuid(context: Context<'_>, _: String) -> Result<OwnedObjectPath> {
+    domain_path(&context, context.target.domain()?.uuid)
 }
 
 async fn get_all_domain_stats(

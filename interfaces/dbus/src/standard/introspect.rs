@@ -11,7 +11,7 @@ use crate::declare::{Arg, Emits, Interface};
 use crate::dispatch::{Received, find_object, interface_at, unknown_object};
 use crate::error::Failure;
 use crate::interfaces::connect::CONNECT;
-use crate::invocation::reply;
+use crate::invocation::{reply, sees};
 use crate::standard::{objects, properties};
 use crate::tree::{Kind, Place, Target, uuid_element};
 
@@ -27,7 +27,13 @@ pub(crate) async fn answer(
 ) -> Result<Message, Failure> {
     let children = children(received, place, path).await?;
     if interface_at(place).is_some() {
-        find_object(&received.shared, place, path).await?;
+        let (_, target, _) = find_object(&received.shared, place, path).await?;
+        let caller = received.caller().await;
+        if !sees(&received.shared.guard, &caller, &target).await {
+            return Err(target
+                .not_found()
+                .map_or_else(|| unknown_object(path), Failure::Api));
+        }
     }
     let mut xml = String::from(HEAD);
     xml.push_str("<node>\n");
@@ -76,10 +82,7 @@ async fn children(
             let views = domains.views().await?;
             let targets = views
                 .iter()
-                .map(|view| Target::Domain {
-                    driver: node.name,
-                    id: view.id.clone(),
-                })
+                .map(|view| Target::of_view(node.name, view))
                 .collect();
             let caller = Caller {
                 interactive: false,

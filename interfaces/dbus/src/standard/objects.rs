@@ -172,10 +172,7 @@ impl Seen {
     ) -> Self {
         let targets = views
             .iter()
-            .map(|view| Target::Domain {
-                driver: node.name,
-                id: view.id.clone(),
-            })
+            .map(|view| Target::of_view(node.name, view))
             .collect();
         let visible = received
             .shared

@@ -11,7 +11,7 @@ use super::arguments;
 use crate::declare::{Interface, Property};
 use crate::dispatch::{Received, find_object, interface_at, unknown_object};
 use crate::error::{Failure, Protocol};
-use crate::invocation::reply;
+use crate::invocation::{reply, require};
 use crate::tree::{Place, Target, View};
 use crate::value::{Value, Wrapped, Wrapping};
 
@@ -27,11 +27,14 @@ pub(crate) async fn get(
     let property = find(place, interface, name, path)?;
     let caller = received.caller().await;
     let (node, target, mut view) = find_object(&received.shared, place, path).await?;
-    received
-        .shared
-        .guard
-        .require(&caller, property.call, Arguments::default(), &target)
-        .await?;
+    require(
+        &received.shared.guard,
+        &caller,
+        property.call,
+        Arguments::default(),
+        &target,
+    )
+    .await?;
     view.prepare(node.connection.open(&Grant::identify()).host(), &[property])
         .await;
     let value = (property.get)(&view)?;
@@ -139,11 +142,14 @@ async fn readable(
     };
     for property in interface.properties {
         if !asked.iter().any(|(call, _)| *call == property.call) {
-            let answer = received
-                .shared
-                .guard
-                .require(caller, property.call, Arguments::default(), target)
-                .await;
+            let answer = require(
+                &received.shared.guard,
+                caller,
+                property.call,
+                Arguments::default(),
+                target,
+            )
+            .await;
             asked.push((property.call, answer.map(drop)));
         }
         if asked

@@ -14,7 +14,7 @@ mod storage;
 mod vpd;
 
 use virtbus_xml::{
-    Content, Document, ErrorKind, Flags, Node, Result, Value, Writer, Xml, XmlError, xml_names,
+    Content, Document, Flags, Node, Result, Writer, Xml, XmlError, xml_names,
 };
 
 pub use capability::{
@@ -22,10 +22,10 @@ pub use capability::{
     NetFeature, NetTechnology, ScsiGeneric, System, UsbDevice, UsbInterface, Vdpa,
 };
 pub use channel::{
-    ApMatrix, CcwAddress, CcwDevice, CcwGroup, CcwGroupMember, CcwGroupType, CcwState, CssDevice,
+    ApMatrix, CcwAddress, CcwDevice, CcwDeviceRef, CcwGroup, CcwGroupMember, CcwGroupType, CcwState, CssDevice,
     QethKind,
 };
-pub use complete::WwnSeams;
+pub use complete::Purpose;
 pub use mediated::{Mdev, MdevAttribute, MdevType};
 pub use pci::{
     IommuGroup, PciCapability, PciExpress, PciHeader, PciLink, PciLinkSpeed, VirtualFunctions,
@@ -246,19 +246,4 @@ fn write_nested(w: &mut Writer, kind: &str, content: &dyn Content) {
     content.attrs(w);
     content.children(w);
     w.end("capability");
-}
-
-/// Reads the text of the child `name`, which must lie within `0..=most`.
-fn text_up_to<T: Value>(node: Node<'_>, name: &str, most: u64, number: fn(&T) -> u64) -> Result<T> {
-    let value: T = node.text_child_req(name)?;
-    if number(&value) <= most {
-        return Ok(value);
-    }
-    let child = node.child(name).unwrap_or(node);
-    Err(child.bad_text(&child.text(), &format!("a number from 0 to {most}")))
-}
-
-/// The error for something that may be there only once or not at all.
-fn invalid(node: Node<'_>, message: &str) -> XmlError {
-    node.error(ErrorKind::Invalid, message)
 }

@@ -1,6 +1,6 @@
 //! The kinds of `<source>`, chosen by `type` on the element around it.
 
-use virtbus_xml::{Bytes, Content, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Bytes, Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
 
 use super::{Auth, Encryption, NetworkSource, Reconnect};
 use crate::common::{DeviceLabel, DeviceLabels, PciAddress};
@@ -174,6 +174,17 @@ pub struct SourceCommon {
 
 impl Content for SourceCommon {
     fn parse(node: Node<'_>) -> Result<Self> {
+        // This also keeps the recursion below shallow.
+        if let Some(inner) = node
+            .child_or_absent("dataStore")
+            .child_or_absent("source")
+            .child("dataStore")
+        {
+            return Err(inner.error(
+                ErrorKind::Invalid,
+                "a data file has no data file of its own",
+            ));
+        }
         Ok(Self {
             index: node.attr_opt("index")?,
             slices: node.child_or_absent("slices").child_vec("slice")?,

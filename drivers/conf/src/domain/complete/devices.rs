@@ -374,10 +374,10 @@ pub(super) fn complete(
         DeviceMut::Memory(memory) => complete_memory(domain, memory, seams),
         DeviceMut::Filesystem(fs) => filesystem(fs),
         DeviceMut::Input(input) => input_bus(domain, input),
-        DeviceMut::Sound(sound) => {
-            if sound.model == SoundModel::Virtio && sound.streams.unwrap_or(0) == 0 {
-                sound.streams = Some(2);
-            }
+        DeviceMut::Sound(sound)
+            if sound.model == SoundModel::Virtio && sound.streams.unwrap_or(0) == 0 =>
+        {
+            sound.streams = Some(2);
         }
         _ => {}
     }

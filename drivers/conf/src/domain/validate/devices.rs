@@ -144,9 +144,6 @@ fn controller_fits(controller: &Controller) -> Result<()> {
     if is_root && controller.info.address.is_some() {
         return unsupported("a PCI root has no address");
     }
-    if is_root && index != 0 {
-        return invalid("a PCI root has the number 0");
-    }
     if index > 255 {
         return unsupported("PCI controllers have numbers up to 255");
     }
@@ -290,7 +287,7 @@ fn memory_fits(domain: &Domain, memory: &MemoryDevice) -> Result<()> {
             if !block.is_power_of_two() {
                 return invalid("the size of a block is a power of two");
             }
-            if requested % block != 0 {
+            if !requested.is_multiple_of(block) {
                 return invalid("memory is requested in blocks");
             }
         }
@@ -568,11 +565,7 @@ fn memories_differ(domain: &Domain) -> Result<()> {
         .memory
         .iter()
         .filter_map(|m| {
-            let fixed = match &m.info.address {
-                Some(Address::Dimm(dimm)) => dimm.base,
-                _ => None,
-            };
-            let start = m.target.address.or(fixed)?.0;
+            let start = m.target.address?.0;
             (start > 0).then(|| (start, start.saturating_add(m.target.size.bytes())))
         })
         .collect();

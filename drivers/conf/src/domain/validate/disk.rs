@@ -268,10 +268,10 @@ fn check_bus(disk: &Disk) -> Result<()> {
             driver.virtio.has_any(),
         ),
     ];
-    for (option, _) in virtio_only.into_iter().filter(|(_, given)| *given) {
-        return unsupported(format!("{option}: for disks on the virtio bus only"));
+    match virtio_only.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => unsupported(format!("{option}: for disks on the virtio bus only")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_vhost_user(disk: &Disk) -> Result<()> {
@@ -323,10 +323,10 @@ fn check_vhost_user(disk: &Disk) -> Result<()> {
             disk.blockio.is_some_and(|b| b != Default::default()),
         ),
     ];
-    for (what, _) in forbidden.into_iter().filter(|(_, given)| *given) {
-        return unsupported(format!("{what}: not for vhost-user disks"));
+    match forbidden.into_iter().find(|(_, given)| *given) {
+        Some((what, _)) => unsupported(format!("{what}: not for vhost-user disks")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn check_labels(domain: &Domain, disk: &Disk) -> Result<()> {

@@ -391,7 +391,7 @@ fn is_bios_date(text: &str) -> bool {
     };
     let month = number(month, &[1, 2]).is_some_and(|m| (1..=12).contains(&m));
     let day = number(day, &[1, 2]).is_some_and(|d| (1..=31).contains(&d));
-    let year = number(year, &[2, 4]).is_some_and(|y| y < 100 || y >= 1900);
+    let year = number(year, &[2, 4]).is_some_and(|y| !(100..1900).contains(&y));
     month && day && year
 }
 

@@ -1,0 +1,219 @@
+//! Devices of mainframes: channel devices, subchannels, groups, and the crypto matrix.
+
+use virtbus_xml::{Base16, Content, Hex, Node, Result, Writer, Xml, xml_names};
+
+use super::mediated::{MdevType, parse_types, write_types};
+use super::{nested, unknown_nested, write_nested};
+
+/// Where a channel device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CcwAddress {
+    /// Channel subsystem, 0 to 255.
+    pub cssid: Hex<1, u8>,
+    /// Subchannel set, 0 to 3.
+    pub ssid: Hex<1, u8>,
+    /// Device number.
+    pub devno: Base16<4, u16>,
+}
+
+impl Content for CcwAddress {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let address = Self {
+            cssid: node.text_child_req("cssid")?,
+            ssid: node.text_child_req("ssid")?,
+            devno: node.text_child_req("devno")?,
+        };
+        match node.child("ssid") {
+            Some(ssid) if address.ssid.0 > 3 => {
+                Err(ssid.bad_text(&ssid.text(), "a number from 0 to 3"))
+            }
+            _ => Ok(address),
+        }
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        w.text_element("cssid", &self.cssid);
+        w.text_element("ssid", &self.ssid);
+        w.text_element("devno", &self.devno);
+    }
+}
+
+xml_names! {
+    /// Whether a channel device can be used.
+    pub enum CcwState {
+        Offline = "offline",
+        Online = "online",
+    }
+}
+
+/// A nested `type='ccwgroup_member'`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct CcwGroupMember {
+    /// Name of the group's device.
+    #[xml(text_child)]
+    pub group_device: String,
+}
+
+/// `type='ccw'`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CcwDevice {
+    /// Whether it can be used.
+    pub state: Option<CcwState>,
+    /// Where it is.
+    pub address: CcwAddress,
+    /// The group it works in.
+    pub group: Option<CcwGroupMember>,
+}
+
+impl Content for CcwDevice {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let mut group = None;
+        for (kind, child) in nested(node)? {
+            if kind != "ccwgroup_member" {
+                return Err(unknown_nested(child, kind, &["ccwgroup_member"]));
+            }
+            child.take();
+            group = Some(CcwGroupMember::parse(child)?);
+        }
+        Ok(Self {
+            state: node.text_child_opt("state")?,
+            address: CcwAddress::parse(node)?,
+            group,
+        })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(state) = &self.state {
+            w.text_element("state", state);
+        }
+        self.address.children(w);
+        if let Some(group) = &self.group {
+            write_nested(w, "ccwgroup_member", group);
+        }
+    }
+}
+
+/// `type='css'`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CssDevice {
+    /// Where the subchannel is.
+    pub address: CcwAddress,
+    /// The device behind it.
+    pub channel_dev_addr: Option<CcwAddress>,
+    /// Mediated devices that it can carry.
+    pub mdev_types: Vec<MdevType>,
+}
+
+impl Content for CssDevice {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Ok(Self {
+            address: CcwAddress::parse(node)?,
+            channel_dev_addr: node.child_opt("channel_dev_addr")?,
+            mdev_types: parse_types(node)?,
+        })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        self.address.children(w);
+        if let Some(address) = &self.channel_dev_addr {
+            w.element("channel_dev_addr", address);
+        }
+        write_types(&self.mdev_types, w);
+    }
+}
+
+xml_names! {
+    /// How a group of network channel devices works.
+    pub enum QethKind {
+        Generic = "qeth_generic",
+        Layer2 = "qeth_layer2",
+        Layer3 = "qeth_layer3",
+    }
+}
+
+/// What a group of channel devices is: a nested `<capability>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CcwGroupType {
+    /// How it works.
+    pub kind: QethKind,
+    /// Type of the card.
+    pub card_type: Option<String>,
+    /// Channel path.
+    pub chpid: Option<String>,
+}
+
+impl Content for CcwGroupType {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Ok(Self {
+            kind: node.attr_req("type")?,
+            card_type: node.text_child_opt("card_type")?,
+            chpid: node.text_child_opt("chpid")?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr("type", &self.kind);
+    }
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(card) = &self.card_type {
+            w.text_element("card_type", card);
+        }
+        if let Some(chpid) = &self.chpid {
+            w.text_element("chpid", chpid);
+        }
+    }
+}
+
+/// `<ccw_device>`: a member of a group.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct CcwDeviceRef {
+    /// Its name inside the group.
+    #[xml(attr = "ref")]
+    pub reference: String,
+    /// Name of the device.
+    #[xml(text)]
+    pub device: String,
+}
+
+/// `type='ccwgroup'`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct CcwGroup {
+    /// Whether it can be used.
+    #[xml(text_child)]
+    pub state: Option<CcwState>,
+    /// Where it is.
+    #[xml(flat)]
+    pub address: CcwAddress,
+    /// Its devices.
+    #[xml(child = "ccw_device", wrap = "members")]
+    pub members: Vec<CcwDeviceRef>,
+    /// What it is.
+    #[xml(child = "capability")]
+    pub kind: CcwGroupType,
+}
+
+/// `type='ap_matrix'`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApMatrix {
+    /// Mediated devices that can be made of it.
+    pub mdev_types: Vec<MdevType>,
+}
+
+impl Content for ApMatrix {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        parse_types(node).map(|mdev_types| Self { mdev_types })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        write_types(&self.mdev_types, w);
+    }
+}

@@ -1,0 +1,153 @@
+//! Block devices.
+
+use virtbus_xml::{Content, Node, Result, Writer, Xml};
+
+use super::{nested, unknown_nested, write_nested};
+
+/// How a medium is divided.
+#[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Blocks {
+    /// Bytes of a block.
+    #[xml(text_child, when = has_size)]
+    pub logical_block_size: Option<u64>,
+    /// How many blocks.
+    #[xml(text_child, when = has_count)]
+    pub num_blocks: Option<u64>,
+}
+
+fn has_size(blocks: &Blocks, _: virtbus_xml::Flags) -> bool {
+    blocks.logical_block_size != Some(0)
+}
+
+fn has_count(blocks: &Blocks, _: virtbus_xml::Flags) -> bool {
+    blocks.num_blocks != Some(0)
+}
+
+/// Nested `type='removable'`: the medium can be taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removable {
+    /// Whether there is one.
+    pub media_available: bool,
+    /// Its size in bytes.
+    pub media_size: u64,
+    /// Its label.
+    pub media_label: Option<String>,
+    /// How it is divided.
+    pub blocks: Blocks,
+}
+
+impl Content for Removable {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Ok(Self {
+            media_available: node
+                .child("media_available")
+                .is_some_and(|n| n.text() == "1"),
+            media_size: node.text_child_req("media_size")?,
+            media_label: node.text_child_opt("media_label")?,
+            blocks: Blocks::parse(node)?,
+        })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        w.text_element("media_available", &u8::from(self.media_available));
+        w.text_element("media_size", &self.media_size);
+        if let Some(label) = &self.media_label {
+            w.text_element("media_label", label);
+        }
+        self.blocks.children(w);
+    }
+}
+
+/// The medium of a block device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Media {
+    /// It is the device.
+    Fixed {
+        /// Size in bytes.
+        size: u64,
+        /// How it is divided.
+        blocks: Blocks,
+    },
+    /// It can be taken out.
+    Removable(Removable),
+}
+
+/// `type='storage'`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// Path of the device.
+    pub block: String,
+    /// Name of the bus: `scsi`, `usb`, …
+    pub bus: Option<String>,
+    /// What it is: `disk`, `cdrom`, …
+    pub drive_type: Option<String>,
+    /// Model.
+    pub model: Option<String>,
+    /// Vendor.
+    pub vendor: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// The medium.
+    pub media: Media,
+    /// Whether the device can be taken out itself.
+    pub hotpluggable: bool,
+}
+
+impl Content for Storage {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let (mut removable, mut hotpluggable) = (None, false);
+        for (kind, child) in nested(node)? {
+            child.take();
+            match kind {
+                "hotpluggable" => hotpluggable = true,
+                "removable" => removable = Some(Removable::parse(child)?),
+                _ => return Err(unknown_nested(child, kind, &["removable", "hotpluggable"])),
+            }
+        }
+        Ok(Self {
+            block: node.text_child_req("block")?,
+            bus: node.text_child_opt("bus")?,
+            drive_type: node.text_child_opt("drive_type")?,
+            model: node.text_child_opt("model")?,
+            vendor: node.text_child_opt("vendor")?,
+            serial: node.text_child_opt("serial")?,
+            media: match removable {
+                Some(removable) => Media::Removable(removable),
+                None => Media::Fixed {
+                    size: node.text_child_req("size")?,
+                    blocks: Blocks::parse(node)?,
+                },
+            },
+            hotpluggable,
+        })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        w.text_element("block", &self.block);
+        for (name, value) in [
+            ("bus", &self.bus),
+            ("drive_type", &self.drive_type),
+            ("model", &self.model),
+            ("vendor", &self.vendor),
+            ("serial", &self.serial),
+        ] {
+            if let Some(value) = value {
+                w.text_element(name, value);
+            }
+        }
+        match &self.media {
+            Media::Removable(removable) => write_nested(w, "removable", removable),
+            Media::Fixed { size, blocks } => {
+                w.text_element("size", size);
+                blocks.children(w);
+            }
+        }
+        if self.hotpluggable {
+            write_nested(w, "hotpluggable", &());
+        }
+    }
+}

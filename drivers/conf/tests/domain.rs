@@ -1,0 +1,153 @@
+//! Domain documents: each is read strictly, completed, validated and written.
+//!
+//! `NAME.xml` gives `NAME.out.xml`; a document in `domain-bad` gives the message in `NAME.err`. With
+//! `VIRTBUS_UPDATE=1` the outputs are written anew, and the review is the diff.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test whose data cannot be read has to fail"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use virtbus_conf::Flags;
+use virtbus_conf::domain::os::Arch;
+use virtbus_conf::domain::{CompleteFlags, Domain, DriverFeatures, Entropy, NoDefaults, Seams};
+
+struct Counting;
+
+impl Entropy for Counting {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for (n, byte) in (0..).zip(bytes) {
+            *byte = n;
+        }
+    }
+}
+
+fn finish(xml: &str, flags: CompleteFlags) -> Result<Domain, String> {
+    let mut domain = Domain::parse_strict(xml).map_err(|e| e.to_string())?;
+    let features =
+        DriverFeatures::all() - DriverFeatures::NO_BOOT_ORDER - DriverFeatures::NO_STUB_CONSOLE;
+    let mut seams = Seams {
+        driver: &mut NoDefaults(features),
+        entropy: &mut Counting,
+        mac_prefix: [0x52, 0x54, 0],
+        host_arch: Arch::X86_64,
+        flags,
+    };
+    domain.complete(&mut seams).map_err(|e| e.to_string())?;
+    domain.validate(features).map_err(|e| e.to_string())?;
+    Ok(domain)
+}
+
+fn documents(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(folder);
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.to_str().unwrap().ends_with(".xml")
+                && !path.to_str().unwrap().ends_with(".out.xml")
+        })
+        .collect();
+    found.sort();
+    assert!(!found.is_empty());
+    found
+}
+
+fn check(path: &Path, extension: &str, text: &str) {
+    let output = path.with_extension(extension);
+    if std::env::var_os("VIRTBUS_UPDATE").is_some() {
+        fs::write(&output, text).unwrap();
+    }
+    let expected = fs::read_to_string(&output).unwrap_or_default();
+    same(text, &expected, &output);
+}
+
+/// Both texts are equal; if not, says where they part.
+fn same(text: &str, expected: &str, path: &Path) {
+    if text != expected {
+        let pair = text.lines().zip(expected.lines()).find(|(a, b)| a != b);
+        panic!("{}: {pair:?}", path.display());
+    }
+}
+
+#[test]
+fn good_documents() {
+    for path in documents("domain") {
+        let xml = fs::read_to_string(&path).unwrap();
+        let name = path.display();
+        let domain = finish(&xml, CompleteFlags::empty()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let text = domain.format(Flags::SECURE);
+        check(&path, "out.xml", &text);
+        // What is complete stays as it is.
+        let again =
+            finish(&text, CompleteFlags::empty()).unwrap_or_else(|e| panic!("{name} again: {e}"));
+        same(&again.format(Flags::SECURE), &text, &path);
+        same(
+            &Domain::parse_strict(&text).unwrap().format(Flags::SECURE),
+            &text,
+            &path,
+        );
+        let inactive = finish(&xml, CompleteFlags::INACTIVE)
+            .unwrap_or_else(|e| panic!("{name} inactive: {e}"));
+        check(
+            &path,
+            "inactive.out.xml",
+            &inactive.format(Flags::SECURE | Flags::INACTIVE),
+        );
+    }
+}
+
+#[test]
+fn bad_documents() {
+    for path in documents("domain-bad") {
+        let xml = fs::read_to_string(&path).unwrap();
+        let message = finish(&xml, CompleteFlags::INACTIVE).err();
+        let message = message.unwrap_or_else(|| panic!("{} is accepted", path.display()));
+        check(&path, "err", &format!("{message}\n"));
+    }
+}
+
+#[test]
+fn secrets_stay_secret() {
+    let xml = "<domain type='test'><name>n</name><memory>1024</memory><os><type>hvm</type></os><devices>\
+               <graphics type='vnc' passwd='hush'/></devices></domain>";
+    let domain = Domain::parse(xml).unwrap();
+    assert!(!domain.format(Flags::empty()).contains("hush"));
+    assert!(domain.format(Flags::SECURE).contains("hush"));
+}
+
+#[test]
+fn deep_documents_need_no_deep_stack() {
+    let mut xml =
+        "<domain type='test'><name>n</name><devices><disk><source file='/'/><target dev='a'/>"
+            .to_owned();
+    let layers = 240;
+    for _ in 0..layers {
+        xml.push_str("<backingStore type='file'><source file='/'/>");
+    }
+    xml.push_str(&"</backingStore>".repeat(layers));
+    xml.push_str("</disk></devices></domain>");
+    let domain = Domain::parse(&xml).unwrap();
+    assert_eq!(domain.devices.disk[0].backing.layers.len(), layers);
+    assert_eq!(
+        Domain::parse(&domain.format(Flags::empty())).unwrap(),
+        domain
+    );
+
+    let mut xml = "<domain type='test'><name>n</name><devices><disk><target dev='a'/>".to_owned();
+    let stores = 120;
+    for _ in 0..stores {
+        xml.push_str("<source file='/'><dataStore type='file'>");
+    }
+    xml.push_str(&"</dataStore></source>".repeat(stores));
+    xml.push_str("</disk></devices></domain>");
+    assert_eq!(
+        Domain::parse(&xml).unwrap_err().element(),
+        Some("dataStore")
+    );
+}

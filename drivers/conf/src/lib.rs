@@ -9,6 +9,8 @@ pub mod common;
 pub mod cpu;
 pub mod domain;
 mod error;
+pub mod interface;
+pub mod node_device;
 pub mod storage;
 
 pub use error::{ConfError, ConfErrorKind};

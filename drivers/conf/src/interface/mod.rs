@@ -122,7 +122,7 @@ pub struct InterfaceVlan {
 
 impl Content for InterfaceVlan {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let tag = node.attr_req("tag")?;
+        let tag: u32 = node.attr_req("tag")?;
         if tag > 4095 {
             return Err(node.bad_attr("tag", &tag.to_string(), "a number from 0 to 4095"));
         }
@@ -232,7 +232,9 @@ impl InterfaceKind {
         if let Self::Ethernet(Ethernet { mac: Some(mac) }) = self
             && Mac::parse(mac).is_none()
         {
-            return Err(ConfError::invalid(format!("'{mac}' is no Ethernet address")));
+            return Err(ConfError::invalid(format!(
+                "'{mac}' is no Ethernet address"
+            )));
         }
         self.ports().iter().try_for_each(|p| p.kind.validate())
     }
@@ -353,7 +355,7 @@ fn parse_mtu(node: Node<'_>) -> Result<Option<u32>> {
     };
     let size: u32 = child.attr_req("size")?;
     if size > MOST {
-        return Err(child.bad_attr("size", &size.to_string(), &format!("at most {MOST}")));
+        return Err(child.bad_attr("size", &size.to_string(), &format!("a size up to {MOST}")));
     }
     Ok(Some(size))
 }

@@ -53,8 +53,7 @@ impl NodeDevice {
     }
 
     fn validate_new(&self) -> Result<()> {
-        let creatable =
-            |c: &Capability| matches!(c, Capability::Mdev(_) | Capability::ScsiHost(_));
+        let creatable = |c: &Capability| matches!(c, Capability::Mdev(_) | Capability::ScsiHost(_));
         if let Some(other) = self.capabilities.iter().find(|c| !creatable(c)) {
             return Err(ConfError::unsupported(format!(
                 "a device of type '{}' cannot be created",

@@ -13,17 +13,15 @@ mod scsi;
 mod storage;
 mod vpd;
 
-use virtbus_xml::{
-    Content, Document, Flags, Node, Result, Writer, Xml, XmlError, xml_names,
-};
+use virtbus_xml::{Content, Document, Flags, Node, Result, Writer, Xml, XmlError, xml_names};
 
 pub use capability::{
     ApCard, ApQueue, Capability, CapabilityKind, Drm, DrmType, Firmware, Hardware, NamedId, Net,
     NetFeature, NetTechnology, ScsiGeneric, System, UsbDevice, UsbInterface, Vdpa,
 };
 pub use channel::{
-    ApMatrix, CcwAddress, CcwDevice, CcwDeviceRef, CcwGroup, CcwGroupMember, CcwGroupType, CcwState, CssDevice,
-    QethKind,
+    ApMatrix, CcwAddress, CcwDevice, CcwDeviceRef, CcwGroup, CcwGroupMember, CcwGroupType,
+    CcwState, CssDevice, QethKind,
 };
 pub use complete::Purpose;
 pub use mediated::{Mdev, MdevAttribute, MdevType};

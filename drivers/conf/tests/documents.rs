@@ -1,0 +1,86 @@
+//! Documents from text to value and back: a folder under `tests/data` for each kind.
+//!
+//! `CASE.xml` must be read with nothing unknown left, be written as `CASE.out.xml` (or as itself, if
+//! there is no such file), and what was written must be read and written as itself. `CASE.bad.xml` must be
+//! refused with the text in `CASE.bad.txt`. `VIRTBUS_BLESS=1` rewrites both kinds of outcome.
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use virtbus_conf::Flags;
+use virtbus_conf::interface::Interface;
+use virtbus_conf::node_device::NodeDevice;
+
+type Outcome<T> = Result<T, String>;
+
+fn text<E: ToString>(error: E) -> String {
+    error.to_string()
+}
+
+fn folder(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(kind)
+}
+
+/// Compares `actual` with the file, or writes the file.
+fn compare(path: &Path, actual: &str) {
+    if std::env::var_os("VIRTBUS_BLESS").is_some() {
+        fs::write(path, actual).expect("the test data can be written");
+        return;
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(expected, actual, "{}", path.display());
+}
+
+/// Runs the cases of `kind`: `read` does all that reading a document of the kind is.
+fn check<T: Debug>(kind: &str, read: impl Fn(&str) -> Outcome<T>, write: impl Fn(&T) -> String) {
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder(kind))
+        .expect("there are cases")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| {
+            let name = path.to_string_lossy();
+            name.ends_with(".xml") && !name.ends_with(".out.xml")
+        })
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty(), "no cases of {kind}");
+    for path in cases {
+        let xml = fs::read_to_string(&path).expect("the case can be read");
+        if path.to_string_lossy().ends_with(".bad.xml") {
+            let error = read(&xml).expect_err(&path.to_string_lossy());
+            compare(&path.with_extension("txt"), &format!("{error}\n"));
+            continue;
+        }
+        let value = read(&xml).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let written = write(&value);
+        let other = path.with_extension("out.xml");
+        compare(if other.exists() { &other } else { &path }, &written);
+        let again = read(&written).unwrap_or_else(|e| panic!("{} again: {e}", path.display()));
+        assert_eq!(write(&again), written, "{}", path.display());
+    }
+}
+
+#[test]
+fn node_devices() {
+    check(
+        "node_device",
+        |xml| NodeDevice::parse_strict(xml).map_err(text),
+        |device| device.format(Flags::empty()),
+    );
+}
+
+#[test]
+fn interfaces() {
+    check(
+        "interface",
+        |xml| {
+            let mut interface = Interface::parse_strict(xml).map_err(text)?;
+            interface.complete();
+            interface.validate().map_err(text)?;
+            Ok(interface)
+        },
+        |interface| interface.format(Flags::empty()),
+    );
+}

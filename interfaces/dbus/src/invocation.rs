@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedMutexGuard;
 use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard};
-use virtbus_api::{Connection, Error, ErrorCode, Result};
+use virtbus_api::{Connection, Error, Result};
 use zbus::wire::DynamicType;
 use zbus::{Message, Type};
 
@@ -117,13 +117,12 @@ pub(crate) async fn require(
     arguments: Arguments,
     target: &Target,
 ) -> Result<Grant> {
-    match guard.require(caller, call, arguments, target).await {
-        Err(error) if error.code == ErrorCode::AccessDenied => match target.not_found() {
-            Some(not_found) if !sees(guard, caller, target).await => Err(not_found),
-            _ => Err(error),
-        },
-        answer => answer,
+    if let Some(not_found) = target.not_found()
+        && !sees(guard, caller, target).await
+    {
+        return Err(not_found);
     }
+    guard.require(caller, call, arguments, target).await
 }
 
 /// Whether the caller may know that the object is there.

@@ -6,7 +6,7 @@
 //! service for some minutes, as it always did, instead of one for each of a hundred actions.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use polkit::{Authority, AuthorizationResult, CheckAuthorizationFlags, Details, SystemBusName};
@@ -24,6 +24,10 @@ const MANAGE: &str = "org.libvirt.unix.manage";
 
 /// polkit has so long to answer when no person is asked.
 const DEADLINE: Duration = Duration::from_secs(25);
+
+/// The rules are looked through again after so long; polkit tells when it has read them anew, but not before the first
+/// question has gone to it.
+const RULES_LIFETIME: Duration = Duration::from_secs(1);
 
 /// A person has so long to type a password.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -54,7 +58,7 @@ enum Answer {
 #[derive(Default)]
 struct Known {
     cache: Cache,
-    rules: Mutex<Option<Arc<Rules>>>,
+    rules: Mutex<Option<(Instant, Rules)>>,
 }
 
 /// Asks polkit.
@@ -136,6 +140,16 @@ impl Polkit {
         }
     }
 
+    /// The object's attributes, if any rule looks at them. Where none does, one answer holds for all objects of the class, and
+    /// a page with a hundred guests costs a handful of questions.
+    fn details(&self, object: &dyn Object) -> Vec<(&'static str, String)> {
+        if self.tells_apart(object.class()) {
+            object.details()
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Whether the caller may connect at all; asked once in a few seconds.
     async fn may_look(&self, caller: &Caller) -> Verdict {
         let question = Question {
@@ -181,7 +195,7 @@ impl Authorizer for Polkit {
         let question = Question {
             caller: Arc::clone(&caller.name),
             action: Action::Fine(permission),
-            details: object.details(),
+            details: self.details(object),
         };
         match self.known.cache.get(&question) {
             Some(Verdict::Challenge) if caller.interactive => {}
@@ -201,9 +215,14 @@ impl Authorizer for Polkit {
             .rules
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        rules
-            .get_or_insert_with(|| Arc::new(Rules::installed()))
-            .tell_apart(class)
+        let fresh = rules
+            .as_ref()
+            .is_some_and(|(since, _)| since.elapsed() < RULES_LIFETIME);
+        if !fresh {
+            *rules = None;
+        }
+        let (_, rules) = rules.get_or_insert_with(|| (Instant::now(), Rules::installed()));
+        rules.tell_apart(class)
     }
 }
 
@@ -245,6 +264,7 @@ async fn connect(known: &Arc<Known>) -> Option<Authority> {
         Ok(authority) => {
             let known = Arc::clone(known);
             authority.connect_changed(move |_| {
+                tracing::debug!("polkit has changed");
                 known.cache.clear();
                 known
                     .rules

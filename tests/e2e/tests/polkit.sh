@@ -36,6 +36,11 @@ refused() {    # refused COMMAND...: must be refused for want of rights
     answer=$("$@") && fail "allowed: $*"
     denied "$answer" || fail "$*: not refused for want of rights: $answer"
 }
+absent() {    # absent COMMAND...: must be answered as if there were no such guest
+    local answer
+    answer=$("$@") && fail "found: $*"
+    case $answer in *"Domain not found"*) ;; *) fail "$*: not as if it were not there: $answer";; esac
+}
 allowed() {    # allowed COMMAND...: must succeed
     local answer
     answer=$("$@") || fail "$*: $answer"
@@ -258,7 +263,9 @@ for name in org.libvirt org.virtbus; do
         sees root "$name" "$where" || fail "root does not see it in $where by $name"
     done
 done
-refused connect alice DomainLookupByName s vault
+absent connect alice DomainLookupByName s vault
+absent domain alice "${path[vault]}" GetState u 0
+absent domain alice "${path[vault]}" Destroy u 0
 case $(connect alice GetAllDomainStats uu 0 0) in *vault*) fail "alice sees it in statistics";; esac
 rm /etc/polkit-1/rules.d/51-vault.rules
 until_true 20 "the guest to be seen again" sees alice org.libvirt list

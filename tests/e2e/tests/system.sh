@@ -23,6 +23,7 @@ until_true() {    # until_true SECONDS WHAT COMMAND...
 active() { [ "$(systemctl is-active virtbusd.service)" = active ]; }
 says() { grep -q "$1" /srv/guest.console 2>/dev/null; }
 emulator() { pgrep -f 'qemu-system-x86_64.*guest=shipped' | head -1; }
+no_emulator() { [ -z "$(emulator)" ]; }
 as_alice() { runuser -u alice -- "$@" 2>&1; }
 
 check "nobody called: the daemon does not run"
@@ -74,7 +75,7 @@ as_alice busctl --allow-interactive-authorization=no call org.libvirt "$domain" 
 check "destroyed and undefined, nothing is left"
 busctl call org.libvirt "$domain" org.libvirt.Domain Destroy u 0 || fail "no destroy"
 busctl call org.libvirt "$domain" org.libvirt.Domain Undefine u 0 || fail "no undefine"
-until_true 50 "the guest's process to go" sh -c "! pgrep -f 'guest=shipped' > /dev/null"
+until_true 50 "the guest's process to go" no_emulator
 left=$(systemctl list-units --all --no-legend --plain --type=scope | grep -i shipped || true)
 [ -z "$left" ] || fail "scopes are left: $left"
 left=$(systemctl --failed --no-legend --plain | grep -i virtbus || true)

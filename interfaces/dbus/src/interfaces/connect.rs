@@ -1,6 +1,6 @@
 //! `org.libvirt.Connect`: a connection to a hypervisor.
 
-use virtbus_api::access::{Call, Grant};
+use virtbus_api::access::{Call, Grant, Permission};
 use virtbus_api::connection::{Host, LIB_VERSION, group};
 use virtbus_api::domain::{
     DomainCreateFlags, DomainDefineFlags, DomainId, DomainLifecycle, DomainObject,
@@ -129,10 +129,14 @@ fn target(node: &Node, id: DomainId, sought: Sought) -> Target {
     }
 }
 
-/// The domain that a definition is about.
+/// The domain that a definition is about. One that cannot be read is about none; what is wrong with it is told to those
+/// only who may define domains.
 async fn domain_in(node: &Node, xml: &str) -> Result<Target> {
-    let id = identify(node, "DomainDefineXml")?.identify_xml(xml).await?;
-    Ok(target(node, id, Sought::Definition))
+    let domains = identify(node, "DomainDefineXml")?;
+    Ok(match domains.identify_xml(xml).await {
+        Ok(id) => target(node, id, Sought::Definition),
+        Err(_) => Target::Connect { driver: node.name },
+    })
 }
 
 async fn domain_numbered(node: &Node, id: &i32) -> Result<Target> {
@@ -229,7 +233,12 @@ async fn visible_domains<'a>(
             id: view.id.clone(),
         })
         .collect();
-    Ok(context.guard.filter(context.caller, call, objects).await)
+    // What may be read of a domain that may not be seen makes no difference.
+    let seen = context
+        .guard
+        .visible(context.caller, Permission::DomainGetattr, objects)
+        .await;
+    Ok(context.guard.filter(context.caller, call, seen).await)
 }
 
 async fn get_capabilities(context: Context<'_>) -> Result<String> {

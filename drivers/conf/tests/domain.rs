@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use virtbus_conf::Flags;
 use virtbus_conf::domain::os::Arch;
-use virtbus_conf::domain::{CompleteFlags, Domain, DriverFeatures, Entropy, NoDefaults, Seams};
+use virtbus_conf::domain::{
+    AbiFlags, CompleteFlags, Domain, DriverFeatures, Entropy, NoDefaults, Seams,
+};
 
 struct Counting;
 
@@ -92,6 +94,7 @@ fn good_documents() {
             &text,
             &path,
         );
+        same(&format!("{again:#?}"), &format!("{domain:#?}"), &path);
         let inactive = finish(&xml, CompleteFlags::INACTIVE)
             .unwrap_or_else(|e| panic!("{name} inactive: {e}"));
         check(
@@ -150,4 +153,56 @@ fn deep_documents_need_no_deep_stack() {
         Domain::parse(&xml).unwrap_err().element(),
         Some("dataStore")
     );
+}
+
+#[test]
+fn a_guest_notices_what_it_can_see() {
+    let path = documents("domain")
+        .into_iter()
+        .find(|p| p.ends_with("devices.xml"))
+        .unwrap();
+    let xml = fs::read_to_string(path).unwrap();
+    let domain = finish(&xml, CompleteFlags::INACTIVE).unwrap();
+    let change = |from: &str, to: &str| {
+        let text = domain.format(Flags::SECURE);
+        assert!(text.contains(from), "{from}");
+        let other = Domain::parse(&text.replacen(from, to, 1)).unwrap();
+        domain
+            .check_abi(&other, AbiFlags::empty())
+            .err()
+            .map(|e| e.to_string())
+    };
+    for (from, to) in [
+        ("<emulator>/usr/bin/emulator", "<emulator>/elsewhere"),
+        ("<source bridge='br0'/>", "<source bridge='br1'/>"),
+        ("port='5901'", "port='5902'"),
+        ("startupPolicy='optional'", "startupPolicy='mandatory'"),
+    ] {
+        assert_eq!(change(from, to), None, "{from}");
+    }
+    for (from, to, message) in [
+        (
+            "'KiB'>65536</memory>",
+            "'KiB'>65537</memory>",
+            "memory at start in KiB would change from 65536 to 65537",
+        ),
+        (
+            "<model type='e1000'/>",
+            "<model type='rtl8139'/>",
+            "the model of interface 52:54:00:aa:bb:0c would change from e1000 to rtl8139",
+        ),
+        (
+            "controller='0' slot='0'",
+            "controller='0' slot='1'",
+            "the address of a <smartcard> would change from type='ccid' controller='0' slot='0' \
+             to type='ccid' controller='0' slot='1'",
+        ),
+        (
+            "<hub type='usb'/>",
+            "",
+            "the number of hubs would change from 1 to 0",
+        ),
+    ] {
+        assert_eq!(change(from, to).as_deref(), Some(message));
+    }
 }

@@ -5,6 +5,7 @@
 //! [`Domain::format`] writes. A [`Domain`] is a plain value; what a driver learns while the guest runs
 //! and that no XML shows is kept by the driver.
 
+mod abi;
 pub mod blkiotune;
 pub mod clock;
 mod complete;
@@ -21,6 +22,7 @@ pub mod sysinfo;
 mod validate;
 pub mod vcpu;
 
+pub use abi::AbiFlags;
 pub use complete::{
     CompleteFlags, DomainDefaults, DriverFeatures, Entropy, NoDefaults, Seams, disk_index,
 };
@@ -161,7 +163,7 @@ pub struct Domain {
     #[xml(child, skip_empty)]
     pub features: Option<Features>,
     /// Processor.
-    #[xml(child, skip_empty)]
+    #[xml(child)]
     pub cpu: Option<GuestCpu>,
     /// Clock.
     #[xml(child)]

@@ -8,7 +8,7 @@ use crate::domain::devices::DeviceMut;
 use crate::domain::devices::address::Address;
 use crate::domain::devices::chardev::{
     ChannelTarget, Chardev, ChardevMode, ChardevProtocol, ChardevSource, ConsoleTarget,
-    ConsoleTargetType, ParallelTarget, SerialTarget, SerialTargetType,
+    ConsoleTargetType, ParallelTarget, SerialTarget, SerialTargetType, UnixSource,
 };
 use crate::domain::devices::controller::{Controller, ControllerKind, ControllerType, ScsiModel};
 use crate::domain::devices::disk::Disk;
@@ -171,6 +171,15 @@ pub(super) fn settle(device: DeviceMut<'_>, seams: &mut Seams<'_>) -> Result<()>
             }
         }
         DeviceMut::Hostdev(hostdev) => settle_hostdev(hostdev)?,
+        DeviceMut::Lease(lease) => lease.target.offset = lease.target.offset.filter(|o| *o > 0),
+        DeviceMut::Memballoon(balloon) => {
+            balloon.stats_period = balloon.stats_period.filter(|p| *p > 0)
+        }
+        DeviceMut::Vsock(vsock) => {
+            if let Some(cid) = &mut vsock.cid {
+                cid.address = cid.address.filter(|a| *a > 0);
+            }
+        }
         DeviceMut::Video(video) => settle_video(video),
         DeviceMut::Controller(controller) => settle_controller(controller)?,
         _ => {}
@@ -185,7 +194,12 @@ fn settle_chardev(chardev: &mut Chardev) {
             tcp.protocol.get_or_insert(ChardevProtocol::Raw);
         }
         ChardevSource::Unix(unix) => {
-            unix.mode.get_or_insert(ChardevMode::Connect);
+            if unix.path.is_some() {
+                unix.mode.get_or_insert(ChardevMode::Connect);
+            } else {
+                // Where the driver chooses the path, it chooses the rest as well.
+                *unix = UnixSource::default();
+            }
         }
         ChardevSource::Pty(pty) => pty.append = None,
         ChardevSource::Dev(source) | ChardevSource::Pipe(source) => source.append = None,

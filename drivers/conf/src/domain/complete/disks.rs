@@ -6,7 +6,7 @@ use super::devices::{disk_name, same_place};
 use super::{DriverFeatures, invalid};
 use crate::domain::Domain;
 use crate::domain::devices::address::{Address, DriveAddress};
-use crate::domain::devices::disk::{Disk, DiskBus, DiskDevice, SnapshotMode};
+use crate::domain::devices::disk::{Disk, DiskBus, DiskDevice, SnapshotMode, Tray};
 use crate::domain::devices::hostdev::HostdevSubsys;
 use crate::domain::devices::info::DeviceInfo;
 use crate::error::Result;
@@ -80,9 +80,10 @@ pub(super) fn settle(disk: &mut Disk) {
     if disk.target.bus != Some(DiskBus::Usb) {
         disk.target.removable = disk.target.removable.filter(|_| disk.target.bus.is_none());
     }
-    if !disk.device().is_removable() {
-        disk.target.tray = None;
-    }
+    disk.target.tray = disk
+        .target
+        .tray
+        .filter(|t| *t == Tray::Open && disk.device.is_some_and(DiskDevice::is_removable));
 }
 
 fn bus_by_name(disk: &Disk) -> DiskBus {
@@ -113,9 +114,11 @@ pub(super) fn complete(domain: &Domain, disk: &mut Disk, features: DriverFeature
     if disk.target.bus.is_none() {
         disk.target.bus = Some(bus_by_name(disk));
     }
-    let vhost_user = matches!(disk.source, StorageSource::VhostUser(_));
-    if disk.snapshot.is_none() && (disk.readonly || vhost_user) {
-        disk.snapshot = Some(SnapshotMode::No);
+    if disk.readonly {
+        // That goes without saying.
+        disk.snapshot = disk.snapshot.filter(|s| *s != SnapshotMode::No);
+    } else if matches!(disk.source, StorageSource::VhostUser(_)) {
+        disk.snapshot.get_or_insert(SnapshotMode::No);
     }
     match &mut disk.source {
         StorageSource::Network(source) if source.protocol == NetworkProtocol::Iscsi => {

@@ -4,7 +4,7 @@ use virtbus_xml::{BitSet, Kib, OnOff, YesNo};
 
 use super::{Seams, cputune, devices, invalid, unsupported};
 use crate::common::{SecLabel, SecLabelType};
-use crate::cpu::{CpuFallback, CpuMatch, CpuMode, FeaturePolicy, GuestCpu};
+use crate::cpu::{CpuFallback, CpuMatch, CpuMode, CpuModel, FeaturePolicy, GuestCpu};
 use crate::domain::clock::{Clock, ClockBasis, ClockOffset};
 use crate::domain::features::HyperVMode;
 use crate::domain::lifecycle::LifecycleAction;
@@ -39,11 +39,24 @@ pub(super) fn settle(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
     if let Some(cpu) = &mut domain.cpu {
         guest_cpu(cpu)?;
     }
+    domain.cpu = domain.cpu.take().filter(|cpu| *cpu != GuestCpu::default());
     clock(domain.clock.get_or_insert_with(Clock::default));
     domain.on_poweroff.get_or_insert(LifecycleAction::Destroy);
     domain.on_reboot.get_or_insert(LifecycleAction::Restart);
     domain.on_crash.get_or_insert(LifecycleAction::Destroy);
     seclabels(&mut domain.seclabel, seams.is_inactive())?;
+    for rule in domain
+        .devices
+        .redirfilter
+        .iter_mut()
+        .flat_map(|f| &mut f.usbdev)
+    {
+        // "Any" is what a rule says by saying nothing.
+        rule.class = rule.class.filter(|m| m.0.is_some());
+        rule.vendor = rule.vendor.filter(|m| m.0.is_some());
+        rule.product = rule.product.filter(|m| m.0.is_some());
+        rule.version = rule.version.filter(|m| m.0.is_some());
+    }
     devices::order(domain);
     for mut device in domain.devices.iter_mut() {
         devices::settle(device.reborrow(), seams)?;
@@ -390,6 +403,7 @@ fn guest_cpu(cpu: &mut GuestCpu) -> Result<()> {
             model.name = None;
         }
     }
+    cpu.model = cpu.model.take().filter(|m| *m != CpuModel::default());
     if let Some(topology) = &mut cpu.topology {
         topology.dies.get_or_insert(1);
         topology.clusters.get_or_insert(1);

@@ -413,7 +413,7 @@ impl TcpSource {
     fn write(&self, w: &mut Writer) {
         let flags = w.flags();
         w.begin("source");
-        w.attr("mode", &self.mode.unwrap_or(ChardevMode::Connect));
+        w.attr_opt("mode", &self.mode);
         w.attr_opt("host", &self.host);
         w.attr_opt("service", &self.service);
         if !(flags.contains(Flags::MIGRATABLE)
@@ -428,21 +428,20 @@ impl TcpSource {
             w.element_unless_empty("reconnect", reconnect);
         }
         w.end("source");
-        w.attr_element(
-            "protocol",
-            "type",
-            &self.protocol.unwrap_or(ChardevProtocol::Raw),
-        );
+        if let Some(protocol) = &self.protocol {
+            w.attr_element("protocol", "type", protocol);
+        }
     }
 }
 
 impl UnixSource {
     fn write(&self, w: &mut Writer) {
-        if self.path.is_none() {
+        let bare = self.mode.is_none() && self.reconnect.is_none() && self.seclabel.is_empty();
+        if self.path.is_none() && bare {
             return;
         }
         w.begin("source");
-        w.attr("mode", &self.mode.unwrap_or(ChardevMode::Connect));
+        w.attr_opt("mode", &self.mode);
         w.attr_opt("path", &self.path);
         DeviceLabel::write_all(&self.seclabel, w);
         if let Some(reconnect) = &self.reconnect {

@@ -324,7 +324,7 @@ pub struct DiskTarget {
     #[xml(attr)]
     pub bus: Option<DiskBus>,
     /// Whether the tray is open.
-    #[xml(attr, when = tray_is_open)]
+    #[xml(attr)]
     pub tray: Option<Tray>,
     /// Whether a USB disk can be removed.
     #[xml(attr)]
@@ -332,10 +332,6 @@ pub struct DiskTarget {
     /// Rotations per minute; 1 means that it does not rotate.
     #[xml(attr)]
     pub rotation_rate: Option<u32>,
-}
-
-fn tray_is_open(target: &DiskTarget, _: Flags) -> bool {
-    target.tray == Some(Tray::Open)
 }
 
 /// `<transient>`: changes are lost when the guest stops.
@@ -382,8 +378,8 @@ pub struct Disk {
     /// Whether any SCSI command may be sent.
     #[xml(attr)]
     pub sgio: Option<SgIo>,
-    /// Snapshots.
-    #[xml(attr, when = snapshot_is_visible)]
+    /// Snapshots; [`Disk::snapshot_mode`] says what it means to leave it out.
+    #[xml(attr)]
     pub snapshot: Option<SnapshotMode>,
     /// What the image is based on.
     #[xml(flat)]
@@ -442,14 +438,16 @@ fn live(_: &Disk, flags: Flags) -> bool {
     !flags.contains(Flags::INACTIVE)
 }
 
-fn snapshot_is_visible(disk: &Disk, _: Flags) -> bool {
-    !(disk.snapshot == Some(SnapshotMode::No) && disk.readonly)
-}
-
 impl Disk {
     /// What the guest takes it for, `disk` if nothing is said.
     pub fn device(&self) -> DiskDevice {
         self.device.unwrap_or(DiskDevice::Disk)
+    }
+
+    /// How a snapshot of the guest treats it, `None` if the snapshot is to decide.
+    pub fn snapshot_mode(&self) -> Option<SnapshotMode> {
+        self.snapshot
+            .or_else(|| self.readonly.then_some(SnapshotMode::No))
     }
 
     /// Format of the image, if known.

@@ -164,7 +164,7 @@ pub struct Memballoon {
     #[xml(attr = "freePageReporting")]
     pub free_page_reporting: Option<OnOff>,
     /// Seconds between statistics; 0 is none.
-    #[xml(child_attr = "stats/period", when = has_period)]
+    #[xml(child_attr = "stats/period")]
     pub stats_period: Option<u32>,
     /// Alias, address.
     #[xml(flat)]
@@ -172,10 +172,6 @@ pub struct Memballoon {
     /// Options of virtio.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,
-}
-
-fn has_period(balloon: &Memballoon, _: Flags) -> bool {
-    balloon.stats_period != Some(0)
 }
 
 /// `<rate>` of random numbers.
@@ -290,12 +286,8 @@ pub struct VsockCid {
     #[xml(attr)]
     pub auto: Option<YesNo>,
     /// The address, from 3; 0 is none.
-    #[xml(attr, when = has_cid)]
+    #[xml(attr)]
     pub address: Option<u32>,
-}
-
-fn has_cid(cid: &VsockCid, _: Flags) -> bool {
-    cid.address != Some(0)
 }
 
 /// `<vsock>`: sockets between host and guest.
@@ -452,13 +444,9 @@ pub struct LeaseTarget {
     /// File that holds the lease.
     #[xml(attr)]
     pub path: String,
-    /// Where in the file, in bytes; 0 is not written.
-    #[xml(attr, when = has_offset)]
+    /// Where in the file, in bytes; absent means at the beginning.
+    #[xml(attr)]
     pub offset: Option<u64>,
-}
-
-fn has_offset(target: &LeaseTarget, _: Flags) -> bool {
-    target.offset != Some(0)
 }
 
 /// `<lease>`: a lock that the guest needs.

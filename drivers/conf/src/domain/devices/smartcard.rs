@@ -197,36 +197,20 @@ impl Value for UsbVersion {
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct RedirFilterUsbDev {
     /// Device class.
-    #[xml(attr, when = has_class)]
+    #[xml(attr)]
     pub class: Option<UsbMatch<2>>,
     /// Vendor.
-    #[xml(attr, when = has_vendor)]
+    #[xml(attr)]
     pub vendor: Option<UsbMatch<4>>,
     /// Product.
-    #[xml(attr, when = has_product)]
+    #[xml(attr)]
     pub product: Option<UsbMatch<4>>,
     /// Version.
-    #[xml(attr, when = has_version)]
+    #[xml(attr)]
     pub version: Option<UsbVersion>,
     /// Whether such devices may be redirected.
     #[xml(attr)]
     pub allow: YesNo,
-}
-
-fn has_class(dev: &RedirFilterUsbDev, _: virtbus_xml::Flags) -> bool {
-    dev.class != Some(UsbMatch(None))
-}
-
-fn has_vendor(dev: &RedirFilterUsbDev, _: virtbus_xml::Flags) -> bool {
-    dev.vendor != Some(UsbMatch(None))
-}
-
-fn has_product(dev: &RedirFilterUsbDev, _: virtbus_xml::Flags) -> bool {
-    dev.product != Some(UsbMatch(None))
-}
-
-fn has_version(dev: &RedirFilterUsbDev, _: virtbus_xml::Flags) -> bool {
-    dev.version != Some(UsbVersion(None))
 }
 
 /// `<redirfilter>`: which devices may be redirected. The first rule that matches decides.

@@ -100,7 +100,7 @@ pub struct VideoModel {
     #[xml(attr)]
     pub heads: Option<u32>,
     /// Whether it is the first card.
-    #[xml(attr, when = is_primary)]
+    #[xml(attr)]
     pub primary: Option<YesNo>,
     /// Whether resources live in the host's memory.
     #[xml(attr)]
@@ -111,10 +111,6 @@ pub struct VideoModel {
     /// Resolution.
     #[xml(child)]
     pub resolution: Option<Resolution>,
-}
-
-fn is_primary(model: &VideoModel, _: virtbus_xml::Flags) -> bool {
-    model.primary == Some(YesNo::Yes)
 }
 
 /// `<video>`.

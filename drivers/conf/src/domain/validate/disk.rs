@@ -278,7 +278,7 @@ fn check_vhost_user(disk: &Disk) -> Result<()> {
     if disk.target.bus != Some(DiskBus::Virtio) {
         return unsupported("a vhost-user disk is on the virtio bus");
     }
-    if disk.snapshot != Some(SnapshotMode::No) {
+    if disk.snapshot_mode() != Some(SnapshotMode::No) {
         return unsupported("a vhost-user disk takes part in no snapshot");
     }
     let none = DiskDriver::default();

@@ -63,8 +63,6 @@ impl Scopes {
             ("Description", Variant::from(description.as_str())),
             ("PIDs", Variant::from(vec![guest.leader])),
             ("Slice", Variant::from(slice)),
-            // The guest's processes are ended by the daemon; systemd only lets go of the group.
-            ("KillMode", Variant::from("none")),
             ("Delegate", Variant::from(true)),
             ("CollectMode", Variant::from("inactive-or-failed")),
             ("TasksMax", Variant::from(16384_u64)),

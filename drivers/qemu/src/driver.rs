@@ -256,15 +256,14 @@ impl Domains for Qemu {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         let work = blocking(move || {
+            let name = job_domain.name();
+            if job_domain.snapshot().config.is_none() {
+                let message =
+                    format!("domain '{name}' has no stored definition that could be started");
+                return Err(Error::operation_invalid(message));
+            }
+            core.store.write_autostart(&name, autostart)?;
             job_domain.change(&core.hub, |inner| {
-                if inner.config.is_none() {
-                    let message = format!(
-                        "domain '{}' has no stored definition that could be started",
-                        inner.name
-                    );
-                    return Err(Error::operation_invalid(message));
-                }
-                core.store.write_autostart(&inner.name, autostart)?;
                 inner.autostart = autostart;
                 Ok(((), Vec::new()))
             })
@@ -291,23 +290,23 @@ fn define(core: &Core, domain: &Domain, definition: Arc<Definition>) -> Result<A
 
 /// Takes a definition away and publishes that.
 fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Result<()> {
-    domain.change(&core.hub, |inner| {
-        let Some(config) = &inner.config else {
-            let message = format!("domain '{}' has no stored definition", inner.name);
-            return Err(Error::operation_invalid(message));
-        };
-        definition::check_undefine(config, flags)?;
-        core.store.remove_config(&inner.name)?;
-        definition::remove_state(core, config, flags)?;
+    let name = domain.name();
+    // The disk may be slow, and the domain is not locked meanwhile: this job is the only one that changes definitions.
+    let config = domain.snapshot().config.clone().ok_or_else(|| {
+        Error::operation_invalid(format!("domain '{name}' has no stored definition"))
+    })?;
+    definition::check_undefine(&config, flags)?;
+    core.store.remove_config(&name)?;
+    if let Err(error) = definition::remove_state(core, &config, flags) {
+        // The definition is gone, and cannot come back; what is left of its state is told of.
+        tracing::warn!(domain = %name, %error, "the state of an undefined domain is left over, ignoring");
+    }
+    domain.change(&core.hub, |inner| -> Result<_> {
         inner.config = None;
         inner.autostart = false;
         inner.updated = false;
-        Ok((
-            (),
-            vec![DomainEvent::Lifecycle(Lifecycle::Undefined(
-                UndefinedDetail::Removed,
-            ))],
-        ))
+        let event = DomainEvent::Lifecycle(Lifecycle::Undefined(UndefinedDetail::Removed));
+        Ok(((), vec![event]))
     })?;
     core.table.give_back(domain);
     Ok(())

@@ -3,8 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How much of QEMU's last words an error shows, bytes.
 const TAIL: u64 = 1024;
@@ -20,11 +20,19 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// A disk for logs that is slower than this holds up nobody.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Appends a line of ours. A log that cannot be written stops nothing.
-pub(crate) fn append(path: &Path, line: &str) {
-    let written = open(path).and_then(|mut log| writeln!(log, "{} virtbusd: {line}", now()));
-    if let Err(error) = written {
-        tracing::debug!(path = %path.display(), %error, "a guest's log cannot be written");
+pub(crate) async fn append(path: PathBuf, line: String) {
+    let writing = tokio::task::spawn_blocking(move || {
+        let written = open(&path).and_then(|mut log| writeln!(log, "{} virtbusd: {line}", now()));
+        if let Err(error) = written {
+            tracing::debug!(path = %path.display(), %error, "a guest's log cannot be written");
+        }
+    });
+    if tokio::time::timeout(PATIENCE, writing).await.is_err() {
+        tracing::warn!("a guest's log takes long to be written, ignoring");
     }
 }
 

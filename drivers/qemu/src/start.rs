@@ -470,10 +470,8 @@ impl Attempt {
             }
         }
         if let Some(status) = self.status.take() {
-            guest_log::append(
-                &self.core.config.dirs.guest_log(&status.name),
-                "the start failed",
-            );
+            let path = self.core.config.dirs.guest_log(&status.name);
+            guest_log::append(path, "the start failed".to_owned()).await;
             self.core.preparer.undo(&self.core, &status).await;
         }
         stop::off(&self.core, &self.domain, ShutoffReason::Failed, Vec::new());

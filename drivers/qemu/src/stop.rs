@@ -12,7 +12,7 @@ use virtbus_util::process::{self, Pidfd, ProcessState};
 
 use crate::core::Core;
 use crate::domain::{Domain, Run};
-use crate::watch;
+use crate::{guest_log, watch};
 
 /// Why a run was ended from here; decides what its end is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,10 +102,8 @@ async fn end_process(
         .is_ok_and(|stat| matches!(stat.state, ProcessState::Stopped | ProcessState::Traced));
     if graceful || !(hung || stopped) {
         signal(domain, process, Signal::TERM)?;
-        if tokio::time::timeout(core.config.timeouts.quit, process.exited())
-            .await
-            .is_ok()
-        {
+        let exited = tokio::time::timeout(core.config.timeouts.quit, process.exited()).await;
+        if matches!(exited, Ok(Ok(()))) {
             return Ok(());
         }
         if graceful {
@@ -183,7 +181,7 @@ pub(crate) async fn finish(
     if ending == Ending::None && !shutdown_seen {
         tracing::warn!(domain = saved.name, ?status, "QEMU ended without a word");
     }
-    log_end(core, &saved.name, status, reason);
+    log_end(core, &saved.name, status, reason).await;
     core.preparer.undo(core, &saved).await;
     let event = DomainEvent::Lifecycle(Lifecycle::Stopped(detail));
     off(core, domain, reason, vec![event]);
@@ -209,12 +207,10 @@ pub(crate) fn off(
 }
 
 /// Marks the end in the guest's log.
-fn log_end(core: &Core, name: &str, status: Option<ExitStatus>, reason: ShutoffReason) {
+async fn log_end(core: &Core, name: &str, status: Option<ExitStatus>, reason: ShutoffReason) {
     let how = status.map_or_else(String::new, |status| format!(", {status}"));
-    crate::guest_log::append(
-        &core.config.dirs.guest_log(name),
-        &format!("ended: {reason:?}{how}"),
-    );
+    let path = core.config.dirs.guest_log(name);
+    guest_log::append(path, format!("ended: {reason:?}{how}")).await;
 }
 
 /// Notes whether the guest's next power-off is to be a reboot. It is on disk before the guest can hear of it.

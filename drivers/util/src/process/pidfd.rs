@@ -70,8 +70,12 @@ impl Pidfd {
     ///
     /// Needs a tokio runtime with IO enabled.
     pub async fn exited(&self) -> Result<(), ProcessError> {
-        let done = || self.poll();
-        readiness::wait_until(self.fd.as_fd(), Interest::READABLE, done)
+        // A descriptor of its own: the same one cannot be waited for twice at a time.
+        let own = self
+            .fd
+            .try_clone()
+            .map_err(|source| self.failed("watch", source))?;
+        readiness::wait_until(own.as_fd(), Interest::READABLE, || self.poll())
             .await
             .map_err(|source| self.failed("watch", source))
     }

@@ -9,6 +9,8 @@ unitdir = $(PREFIX)/lib/systemd/system
 userunitdir = $(PREFIX)/lib/systemd/user
 sysusersdir = $(PREFIX)/lib/sysusers.d
 tmpfilesdir = $(PREFIX)/lib/tmpfiles.d
+sysconfdir ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+settings = $(DESTDIR)$(sysconfdir)/virtbus/virtbusd.toml
 
 # Nothing is built inside the clone.
 cache := $(or $(XDG_CACHE_HOME),$(or $(HOME),/root)/.cache)/virtbus
@@ -72,7 +74,7 @@ files = \
 	data/tmpfiles.d/virtbus.conf:$(tmpfilesdir)/virtbus.conf \
 	$(foreach conf,$(wildcard dbus-policy/*.conf),$(conf):$(sharedir)/dbus-1/system.d/$(notdir $(conf))) \
 	$(foreach policy,$(wildcard dbus-policy/*.policy),$(policy):$(sharedir)/polkit-1/actions/$(notdir $(policy))) \
-	$(foreach sample,$(wildcard data/virtbusd.toml dbus-policy/rules/*.rules),$(sample):$(sharedir)/doc/virtbus/examples/$(notdir $(sample)))
+	$(foreach sample,$(wildcard dbus-policy/rules/*.rules),$(sample):$(sharedir)/doc/virtbus/examples/$(notdir $(sample)))
 
 # Builds only when there is nothing to install, so that `sudo make install` needs no toolchain.
 install:
@@ -83,8 +85,12 @@ install:
 		$(INSTALL) -D -m 644 "$$source" "$$target"; \
 		case $$source in *.in) sed 's|@bindir@|$(bindir)|g; s|@sharedir@|$(sharedir)|g' "$$source" > "$$target";; esac; \
 	done
+	@if test -e '$(settings)'; then echo 'keep $(settings)'; \
+	else echo 'install $(settings)'; $(INSTALL) -D -m 644 data/virtbusd.toml '$(settings)'; fi
 	@test -n '$(DESTDIR)' || echo 'Now run: systemd-sysusers && systemd-tmpfiles --create virtbus.conf && systemctl daemon-reload && systemctl reload dbus'
 
 uninstall:
 	rm -f '$(DESTDIR)$(bindir)/virtbusd'
 	@set -e; for pair in $(files); do target='$(DESTDIR)'$${pair#*:}; echo "rm $$target"; rm -f "$$target"; done
+	@if cmp -s data/virtbusd.toml '$(settings)'; then echo 'rm $(settings)'; rm -f '$(settings)'; \
+	else echo 'keep $(settings)'; fi

@@ -81,7 +81,13 @@ impl Installation {
     /// Those of reading directories.
     pub fn files(&self) -> io::Result<Vec<(PathBuf, PathBuf)>> {
         let mut found = Vec::new();
-        files_below(&self.prefix(), &mut found)?;
+        // A staging directory holds more than the prefix: what belongs into /etc.
+        let top = if self.destdir.is_empty() {
+            self.prefix()
+        } else {
+            PathBuf::from(&self.destdir)
+        };
+        files_below(&top, &mut found)?;
         Ok(found
             .into_iter()
             .map(|file| {

@@ -7,6 +7,7 @@
 //! or network, and none knows anything of the daemon that a client could not know: this
 //! crate depends on none of the others.
 
+pub mod booted;
 pub mod bus;
 pub mod client;
 pub mod daemon;
@@ -20,6 +21,7 @@ pub mod raw;
 pub mod testbed;
 pub mod wait;
 
+pub use booted::BootedSystem;
 pub use bus::PrivateBus;
 pub use client::{CallError, Client};
 pub use daemon::Daemon;

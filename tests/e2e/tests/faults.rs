@@ -244,8 +244,11 @@ async fn live(client: Client, guest: DomainXml) -> Result<(), String> {
 /// Takes away what a round left, in whichever state it is.
 async fn remove(domain: &Domain) {
     // Refused if it does not run, or is not defined: the list is looked at afterwards.
-    let _ = domain.act("Destroy", 0).await;
-    let _ = domain.act("Undefine", 0).await;
+    for method in ["Destroy", "Undefine"] {
+        if let Err(error) = domain.act(method, 0).await {
+            println!("{method} of {}: {error}", domain.path());
+        }
+    }
 }
 
 /// The process of the only guest that runs.

@@ -23,6 +23,7 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
         .collect();
     for wanted in [
         "bin/virtbusd",
+        "etc/virtbus/virtbusd.toml",
         "lib/systemd/system/virtbusd.service",
         "lib/systemd/user/virtbusd.service",
         "lib/sysusers.d/virtbus.conf",

@@ -1,0 +1,107 @@
+//! A booted Debian with the daemon installed, and a script of checks that runs in it.
+//!
+//! For what a private bus cannot show: activation by systemd, the system bus's policy,
+//! polkit, scopes. Boots by `tests/testbed/boot-systemd`; what is checked is in the scripts,
+//! beside the tests that run them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::{GuestImage, Installation, need};
+
+/// What the daemon needs beyond systemd, the bus and polkit.
+const PACKAGES: &str = "qemu-system-x86 qemu-utils seabios ipxe-qemu";
+
+/// What a script prints last when all went well.
+const SUCCESS: &str = "all checks passed";
+
+/// A system to be booted once, for one script.
+#[derive(Debug)]
+pub struct BootedSystem {
+    boot: Command,
+}
+
+impl BootedSystem {
+    /// Whether a system can be booted at all: root, packages, name spaces.
+    ///
+    /// # Errors
+    /// The reason to skip.
+    pub fn possible() -> Result<(), String> {
+        need::root()?;
+        need::program("make")?;
+        let done = boot_command().args(["--", "true"]).output();
+        let done = done.map_err(|error| format!("needs boot-systemd: {error}"))?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&done.stderr);
+        let last = said.lines().last().unwrap_or("no reason given");
+        Err(format!("needs to boot a system: {last}"))
+    }
+
+    /// A system with what was installed, and its users.
+    ///
+    /// # Panics
+    /// When the installed files cannot be listed.
+    #[must_use]
+    pub fn new(installation: &Installation) -> BootedSystem {
+        let mut system = BootedSystem {
+            boot: boot_command(),
+        };
+        let files = installation.files().expect("what was installed is there");
+        for (file, inside) in files {
+            system = system.copy(&file, &inside);
+        }
+        system.boot.args(["--setup-cmd", "systemd-sysusers"]);
+        system
+    }
+
+    /// Copies a file into the system.
+    #[must_use]
+    pub fn copy(mut self, from: &Path, to: &Path) -> BootedSystem {
+        self.boot
+            .arg("--copy")
+            .arg(format!("{}:{}", from.display(), to.display()));
+        self
+    }
+
+    /// Shows the test guest's files in `/guest`.
+    ///
+    /// # Panics
+    /// When the image is no file in a directory.
+    #[must_use]
+    pub fn guest(mut self, image: &GuestImage) -> BootedSystem {
+        let dir = image.kernel.parent().expect("a file in a directory");
+        self.boot
+            .args(["--bind-ro", &format!("{}:/guest", dir.display())]);
+        self
+    }
+
+    /// Boots, and runs a script of `tests/e2e/tests` as root.
+    ///
+    /// # Panics
+    /// When the script fails or does not come to its end; with all that was printed.
+    pub fn run(mut self, script: &str) {
+        let file = repository().join("tests/e2e/tests").join(script);
+        self.boot
+            .args(["--bind-ro", &format!("{}:/checks.sh", file.display())]);
+        let done = self.boot.args(["--", "bash", "/checks.sh"]).output();
+        let done = done.expect("it could be run a moment ago");
+        let said = String::from_utf8_lossy(&done.stdout);
+        let errors = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{}:\n{said}\n{errors}", done.status);
+        assert!(said.contains(SUCCESS), "{said}");
+    }
+}
+
+/// The top of the source tree.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn boot_command() -> Command {
+    let mut boot = Command::new(repository().join("tests/testbed/boot-systemd"));
+    boot.args(["--packages", PACKAGES]).stdin(Stdio::null());
+    boot
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::process::{Pid, Signal, kill_process};
 use virtbus_tests::client::Domain;
 use virtbus_tests::events::{STOPPED, STOPPED_CRASHED, STOPPED_FAILED};
-use virtbus_tests::wait::{patient, wait_for_async};
+use virtbus_tests::wait::{patient, wait_for, wait_for_async};
 use virtbus_tests::{Client, DomainEvents, DomainXml, Testbed, need, skip};
 
 /// What an idle machine needs at most for a guest to follow an order.
@@ -155,7 +155,7 @@ async fn an_emulator_that_hangs_holds_up_only_its_own_callers() {
     let client = &testbed.client;
     let domain = client.define(&firmware_guest("hangs").xml()).await.unwrap();
     domain.act("Create", 0).await.unwrap();
-    kill_process(emulator(&testbed, &domain), Signal::STOP).unwrap();
+    stop(emulator(&testbed, &domain)).await;
 
     let callers: Vec<_> = (0..10)
         .map(|_| {
@@ -207,7 +207,7 @@ async fn destroy_gets_in_while_others_wait_for_a_hung_emulator() {
         .await
         .unwrap();
     domain.act("Create", 0).await.unwrap();
-    kill_process(emulator(&testbed, &domain), Signal::STOP).unwrap();
+    stop(emulator(&testbed, &domain)).await;
     let waiting = {
         let domain = domain.clone();
         tokio::spawn(async move { domain.tell("Suspend").await })
@@ -249,6 +249,22 @@ async fn remove(domain: &Domain) {
             println!("{method} of {}: {error}", domain.path());
         }
     }
+}
+
+/// Stops a process, so that it hangs; all of its threads have stopped when this returns.
+async fn stop(pid: Pid) {
+    kill_process(pid, Signal::STOP).unwrap();
+    let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    wait_for("the emulator to stop", LIMIT, || {
+        // The state follows the name in parentheses, which may itself contain some.
+        let text = std::fs::read_to_string(&stat).ok()?;
+        text.rsplit(')')
+            .next()?
+            .trim_start()
+            .starts_with('T')
+            .then_some(())
+    })
+    .await;
 }
 
 /// The process of the only guest that runs.

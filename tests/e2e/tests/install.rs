@@ -33,6 +33,7 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
         "share/dbus-1/system.d/org.libvirt.conf",
         "share/dbus-1/system-services/org.libvirt.service",
         "share/dbus-1/system-services/org.virtbus.service",
+        "share/man/man8/virtbusd.8",
         "share/polkit-1/actions/org.libvirt.policy",
     ] {
         assert!(

@@ -12,6 +12,9 @@ mod error;
 pub mod interface;
 pub mod node_device;
 pub mod storage;
+pub mod storage_pool;
+pub mod storage_pool_capabilities;
+pub mod storage_volume;
 
 pub use error::{ConfError, ConfErrorKind};
 pub use virtbus_xml::{Bytes, ErrorKind, Flags, Kib, OnOff, XmlError, YesNo};

@@ -1,0 +1,323 @@
+//! What a pool is made of: `<source>`.
+//!
+//! Which parts there are depends on the kind of pool; the others are left alone.
+
+use virtbus_xml::{
+    AnyBase, Content, Document, ErrorKind, Flags, Node, Result, Writer, Xml, XmlError, YesNo,
+};
+
+use super::{Adapter, PoolFormat, PoolType, SourceParts};
+use crate::storage::Auth;
+
+/// `<host>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct PoolHost {
+    /// Name or address.
+    #[xml(attr)]
+    pub name: String,
+    /// Port; 0 counts as absent.
+    #[xml(attr, when = has_port)]
+    pub port: Option<u32>,
+}
+
+fn has_port(host: &PoolHost, _: Flags) -> bool {
+    host.port != Some(0)
+}
+
+/// `<freeExtent>`: a part of a disk that is not used yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreeExtent {
+    /// First byte.
+    pub start: u64,
+    /// First byte behind it.
+    pub end: u64,
+}
+
+/// `<device>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolDevice {
+    /// Path of the device, or name of an iSCSI target.
+    pub path: String,
+    /// Whether partitions have a `p` before their number.
+    pub part_separator: Option<YesNo>,
+    /// What is not used yet; found out by the driver, never read.
+    pub free_extents: Vec<FreeExtent>,
+}
+
+impl Content for PoolDevice {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        for extent in node.children("freeExtent") {
+            extent.take_all();
+        }
+        Ok(Self {
+            path: node.attr_req("path")?,
+            part_separator: node.attr_opt("part_separator")?,
+            free_extents: Vec::new(),
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr("path", &self.path);
+        w.attr_opt("part_separator", &self.part_separator);
+    }
+
+    fn children(&self, w: &mut Writer) {
+        for extent in &self.free_extents {
+            w.begin("freeExtent");
+            w.attr("start", &extent.start);
+            w.attr("end", &extent.end);
+            w.end("freeExtent");
+        }
+    }
+}
+
+/// `<source>` of a pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolSource {
+    /// Servers.
+    pub hosts: Vec<PoolHost>,
+    /// Devices.
+    pub devices: Vec<PoolDevice>,
+    /// Folder on the server.
+    pub dir: Option<String>,
+    /// Host bus adapter.
+    pub adapter: Option<Adapter>,
+    /// Name: of the volume group, the cluster, the remote pool or volume.
+    pub name: Option<String>,
+    /// The name we have as an iSCSI initiator.
+    pub initiator: Option<String>,
+    /// Format.
+    pub format: Option<PoolFormat>,
+    /// Who we are to the servers.
+    pub auth: Option<Auth>,
+    /// Version of the NFS protocol; 0 counts as absent.
+    pub protocol_version: Option<AnyBase>,
+    /// Who made the storage.
+    pub vendor: Option<String>,
+    /// What they call it.
+    pub product: Option<String>,
+}
+
+impl PoolSource {
+    /// Reads a `<source>` by which sources of pools of this kind are searched for.
+    ///
+    /// # Errors
+    /// Malformed XML, values out of range, required parts that are missing.
+    pub fn parse_search(xml: &str, kind: PoolType) -> Result<Self, XmlError> {
+        let doc = Document::parse(xml)?;
+        Self::parse(doc.expect_root("source")?, kind)
+    }
+
+    /// Writes the `<sources>` that were found.
+    pub fn format_found(sources: &[Self], kind: PoolType) -> String {
+        let mut w = Writer::new(Flags::empty());
+        w.element_open("sources", &Found { sources, kind });
+        w.finish()
+    }
+
+    pub(super) fn parse(node: Node<'_>, kind: PoolType) -> Result<Self> {
+        let parts = kind.source_parts();
+        let mut source = Self {
+            format: parse_format(node, kind)?,
+            auth: parse_auth(node)?,
+            protocol_version: parse_protocol(node, kind)?,
+            vendor: parse_label(node, "vendor")?,
+            product: parse_label(node, "product")?,
+            ..Self::default()
+        };
+        if parts.contains(SourceParts::HOST) {
+            source.hosts = node.child_vec("host")?;
+        }
+        if parts.contains(SourceParts::DEVICE) {
+            source.devices = node.child_vec("device")?;
+        }
+        if parts.contains(SourceParts::DIR) {
+            source.dir = node.child_attr_opt("dir", "path")?;
+        }
+        if parts.contains(SourceParts::ADAPTER) {
+            source.adapter = node.child_opt("adapter")?;
+        }
+        if parts.contains(SourceParts::NAME) {
+            source.name = node.text_child_opt("name")?;
+        }
+        if parts.contains(SourceParts::INITIATOR) {
+            source.initiator = node
+                .child_or_absent("initiator")
+                .child_attr_opt("iqn", "name")?;
+        }
+        if kind == PoolType::Rbd && source.name.is_none() {
+            return Err(node.missing_child("name"));
+        }
+        Ok(source)
+    }
+
+    /// The error for what a pool of this kind cannot do without.
+    pub(super) fn check(&self, node: Node<'_>, kind: PoolType) -> Result<()> {
+        let parts = kind.source_parts();
+        let lacks = |part: SourceParts, name: &str, there: bool| {
+            if parts.contains(part) && !there {
+                Err(node.missing_child(name))
+            } else {
+                Ok(())
+            }
+        };
+        lacks(SourceParts::HOST, "host", !self.hosts.is_empty())?;
+        let optional_dir = kind == PoolType::Gluster;
+        lacks(SourceParts::DIR, "dir", self.dir.is_some() || optional_dir)?;
+        lacks(SourceParts::ADAPTER, "adapter", self.adapter.is_some())?;
+        // Where something else can say it too, the device is optional.
+        if parts == SourceParts::DEVICE {
+            lacks(SourceParts::DEVICE, "device", !self.devices.is_empty())?;
+        }
+        if kind == PoolType::IscsiDirect && self.initiator.is_none() {
+            return Err(node.missing_child("initiator"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&self, kind: PoolType, w: &mut Writer) {
+        w.element_open("source", &Written { source: self, kind });
+    }
+}
+
+/// Sources together with the kind of pool, for writing.
+struct Found<'a> {
+    sources: &'a [PoolSource],
+    kind: PoolType,
+}
+
+impl Content for Found<'_> {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Err(only_written(node))
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        for source in self.sources {
+            source.write(self.kind, w);
+        }
+    }
+}
+
+fn only_written(node: Node<'_>) -> XmlError {
+    node.error(ErrorKind::Invalid, "is only written, never read")
+}
+
+/// A source together with the kind of pool, for writing.
+struct Written<'a> {
+    source: &'a PoolSource,
+    kind: PoolType,
+}
+
+impl Content for Written<'_> {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Err(only_written(node))
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        let (source, parts) = (self.source, self.kind.source_parts());
+        if parts.contains(SourceParts::HOST) {
+            source.hosts.iter().for_each(|host| w.element("host", host));
+        }
+        if parts.contains(SourceParts::DEVICE) {
+            source
+                .devices
+                .iter()
+                .for_each(|device| w.element("device", device));
+        }
+        if let Some(dir) = source
+            .dir
+            .as_ref()
+            .filter(|_| parts.contains(SourceParts::DIR))
+        {
+            w.attr_element("dir", "path", dir);
+        }
+        if let Some(adapter) = &source.adapter {
+            w.element("adapter", adapter);
+        }
+        if let Some(name) = source
+            .name
+            .as_ref()
+            .filter(|_| parts.contains(SourceParts::NAME))
+        {
+            w.text_element("name", name);
+        }
+        if let Some(iqn) = &source.initiator {
+            w.begin("initiator");
+            w.attr_element("iqn", "name", iqn);
+            w.end("initiator");
+        }
+        if let Some(format) = source.format {
+            w.attr_element("format", "type", &format);
+        }
+        if let Some(auth) = &source.auth {
+            w.element("auth", auth);
+        }
+        if let Some(version) = source.protocol_version.filter(|v| v.0 > 0) {
+            w.attr_element("protocol", "ver", &version);
+        }
+        if let Some(vendor) = &source.vendor {
+            w.attr_element("vendor", "name", vendor);
+        }
+        if let Some(product) = &source.product {
+            w.attr_element("product", "name", product);
+        }
+    }
+}
+
+fn parse_format(node: Node<'_>, kind: PoolType) -> Result<Option<PoolFormat>> {
+    let (Some(formats), Some(child)) = (kind.source_formats(), node.child("format")) else {
+        return Ok(None);
+    };
+    let Some(name) = child.attr("type").filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    match PoolFormat::from_name(name).filter(|format| formats.contains(*format)) {
+        Some(format) => Ok(Some(format)),
+        None => {
+            let names: Vec<&str> = formats.listed.iter().map(|f| f.as_str()).collect();
+            Err(child.bad_attr("type", name, &virtbus_xml::one_of(&names)))
+        }
+    }
+}
+
+fn parse_auth(node: Node<'_>) -> Result<Option<Auth>> {
+    let Some(child) = node.child("auth") else {
+        return Ok(None);
+    };
+    match child.attr("type") {
+        Some("chap" | "ceph") => Auth::parse(child).map(Some),
+        None => Err(child.missing_attr("type")),
+        Some(other) => {
+            let known = virtbus_xml::one_of(&["chap", "ceph"]);
+            Err(child.bad_attr("type", other, &known))
+        }
+    }
+}
+
+fn parse_protocol(node: Node<'_>, kind: PoolType) -> Result<Option<AnyBase>> {
+    let (PoolType::Netfs, Some(child)) = (kind, node.child("protocol")) else {
+        return Ok(None);
+    };
+    let format = node.child_or_absent("format");
+    match format.attr("type") {
+        None | Some("nfs" | "auto") => child.attr_req("ver").map(Some),
+        Some(other) => Err(child.attr_error(
+            "ver",
+            ErrorKind::Invalid,
+            format!("there are no versions of '{other}'"),
+        )),
+    }
+}
+
+/// Reads who made it; older documents have it inside `<format>`.
+fn parse_label(node: Node<'_>, name: &'static str) -> Result<Option<String>> {
+    let outer: Option<String> = node.child_attr_opt(name, "name")?;
+    let inner = node
+        .child_or_absent("format")
+        .child_attr_opt(name, "name")?;
+    Ok(outer.or(inner).filter(|label: &String| !label.is_empty()))
+}

@@ -1,0 +1,188 @@
+//! The pool capabilities document: `<storagepoolCapabilities>`, what kinds of pools there can be.
+//!
+//! Which kinds a host supports is the driver's to say; the formats are those of the pool document.
+
+use virtbus_xml::{Content, Document, Flags, Node, Result, Value, Writer, XmlError, YesNo};
+
+use crate::storage_pool::{Formats, PoolType};
+
+/// Formats that a pool's source or its volumes can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatChoice {
+    /// Which one is meant if none is given.
+    pub default: Option<String>,
+    /// All of them.
+    pub values: Vec<String>,
+}
+
+impl FormatChoice {
+    fn new<F: Value + Copy + ToString>(formats: Formats<F>) -> Self {
+        Self {
+            default: Some(formats.default.to_string()),
+            values: formats.listed.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn parse(node: Node<'_>, name: &str) -> Result<Self> {
+        let mut values = Vec::new();
+        for choice in node.children("enum") {
+            let found: String = choice.attr_req("name")?;
+            if found != name {
+                return Err(choice.bad_attr("name", &found, &virtbus_xml::one_of(&[name])));
+            }
+            values = choice.text_child_vec("value")?;
+        }
+        Ok(Self {
+            default: node.child_attr_opt("defaultFormat", "type")?,
+            values,
+        })
+    }
+
+    fn write(&self, element: &str, name: &'static str, w: &mut Writer) {
+        w.begin(element);
+        if let Some(default) = &self.default {
+            w.attr_element("defaultFormat", "type", default);
+        }
+        w.element_open(
+            "enum",
+            &Choice {
+                name,
+                values: &self.values,
+            },
+        );
+        w.end(element);
+    }
+}
+
+/// `<enum>`.
+struct Choice<'a> {
+    name: &'static str,
+    values: &'a [String],
+}
+
+impl Content for Choice<'_> {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Err(node.error(
+            virtbus_xml::ErrorKind::Invalid,
+            "is only read with its options",
+        ))
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr_str("name", self.name);
+    }
+
+    fn children(&self, w: &mut Writer) {
+        for value in self.values {
+            w.text_element("value", value);
+        }
+    }
+}
+
+const SOURCE_FORMAT: &str = "sourceFormatType";
+const TARGET_FORMAT: &str = "targetFormatType";
+
+/// `<pool>`: what holds for one kind of pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolCapability {
+    /// The kind.
+    pub kind: PoolType,
+    /// Whether this host can have such pools.
+    pub supported: YesNo,
+    /// Formats of the source.
+    pub pool_options: Option<FormatChoice>,
+    /// Formats of the volumes.
+    pub vol_options: Option<FormatChoice>,
+}
+
+impl Content for PoolCapability {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let options = |name: &str, choice| {
+            node.child(name)
+                .map(|child| FormatChoice::parse(child, choice))
+                .transpose()
+        };
+        Ok(Self {
+            kind: node.attr_req("type")?,
+            supported: node.attr_req("supported")?,
+            pool_options: options("poolOptions", SOURCE_FORMAT)?,
+            vol_options: options("volOptions", TARGET_FORMAT)?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr("type", &self.kind);
+        w.attr("supported", &self.supported);
+    }
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(options) = &self.pool_options {
+            options.write("poolOptions", SOURCE_FORMAT, w);
+        }
+        if let Some(options) = &self.vol_options {
+            options.write("volOptions", TARGET_FORMAT, w);
+        }
+    }
+}
+
+/// `<storagepoolCapabilities>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoragePoolCapabilities {
+    /// One for each kind of pool.
+    pub pools: Vec<PoolCapability>,
+}
+
+impl Content for StoragePoolCapabilities {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        node.child_vec("pool").map(|pools| Self { pools })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        for pool in &self.pools {
+            w.element_open("pool", pool);
+        }
+    }
+}
+
+impl StoragePoolCapabilities {
+    /// What a host that supports these kinds of pools has to tell.
+    pub fn new(supported: &[PoolType]) -> Self {
+        let pool = |kind: PoolType| PoolCapability {
+            kind,
+            supported: supported.contains(&kind).into(),
+            pool_options: kind.source_formats().map(FormatChoice::new),
+            vol_options: kind.volume_formats().map(FormatChoice::new),
+        };
+        Self {
+            pools: PoolType::ALL.into_iter().map(pool).collect(),
+        }
+    }
+
+    /// Reads a document. What is not known is ignored.
+    ///
+    /// # Errors
+    /// Malformed XML, values out of range, required parts that are missing.
+    pub fn parse(xml: &str) -> Result<Self, XmlError> {
+        Document::parse(xml)?.read("storagepoolCapabilities")
+    }
+
+    /// Reads a document. What is not known is an error.
+    ///
+    /// # Errors
+    /// Those of [`StoragePoolCapabilities::parse`], and anything unknown.
+    pub fn parse_strict(xml: &str) -> Result<Self, XmlError> {
+        let doc = Document::parse(xml)?;
+        let capabilities = doc.read("storagepoolCapabilities")?;
+        doc.check_no_leftovers()?;
+        Ok(capabilities)
+    }
+
+    /// Writes the document.
+    pub fn format(&self, flags: Flags) -> String {
+        let mut w = Writer::new(flags);
+        w.element_open("storagepoolCapabilities", self);
+        w.finish()
+    }
+}

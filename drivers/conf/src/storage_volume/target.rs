@@ -1,0 +1,228 @@
+//! What a volume is: `<target>` and the image it is based on.
+
+use std::collections::BTreeSet;
+
+use virtbus_xml::{Bytes, Content, ErrorKind, Node, Result, Value, Writer, xml_names};
+
+use super::VolumeFormat;
+use crate::storage::Encryption;
+use crate::storage_pool::Permissions;
+
+xml_names! {
+    /// Something a qcow2 image can have; written in this order.
+    pub enum FileFeature {
+        LazyRefcounts = "lazy_refcounts",
+        ExtendedL2 = "extended_l2",
+    }
+}
+
+/// A moment in nanoseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp {
+    /// Seconds.
+    pub seconds: u64,
+    /// Nanoseconds behind them, below 10⁹.
+    pub nanoseconds: u32,
+}
+
+/// `<timestamps>`: what the file system knows about a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timestamps {
+    /// Last read.
+    pub atime: Option<Timestamp>,
+    /// Last written.
+    pub mtime: Option<Timestamp>,
+    /// Last changed in any way.
+    pub ctime: Option<Timestamp>,
+    /// Created.
+    pub btime: Option<Timestamp>,
+}
+
+impl Content for Timestamps {
+    /// Only the host knows them: they are never read.
+    fn parse(node: Node<'_>) -> Result<Self> {
+        node.take_all();
+        Ok(Self::default())
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        for (name, time) in [
+            ("atime", self.atime),
+            ("mtime", self.mtime),
+            ("ctime", self.ctime),
+            ("btime", self.btime),
+        ] {
+            match time {
+                None => {}
+                Some(t) if t.nanoseconds == 0 => w.text_element(name, &t.seconds),
+                Some(t) => w.text_element(name, &format!("{}.{:09}", t.seconds, t.nanoseconds)),
+            }
+        }
+    }
+}
+
+/// Version of the qcow2 format: two numbers with a dot, such as `1.1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compat(pub String);
+
+impl Value for Compat {
+    fn from_text(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        u32::from_text(major)?;
+        u32::from_text(minor)?;
+        Some(Self(text.to_owned()))
+    }
+
+    fn write_to(&self, out: &mut String) {
+        out.push_str(&self.0);
+    }
+
+    fn expected() -> std::borrow::Cow<'static, str> {
+        std::borrow::Cow::Borrowed("a version such as 1.1")
+    }
+}
+
+/// `<backingStore>`: the image that a volume is based on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeBacking {
+    /// Its path.
+    pub path: String,
+    /// Its format.
+    pub format: Option<VolumeFormat>,
+    /// Who may use it.
+    pub permissions: Permissions,
+    /// What the host knows about it; never read.
+    pub timestamps: Option<Timestamps>,
+}
+
+impl VolumeBacking {
+    /// Reads the child `<backingStore>`, which means something only if it has a path.
+    pub(super) fn parse_child(node: Node<'_>) -> Result<Option<Self>> {
+        let Some(child) = node.child("backingStore") else {
+            return Ok(None);
+        };
+        child.child_or_absent("timestamps").take_all();
+        let (path, format) = (child.text_child_opt("path")?, parse_format(child)?);
+        let permissions = Permissions::parse_child(child)?;
+        Ok(path.map(|path| Self {
+            path,
+            format,
+            permissions,
+            timestamps: None,
+        }))
+    }
+}
+
+impl Content for VolumeBacking {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Err(node.error(ErrorKind::Invalid, "is only read with its volume"))
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        w.text_element("path", &self.path);
+        write_head(self.format, &self.permissions, self.timestamps.as_ref(), w);
+    }
+}
+
+/// `<target>` of a volume.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VolumeTarget {
+    /// Its path on the host.
+    pub path: Option<String>,
+    /// Its format.
+    pub format: Option<VolumeFormat>,
+    /// Who may use it.
+    pub permissions: Permissions,
+    /// What the host knows about it; never read.
+    pub timestamps: Option<Timestamps>,
+    /// Encryption.
+    pub encryption: Option<Encryption>,
+    /// Version of the qcow2 format.
+    pub compat: Option<Compat>,
+    /// Whether a new file is not to be copied on write. Only creating it needs this; never written.
+    pub nocow: bool,
+    /// Bytes of a qcow2 cluster; 0 counts as absent.
+    pub cluster_size: Option<Bytes>,
+    /// What the image has. Absent is not the same as empty: features come with version 1.1.
+    pub features: Option<BTreeSet<FileFeature>>,
+}
+
+impl Content for VolumeTarget {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        node.child_or_absent("timestamps").take_all();
+        Ok(Self {
+            path: node.text_child_opt("path")?,
+            format: parse_format(node)?,
+            permissions: Permissions::parse_child(node)?,
+            timestamps: None,
+            encryption: node.child_opt("encryption")?,
+            compat: node.text_child_opt("compat")?,
+            nocow: node.child("nocow").is_some(),
+            cluster_size: node.child_opt("clusterSize")?,
+            features: node.child("features").map(parse_features).transpose()?,
+        })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(path) = &self.path {
+            w.text_element("path", path);
+        }
+        write_head(self.format, &self.permissions, self.timestamps.as_ref(), w);
+        if let Some(encryption) = &self.encryption {
+            w.element("encryption", encryption);
+        }
+        if let Some(compat) = &self.compat {
+            w.text_element("compat", compat);
+        }
+        if let Some(size) = self.cluster_size.filter(|size| size.0 > 0) {
+            w.begin("clusterSize");
+            w.attr_str("unit", "B");
+            w.text(&size.0);
+            w.end("clusterSize");
+        }
+        if let Some(features) = &self.features {
+            w.begin("features");
+            features.iter().for_each(|feature| w.flag(feature.as_str()));
+            w.end("features");
+        }
+    }
+}
+
+fn parse_format(node: Node<'_>) -> Result<Option<VolumeFormat>> {
+    let child = node.child_or_absent("format");
+    if child.attr("type") == Some("") {
+        return Ok(None);
+    }
+    child.attr_opt("type")
+}
+
+fn parse_features(node: Node<'_>) -> Result<BTreeSet<FileFeature>> {
+    node.elements()
+        .map(|child| {
+            child.take();
+            FileFeature::from_name(child.qualified_name())
+                .ok_or_else(|| child.error(ErrorKind::Invalid, "there is no such feature"))
+        })
+        .collect()
+}
+
+fn write_head(
+    format: Option<VolumeFormat>,
+    permissions: &Permissions,
+    timestamps: Option<&Timestamps>,
+    w: &mut Writer,
+) {
+    if let Some(format) = format {
+        w.attr_element("format", "type", &format);
+    }
+    permissions.write_child(w);
+    if let Some(timestamps) = timestamps {
+        w.element_open("timestamps", timestamps);
+    }
+}

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +24,7 @@ use crate::domain::{Domain, Run};
 use crate::monitor::commands::system::{Cont, QueryStatus, Quit, RunState, SystemReset};
 use crate::monitor::event::{self, Event};
 use crate::monitor::{Events, Limits, Monitor, Notification};
+use crate::stop::Ending;
 use crate::{stop, translate};
 
 /// How long what QEMU said last may take to arrive after it has ended.
@@ -31,6 +32,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Between attempts to reach a monitor that went away although its process runs.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// A monitor that is silent for so many times as long as a command may take is connected to anew.
+const SILENCE: u32 = 3;
 
 /// What a job asks of the watcher.
 pub(crate) enum Request {
@@ -104,6 +108,8 @@ struct Watcher {
     rebooting: bool,
     /// Why the CPUs are about to stop, told by an event before `STOP`.
     stop_reason: Option<(PausedReason, SuspendedDetail)>,
+    /// Since when the monitor has not answered.
+    silent_since: Option<Instant>,
     tasks: JoinSet<()>,
 }
 
@@ -123,6 +129,7 @@ pub(crate) async fn watch(
         shutdown_seen: false,
         rebooting: false,
         stop_reason: None,
+        silent_since: None,
         tasks: JoinSet::new(),
     };
     let mut retry = tokio::time::interval(RETRY);
@@ -154,9 +161,11 @@ pub(crate) async fn watch(
                 watcher.monitor_found(monitor);
                 events = Some(found);
             }
-            _ = retry.tick(), if events.is_none() => {
-                // One attempt at a time; its own deadline ends it.
-                if !reaching || watcher.tasks.is_empty() {
+            _ = retry.tick() => {
+                if events.is_some() {
+                    watcher.give_up_on_silence();
+                } else if !reaching || watcher.tasks.is_empty() {
+                    // One attempt at a time; its own deadline ends it.
                     reaching = true;
                     watcher.reach(reached_sender.clone());
                 }
@@ -271,6 +280,10 @@ impl Watcher {
             .live
             .as_deref()
             .map_or(OnLifecycle::Destroy, definition::on_poweroff);
+        if self.is_being_ended() {
+            // What SIGTERM does to QEMU is no shutdown of the guest's.
+            return;
+        }
         let by_guest = shutdown.guest || shutdown.reason == event::ShutdownReason::GuestShutdown;
         let ending = matches!(
             shutdown.reason,
@@ -294,6 +307,13 @@ impl Watcher {
         if !ending && on_poweroff != OnLifecycle::Preserve {
             self.quit();
         }
+    }
+
+    fn is_being_ended(&self) -> bool {
+        self.domain
+            .lock()
+            .live_mut(self.epoch)
+            .is_ok_and(|live| live.ending != Ending::None)
     }
 
     /// Turns a power-off into a reboot. The domain is *running* throughout.
@@ -417,6 +437,23 @@ impl Watcher {
         tracing::debug!(domain = %self.domain.name(), reason, "the monitor's connection ended");
         if let Ok(live) = self.domain.lock().live_mut(self.epoch) {
             live.monitor = None;
+        }
+    }
+
+    /// Lets go of a connection on which nothing was heard for long: a new one finds out whether QEMU is there at all, and
+    /// does not wait for an answer that was lost.
+    fn give_up_on_silence(&mut self) {
+        let Ok((monitor, _)) = self.domain.monitor() else {
+            return;
+        };
+        if monitor.is_responsive() {
+            self.silent_since = None;
+            return;
+        }
+        let since = *self.silent_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.core.config.timeouts.command * SILENCE {
+            self.silent_since = None;
+            monitor.close();
         }
     }
 

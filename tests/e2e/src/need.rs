@@ -1,7 +1,13 @@
 //! What the machine must have for a test to run, as questions that give the reason to skip.
 //!
-//! ```ignore
-//! if let Err(reason) = need::qemu() { skip!("{reason}") }
+//! ```
+//! use virtbus_tests::{need, skip};
+//!
+//! fn domain_create_boots() {
+//!     if let Err(reason) = need::qemu() {
+//!         skip!("{reason}");
+//!     }
+//! }
 //! ```
 
 use std::fs::OpenOptions;

@@ -3,7 +3,7 @@
 //! `NAME.xml` gives `NAME.out.xml`; a document in `domain-bad` gives the message in `NAME.err`. With
 //! `VIRTBUS_UPDATE=1` the outputs are written anew, and the review is the diff.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     reason = "a test whose data cannot be read has to fail"
 )]

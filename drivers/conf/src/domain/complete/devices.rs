@@ -173,7 +173,7 @@ pub(super) fn settle(device: DeviceMut<'_>, seams: &mut Seams<'_>) -> Result<()>
         DeviceMut::Hostdev(hostdev) => settle_hostdev(hostdev)?,
         DeviceMut::Lease(lease) => lease.target.offset = lease.target.offset.filter(|o| *o > 0),
         DeviceMut::Memballoon(balloon) => {
-            balloon.stats_period = balloon.stats_period.filter(|p| *p > 0)
+            balloon.stats_period = balloon.stats_period.filter(|p| *p > 0);
         }
         DeviceMut::Vsock(vsock) => {
             if let Some(cid) = &mut vsock.cid {

@@ -5,12 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backup;
+pub mod checkpoint;
 pub mod common;
 pub mod cpu;
 pub mod domain;
 mod error;
 pub mod interface;
+pub mod moment;
 pub mod node_device;
+pub mod snapshot;
 pub mod storage;
 pub mod storage_pool;
 pub mod storage_pool_capabilities;

@@ -1,0 +1,77 @@
+//! `<server>`: where clients fetch the data of a backup.
+
+use virtbus_xml::{Content, ErrorKind, Node, Result, Writer, Xml, YesNo, xml_names};
+
+xml_names! {
+    /// What carries the protocol, which is NBD.
+    pub enum BackupTransport {
+        Tcp = "tcp",
+        Unix = "unix",
+        /// Listening descriptors that a client passed.
+        Fd = "fd",
+    }
+}
+
+/// The attribute `transport`, which is always written.
+impl Content for BackupTransport {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Ok(node.attr_opt("transport")?.unwrap_or(Self::Tcp))
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr("transport", self);
+    }
+
+    fn children(&self, _: &mut Writer) {}
+}
+
+/// `<server>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct BackupServer {
+    /// What carries the protocol.
+    #[xml(flat)]
+    pub transport: BackupTransport,
+    /// Whether the driver's TLS credentials are used.
+    #[xml(attr)]
+    pub tls: Option<YesNo>,
+    /// Name or address to listen on, with TCP.
+    #[xml(attr)]
+    pub name: Option<String>,
+    /// Port, with TCP; absent lets the driver choose.
+    #[xml(attr)]
+    pub port: Option<u16>,
+    /// Absolute path of a socket.
+    #[xml(attr)]
+    pub socket: Option<String>,
+    /// Name of the descriptors.
+    #[xml(attr)]
+    pub fdgroup: Option<String>,
+}
+
+impl BackupServer {
+    /// Reads the element, and checks that it has what its transport needs and nothing else.
+    pub(super) fn read(node: Node<'_>) -> Result<Self> {
+        let wanted = match BackupTransport::parse(node)? {
+            BackupTransport::Tcp => "name",
+            BackupTransport::Unix => "socket",
+            BackupTransport::Fd => "fdgroup",
+        };
+        if node.attr(wanted).is_none() {
+            return Err(node.missing_attr(wanted));
+        }
+        for other in ["name", "port", "socket", "fdgroup"] {
+            let fits = other == wanted || (wanted, other) == ("name", "port");
+            if !fits && node.attr(other).is_some() {
+                return Err(node.attr_error(
+                    other,
+                    ErrorKind::Invalid,
+                    format!("'{other}' does not go with '{wanted}'"),
+                ));
+            }
+        }
+        if let Some(socket) = node.attr("socket").filter(|path| !path.starts_with('/')) {
+            return Err(node.bad_attr("socket", socket, "an absolute path"));
+        }
+        Self::parse(node)
+    }
+}

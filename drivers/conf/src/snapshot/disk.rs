@@ -1,0 +1,76 @@
+//! `<disk>` of a snapshot: what happens to one of the guest's disks.
+
+use virtbus_xml::{Content, Flags, Node, Result, Writer, Xml};
+
+use crate::domain::devices::disk::SnapshotMode;
+use crate::storage::{ImageFormat, MetadataCache, StorageSource};
+
+/// `<driver>` of the new image.
+#[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SnapshotDriver {
+    /// Its format.
+    #[xml(attr = "type")]
+    pub format: Option<ImageFormat>,
+    /// Cache of its metadata.
+    #[xml(child, skip_empty)]
+    pub metadata_cache: Option<MetadataCache>,
+}
+
+/// The image that the guest writes to from then on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SnapshotImage {
+    /// Format.
+    pub driver: SnapshotDriver,
+    /// Where it is; an empty file source leaves that to the driver.
+    pub source: StorageSource,
+}
+
+impl SnapshotImage {
+    /// Whether nothing is said about it.
+    pub fn is_unset(&self) -> bool {
+        self.source.is_empty() && self.driver.format.is_none()
+    }
+}
+
+impl Content for SnapshotImage {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Ok(Self {
+            driver: node.child_opt("driver")?.unwrap_or_default(),
+            source: StorageSource::parse(node)?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        if !self.is_unset() {
+            self.source.attrs(w);
+        }
+    }
+
+    fn children(&self, w: &mut Writer) {
+        if !self.is_unset() {
+            w.element_unless_empty("driver", &self.driver);
+            // What a running guest has made of it never belongs here.
+            let flags = w.flags();
+            w.set_flags(flags - Flags::STATUS);
+            self.source.children(w);
+            w.set_flags(flags);
+        }
+    }
+}
+
+/// `<disk>` of a snapshot.
+#[derive(Xml, Debug, Clone, Default, PartialEq)]
+pub struct SnapshotDisk {
+    /// Target of the guest's disk; before [`super::Snapshot::align_disks`] also its absolute path.
+    #[xml(attr)]
+    pub name: String,
+    /// What is done.
+    #[xml(attr)]
+    pub snapshot: Option<SnapshotMode>,
+    /// The image that the guest writes to from then on.
+    #[xml(flat)]
+    pub image: SnapshotImage,
+    /// Whether the snapshot is being deleted.
+    #[xml(flag = "snapshotDeleteInProgress")]
+    pub delete_in_progress: bool,
+}

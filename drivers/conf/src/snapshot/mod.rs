@@ -1,0 +1,128 @@
+//! The snapshot document: `<domainsnapshot>`, the state of a guest and its disks at one moment.
+//!
+//! Nothing here takes or finds snapshots; what a driver needs to go back to one is kept in the cookie,
+//! whose contents are the driver's.
+
+mod align;
+mod complete;
+mod cookie;
+mod disk;
+
+use virtbus_xml::{Content, Document, Flags, Xml, XmlError, xml_names};
+
+pub use align::AlignOptions;
+pub use cookie::Cookie;
+pub use disk::{SnapshotDisk, SnapshotDriver, SnapshotImage};
+
+use crate::domain::devices::disk::SnapshotMode;
+use crate::moment::Definitions;
+
+xml_names! {
+    /// What the guest did.
+    pub enum SnapshotState {
+        NoState = "nostate",
+        Running = "running",
+        Blocked = "blocked",
+        Paused = "paused",
+        Shutdown = "shutdown",
+        Shutoff = "shutoff",
+        Crashed = "crashed",
+        PmSuspended = "pmsuspended",
+        /// Only disks were looked at.
+        DiskSnapshot = "disk-snapshot",
+    }
+}
+
+impl SnapshotState {
+    /// Whether the guest's memory does not belong to the snapshot.
+    pub fn is_offline(self) -> bool {
+        matches!(self, Self::Shutoff | Self::DiskSnapshot)
+    }
+}
+
+xml_names! {
+    /// Whether a snapshot is the one that the guest comes from.
+    pub enum Active {
+        No = "0",
+        Yes = "1",
+    }
+}
+
+/// `<memory>`.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct SnapshotMemory {
+    /// Where the guest's memory is kept; never `manual`.
+    #[xml(attr)]
+    pub snapshot: Option<SnapshotMode>,
+    /// Absolute path of the file with it, if that is outside of the disks.
+    #[xml(attr)]
+    pub file: Option<String>,
+}
+
+/// `<domainsnapshot>`.
+#[derive(Xml, Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// Name.
+    #[xml(text_child)]
+    pub name: Option<String>,
+    /// Description.
+    #[xml(text_child)]
+    pub description: Option<String>,
+    /// What the guest did.
+    #[xml(text_child)]
+    pub state: Option<SnapshotState>,
+    /// Name of the snapshot that the guest came from.
+    #[xml(text_child = "name", wrap = "parent")]
+    pub parent: Option<String>,
+    /// When it was taken, in seconds since 1970 began.
+    #[xml(text_child = "creationTime")]
+    pub creation_time: Option<i64>,
+    /// The guest's memory.
+    #[xml(child)]
+    pub memory: Option<SnapshotMemory>,
+    /// The guest's disks.
+    #[xml(child = "disk", wrap = "disks")]
+    pub disks: Vec<SnapshotDisk>,
+    /// Where the guest writes since it went back to this snapshot.
+    #[xml(child = "disk", wrap = "revertDisks")]
+    pub revert_disks: Vec<SnapshotDisk>,
+    /// The guest.
+    #[xml(flat)]
+    pub definitions: Definitions,
+    /// What the driver keeps.
+    #[xml(child)]
+    pub cookie: Option<Cookie>,
+    /// Whether the guest comes from it; only in files of drivers.
+    #[xml(text_child, when = for_drivers)]
+    pub active: Option<Active>,
+}
+
+fn for_drivers(_: &Snapshot, flags: Flags) -> bool {
+    flags.contains(Flags::STATUS)
+}
+
+impl Snapshot {
+    /// Reads a document. What is not known is ignored.
+    ///
+    /// # Errors
+    /// Malformed XML, values out of range, required parts that are missing.
+    pub fn parse(xml: &str) -> Result<Self, XmlError> {
+        Document::parse(xml)?.read("domainsnapshot")
+    }
+
+    /// Reads a document. What is not known is an error.
+    ///
+    /// # Errors
+    /// Those of [`Snapshot::parse`], and anything unknown.
+    pub fn parse_strict(xml: &str) -> Result<Self, XmlError> {
+        let doc = Document::parse(xml)?;
+        let snapshot = doc.read("domainsnapshot")?;
+        doc.check_no_leftovers()?;
+        Ok(snapshot)
+    }
+
+    /// Writes the document; with [`Flags::STATUS`] as drivers store it.
+    pub fn format(&self, flags: Flags) -> String {
+        self.to_xml("domainsnapshot", flags)
+    }
+}

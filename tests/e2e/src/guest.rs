@@ -4,6 +4,7 @@
 //! Does not run the guest: the daemon does, or the test's own QEMU.
 
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,7 +38,25 @@ impl GuestImage {
     /// # Errors
     /// Why it cannot be had here: a reason to skip the test.
     pub fn get() -> Result<GuestImage, String> {
-        let dir = testbed_dir().join("guest");
+        GuestImage::built("guest", &[])
+    }
+
+    /// The same with QEMU's guest agent in it.
+    ///
+    /// # Errors
+    /// As [`GuestImage::get`].
+    pub fn with_agent() -> Result<GuestImage, String> {
+        GuestImage::built("guest-agent", &["--agent"])
+    }
+
+    fn built(name: &str, options: &[&str]) -> Result<GuestImage, String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbed/tiny-guest");
+        let text = fs::read(&script)
+            .map_err(|error| format!("cannot read '{}': {error}", script.display()))?;
+        // Another script makes another guest.
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let dir = testbed_dir().join(format!("{name}-{:016x}", hasher.finish()));
         let image = GuestImage {
             kernel: dir.join("vmlinux"),
             initrd: dir.join("initrd"),
@@ -48,7 +67,7 @@ impl GuestImage {
         let _lock = lock(&dir.join(".lock"))
             .map_err(|error| format!("needs to lock '{}': {error}", dir.display()))?;
         if !image.kernel.exists() || !image.initrd.exists() {
-            build(&dir)?;
+            build(&script, &dir, options)?;
         }
         Ok(image)
     }
@@ -82,9 +101,9 @@ pub fn testbed_dir() -> PathBuf {
     cache.join("virtbus/testbed")
 }
 
-fn build(dir: &Path) -> Result<(), String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbed/tiny-guest");
-    let built = Command::new(&script)
+fn build(script: &Path, dir: &Path, options: &[&str]) -> Result<(), String> {
+    let built = Command::new(script)
+        .args(options)
         .arg(dir)
         .env("TESTBED_DIR", testbed_dir())
         .stdin(Stdio::null())

@@ -1,0 +1,271 @@
+//! What a guest can be asked for beside its plain life: starting with the host, its agent, a TPM that remembers; and
+//! daemons in other circumstances: a full disk, an unprivileged user.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use virtbus_tests::events::{STOPPED, STOPPED_SHUTDOWN};
+use virtbus_tests::wait::{wait_for, wait_for_async};
+use virtbus_tests::{Client, DomainEvents, DomainXml, GuestImage, PrivateBus, Testbed, need, skip};
+use zbus::Variant;
+
+const LIMIT: Duration = Duration::from_secs(20);
+const RUNNING: i32 = 1;
+const SHUTOFF: i32 = 5;
+const BY_AGENT: u32 = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_marked_for_it_starts_with_the_host_and_not_with_the_daemon() {
+    let ready = async {
+        need::qemu()?;
+        Testbed::start(&[]).await
+    };
+    let mut testbed = match ready.await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let domain = testbed
+        .client
+        .define(&DomainXml::new("early").xml())
+        .await
+        .unwrap();
+    let other = testbed
+        .client
+        .define(&DomainXml::new("late").xml())
+        .await
+        .unwrap();
+    domain
+        .0
+        .set("Autostart", Variant::from(true))
+        .await
+        .unwrap();
+    assert!(domain.0.get::<bool>("Autostart").await.unwrap());
+
+    testbed.daemon.stop().await;
+    testbed.daemon.start(&testbed.client).await;
+    assert_eq!(
+        domain.state().await.unwrap().0,
+        SHUTOFF,
+        "the host has not booted since"
+    );
+
+    // What a boot of the host does: runtime files are gone.
+    testbed.daemon.stop().await;
+    std::fs::remove_dir_all(testbed.daemon.state_dir().join("run")).unwrap();
+    testbed.daemon.start(&testbed.client).await;
+    wait_for_async("the guest to be started", LIMIT, async || {
+        (domain.state().await.unwrap().0 == RUNNING).then_some(())
+    })
+    .await;
+    assert_eq!(other.state().await.unwrap().0, SHUTOFF);
+    testbed.remove_all().await.unwrap();
+    testbed.assert_nothing_left(&["early"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_shut_down_by_its_agent() {
+    let prepared = async {
+        need::qemu()?;
+        let image = GuestImage::with_agent()?;
+        let testbed = Testbed::start(&[]).await?;
+        Ok::<_, String>((testbed, image))
+    };
+    let (testbed, image) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(reason) => skip!("{reason}"),
+    };
+    let console = testbed.console("obedient");
+    let guest = DomainXml::new("obedient")
+        .boot(&image, "")
+        .serial_file(&console)
+        .device(
+            "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>",
+        );
+    let domain = testbed.client.define(&guest.xml()).await.unwrap();
+    let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
+    domain.act("Create", 0).await.unwrap();
+
+    // Nobody listens in the guest yet: an error in bounded time, and the guest is as it was.
+    let early = domain.act("Shutdown", BY_AGENT).await;
+    if let Err(error) = &early {
+        assert!(error.is_refusal(), "{error}");
+        testbed
+            .wait_for_console("obedient", "TINY-GUEST AGENT")
+            .await;
+        wait_for_async("the agent to take the order", LIMIT, async || {
+            domain.act("Shutdown", BY_AGENT).await.ok()
+        })
+        .await;
+    }
+    let stopped = events.wait_for(domain.path(), STOPPED, LIMIT).await;
+    assert_eq!(stopped.detail, STOPPED_SHUTDOWN);
+    domain.act("Undefine", 0).await.unwrap();
+    testbed.assert_nothing_left(&["obedient"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tpm_keeps_its_state_until_the_domain_is_undefined() {
+    let ready = async {
+        need::qemu()?;
+        need::program("swtpm")?;
+        Testbed::start(&[]).await
+    };
+    let testbed = match ready.await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let guest = DomainXml::new("sealed")
+        .device("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>");
+    let domain = testbed.client.define(&guest.xml()).await.unwrap();
+    let state = testbed
+        .daemon
+        .state_dir()
+        .join("state/qemu/swtpm")
+        .join(guest.uuid().to_string());
+    for _ in 0..2 {
+        domain.act("Create", 0).await.unwrap();
+        assert!(state.join("tpm2").is_dir());
+        domain.act("Destroy", 0).await.unwrap();
+        wait_for("the emulator of the TPM to end", LIMIT, || {
+            let found = Command::new("pgrep")
+                .arg("-f")
+                .arg(state.display().to_string())
+                .stdout(Stdio::null())
+                .status();
+            // One that has ended and waits for its parent has no arguments any more.
+            (found.unwrap().code() == Some(1)).then_some(())
+        })
+        .await;
+    }
+    domain.act("Undefine", 0).await.unwrap();
+    assert!(!state.exists());
+    testbed.assert_nothing_left(&["sealed"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_a_full_disk_is_told_of_and_changes_nothing() {
+    let prepared = async {
+        need::root()?;
+        need::qemu()?;
+        need::program("mount")?;
+        Testbed::prepare(&[]).await
+    };
+    let mut testbed = match prepared.await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let config = testbed.daemon.state_dir().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    let small = match SmallDisk::mount(&config) {
+        Ok(small) => small,
+        Err(reason) => skip!("{reason}"),
+    };
+    testbed.daemon.start(&testbed.client).await;
+    let guest = DomainXml::new("kept");
+    let domain = testbed.client.define(&guest.xml()).await.unwrap();
+    let before = domain.xml(0).await.unwrap();
+    let filler = config.join("filler");
+    // Fills what is left; the error is the point.
+    let _ = std::fs::write(&filler, vec![0_u8; 4 << 20]);
+
+    let changed = guest.xml().replace("'MiB'>128<", "'MiB'>256<");
+    assert_ne!(changed, guest.xml());
+    let refused = testbed.client.define(&changed).await.unwrap_err();
+    assert!(refused.is_refusal(), "{refused}");
+    assert!(refused.to_string().contains("kept.xml"), "{refused}");
+    testbed
+        .client
+        .define(&DomainXml::new("new").xml())
+        .await
+        .unwrap_err();
+    assert_eq!(domain.xml(0).await.unwrap(), before);
+    assert_eq!(testbed.client.list(0).await.unwrap(), [domain.path()]);
+    testbed.crash_and_restart().await;
+    assert_eq!(domain.xml(0).await.unwrap(), before);
+
+    // The guest itself needs nothing of that disk.
+    domain.act("Create", 0).await.unwrap();
+    domain.act("Destroy", 0).await.unwrap();
+    std::fs::remove_file(&filler).unwrap();
+    testbed.client.define(&changed).await.unwrap();
+    testbed.remove_all().await.unwrap();
+    testbed.daemon.stop().await;
+    drop(small);
+}
+
+/// A file system of a megabyte, unmounted when dropped.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Result<Self, String> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "small"])
+            .arg(at)
+            .status();
+        match mounted {
+            Ok(status) if status.success() => Ok(Self(at.to_owned())),
+            other => Err(format!("needs to mount a file system: {other:?}")),
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the daemon may still be there if the test failed.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_an_unprivileged_user_has_a_session_of_their_own() {
+    let prepared = async {
+        need::root()?;
+        need::qemu()?;
+        need::program("setpriv")?;
+        let bus = PrivateBus::start()?;
+        let client = Client::connect(bus.address())
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok::<_, String>((bus, client))
+    };
+    let (bus, client) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(reason) => skip!("{reason}"),
+    };
+    let home = tempfile::Builder::new()
+        .prefix("virtbus-home-")
+        .tempdir()
+        .unwrap();
+    std::os::unix::fs::chown(home.path(), Some(65534), Some(65534)).unwrap();
+    // A copy, since the build directory need not be anybody's to enter.
+    let binary = home.path().join("virtbusd");
+    std::fs::copy(virtbus_tests::daemon::binary().unwrap(), &binary).unwrap();
+    let log = std::fs::File::create(home.path().join("log")).unwrap();
+    let mut daemon = need::ends_with_us("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(&binary)
+        .arg("--session")
+        .env_clear()
+        .env("HOME", home.path())
+        .env("XDG_RUNTIME_DIR", home.path().join("runtime"))
+        .env("DBUS_SESSION_BUS_ADDRESS", bus.address())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    wait_for_async("the session's daemon", LIMIT, async || {
+        client.owner_pid("org.libvirt").await.unwrap()
+    })
+    .await;
+
+    let domain = client.define(&DomainXml::new("mine").xml()).await.unwrap();
+    assert!(home.path().join(".config/virtbus/qemu/mine.xml").exists());
+    domain.act("Create", 0).await.unwrap();
+    assert_eq!(domain.state().await.unwrap().0, RUNNING);
+    domain.act("Destroy", 0).await.unwrap();
+    domain.act("Undefine", 0).await.unwrap();
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+}

@@ -12,6 +12,9 @@ use virtbus_conf::Flags;
 use virtbus_conf::domain::Entropy;
 use virtbus_conf::interface::Interface;
 use virtbus_conf::node_device::NodeDevice;
+use virtbus_conf::nwfilter::{FieldValue, NwFilter, RuleProtocol};
+use virtbus_conf::nwfilter_binding::NwFilterBinding;
+use virtbus_conf::secret::Secret;
 use virtbus_conf::storage_pool::{PoolSource, PoolType, StoragePool};
 use virtbus_conf::storage_pool_capabilities::StoragePoolCapabilities;
 use virtbus_conf::storage_volume::{CapacityRule, StorageVolume};
@@ -179,5 +182,59 @@ fn pool_sources_are_searched_for() {
     assert_eq!(
         PoolSource::format_found(&[], PoolType::Fs),
         "<sources>\n</sources>\n"
+    );
+}
+
+#[test]
+fn secrets() {
+    check(
+        "secret",
+        |xml| {
+            let mut secret = Secret::parse_strict(xml).map_err(text)?;
+            secret.complete(&mut Counting);
+            Ok(secret)
+        },
+        |secret| secret.format(Flags::empty()),
+    );
+}
+
+#[test]
+fn nwfilters() {
+    check(
+        "nwfilter",
+        |xml| {
+            let mut filter = NwFilter::parse(xml).map_err(text)?;
+            filter.complete(&mut Counting);
+            Ok(filter)
+        },
+        |filter| filter.format(Flags::empty()),
+    );
+}
+
+#[test]
+fn conditions_keep_their_order() {
+    let mut matches = virtbus_conf::nwfilter::Matches::new(RuleProtocol::Udp);
+    let number = |value| FieldValue::Number { value, hex: false };
+    assert!(matches.set("dstportstart", number(53), false));
+    assert!(matches.set("dscp", number(1), false));
+    assert!(matches.set("dstportstart", number(54), false));
+    assert!(!matches.set("vlanid", number(1), false));
+    let names: Vec<_> = matches.iter().map(|m| (m.name, &m.value)).collect();
+    assert_eq!(names, [("dscp", &number(1)), ("dstportstart", &number(54))]);
+}
+
+#[test]
+fn a_filter_document_has_one_protocol_in_a_rule() {
+    let xml = "<filter name='x'><rule action='drop' direction='in'><tcp/>\n<tcp/></rule></filter>";
+    let e = NwFilter::parse_strict(xml).unwrap_err();
+    assert_eq!((e.element(), e.line()), (Some("tcp"), Some(2)));
+}
+
+#[test]
+fn nwfilter_bindings() {
+    check(
+        "nwfilter_binding",
+        |xml| NwFilterBinding::parse_strict(xml).map_err(text),
+        |binding| binding.format(Flags::empty()),
     );
 }

@@ -26,9 +26,20 @@ impl Ip {
     }
 }
 
+/// Like the C library: IPv6 addresses that hold an IPv4 address show it.
 impl fmt::Display for Ip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.0 {
+            IpAddr::V6(v6) => match v6.segments() {
+                // Where even the next part is 0, it is no IPv4 address but something like `::1`.
+                [0, 0, 0, 0, 0, 0, high, _] if high != 0 => {
+                    let [.., a, b, c, d] = v6.octets();
+                    write!(f, "::{a}.{b}.{c}.{d}")
+                }
+                _ => v6.fmt(f),
+            },
+            IpAddr::V4(v4) => v4.fmt(f),
+        }
     }
 }
 
@@ -38,7 +49,7 @@ impl Value for Ip {
     }
 
     fn write_to(&self, out: &mut String) {
-        write!(out, "{}", self.0).expect("writing to a String cannot fail");
+        write!(out, "{self}").expect("writing to a String cannot fail");
     }
 
     fn expected() -> Cow<'static, str> {
@@ -103,4 +114,27 @@ pub struct IpInfo {
     /// The routes.
     #[xml(child)]
     pub route: Vec<Route>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_look_as_the_c_library_has_them() {
+        for text in [
+            "::",
+            "::1",
+            "::ffff:10.1.2.3",
+            "::10.1.2.3",
+            "a:b:c::d:e:f",
+            "10.1.2.3",
+        ] {
+            assert_eq!(Ip::from_text(text).unwrap().to_string(), text);
+        }
+        assert_eq!(
+            Ip::from_text("0:0:0:0:0:0:a01:203").unwrap().to_string(),
+            "::10.1.2.3"
+        );
+    }
 }

@@ -1,8 +1,9 @@
 //! What is on disk: definitions and autostart links for ever, status files for as long as a guest runs.
 //!
 //! Definitions are XML as libvirt keeps it, one file per domain, readable and editable by an administrator. A status file
-//! is a versioned form of our own; it says everything that a new daemon needs to find the guest again or to clean up after it. Files are
-//! replaced whole and reach the disk before anybody is told.
+//! is a versioned form of our own; it says everything that a new daemon needs to find the guest again or to clean up after
+//! it. Files are replaced whole before anybody is told. Definitions have then reached the disk; a status file, which is of
+//! no use once the host has gone down, has reached the kernel.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -227,7 +228,7 @@ impl Store {
         let text = serde_json::to_vec(status)
             .map_err(|error| Error::internal(format!("cannot write a status: {error}")))?;
         file::ensure_dir(&self.dirs.run, 0o755, None).map_err(failed)?;
-        file::write_atomic(&self.status_path(status.uuid), &text, 0o600).map_err(failed)
+        file::replace(&self.status_path(status.uuid), &text, 0o600).map_err(failed)
     }
 
     /// Removes the status file of a guest that has ended.

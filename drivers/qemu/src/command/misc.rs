@@ -2,6 +2,7 @@
 
 use virtbus_api::Result;
 use virtbus_api::security::Access;
+use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::address::Address;
 use virtbus_conf::domain::devices::disk::VirtioModel;
 use virtbus_conf::domain::devices::graphics::GraphicsKind;
@@ -12,6 +13,10 @@ use virtbus_conf::domain::devices::misc::{
 };
 use virtbus_conf::domain::devices::sound::{AudioType, Sound, SoundModel};
 use virtbus_conf::domain::devices::tpm::{Tpm, TpmBackend, TpmModel};
+
+use crate::definition;
+use crate::monitor::commands::memory::Balloon;
+use crate::monitor::{Monitor, MonitorError};
 
 use super::{Builder, Props, alias, chardev, unsupported};
 
@@ -237,6 +242,27 @@ fn memballoon(builder: &mut Builder<'_>, balloon: &Memballoon) -> Result<()> {
             balloon.free_page_reporting.map(bool::from),
         );
     plain(builder, props, &balloon.info)
+}
+
+/// Takes from the guest what it is not to have at the start.
+pub(super) async fn inflate_balloon(
+    monitor: &Monitor,
+    definition: &Definition,
+) -> std::result::Result<(), MonitorError> {
+    let (now, most) = (
+        definition::memory(definition),
+        definition::max_memory(definition),
+    );
+    let has_balloon = definition
+        .devices
+        .memballoon
+        .as_ref()
+        .is_some_and(|balloon| balloon.model != MemballoonModel::None);
+    if now < most && has_balloon {
+        let value = now.saturating_mul(1024);
+        monitor.execute(&Balloon { value }).await?;
+    }
+    Ok(())
 }
 
 fn rng(builder: &mut Builder<'_>, rng: &Rng) -> Result<()> {

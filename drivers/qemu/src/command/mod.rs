@@ -85,6 +85,7 @@ pub(crate) async fn after_start(
 ) -> std::result::Result<(), MonitorError> {
     chardev::learn_terminals(monitor, definition).await?;
     interface::set_links(monitor, definition).await?;
+    misc::inflate_balloon(monitor, definition).await?;
     display::set_passwords(monitor, definition).await
 }
 

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub use dir::{Owner, ensure_dir, list_dir, remove_dir, sweep_temporary};
 pub use link::{is_link_to, link};
 pub use lock::DirLock;
-pub use write::{create_new, remove, rename, write_atomic};
+pub use write::{create_new, remove, rename, replace, write_atomic};
 
 /// What failed, with which path. Written so that "cannot" fits before the action.
 #[derive(Debug, thiserror::Error)]

@@ -25,10 +25,13 @@ pub(super) const TEMPORARY_SUFFIX: &str = ".new";
 /// [`FileError::Io`]; then `path` is as it was, and nothing is left beside it. Only if the disk
 /// fails at the very last step may the new file be there already.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    place(path, bytes, mode, |dir, temporary, name| {
-        rustix::fs::renameat(dir, temporary, dir, name)?;
-        Ok(())
-    })
+    place(path, bytes, mode, Durability::Disk, take_over)
+}
+
+/// As [`write_atomic`], but for what is of no use after a reboot: it survives the end of every
+/// process, and waits for no disk. After a power failure the file may be empty.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    place(path, bytes, mode, Durability::Kernel, take_over)
 }
 
 /// As [`write_atomic`], but only if there is nothing at `path`.
@@ -38,11 +41,17 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileErro
 /// [`FileError::Io`] with [`io::ErrorKind::AlreadyExists`] if there is, also if that came to be
 /// during the call.
 pub fn create_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    place(path, bytes, mode, |dir, temporary, name| {
-        rustix::fs::linkat(dir, temporary, dir, name, AtFlags::empty())?;
-        rustix::fs::unlinkat(dir, temporary, AtFlags::empty())?;
-        Ok(())
-    })
+    place(
+        path,
+        bytes,
+        mode,
+        Durability::Disk,
+        |dir, temporary, name| {
+            rustix::fs::linkat(dir, temporary, dir, name, AtFlags::empty())?;
+            rustix::fs::unlinkat(dir, temporary, AtFlags::empty())?;
+            Ok(())
+        },
+    )
 }
 
 /// Removes a file or symbolic link. Answers whether there was one.
@@ -72,18 +81,37 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Where a file has to be before the writing of it is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// On the disk.
+    Disk,
+    /// With the kernel.
+    Kernel,
+}
+
+/// Gives the temporary file the name, whatever had it.
+fn take_over(dir: &OwnedFd, temporary: &str, name: &OsStr) -> io::Result<()> {
+    rustix::fs::renameat(dir, temporary, dir, name)?;
+    Ok(())
+}
+
 /// Writes a temporary file and has `put` give it its name.
 fn place(
     path: &Path,
     bytes: &[u8],
     mode: u32,
+    durability: Durability,
     put: impl FnOnce(&OwnedFd, &str, &OsStr) -> io::Result<()>,
 ) -> Result<(), FileError> {
     let (dir, name) = open_parent(path)?;
     let temporary = temporary_name(name);
-    let written = write_temporary(&dir, &temporary, bytes, mode)
+    let written = write_temporary(&dir, &temporary, bytes, mode, durability)
         .and_then(|()| put(&dir, &temporary, name))
-        .and_then(|()| sync(&dir));
+        .and_then(|()| match durability {
+            Durability::Disk => sync(&dir),
+            Durability::Kernel => Ok(()),
+        });
     written.map_err(|source| {
         // The error that counts is the first one. Where the rename was the last thing to work,
         // there is nothing to remove.
@@ -92,13 +120,22 @@ fn place(
     })
 }
 
-fn write_temporary(dir: &OwnedFd, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn write_temporary(
+    dir: &OwnedFd,
+    name: &str,
+    bytes: &[u8],
+    mode: u32,
+    durability: Durability,
+) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?;
     let mut file = File::from(fd);
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
     file.write_all(bytes)?;
-    file.sync_all()
+    match durability {
+        Durability::Disk => file.sync_all(),
+        Durability::Kernel => Ok(()),
+    }
 }
 
 /// Makes names in a directory durable. Some file systems cannot, and say so with EINVAL; they

@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod backup;
+pub mod capabilities;
 pub mod checkpoint;
 pub mod common;
 pub mod cpu;
 pub mod domain;
+pub mod domain_capabilities;
 mod error;
 pub mod interface;
 pub mod moment;

@@ -2,10 +2,14 @@
 //!
 //! What the names of models and features stand for is not here.
 
+mod host;
 mod numa;
 
 use virtbus_xml::{OnOff, Xml, xml_names};
 
+pub use host::{
+    Cpu, CpuCounter, CpuCounterName, CpuFlags, CpuMicrocode, CpuPageSize, CpuSignature, HostCpu,
+};
 pub use numa::{
     CacheAssociativity, CachePolicy, Distance, Interconnects, MemoryLatencyType, NumaBandwidth,
     NumaCache, NumaCell, NumaLatency, NumaTopology, SizeValue,

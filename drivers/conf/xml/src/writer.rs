@@ -122,6 +122,12 @@ impl Writer {
         self.out.push_str(">\n");
     }
 
+    /// Writes an empty line, where a document has one for the reader.
+    pub fn blank_line(&mut self) {
+        self.open_body();
+        self.out.push('\n');
+    }
+
     /// Writes an attribute of the element just begun.
     pub fn attr_str(&mut self, name: &str, value: &str) {
         self.begin_attr(name);

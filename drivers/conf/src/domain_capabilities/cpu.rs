@@ -1,0 +1,185 @@
+//! `<cpu>`: the modes of processors, and the models that can be chosen.
+
+use virtbus_xml::{Content, Node, Result, Writer, Xml, YesNo, xml_names};
+
+use super::Support;
+use crate::cpu::{CpuFeature, CpuModel, MaxPhysAddr};
+
+xml_names! {
+    /// Whether a model runs on this host as it is.
+    pub enum Usable {
+        Yes = "yes",
+        No = "no",
+        Unknown = "unknown",
+    }
+}
+
+/// `<mode name='host-model'>`: the processor that comes closest to the host's.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct HostModelCpu {
+    /// Whether it can be had. If not, there is nothing below.
+    #[xml(attr)]
+    pub supported: YesNo,
+    /// Model.
+    #[xml(child)]
+    pub model: Option<CpuModel>,
+    /// Vendor.
+    #[xml(text_child)]
+    pub vendor: Option<String>,
+    /// Width of physical addresses.
+    #[xml(child)]
+    pub maxphysaddr: Option<MaxPhysAddr>,
+    /// Features, besides those of the model.
+    #[xml(child)]
+    pub feature: Vec<CpuFeature>,
+}
+
+/// `<model>` in `<mode name='custom'>`.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct CustomModel {
+    /// Whether it runs on this host as it is.
+    #[xml(attr)]
+    pub usable: Usable,
+    /// Whether it will go away.
+    #[xml(attr)]
+    pub deprecated: Option<YesNo>,
+    /// Its vendor, or `unknown`.
+    #[xml(attr)]
+    pub vendor: Option<String>,
+    /// The model that this is another name of.
+    #[xml(attr)]
+    pub canonical: Option<String>,
+    /// Its name.
+    #[xml(text)]
+    pub name: String,
+}
+
+/// `<blockers>`: the features for want of which a model is not usable.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct CpuBlockers {
+    /// The model.
+    #[xml(attr)]
+    pub model: String,
+    /// The features.
+    #[xml(child_attr = "feature/name")]
+    pub feature: Vec<String>,
+}
+
+/// A model with what it lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomCpu {
+    /// The model.
+    pub model: CustomModel,
+    /// Features that the host lacks.
+    pub blockers: Vec<String>,
+}
+
+/// `<cpu>`: each mode of [`crate::cpu::CpuMode`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CpuCapabilities {
+    /// The host's processor as it is.
+    pub host_passthrough: Support,
+    /// All that the hypervisor can do.
+    pub maximum: Support,
+    /// The processor that comes closest to the host's.
+    pub host_model: HostModelCpu,
+    /// Models by name, if they can be chosen.
+    pub custom: Option<Vec<CustomCpu>>,
+}
+
+impl Default for CpuCapabilities {
+    /// Nothing is supported.
+    fn default() -> Self {
+        Self {
+            host_passthrough: Support::NO,
+            maximum: Support::NO,
+            host_model: HostModelCpu {
+                supported: YesNo::No,
+                model: None,
+                vendor: None,
+                maxphysaddr: None,
+                feature: Vec::new(),
+            },
+            custom: None,
+        }
+    }
+}
+
+impl Content for CpuCapabilities {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let mut cpu = Self::default();
+        for mode in node.children("mode") {
+            match mode.attr("name") {
+                Some("host-passthrough") => cpu.host_passthrough = Support::parse(mode)?,
+                Some("maximum") => cpu.maximum = Support::parse(mode)?,
+                Some("host-model") => cpu.host_model = HostModelCpu::parse(mode)?,
+                Some("custom") => {
+                    let supported = mode.attr_req::<YesNo>("supported")? == YesNo::Yes;
+                    cpu.custom = supported.then(|| read_models(mode)).transpose()?;
+                }
+                Some(other) => {
+                    return Err(mode.bad_attr("name", other, "a mode of processors"));
+                }
+                None => return Err(mode.missing_attr("name")),
+            }
+        }
+        Ok(cpu)
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        let modes: [(&str, &dyn Content); 3] = [
+            ("host-passthrough", &self.host_passthrough),
+            ("maximum", &self.maximum),
+            ("host-model", &self.host_model),
+        ];
+        for (name, mode) in modes {
+            w.begin("mode");
+            w.attr_str("name", name);
+            mode.attrs(w);
+            mode.children(w);
+            w.end("mode");
+        }
+        w.begin("mode");
+        w.attr_str("name", "custom");
+        w.attr_str(
+            "supported",
+            if self.custom.is_some() { "yes" } else { "no" },
+        );
+        for cpu in self.custom.iter().flatten() {
+            w.element("model", &cpu.model);
+            if !cpu.blockers.is_empty() {
+                w.begin("blockers");
+                w.attr_str("model", &cpu.model.name);
+                for feature in &cpu.blockers {
+                    w.attr_element("feature", "name", feature);
+                }
+                w.end("blockers");
+            }
+        }
+        w.end("mode");
+    }
+}
+
+fn read_models(node: Node<'_>) -> Result<Vec<CustomCpu>> {
+    let mut models: Vec<CustomCpu> = node
+        .children("model")
+        .map(|model| {
+            Ok(CustomCpu {
+                model: CustomModel::parse(model)?,
+                blockers: Vec::new(),
+            })
+        })
+        .collect::<Result<_>>()?;
+    // Blockers stand in the order of the models.
+    let mut rest = models.iter_mut();
+    for node in node.children("blockers") {
+        let blockers = CpuBlockers::parse(node)?;
+        let Some(cpu) = rest.find(|cpu| cpu.model.name == blockers.model) else {
+            return Err(node.bad_attr("model", &blockers.model, "a <model> given before"));
+        };
+        cpu.blockers = blockers.feature;
+    }
+    Ok(models)
+}

@@ -151,7 +151,7 @@ async fn root_taps_are_made_and_removed() {
     let guest = DomainXml::new("tapped").device(&xml);
     let domain = testbed.client.define(&guest.xml()).await.unwrap();
     domain.act("Create", 0).await.unwrap();
-    let place = std::path::Path::new("/sys/class/net").join(&device);
+    let place = Path::new("/sys/class/net").join(&device);
     assert!(place.exists());
     domain.act("Destroy", 0).await.unwrap();
     assert!(!place.exists());
@@ -218,7 +218,7 @@ async fn press(domain: &Domain, console: &Path, times: usize) {
     wait_for_async("the guest to hear the button", LIMIT, async || {
         if asked.elapsed() >= AGAIN {
             asked = Instant::now();
-            domain.act("Reboot", ACPI_POWER_BUTTON).await.unwrap();
+            domain.act("Reboot", ACPI_POWER_BUTTON).await.expect("the guest can be asked");
         }
         let text = std::fs::read_to_string(console).unwrap_or_default();
         (text.matches("TINY-GUEST POWERBUTTON").count() >= times).then_some(())

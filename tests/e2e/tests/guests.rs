@@ -218,7 +218,10 @@ async fn press(domain: &Domain, console: &Path, times: usize) {
     wait_for_async("the guest to hear the button", LIMIT, async || {
         if asked.elapsed() >= AGAIN {
             asked = Instant::now();
-            domain.act("Reboot", ACPI_POWER_BUTTON).await.expect("the guest can be asked");
+            domain
+                .act("Reboot", ACPI_POWER_BUTTON)
+                .await
+                .expect("the guest can be asked");
         }
         let text = std::fs::read_to_string(console).unwrap_or_default();
         (text.matches("TINY-GUEST POWERBUTTON").count() >= times).then_some(())

@@ -68,8 +68,9 @@ fn wrapper(testbed: &Testbed, qemu: &Path, mode: &str) -> PathBuf {
     let text = WRAPPER
         .replace("QEMU'", &format!("{}'", qemu.display()))
         .replace("MODE", mode);
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&path, text).expect("the script can be written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+        .expect("the script can be made executable");
     path
 }
 

@@ -253,7 +253,7 @@ async fn remove(domain: &Domain) {
 
 /// Stops a process, so that it hangs; all of its threads have stopped when this returns.
 async fn stop(pid: Pid) {
-    kill_process(pid, Signal::STOP).expect("the file can be written");
+    kill_process(pid, Signal::STOP).expect("the process can be signalled");
     let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
     wait_for("the emulator to stop", LIMIT, || {
         // The state follows the name in parentheses, which may itself contain some.

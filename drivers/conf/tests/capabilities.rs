@@ -1,7 +1,7 @@
 //! Capabilities of hosts and domains, and processors: `data/capabilities/NAME.xml` is read strictly and
 //! written the same, or refused with the message in `NAME.err`.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     reason = "a test whose data cannot be read has to fail"
 )]

@@ -1,11 +1,6 @@
 //! Capabilities of hosts and domains, and processors: `data/capabilities/NAME.xml` is read strictly and
 //! written the same, or refused with the message in `NAME.err`.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test whose data cannot be read has to fail"
-)]
-
 use std::fs;
 use std::path::Path;
 

@@ -7,12 +7,33 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::{DomainLifecycle, DomainStatistics, Domains};
+use crate::domain::{
+    DomainAgent, DomainBlockJobs, DomainCheckpoints, DomainConsole, DomainCounters,
+    DomainDescription, DomainDevices, DomainJobs, DomainLifecycle, DomainMigration, DomainSaving,
+    DomainSnapshots, DomainStatistics, DomainTuning, DomainVcpus, Domains,
+};
 use crate::event::EventHub;
+use crate::interface::Interfaces;
+use crate::network::{NetworkPorts, Networks};
+use crate::node::Node;
+use crate::node_device::NodeDevices;
+use crate::nwfilter::{NwfilterBindings, Nwfilters};
+use crate::secret::Secrets;
+use crate::storage::{StoragePools, StorageVols};
 use crate::{Error, Result};
 
 /// libvirt's release whose API this is (major × 1,000,000 + minor × 1,000 + micro).
 pub const LIB_VERSION: u64 = 11_003_000;
+
+/// Declares the groups that a connection may offer, by default none.
+macro_rules! offers {
+    ($($(#[$doc:meta])* $name:ident: $group:ident;)*) => { $(
+        $(#[$doc])*
+        fn $name(&self) -> Option<&dyn $group> {
+            None
+        }
+    )* };
+}
 
 /// An open connection of a driver.
 pub trait Connection: Send + Sync {
@@ -28,19 +49,59 @@ pub trait Connection: Send + Sync {
     /// The host as the hypervisor sees it.
     fn host(&self) -> &dyn Host;
 
-    /// Finding, listing, defining and reading domains.
-    fn domains(&self) -> Option<&dyn Domains> {
-        None
-    }
-
-    /// Starting, halting and ending domains.
-    fn lifecycle(&self) -> Option<&dyn DomainLifecycle> {
-        None
-    }
-
-    /// Numbers about domains.
-    fn statistics(&self) -> Option<&dyn DomainStatistics> {
-        None
+    offers! {
+        /// Facts about the host.
+        node: Node;
+        /// Finding, listing, defining and reading domains.
+        domains: Domains;
+        /// Starting, halting and ending domains.
+        lifecycle: DomainLifecycle;
+        /// Numbers about domains, many at a time.
+        statistics: DomainStatistics;
+        /// Numbers about domains, one at a time.
+        counters: DomainCounters;
+        /// What is written about domains.
+        description: DomainDescription;
+        /// Adding, removing and changing their devices.
+        devices: DomainDevices;
+        /// Tuning their processors and threads.
+        vcpus: DomainVcpus;
+        /// Tuning their scheduling, memory, disks, interfaces.
+        tuning: DomainTuning;
+        /// What their guest agents do.
+        agent: DomainAgent;
+        /// Their keys, consoles, screens, and looks inside.
+        console: DomainConsole;
+        /// Saving and dumping their memory.
+        saving: DomainSaving;
+        /// Their jobs under way.
+        jobs: DomainJobs;
+        /// Work on their disks.
+        block_jobs: DomainBlockJobs;
+        /// Moving them to other hosts.
+        migration: DomainMigration;
+        /// Their snapshots.
+        snapshots: DomainSnapshots;
+        /// Their checkpoints and backups.
+        checkpoints: DomainCheckpoints;
+        /// Network interfaces of the host.
+        interfaces: Interfaces;
+        /// Virtual networks.
+        networks: Networks;
+        /// Ports of networks.
+        network_ports: NetworkPorts;
+        /// Devices of the host.
+        node_devices: NodeDevices;
+        /// Network filters.
+        nwfilters: Nwfilters;
+        /// Bindings of network filters.
+        nwfilter_bindings: NwfilterBindings;
+        /// Secrets.
+        secrets: Secrets;
+        /// Storage pools.
+        storage_pools: StoragePools;
+        /// Storage volumes.
+        storage_vols: StorageVols;
     }
 
     /// Whether nothing has to be watched for a client that may come later: no guest runs, no job is under way. The daemon may end then.

@@ -6,20 +6,33 @@
 
 use std::sync::{Arc, RwLock};
 
-use crate::domain::{DomainEvent, DomainId, DomainView};
+use crate::domain::{DomainEvent, DomainId};
+use crate::network::{NetworkEvent, NetworkId};
+use crate::node_device::{NodeDeviceEvent, NodeDeviceId};
+use crate::object::View;
+use crate::secret::{SecretEvent, SecretId};
+use crate::storage::{StoragePoolEvent, StoragePoolId};
 
 /// Something that happened on a connection.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A domain's snapshot was replaced. `None` before: the domain is new; `None` after: it is gone.
-    DomainChanged {
+    /// The snapshot of an object was replaced. `None` before: the object is new; `None` after: it is gone.
+    Changed {
         /// What was known until now.
-        before: Option<Arc<DomainView>>,
+        before: Option<View>,
         /// What is known from now on.
-        after: Option<Arc<DomainView>>,
+        after: Option<View>,
     },
     /// Something happened to a domain.
     Domain(DomainId, DomainEvent),
+    /// Something happened to a network.
+    Network(NetworkId, NetworkEvent),
+    /// Something happened to a device of the host.
+    NodeDevice(NodeDeviceId, NodeDeviceEvent),
+    /// Something happened to a secret.
+    Secret(SecretId, SecretEvent),
+    /// Something happened to a storage pool.
+    StoragePool(StoragePoolId, StoragePoolEvent),
 }
 
 /// Takes events as they are published; see the module on what it must not do.

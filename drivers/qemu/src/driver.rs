@@ -9,8 +9,8 @@ use virtbus_api::domain::{
     DefinedDetail, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainEvent, DomainId,
     DomainInfo, DomainLifecycle, DomainModificationImpact, DomainRebootFlags, DomainShutdownFlags,
     DomainState, DomainStatistics, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags,
-    DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason, ResumedDetail, RunningReason,
-    ShutoffReason, SuspendedDetail, UndefinedDetail,
+    DomainVcpuFlags, DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason,
+    ResumedDetail, RunningReason, ShutoffReason, SuspendedDetail, UndefinedDetail,
 };
 use virtbus_api::event::EventHub;
 use virtbus_api::typed::TypedParameters;
@@ -114,6 +114,10 @@ impl Connection for Qemu {
         Some(self)
     }
 
+    fn vcpus(&self) -> Option<&dyn DomainVcpus> {
+        Some(self)
+    }
+
     fn is_idle(&self) -> bool {
         self.core.watched.load(Ordering::Relaxed) == 0
     }
@@ -178,40 +182,6 @@ impl Domains for Qemu {
             vcpus: definition::vcpus(definition, false),
             cpu_time: pid.map_or(0, crate::host::cpu_time),
         })
-    }
-
-    async fn vcpus_flags(
-        &self,
-        domain: &DomainId,
-        impact: DomainModificationImpact,
-        maximum: bool,
-    ) -> Result<u32> {
-        let snapshot = self.domain(domain)?.snapshot();
-        if impact == DomainModificationImpact::all() {
-            return Err(Error::invalid_argument(
-                "GetVcpus takes one of the flags LIVE and CONFIG, not both",
-            ));
-        }
-        let definition = if impact.contains(DomainModificationImpact::LIVE) {
-            snapshot.live.as_ref().ok_or_else(|| {
-                Error::operation_invalid(format!(
-                    "domain '{}' is not running",
-                    snapshot.view.id.name
-                ))
-            })?
-        } else if impact.contains(DomainModificationImpact::CONFIG) {
-            snapshot.config.as_ref().ok_or_else(|| {
-                Error::operation_invalid(format!(
-                    "domain '{}' has no stored definition",
-                    snapshot.view.id.name
-                ))
-            })?
-        } else {
-            snapshot
-                .current()
-                .ok_or_else(|| Error::no_domain(domain.uuid))?
-        };
-        Ok(definition::vcpus(definition, maximum))
     }
 
     async fn identify_xml(&self, xml: &str) -> Result<DomainId> {
@@ -310,6 +280,49 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
     })?;
     core.table.give_back(domain);
     Ok(())
+}
+
+#[async_trait]
+impl DomainVcpus for Qemu {
+    async fn vcpus_flags(&self, domain: &DomainId, flags: DomainVcpuFlags) -> Result<u32> {
+        let beyond = flags & (DomainVcpuFlags::GUEST | DomainVcpuFlags::HOTPLUGGABLE);
+        if !beyond.is_empty() {
+            return Err(Error::invalid_argument(format!(
+                "GetVcpus does not know the flags {:#x}",
+                beyond.bits()
+            )));
+        }
+        let impact = flags.impact();
+        let snapshot = self.domain(domain)?.snapshot();
+        if impact == DomainModificationImpact::all() {
+            return Err(Error::invalid_argument(
+                "GetVcpus takes one of the flags LIVE and CONFIG, not both",
+            ));
+        }
+        let definition = if impact.contains(DomainModificationImpact::LIVE) {
+            snapshot.live.as_ref().ok_or_else(|| {
+                Error::operation_invalid(format!(
+                    "domain '{}' is not running",
+                    snapshot.view.id.name
+                ))
+            })?
+        } else if impact.contains(DomainModificationImpact::CONFIG) {
+            snapshot.config.as_ref().ok_or_else(|| {
+                Error::operation_invalid(format!(
+                    "domain '{}' has no stored definition",
+                    snapshot.view.id.name
+                ))
+            })?
+        } else {
+            snapshot
+                .current()
+                .ok_or_else(|| Error::no_domain(domain.uuid))?
+        };
+        Ok(definition::vcpus(
+            definition,
+            flags.contains(DomainVcpuFlags::MAXIMUM),
+        ))
+    }
 }
 
 #[async_trait]

@@ -108,33 +108,32 @@ impl Interface {
 /// ```text
 /// interface! {
 ///     /// Documentation, which introspection and the manual show.
-///     DOMAIN = "org.libvirt.Domain", view DomainView, flags;
+///     NETWORK = "org.libvirt.Network", view NetworkView, flags;
 ///     methods {
 ///         /// What it does.
-///         read GetState(flags: u32) -> (state: (i32, i32)): DomainGetState => get_state;
-///         write Create(flags: u32) -> (): DomainCreate => create;
-///         /// One that is about another object than the one it is called on: `domain_named` finds that.
-///         read LookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => lookup;
+///         write Create() -> (): NetworkCreate => |c| c.networks()?.create(c.id()?).await;
+///         /// One that is about another object than the one it is called on: `network_named` finds that.
+///         read LookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
 ///     }
 ///     properties {
 ///         /// What it tells.
-///         Active: bool, emits Value: DomainIsActive => |view| view.is_active().into();
+///         Active: bool, emits Value: NetworkIsActive => |view| Ok(view.active.into());
 ///     }
 ///     signals {
 ///         /// When it comes.
-///         Reboot();
+///         Refresh();
 ///     }
 /// }
 /// ```
 ///
-/// Handlers are `async fn(Context<'_>, arguments…) -> Result<answer>`, the answer a tuple if there are several values.
-/// The identifier `flags` in the head names the argument that permissions look at.
+/// A method's body sees the arguments by name and `c`, the [`Context`](crate::invocation::Context); it yields a result, of a
+/// tuple if there are several values. The identifier `flags` in the head names the argument that permissions look at.
 macro_rules! interface {
     (
         $(#[doc = $doc:literal])*
         $table:ident = $name:literal, view $view:ty, $flags:ident;
-        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? $(on $resolve:ident($about:ident))? => $handler:path;)* }
-        properties { $($(#[doc = $pdoc:literal])* $property:ident: $ptype:ty, emits $emits:ident: $pcall:ident => $get:expr $(, set $scall:ident => $set:path)?;)* }
+        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? $(on $resolve:ident($($about:ident),+))? => |$c:ident| $body:expr;)* }
+        properties { $($(#[doc = $pdoc:literal])* $property:ident: $ptype:ty, emits $emits:ident: $pcall:ident => $get:expr $(, set $scall:ident => |$sc:ident, $value:ident| $set:expr)?;)* }
         signals { $($(#[doc = $sdoc:literal])* $signal:ident($($sarg:ident: $stype:ty),*);)* }
     ) => {
         $(#[doc = $doc])*
@@ -147,18 +146,21 @@ macro_rules! interface {
                 ins: &[$($crate::declare::Arg { name: stringify!($arg), signature: <$type as zbus::Type>::SIGNATURE }),*],
                 outs: &[$($crate::declare::Arg { name: stringify!($out), signature: <$otype as zbus::Type>::SIGNATURE }),*],
                 reads: $crate::declare::interface!(@reads $kind),
+                #[allow(non_snake_case, reason = "arguments have the names that clients see")]
                 run: |invocation| Box::pin(async move {
                     #[allow(unused_variables, reason = "not every method has flags")]
                     let $flags: u32 = 0;
                     let ($($arg,)*): ($($type,)*) = invocation.arguments()?;
-                    $(let target = $resolve(&invocation.node, &$about).await?;
+                    $(let target = $resolve(&invocation, $(&$about),+).await?;
                     let invocation = invocation.about(target);)?
                     let arguments = virtbus_api::access::Arguments {
                         flags: $flags,
                         named: $crate::declare::interface!(@named $($named)?),
                     };
-                    let grant = invocation.require(virtbus_api::access::Call::$call, arguments).await?;
-                    let answer = invocation.enter($handler(invocation.context(&grant), $($arg),*)).await?;
+                    const CALL: virtbus_api::access::Call = virtbus_api::access::Call::$call;
+                    let grant = invocation.require(CALL, arguments).await?;
+                    let $c = invocation.context(&grant, CALL, stringify!($method));
+                    let answer: ($($otype,)*) = $crate::declare::interface!(@answer invocation.enter(async { $body }).await?, $($out),*);
                     invocation.reply(&$crate::declare::interface!(@body answer, $($out),*))
                 }),
             }),*],
@@ -172,7 +174,7 @@ macro_rules! interface {
                     let get: fn(&$view) -> virtbus_api::Result<$crate::value::Value<'_>> = $get;
                     get(<$view as $crate::tree::OfView>::of(view)?)
                 },
-                set: $crate::declare::interface!(@set $ptype $(, $scall, $set)?),
+                set: $crate::declare::interface!(@set $property $ptype $(, $scall, $sc, $value, $set)?),
             }),*],
             signals: &[$($crate::declare::Signal {
                 name: stringify!($signal),
@@ -185,15 +187,19 @@ macro_rules! interface {
     (@reads write) => { false };
     (@named) => { None };
     (@named $named:ident) => { Some((stringify!($named), $named)) };
+    (@answer $answer:expr,) => { $answer };
+    (@answer $answer:expr, $out:ident) => { ($answer,) };
+    (@answer $answer:expr, $($out:ident),*) => { $answer };
     (@body $answer:ident,) => { { let () = $answer; } };
-    (@body $answer:ident, $out:ident) => { ($answer,) };
     (@body $answer:ident, $($out:ident),*) => { $answer };
-    (@set $type:ty) => { None };
-    (@set $type:ty, $call:ident, $set:path) => {
+    (@set $property:ident $type:ty) => { None };
+    (@set $property:ident $type:ty, $call:ident, $c:ident, $value:ident, $set:expr) => {
         Some(|invocation| Box::pin(async move {
-            let value: $type = invocation.property_value()?;
-            let grant = invocation.require(virtbus_api::access::Call::$call, Default::default()).await?;
-            invocation.enter($set(invocation.context(&grant), value)).await?;
+            const CALL: virtbus_api::access::Call = virtbus_api::access::Call::$call;
+            let $value: $type = invocation.property_value()?;
+            let grant = invocation.require(CALL, Default::default()).await?;
+            let $c = invocation.context(&grant, CALL, stringify!($property));
+            let () = invocation.enter(async { $set }).await?;
             invocation.reply(&())
         }))
     };

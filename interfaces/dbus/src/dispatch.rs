@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::{FutureExt, StreamExt};
-use virtbus_api::Connection;
 use virtbus_api::access::{Caller, Grant, Guard, Guarded};
+use virtbus_api::{Connection, ErrorCode};
 use zbus::message::{Flags, Header, Type};
 use zbus::{Message, MessageStream};
 
@@ -25,7 +25,7 @@ use crate::peers::{Peer, Peers};
 use crate::quirks::Dialect;
 use crate::signals::Announcer;
 use crate::standard;
-use crate::tree::{self, Kind, Node, Place, ROOT, Target, View};
+use crate::tree::{self, Node, Place, ROOT, Target, View};
 
 /// How much one client may ask at once.
 #[derive(Debug, Clone, Copy)]
@@ -375,24 +375,22 @@ pub(crate) async fn find_object(
     match place {
         Place::Connection(name) => {
             let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
-            let target = Target::Connect { driver: node.name };
+            let target = Target::connection(node.name);
             let view = View::Connect(ConnectView::of(node.connection.open(&identify)));
             Ok((node, target, view))
         }
-        Place::Object(name, Kind::Domain, element) => {
+        Place::Object(name, kind, element) => {
             let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
-            let uuid = tree::element_uuid(element).ok_or_else(|| unknown_object(path))?;
-            let domains = node
-                .connection
-                .open(&identify)
-                .domains()
-                .ok_or_else(|| unknown_object(path))?;
-            let view = domains.view(uuid).await?;
-            Ok((
-                Arc::clone(&node),
-                Target::of_view(node.name, &view),
-                View::Domain(view),
-            ))
+            let view = match tree::find(node.connection.open(&identify), kind, element).await {
+                Ok(Some(view)) => view,
+                Ok(None) => return Err(unknown_object(path)),
+                Err(error) if error.code == ErrorCode::NoSupport => {
+                    return Err(unknown_object(path));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let target = Target::of_view(node.name, &view);
+            Ok((node, target, View::Object(view)))
         }
         Place::Above { .. } | Place::Root | Place::Folder(..) => Err(unknown_object(path)),
     }
@@ -402,7 +400,7 @@ pub(crate) async fn find_object(
 pub(crate) fn interface_at(place: Place<'_>) -> Option<&'static Interface> {
     match place {
         Place::Connection(_) => Some(tree::connect_interface()),
-        Place::Object(_, kind, _) => Some(kind.interface()),
+        Place::Object(_, kind, _) => Some(tree::interface(kind)),
         Place::Above { .. } | Place::Root | Place::Folder(..) => None,
     }
 }

@@ -8,12 +8,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedMutexGuard;
 use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard};
+use virtbus_api::connection::group;
+use virtbus_api::domain::{self, Checked, check};
+use virtbus_api::filter::Filtered;
+use virtbus_api::object::{ConnectedObject, Id, View};
+use virtbus_api::storage::{StoragePoolId, StorageVolId};
+use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Connection, Error, Result};
 use zbus::wire::DynamicType;
-use zbus::{Message, Type};
+use zbus::{Message, OwnedObjectPath, Type};
 
 use crate::quirks::Dialect;
-use crate::tree::{Node, Target};
+use crate::tree::{Node, Sought, Target};
+use crate::value::{Parameters, Wrapping};
 
 /// A call on its way to a handler.
 pub(crate) struct Invocation {
@@ -27,7 +34,7 @@ pub(crate) struct Invocation {
     pub(crate) order: std::sync::Mutex<Option<OwnedMutexGuard<()>>>,
 }
 
-/// What a handler works with.
+/// What a method's body works with.
 pub(crate) struct Context<'a> {
     pub(crate) connection: &'a dyn Connection,
     pub(crate) node: &'a Node,
@@ -35,6 +42,10 @@ pub(crate) struct Context<'a> {
     pub(crate) guard: &'a Guard,
     pub(crate) caller: &'a Caller,
     pub(crate) dialect: Dialect,
+    /// What is being done.
+    pub(crate) call: Call,
+    /// The member's name, for errors.
+    pub(crate) member: &'static str,
 }
 
 impl Invocation {
@@ -70,8 +81,13 @@ impl Invocation {
         require(&self.guard, &self.caller, call, arguments, &self.target).await
     }
 
-    /// What a handler works with, now that the call is granted.
-    pub(crate) fn context<'a>(&'a self, grant: &Grant) -> Context<'a> {
+    /// What a method's body works with, now that the call is granted.
+    pub(crate) fn context<'a>(
+        &'a self,
+        grant: &Grant,
+        call: Call,
+        member: &'static str,
+    ) -> Context<'a> {
         Context {
             connection: self.node.connection.open(grant),
             node: &self.node,
@@ -79,6 +95,8 @@ impl Invocation {
             guard: &self.guard,
             caller: &self.caller,
             dialect: self.dialect,
+            call,
+            member,
         }
     }
 
@@ -109,6 +127,190 @@ impl Invocation {
     }
 }
 
+/// The groups of a connection, or that the driver has none of them.
+macro_rules! groups {
+    ($($name:ident: $group:path;)*) => {
+        impl<'a> Context<'a> { $(
+            pub(crate) fn $name(&self) -> Result<&'a dyn $group> {
+                group(self.connection.$name(), self.call.name())
+            }
+        )* }
+    };
+}
+
+groups! {
+    agent: domain::DomainAgent;
+    block_jobs: domain::DomainBlockJobs;
+    checkpoints: domain::DomainCheckpoints;
+    console: domain::DomainConsole;
+    counters: domain::DomainCounters;
+    description: domain::DomainDescription;
+    devices: domain::DomainDevices;
+    domains: domain::Domains;
+    interfaces: virtbus_api::interface::Interfaces;
+    jobs: domain::DomainJobs;
+    lifecycle: domain::DomainLifecycle;
+    migration: domain::DomainMigration;
+    network_ports: virtbus_api::network::NetworkPorts;
+    networks: virtbus_api::network::Networks;
+    node: virtbus_api::node::Node;
+    node_devices: virtbus_api::node_device::NodeDevices;
+    nwfilter_bindings: virtbus_api::nwfilter::NwfilterBindings;
+    nwfilters: virtbus_api::nwfilter::Nwfilters;
+    saving: domain::DomainSaving;
+    secrets: virtbus_api::secret::Secrets;
+    snapshots: domain::DomainSnapshots;
+    statistics: domain::DomainStatistics;
+    storage_pools: virtbus_api::storage::StoragePools;
+    storage_vols: virtbus_api::storage::StorageVols;
+    tuning: domain::DomainTuning;
+    vcpus: domain::DomainVcpus;
+}
+
+impl<'a> Context<'a> {
+    /// What the object of the call is named by.
+    pub(crate) fn id<T>(&self) -> Result<&'a T>
+    where
+        &'a T: TryFrom<&'a Id, Error = Error>,
+    {
+        <&T>::try_from(self.target.id()?)
+    }
+
+    /// The flags as those of the call.
+    pub(crate) fn flags<F: Checked>(&self, flags: u32) -> Result<F> {
+        check(flags, self.member)
+    }
+
+    /// Refuses flags of a call that knows none.
+    pub(crate) fn no_flags(&self, flags: u32) -> Result<()> {
+        if flags == 0 {
+            Ok(())
+        } else {
+            Err(Error::invalid_argument(format!(
+                "{} does not know the flags {flags:#x}",
+                self.member
+            )))
+        }
+    }
+
+    /// The path of the object that the call is about.
+    pub(crate) fn path(&self) -> Result<OwnedObjectPath> {
+        self.path_of_id(self.target.id()?)
+    }
+
+    /// The path of an object.
+    pub(crate) fn path_of<V>(&self, view: Arc<V>) -> Result<OwnedObjectPath>
+    where
+        View: From<Arc<V>>,
+    {
+        self.path_of_id(&View::from(view).id())
+    }
+
+    fn path_of_id(&self, id: &Id) -> Result<OwnedObjectPath> {
+        OwnedObjectPath::try_from(self.node.path_of(id))
+            .map_err(|error| Error::internal(format!("an object's path is wrong: {error}")))
+    }
+
+    /// Leaves those that the caller may see in the answer of this call.
+    pub(crate) async fn visible<V>(&self, views: Vec<Arc<V>>) -> Vec<Arc<V>>
+    where
+        View: From<Arc<V>>,
+    {
+        let objects: Vec<ConnectedObject<'_>> = views
+            .iter()
+            .map(|view| ConnectedObject {
+                driver: self.node.name,
+                id: View::from(Arc::clone(view)).id(),
+            })
+            .collect();
+        let Some(first) = objects.first() else {
+            return views;
+        };
+        // What may be read of an object that may not be seen makes no difference.
+        let getattr = first.id.kind().getattr();
+        let mut seen = self.guard.seen(self.caller, getattr, &objects).await;
+        if let Some(permission) = self.call.filter()
+            && permission != getattr
+        {
+            seen = seen.and(self.guard.seen(self.caller, permission, &objects).await);
+        }
+        let mut at = 0..;
+        let mut views = views;
+        views.retain(|_| at.next().is_some_and(|at| seen.has(at)));
+        views
+    }
+
+    /// The paths of those that the flags choose and the caller may see.
+    pub(crate) async fn list<V, F>(
+        &self,
+        views: Vec<Arc<V>>,
+        flags: F,
+    ) -> Result<Vec<OwnedObjectPath>>
+    where
+        V: Filtered<F>,
+        F: Copy,
+        View: From<Arc<V>>,
+    {
+        let chosen = views
+            .into_iter()
+            .filter(|view| view.matches(flags))
+            .collect();
+        self.list_all(chosen).await
+    }
+
+    /// The paths of those that the caller may see.
+    pub(crate) async fn list_all<V>(&self, views: Vec<Arc<V>>) -> Result<Vec<OwnedObjectPath>>
+    where
+        View: From<Arc<V>>,
+    {
+        self.visible(views)
+            .await
+            .into_iter()
+            .map(|view| self.path_of(view))
+            .collect()
+    }
+
+    /// The domain's snapshots. A driver without snapshots has none, so that whoever looks a domain over is not stopped by it.
+    pub(crate) async fn snapshots_or_none(
+        &self,
+        domain: &domain::DomainId,
+    ) -> Result<Vec<Arc<domain::SnapshotView>>> {
+        match self.connection.snapshots() {
+            Some(snapshots) => snapshots.snapshots(domain).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The pool that a call is about, or that the volume is in which it is about.
+    pub(crate) fn pool(&self) -> Result<&'a StoragePoolId> {
+        match self.target.id()? {
+            Id::StorageVol(id) => Ok(&id.pool),
+            id => <&StoragePoolId>::try_from(id),
+        }
+    }
+
+    /// The volume with this key, if the caller may read its content. libvirt asks nothing about a volume that another
+    /// one is made from, and so lets it be read by whoever may make volumes.
+    pub(crate) async fn readable_volume(&self, key: &str) -> Result<StorageVolId> {
+        let view = self.storage_vols()?.view_by_key(key).await?;
+        let target = Target {
+            driver: self.node.name,
+            object: Some((
+                Id::StorageVol(view.id.clone()),
+                Sought::By("key", key.to_owned()),
+            )),
+        };
+        let call = Call::StorageVolDownload;
+        require(self.guard, self.caller, call, Arguments::default(), &target).await?;
+        Ok(view.id.clone())
+    }
+
+    /// Typed parameters in an answer.
+    pub(crate) fn parameters(&self, parameters: TypedParameters) -> Parameters {
+        Parameters(parameters, Wrapping::Once)
+    }
+}
+
 /// Asks for what a call needs. Whoever may not see an object is told that it is not there.
 pub(crate) async fn require(
     guard: &Guard,
@@ -127,10 +329,10 @@ pub(crate) async fn require(
 
 /// Whether the caller may know that the object is there.
 pub(crate) async fn sees(guard: &Guard, caller: &Caller, target: &Target) -> bool {
-    let seen = guard
-        .visible(caller, target.getattr(), vec![target.clone()])
-        .await;
-    !seen.is_empty()
+    guard
+        .seen(caller, target.getattr(), std::slice::from_ref(target))
+        .await
+        .has(0)
 }
 
 /// The reply to `call` with this body.

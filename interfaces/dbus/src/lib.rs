@@ -19,6 +19,7 @@ mod dispatch;
 mod error;
 mod interfaces;
 mod invocation;
+mod moments;
 mod outbox;
 mod peers;
 mod quirks;

@@ -6,9 +6,13 @@
 use std::sync::{Arc, Weak};
 
 use serde::Serialize;
-use virtbus_api::access::ObjectClass;
-use virtbus_api::domain::{DomainEvent, DomainId, DomainView, GraphicsAddress};
+use virtbus_api::domain::{DomainEvent, DomainId, GraphicsAddress};
 use virtbus_api::event::{Event, EventListener};
+use virtbus_api::network::{NetworkEvent, NetworkId};
+use virtbus_api::node_device::{NodeDeviceEvent, NodeDeviceId};
+use virtbus_api::object::{self, Id, Kind};
+use virtbus_api::secret::{SecretEvent, SecretId};
+use virtbus_api::storage::{StoragePoolEvent, StoragePoolId};
 use zbus::wire::DynamicType;
 use zbus::{Message, ObjectPath};
 
@@ -16,18 +20,21 @@ use crate::declare::{Emits, Property};
 use crate::dispatch::Shared;
 use crate::interfaces::connect::CONNECT;
 use crate::interfaces::domain::DOMAIN;
+use crate::interfaces::network::NETWORK;
+use crate::interfaces::node_device::NODE_DEVICE;
+use crate::interfaces::secret::SECRET;
+use crate::interfaces::storage::STORAGE_POOL;
 use crate::outbox::Outbox;
 use crate::standard::objects::{self, Interfaces};
 use crate::standard::properties::{self, Properties};
-use crate::tree::{Node, ROOT, View};
-use crate::value::Wrapping;
+use crate::tree::{self, Node, ROOT, View};
+use crate::value::{Parameters, Wrapping};
 
 /// Turns one connection's events into signals.
 pub(crate) struct Announcer {
     outbox: Weak<Outbox>,
     guard: virtbus_api::access::Guard,
     node: Arc<Node>,
-    domain_properties: Arc<[&'static Property]>,
 }
 
 impl Announcer {
@@ -36,7 +43,6 @@ impl Announcer {
             outbox: Arc::downgrade(&shared.outbox),
             guard: shared.guard.clone(),
             node,
-            domain_properties: properties::all(&DOMAIN),
         }
     }
 
@@ -56,34 +62,35 @@ impl Announcer {
         }
     }
 
-    fn domain_changed(&self, before: Option<&Arc<DomainView>>, after: Option<&Arc<DomainView>>) {
+    fn changed(&self, before: Option<&object::View>, after: Option<&object::View>) {
         match (before, after) {
-            (None, Some(after)) => self.added(after),
-            (Some(before), None) => self.removed(before),
-            (Some(before), Some(after)) => self.changed(before, after),
+            (None, Some(after)) => self.object_added(after),
+            (Some(before), None) => self.object_removed(before),
+            (Some(before), Some(after)) => self.object_changed(before, after),
             (None, None) => {}
         }
     }
 
     /// Whether values may go out to everybody.
-    fn in_public(&self) -> bool {
-        !self.guard.tells_apart(ObjectClass::Domain)
+    fn in_public(&self, kind: Kind) -> bool {
+        !self.guard.tells_apart(kind.class())
     }
 
-    fn added(&self, after: &Arc<DomainView>) {
-        let path = self.node.domain_path(after.id.uuid);
+    fn object_added(&self, after: &object::View) {
+        let path = self.node.path_of(&after.id());
         let Ok(object) = ObjectPath::try_from(path.as_str()) else {
             return;
         };
-        let view = View::Domain(Arc::clone(after));
-        let shown: &[_] = if self.in_public() {
-            &self.domain_properties
+        let interface = tree::interface(after.kind());
+        let properties: Vec<&'static Property> = if self.in_public(after.kind()) {
+            interface.properties.iter().collect()
         } else {
-            &[]
+            Vec::new()
         };
+        let view = View::Object(after.clone());
         for manager in [self.node.path.as_str(), ROOT] {
             let values = Properties {
-                properties: shown,
+                properties: &properties,
                 view: Some(&view),
                 wrapping: Wrapping::Once,
             };
@@ -91,48 +98,43 @@ impl Announcer {
                 manager,
                 objects::NAME,
                 "InterfacesAdded",
-                &(&object, Interfaces(DOMAIN.name, values)),
+                &(&object, Interfaces(interface.name, values)),
             );
         }
     }
 
-    fn removed(&self, before: &DomainView) {
-        let path = self.node.domain_path(before.id.uuid);
+    fn object_removed(&self, before: &object::View) {
+        let path = self.node.path_of(&before.id());
         let Ok(object) = ObjectPath::try_from(path.as_str()) else {
             return;
         };
+        let interface = tree::interface(before.kind()).name;
         for manager in [self.node.path.as_str(), ROOT] {
             self.send(
                 manager,
                 objects::NAME,
                 "InterfacesRemoved",
-                &(&object, [DOMAIN.name].as_slice()),
+                &(&object, [interface].as_slice()),
             );
         }
     }
 
-    fn changed(&self, before: &Arc<DomainView>, after: &Arc<DomainView>) {
-        let (old, new) = (
-            View::Domain(Arc::clone(before)),
-            View::Domain(Arc::clone(after)),
-        );
-        let differs = |property: &&&'static Property| {
+    fn object_changed(&self, before: &object::View, after: &object::View) {
+        let interface = tree::interface(after.kind());
+        let path = self.node.path_of(&after.id());
+        let (old, new) = (View::Object(before.clone()), View::Object(after.clone()));
+        let differs = |property: &&'static Property| {
             property.emits == Emits::Value
                 && match ((property.get)(&old), (property.get)(&new)) {
                     (Ok(old), Ok(new)) => old != new,
                     (old, new) => old.is_ok() != new.is_ok(),
                 }
         };
-        let changed: Vec<&'static Property> = self
-            .domain_properties
-            .iter()
-            .filter(differs)
-            .copied()
-            .collect();
+        let changed: Vec<&'static Property> = interface.properties.iter().filter(differs).collect();
         if changed.is_empty() {
             return;
         }
-        let (shown, hidden): (&[_], Vec<&str>) = if self.in_public() {
+        let (shown, hidden): (&[_], Vec<&str>) = if self.in_public(after.kind()) {
             (&changed, Vec::new())
         } else {
             (&[], changed.iter().map(|property| property.name).collect())
@@ -142,17 +144,16 @@ impl Announcer {
             view: Some(&new),
             wrapping: Wrapping::Once,
         };
-        let path = self.node.domain_path(after.id.uuid);
         self.send(
             &path,
             properties::NAME,
             "PropertiesChanged",
-            &(DOMAIN.name, values, hidden),
+            &(interface.name, values, hidden),
         );
     }
 
     fn domain_event(&self, id: &DomainId, event: &DomainEvent) {
-        let path = self.node.domain_path(id.uuid);
+        let path = self.node.path_of(&Id::Domain(id.clone()));
         match event {
             DomainEvent::Lifecycle(lifecycle) => {
                 let Ok(object) = ObjectPath::try_from(path.as_str()) else {
@@ -230,9 +231,127 @@ impl Announcer {
                 let state = if *connected { 1 } else { 2 };
                 self.send(&path, DOMAIN.name, "AgentEvent", &(state, *reason));
             }
+            DomainEvent::BlockJob { disk, kind, status } => {
+                self.send(&path, DOMAIN.name, "BlockJob", &(disk, *kind, *status));
+            }
+            DomainEvent::ControlError => self.send(&path, DOMAIN.name, "ControlError", &()),
+            DomainEvent::DiskChange {
+                old,
+                new,
+                device,
+                reason,
+            } => {
+                self.send(
+                    &path,
+                    DOMAIN.name,
+                    "DiskChange",
+                    &(old, new, device, *reason),
+                );
+            }
+            DomainEvent::JobCompleted(parameters) => {
+                let parameters = Parameters(parameters.clone(), Wrapping::Once);
+                self.send(&path, DOMAIN.name, "JobCompleted", &(parameters,));
+            }
+            DomainEvent::MetadataChange { kind, namespace } => {
+                let namespace = namespace.as_deref().unwrap_or_default();
+                self.send(
+                    &path,
+                    DOMAIN.name,
+                    "MetadataChange",
+                    &(kind.number(), namespace),
+                );
+            }
+            DomainEvent::MigrationIteration { iteration } => {
+                self.send(&path, DOMAIN.name, "MigrationIteration", &(*iteration,));
+            }
+            DomainEvent::Tunable(parameters) => {
+                let parameters = Parameters(parameters.clone(), Wrapping::Once);
+                self.send(&path, DOMAIN.name, "Tunable", &(parameters,));
+            }
+            DomainEvent::BlockThreshold {
+                device,
+                path: image,
+                threshold,
+                excess,
+            } => {
+                let body = (device, image, *threshold, *excess);
+                self.send(&path, DOMAIN.name, "BlockThreshold", &body);
+            }
+            DomainEvent::MemoryDeviceSizeChange { device, size } => {
+                self.send(
+                    &path,
+                    DOMAIN.name,
+                    "MemoryDeviceSizeChange",
+                    &(device, *size),
+                );
+            }
             DomainEvent::PmSuspend => self.send(&path, DOMAIN.name, "PMSuspend", &(0,)),
             DomainEvent::PmSuspendDisk => self.send(&path, DOMAIN.name, "PMSuspendDisk", &(0,)),
             DomainEvent::PmWakeup => self.send(&path, DOMAIN.name, "PMWakeup", &(0,)),
+        }
+    }
+
+    fn network_event(&self, id: &NetworkId, event: &NetworkEvent) {
+        let id = Id::Network(id.clone());
+        match event {
+            NetworkEvent::Lifecycle(lifecycle) => {
+                if let Ok(object) = ObjectPath::try_from(self.node.path_of(&id)) {
+                    let body = (object, lifecycle.number());
+                    self.send(&self.node.path, CONNECT.name, "NetworkEvent", &body);
+                }
+            }
+            NetworkEvent::MetadataChange { kind, namespace } => {
+                let body = (*kind, namespace.as_deref().unwrap_or_default());
+                self.send(
+                    &self.node.path_of(&id),
+                    NETWORK.name,
+                    "MetadataChange",
+                    &body,
+                );
+            }
+        }
+    }
+
+    fn storage_pool_event(&self, id: &StoragePoolId, event: &StoragePoolEvent) {
+        let id = Id::StoragePool(id.clone());
+        match event {
+            StoragePoolEvent::Lifecycle(lifecycle) => {
+                self.send_lifecycle(&id, "StoragePoolEvent", lifecycle.number());
+            }
+            StoragePoolEvent::Refresh => {
+                self.send(&self.node.path_of(&id), STORAGE_POOL.name, "Refresh", &());
+            }
+        }
+    }
+
+    fn node_device_event(&self, id: &NodeDeviceId, event: &NodeDeviceEvent) {
+        let id = Id::NodeDevice(id.clone());
+        match event {
+            NodeDeviceEvent::Lifecycle(lifecycle) => {
+                self.send_lifecycle(&id, "NodeDeviceEvent", lifecycle.number());
+            }
+            NodeDeviceEvent::Update => {
+                self.send(&self.node.path_of(&id), NODE_DEVICE.name, "Update", &());
+            }
+        }
+    }
+
+    fn secret_event(&self, id: &SecretId, event: &SecretEvent) {
+        let id = Id::Secret(id.clone());
+        match event {
+            SecretEvent::Lifecycle(lifecycle) => {
+                self.send_lifecycle(&id, "SecretEvent", lifecycle.number());
+            }
+            SecretEvent::ValueChanged => {
+                self.send(&self.node.path_of(&id), SECRET.name, "ValueChanged", &());
+            }
+        }
+    }
+
+    /// The lifecycle events of these kinds have no detail; libvirt sends 0.
+    fn send_lifecycle(&self, id: &Id, member: &str, event: i32) {
+        if let Ok(object) = ObjectPath::try_from(self.node.path_of(id)) {
+            self.send(&self.node.path, CONNECT.name, member, &(object, event, 0));
         }
     }
 }
@@ -244,10 +363,12 @@ fn address(address: &GraphicsAddress) -> (i32, &str, &str) {
 impl EventListener for Announcer {
     fn event(&self, event: &Event) {
         match event {
-            Event::DomainChanged { before, after } => {
-                self.domain_changed(before.as_ref(), after.as_ref());
-            }
+            Event::Changed { before, after } => self.changed(before.as_ref(), after.as_ref()),
             Event::Domain(id, event) => self.domain_event(id, event),
+            Event::Network(id, event) => self.network_event(id, event),
+            Event::NodeDevice(id, event) => self.node_device_event(id, event),
+            Event::Secret(id, event) => self.secret_event(id, event),
+            Event::StoragePool(id, event) => self.storage_pool_event(id, event),
         }
     }
 }

@@ -6,12 +6,20 @@
 use std::sync::Arc;
 
 use virtbus_api::access::{Guarded, Object, ObjectClass, Permission};
-use virtbus_api::domain::{DomainId, DomainObject, DomainView};
+use virtbus_api::connection::group;
+use virtbus_api::domain::{CheckpointView, DomainView, SnapshotView};
+use virtbus_api::interface::InterfaceView;
+use virtbus_api::network::{NetworkPortView, NetworkView};
+use virtbus_api::node_device::NodeDeviceView;
+use virtbus_api::nwfilter::{NwfilterBindingView, NwfilterView};
+use virtbus_api::object::{self, Id, Kind};
+use virtbus_api::secret::SecretView;
+use virtbus_api::storage::{StoragePoolView, StorageVolView};
 use virtbus_api::{Connection, Error, Result, Uuid};
 
 use crate::declare::Interface;
-use crate::interfaces::connect::{CONNECT, ConnectView};
-use crate::interfaces::domain::DOMAIN;
+use crate::interfaces;
+use crate::interfaces::connect::ConnectView;
 
 /// Where the connections hang.
 pub const ROOT: &str = "/org/libvirt";
@@ -27,29 +35,68 @@ pub(crate) struct Node {
     pub(crate) connection: Guarded<dyn Connection>,
 }
 
-/// A kind of object below a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Domain,
+/// The element of the path below the connection, for each kind of objects, and their interface.
+const KINDS: &[(Kind, &str, &Interface)] = &[
+    (Kind::Domain, "domain", &interfaces::domain::DOMAIN),
+    (
+        Kind::DomainSnapshot,
+        "domainsnapshot",
+        &interfaces::snapshot::DOMAIN_SNAPSHOT,
+    ),
+    (
+        Kind::DomainCheckpoint,
+        "domaincheckpoint",
+        &interfaces::checkpoint::DOMAIN_CHECKPOINT,
+    ),
+    (
+        Kind::Interface,
+        "interface",
+        &interfaces::interface::INTERFACE,
+    ),
+    (Kind::Network, "network", &interfaces::network::NETWORK),
+    (
+        Kind::NetworkPort,
+        "networkport",
+        &interfaces::network::NETWORK_PORT,
+    ),
+    (
+        Kind::NodeDevice,
+        "nodedev",
+        &interfaces::node_device::NODE_DEVICE,
+    ),
+    (Kind::Nwfilter, "nwfilter", &interfaces::nwfilter::NWFILTER),
+    (
+        Kind::NwfilterBinding,
+        "nwfilterbinding",
+        &interfaces::nwfilter::NWFILTER_BINDING,
+    ),
+    (Kind::Secret, "secret", &interfaces::secret::SECRET),
+    (
+        Kind::StoragePool,
+        "storagepool",
+        &interfaces::storage::STORAGE_POOL,
+    ),
+    (
+        Kind::StorageVol,
+        "storagevol",
+        &interfaces::storage::STORAGE_VOL,
+    ),
+];
+
+/// The row of a kind.
+const fn row(kind: Kind) -> &'static (Kind, &'static str, &'static Interface) {
+    // The table has the order of the kinds, which a test holds.
+    &KINDS[kind as usize]
 }
 
-impl Kind {
-    /// Every kind, in the order of libvirt-dbus's documentation.
-    pub(crate) const ALL: &[Self] = &[Self::Domain];
+/// The element of the path in which a kind's objects are.
+pub(crate) const fn segment(kind: Kind) -> &'static str {
+    row(kind).1
+}
 
-    /// The element of the path below the connection.
-    pub(crate) const fn segment(self) -> &'static str {
-        match self {
-            Self::Domain => "domain",
-        }
-    }
-
-    /// The interface that its objects have.
-    pub(crate) fn interface(self) -> &'static Interface {
-        match self {
-            Self::Domain => &DOMAIN,
-        }
-    }
+/// The interface of a kind's objects.
+pub(crate) const fn interface(kind: Kind) -> &'static Interface {
+    row(kind).2
 }
 
 /// What a path names, before anybody looked whether it is there.
@@ -81,113 +128,108 @@ impl<'a> Place<'a> {
         }
         let mut elements = path.strip_prefix(ROOT)?.strip_prefix('/')?.splitn(3, '/');
         let connection = elements.next()?;
-        let Some(segment) = elements.next() else {
+        let Some(folder) = elements.next() else {
             return Some(Self::Connection(connection));
         };
-        let kind = Kind::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.segment() == segment)?;
+        let (kind, ..) = KINDS.iter().find(|(_, segment, _)| *segment == folder)?;
         match elements.next() {
-            None => Some(Self::Folder(connection, kind)),
-            Some(name) if !name.contains('/') => Some(Self::Object(connection, kind, name)),
+            None => Some(Self::Folder(connection, *kind)),
+            Some(name) if !name.contains('/') => Some(Self::Object(connection, *kind, name)),
             Some(_) => None,
         }
     }
 }
 
 /// How an object was looked for; decides what is said if it is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sought {
-    /// By its UUID or path.
-    Uuid,
-    /// By its name.
-    Name,
-    /// By the number of its run.
-    Number,
+    /// By its path.
+    Path,
+    /// By an attribute, such as its name, and the value of that.
+    By(&'static str, String),
     /// It is what a definition is about, and need not be there.
     Definition,
 }
 
 /// An object that a call is about, found in its driver.
 #[derive(Debug, Clone)]
-pub(crate) enum Target {
-    /// The connection itself.
-    Connect { driver: &'static str },
-    /// A domain.
-    Domain {
-        driver: &'static str,
-        id: DomainId,
-        sought: Sought,
-    },
+pub(crate) struct Target {
+    /// The connection's short name.
+    pub(crate) driver: &'static str,
+    /// The object and how it was found; none is the connection itself.
+    pub(crate) object: Option<(Id, Sought)>,
 }
 
 impl Target {
-    /// A domain that was found by its path.
-    pub(crate) fn of_view(driver: &'static str, view: &DomainView) -> Self {
-        Self::Domain {
+    /// The connection itself.
+    pub(crate) const fn connection(driver: &'static str) -> Self {
+        Self {
             driver,
-            id: view.id.clone(),
-            sought: Sought::Uuid,
+            object: None,
         }
     }
 
-    /// The domain; calling this on another kind is a mistake of an interface table.
-    pub(crate) fn domain(&self) -> Result<&DomainId> {
-        match self {
-            Self::Domain { id, .. } => Ok(id),
-            Self::Connect { .. } => Err(Error::internal(
-                "a domain's method was called on a connection",
+    /// An object that was found by its path.
+    pub(crate) fn of_view(driver: &'static str, view: &object::View) -> Self {
+        Self {
+            driver,
+            object: Some((view.id(), Sought::Path)),
+        }
+    }
+
+    /// The object; calling this on a connection is a mistake of an interface table.
+    pub(crate) fn id(&self) -> Result<&Id> {
+        match &self.object {
+            Some((id, _)) => Ok(id),
+            None => Err(Error::internal(
+                "an object's method was called on a connection",
             )),
         }
     }
 
     /// What is said to a caller who may not know of the object.
     pub(crate) fn not_found(&self) -> Option<Error> {
-        match self {
-            Self::Domain { id, sought, .. } => match sought {
-                Sought::Uuid => Some(Error::no_domain(id.uuid)),
-                Sought::Name => Some(Error::no_domain_named(&id.name)),
-                Sought::Number => Some(Error::no_domain_numbered(id.id.map_or(-1, i64::from))),
-                Sought::Definition => None,
-            },
-            Self::Connect { .. } => None,
+        let (id, sought) = self.object.as_ref()?;
+        match sought {
+            Sought::Path => {
+                let (attribute, value) = path_names(id);
+                Some(Error::not_found(id.kind(), attribute, value))
+            }
+            Sought::By(attribute, value) => Some(Error::not_found(id.kind(), attribute, value)),
+            Sought::Definition => None,
         }
     }
 
     /// The permission to know of the object.
-    pub(crate) const fn getattr(&self) -> Permission {
-        match self {
-            Self::Connect { .. } => Permission::ConnectGetattr,
-            Self::Domain { .. } => Permission::DomainGetattr,
+    pub(crate) fn getattr(&self) -> Permission {
+        match &self.object {
+            Some((id, _)) => id.kind().getattr(),
+            None => Permission::ConnectGetattr,
         }
     }
 }
 
 impl Object for Target {
     fn class(&self) -> ObjectClass {
-        match self {
-            Self::Connect { .. } => ObjectClass::Connect,
-            Self::Domain { .. } => ObjectClass::Domain,
+        match &self.object {
+            Some((id, _)) => id.kind().class(),
+            None => ObjectClass::Connect,
         }
     }
 
     fn details(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Connect { driver } => vec![("connect_driver", (*driver).to_owned())],
-            Self::Domain { driver, id, .. } => DomainObject {
-                driver,
-                id: id.clone(),
-            }
-            .details(),
+        let mut details = vec![("connect_driver", self.driver.to_owned())];
+        if let Some((id, _)) = &self.object {
+            details.extend(id.attributes());
         }
+        details
     }
 }
 
 /// What is known of an object, for its properties.
 pub(crate) enum View {
     Connect(ConnectView),
-    Domain(Arc<DomainView>),
+    Object(object::View),
 }
 
 /// The view of one kind of object in [`View`].
@@ -200,31 +242,189 @@ impl OfView for ConnectView {
     fn of(view: &View) -> Result<&Self> {
         match view {
             View::Connect(view) => Ok(view),
-            View::Domain(_) => Err(Error::internal(
-                "a connection's property was read from a domain",
+            View::Object(_) => Err(Error::internal(
+                "a connection's property was read from an object",
             )),
         }
     }
 }
 
-impl OfView for DomainView {
-    fn of(view: &View) -> Result<&Self> {
-        match view {
-            View::Domain(view) => Ok(view),
-            View::Connect(_) => Err(Error::internal(
-                "a domain's property was read from a connection",
-            )),
+macro_rules! of_view {
+    ($($view:ty),*) => { $(
+        impl OfView for $view {
+            fn of(view: &View) -> Result<&Self> {
+                match view {
+                    View::Object(view) => <&Arc<$view>>::try_from(view).map(|view| &**view),
+                    View::Connect(_) => Err(Error::internal("an object's property was read from a connection")),
+                }
+            }
         }
-    }
+    )* };
 }
+
+of_view!(
+    DomainView,
+    SnapshotView,
+    CheckpointView,
+    InterfaceView,
+    NetworkView,
+    NetworkPortView,
+    NodeDeviceView,
+    NwfilterView,
+    NwfilterBindingView,
+    SecretView,
+    StoragePoolView,
+    StorageVolView
+);
 
 /// The interface of a connection object.
-pub(crate) fn connect_interface() -> &'static Interface {
-    &CONNECT
+pub(crate) const fn connect_interface() -> &'static Interface {
+    &interfaces::connect::CONNECT
 }
 
-/// The last element of a domain's path: `_` and the UUID with `_` in place of `-`.
-pub(crate) fn uuid_element(uuid: Uuid) -> String {
+/// The attribute that an object's path names it by, and its value.
+fn path_names(id: &Id) -> (&'static str, String) {
+    match id {
+        Id::Domain(id) => ("uuid", id.uuid.to_string()),
+        Id::DomainSnapshot(id) => ("name", id.name.to_string()),
+        Id::DomainCheckpoint(id) => ("name", id.name.to_string()),
+        Id::Interface(id) => ("MAC address", id.mac.to_string()),
+        Id::Network(id) => ("uuid", id.uuid.to_string()),
+        Id::NetworkPort(id) => ("uuid", id.uuid.to_string()),
+        Id::NodeDevice(id) => ("name", id.name.to_string()),
+        Id::Nwfilter(id) => ("uuid", id.uuid.to_string()),
+        Id::NwfilterBinding(id) => ("port device", id.port_dev.to_string()),
+        Id::Secret(id) => ("uuid", id.uuid.to_string()),
+        Id::StoragePool(id) => ("uuid", id.uuid.to_string()),
+        Id::StorageVol(id) => ("key", id.key.to_string()),
+    }
+}
+
+/// The last element of an object's path.
+pub(crate) fn element(id: &Id) -> String {
+    match id {
+        Id::Domain(id) => uuid_element(id.uuid),
+        Id::DomainSnapshot(id) => moment_element(id.domain.uuid, &id.name),
+        Id::DomainCheckpoint(id) => moment_element(id.domain.uuid, &id.name),
+        Id::Interface(id) => encode(&id.mac),
+        Id::Network(id) => uuid_element(id.uuid),
+        Id::NetworkPort(id) => uuid_element(id.uuid),
+        Id::NodeDevice(id) => encode(&id.name),
+        Id::Nwfilter(id) => uuid_element(id.uuid),
+        Id::NwfilterBinding(id) => encode(&id.port_dev),
+        Id::Secret(id) => uuid_element(id.uuid),
+        Id::StoragePool(id) => uuid_element(id.uuid),
+        Id::StorageVol(id) => encode(&id.key),
+    }
+}
+
+/// What is known of the object that a path's last element names; `None` if the element is not spelt as [`element`] would,
+/// or the connection has no such kind of objects.
+pub(crate) async fn find(
+    connection: &dyn Connection,
+    kind: Kind,
+    element: &str,
+) -> Result<Option<object::View>> {
+    let found = match kind {
+        Kind::Domain
+        | Kind::Network
+        | Kind::NetworkPort
+        | Kind::Nwfilter
+        | Kind::Secret
+        | Kind::StoragePool => match element_uuid(element) {
+            Some(uuid) => find_by_uuid(connection, kind, uuid).await?,
+            None => return Ok(None),
+        },
+        Kind::DomainSnapshot | Kind::DomainCheckpoint => match element_moment(element) {
+            Some((uuid, name)) => find_moment(connection, kind, uuid, &name).await?,
+            None => return Ok(None),
+        },
+        Kind::Interface | Kind::NodeDevice | Kind::NwfilterBinding | Kind::StorageVol => {
+            match decode(element) {
+                Some(name) => find_by_name(connection, kind, &name).await?,
+                None => return Ok(None),
+            }
+        }
+    };
+    Ok(Some(found))
+}
+
+async fn find_by_uuid(connection: &dyn Connection, kind: Kind, uuid: Uuid) -> Result<object::View> {
+    Ok(match kind {
+        Kind::Network => group(connection.networks(), "NetworkLookupByUuid")?
+            .view(uuid)
+            .await?
+            .into(),
+        Kind::NetworkPort => group(connection.network_ports(), "NetworkPortLookupByUuid")?
+            .view(uuid)
+            .await?
+            .into(),
+        Kind::Nwfilter => group(connection.nwfilters(), "NwfilterLookupByUuid")?
+            .view(uuid)
+            .await?
+            .into(),
+        Kind::Secret => group(connection.secrets(), "SecretLookupByUuid")?
+            .view(uuid)
+            .await?
+            .into(),
+        Kind::StoragePool => group(connection.storage_pools(), "StoragePoolLookupByUuid")?
+            .view(uuid)
+            .await?
+            .into(),
+        _ => group(connection.domains(), "DomainLookupByUuid")?
+            .view(uuid)
+            .await?
+            .into(),
+    })
+}
+
+async fn find_by_name(connection: &dyn Connection, kind: Kind, name: &str) -> Result<object::View> {
+    Ok(match kind {
+        Kind::Interface => group(connection.interfaces(), "InterfaceLookupByMacString")?
+            .view_by_mac(name)
+            .await?
+            .into(),
+        Kind::NwfilterBinding => group(
+            connection.nwfilter_bindings(),
+            "NwfilterBindingLookupByPortDev",
+        )?
+        .view(name)
+        .await?
+        .into(),
+        Kind::StorageVol => group(connection.storage_vols(), "StorageVolLookupByKey")?
+            .view_by_key(name)
+            .await?
+            .into(),
+        _ => group(connection.node_devices(), "NodeDeviceLookupByName")?
+            .view(name)
+            .await?
+            .into(),
+    })
+}
+
+async fn find_moment(
+    connection: &dyn Connection,
+    kind: Kind,
+    uuid: Uuid,
+    name: &str,
+) -> Result<object::View> {
+    let domain = group(connection.domains(), "DomainLookupByUuid")?
+        .view(uuid)
+        .await?;
+    Ok(match kind {
+        Kind::DomainCheckpoint => {
+            let checkpoints = group(connection.checkpoints(), "DomainCheckpointLookupByName")?;
+            checkpoints.checkpoint(&domain.id, name).await?.into()
+        }
+        _ => {
+            let snapshots = group(connection.snapshots(), "DomainSnapshotLookupByName")?;
+            snapshots.snapshot(&domain.id, name).await?.into()
+        }
+    })
+}
+
+/// A UUID as an element of a path: `_` and the UUID with `_` in place of `-`.
+fn uuid_element(uuid: Uuid) -> String {
     let mut element = String::with_capacity(37);
     element.push('_');
     element.push_str(&uuid.to_string().replace('-', "_"));
@@ -232,7 +432,7 @@ pub(crate) fn uuid_element(uuid: Uuid) -> String {
 }
 
 /// The UUID that a path's last element names, if it is spelt as [`uuid_element`] would.
-pub(crate) fn element_uuid(element: &str) -> Option<Uuid> {
+fn element_uuid(element: &str) -> Option<Uuid> {
     let text = element.strip_prefix('_')?;
     if text.len() != 36 || text.contains('-') {
         return None;
@@ -241,15 +441,55 @@ pub(crate) fn element_uuid(element: &str) -> Option<Uuid> {
     (uuid_element(uuid) == element).then_some(uuid)
 }
 
+/// A domain's snapshot or checkpoint: the domain's element, `_`, and the encoded name.
+fn moment_element(domain: Uuid, name: &str) -> String {
+    format!("{}_{}", uuid_element(domain), encode(name))
+}
+
+fn element_moment(element: &str) -> Option<(Uuid, String)> {
+    let (domain, name) = element.split_at_checked(37)?;
+    Some((element_uuid(domain)?, decode(name.strip_prefix('_')?)?))
+}
+
+/// A name as an element of a path: ASCII letters and digits stand for themselves, every other byte is `_` and two lower-case
+/// hexadecimal digits.
+fn encode(name: &str) -> String {
+    let mut element = String::with_capacity(name.len() + 16);
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            element.push(char::from(byte));
+        } else {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            element.push('_');
+            element.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            element.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    element
+}
+
+/// The name that an element stands for, if it is spelt as [`encode`] would.
+fn decode(element: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(element.len());
+    let mut rest = element.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        if *first == b'_' {
+            let (digits, tail) = tail.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = tail;
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    let name = String::from_utf8(bytes).ok()?;
+    (!name.is_empty() && encode(&name) == element).then_some(name)
+}
+
 impl Node {
     /// The path of one of the connection's objects.
-    pub(crate) fn object_path(&self, kind: Kind, element: &str) -> String {
-        format!("{}/{}/{element}", self.path, kind.segment())
-    }
-
-    /// The path of a domain.
-    pub(crate) fn domain_path(&self, uuid: Uuid) -> String {
-        self.object_path(Kind::Domain, &uuid_element(uuid))
+    pub(crate) fn path_of(&self, id: &Id) -> String {
+        format!("{}/{}/{}", self.path, segment(id.kind()), element(id))
     }
 }
 
@@ -293,5 +533,40 @@ mod tests {
         assert_eq!(Place::of("/org/libvirt/QEMU/nothing"), None);
         assert_eq!(Place::of("/org/libvirtx"), None);
         assert_eq!(Place::of("/com"), None);
+    }
+
+    #[test]
+    fn the_table_of_kinds_has_their_order() {
+        for kind in Kind::ALL {
+            assert_eq!(row(*kind).0, *kind);
+        }
+        assert_eq!(KINDS.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn names_are_encoded_byte_by_byte() {
+        assert_eq!(encode("pci_0000"), "pci_5f0000");
+        assert_eq!(encode("aa:bb"), "aa_3abb");
+        assert_eq!(encode("ä"), "_c3_a4");
+        for name in ["pci_0000_00_1f_2", "/var/lib/x y.img", "ä", "5"] {
+            assert_eq!(decode(&encode(name)).as_deref(), Some(name));
+        }
+        for wrong in ["", "_", "_4", "_41", "a-b", "_C3_A4", "_ff", "_+1"] {
+            assert_eq!(decode(wrong), None, "{wrong}");
+        }
+        let uuid = Uuid::try_parse("8c5a0c1e-1b1f-4a47-9d2b-2f4a3a6f0d11").unwrap();
+        let element = moment_element(uuid, "before update");
+        assert_eq!(
+            element,
+            "_8c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11_before_20update"
+        );
+        assert_eq!(
+            element_moment(&element),
+            Some((uuid, "before update".to_owned()))
+        );
+        assert_eq!(
+            element_moment("_8c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11"),
+            None
+        );
     }
 }

@@ -4,10 +4,12 @@
 //! tree of owned variants first.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
-use virtbus_api::typed::{TypedParameter, TypedValue};
-use zbus::{Signature, Type};
+use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
+use zbus::{OwnedVariant, Signature, Type, Variant};
 
 /// The value of a property; serializes as a variant.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +18,9 @@ pub(crate) enum Value<'a> {
     U32(u32),
     U64(u64),
     Str(Cow<'a, str>),
-    Pair(i32, i32),
+    I32(i32),
+    StrI32(Cow<'a, str>, i32),
+    Strs(Vec<Cow<'a, str>>),
 }
 
 impl From<bool> for Value<'_> {
@@ -49,9 +53,21 @@ impl From<String> for Value<'_> {
     }
 }
 
-impl From<(i32, i32)> for Value<'_> {
-    fn from((first, second): (i32, i32)) -> Self {
-        Self::Pair(first, second)
+impl From<i32> for Value<'_> {
+    fn from(value: i32) -> Self {
+        Self::I32(value)
+    }
+}
+
+impl<'a> From<(&'a str, i32)> for Value<'a> {
+    fn from((text, number): (&'a str, i32)) -> Self {
+        Self::StrI32(Cow::Borrowed(text), number)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Value<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
+        Self::Strs(texts.into_iter().map(Cow::Borrowed).collect())
     }
 }
 
@@ -62,7 +78,12 @@ impl Serialize for Value<'_> {
             Self::U32(value) => variant(serializer, value),
             Self::U64(value) => variant(serializer, value),
             Self::Str(value) => variant(serializer, &&**value),
-            Self::Pair(first, second) => variant(serializer, &(*first, *second)),
+            Self::I32(value) => variant(serializer, value),
+            Self::StrI32(text, number) => variant(serializer, &(&**text, *number)),
+            Self::Strs(texts) => variant(
+                serializer,
+                &texts.iter().map(|text| &**text).collect::<Vec<&str>>(),
+            ),
         }
     }
 }
@@ -123,6 +144,58 @@ struct TypedWire<'a>(&'a TypedValue);
 
 impl Type for TypedWire<'_> {
     const SIGNATURE: &'static Signature = &Signature::Variant;
+}
+
+/// A list of pairs as a dictionary.
+#[derive(Debug, Clone)]
+pub(crate) struct Dict<K, V>(pub(crate) Vec<(K, V)>);
+
+impl<K: Serialize, V: Serialize> Serialize for Dict<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<K: Type, V: Type> Type for Dict<K, V> {
+    const SIGNATURE: &'static Signature = &Signature::static_dict(K::SIGNATURE, V::SIGNATURE);
+}
+
+/// Typed parameters that a client sent, `a{sv}`: the variants' types are the parameters'.
+#[derive(Debug)]
+pub(crate) struct Given(pub(crate) TypedParameters);
+
+impl Type for Given {
+    const SIGNATURE: &'static Signature = Value::DICT;
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = BTreeMap::<String, OwnedVariant>::deserialize(deserializer)?;
+        let parameters = given.into_iter().map(|(field, value)| {
+            let value = typed(&value).ok_or_else(|| {
+                D::Error::custom(format_args!(
+                    "the parameter '{field}' is of none of the types i, u, x, t, d, b, s"
+                ))
+            })?;
+            Ok(TypedParameter { field, value })
+        });
+        Ok(Self(parameters.collect::<Result<_, D::Error>>()?))
+    }
+}
+
+/// The value in a variant, however often it is wrapped, if it is of a type that typed parameters have.
+fn typed(value: &Variant<'_>) -> Option<TypedValue> {
+    Some(match value {
+        Variant::I32(value) => (*value).into(),
+        Variant::U32(value) => (*value).into(),
+        Variant::I64(value) => (*value).into(),
+        Variant::U64(value) => (*value).into(),
+        Variant::F64(value) => (*value).into(),
+        Variant::Bool(value) => (*value).into(),
+        Variant::Str(value) => value.as_str().into(),
+        Variant::Variant(inner) => return typed(inner),
+        _ => return None,
+    })
 }
 
 /// A list of typed parameters as `a{sv}`.

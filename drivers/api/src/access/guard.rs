@@ -71,44 +71,69 @@ impl Guard {
         self.authorizer.tells_apart(class)
     }
 
-    /// Leaves those of `objects` that the caller may see in the answer of `call`.
-    pub async fn filter<T: Object>(&self, caller: &Caller, call: Call, objects: Vec<T>) -> Vec<T> {
-        let Some(permission) = call.filter() else {
-            return objects;
-        };
-        self.visible(caller, permission, objects).await
-    }
-
-    /// Leaves those of `objects` on which the caller has `permission`.
-    pub async fn visible<T: Object>(
+    /// On which of `objects` the caller has `permission`. Never puts up a dialog.
+    pub async fn seen<T: Object>(
         &self,
         caller: &Caller,
         permission: Permission,
-        objects: Vec<T>,
-    ) -> Vec<T> {
-        // A list must not put up dialogs.
+        objects: &[T],
+    ) -> Seen {
         let caller = &Caller {
             interactive: false,
             ..caller.clone()
         };
         let Some(first) = objects.first() else {
-            return objects;
+            return Seen::All;
         };
         if !self.authorizer.tells_apart(permission.class()) {
-            let verdict = self.authorizer.check(caller, permission, first).await;
-            return if verdict == Verdict::Granted {
-                objects
-            } else {
-                Vec::new()
+            return match self.authorizer.check(caller, permission, first).await {
+                Verdict::Granted => Seen::All,
+                Verdict::Denied | Verdict::Challenge => Seen::None,
             };
         }
-        let mut visible = Vec::with_capacity(objects.len());
+        let mut seen = Vec::with_capacity(objects.len());
         for object in objects {
-            if self.authorizer.check(caller, permission, &object).await == Verdict::Granted {
-                visible.push(object);
+            seen.push(self.authorizer.check(caller, permission, object).await == Verdict::Granted);
+        }
+        Seen::Some(seen)
+    }
+}
+
+/// Which objects of a list a caller may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// Every one.
+    All,
+    /// Not one.
+    None,
+    /// Those with `true`.
+    Some(Vec<bool>),
+}
+
+impl Seen {
+    /// Whether the object at this place of the list.
+    #[must_use]
+    pub fn has(&self, at: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Some(seen) => seen.get(at).copied().unwrap_or(false),
+        }
+    }
+
+    /// Those that both have.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => Self::None,
+            (Self::All, other) | (other, Self::All) => other,
+            (Self::Some(mut seen), Self::Some(other)) => {
+                for (seen, other) in seen.iter_mut().zip(other) {
+                    *seen &= other;
+                }
+                Self::Some(seen)
             }
         }
-        visible
     }
 }
 

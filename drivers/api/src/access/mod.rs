@@ -9,7 +9,7 @@ mod guard;
 mod permission;
 
 pub use call::Call;
-pub use guard::{Arguments, Grant, Guard, Guarded};
+pub use guard::{Arguments, Grant, Guard, Guarded, Seen};
 pub use permission::{Default, Permission};
 
 use async_trait::async_trait;

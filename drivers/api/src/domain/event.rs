@@ -1,5 +1,8 @@
 //! What happens to domains (`virDomainEventID`), with libvirt's numbers.
 
+use super::MetadataType;
+use crate::typed::TypedParameters;
+
 /// Declares the details of one kind of lifecycle event, or another numbered vocabulary.
 macro_rules! details {
     ($($(#[$meta:meta])* $name:ident { $($variant:ident = $value:literal,)* })*) => {
@@ -168,6 +171,62 @@ pub enum DomainEvent {
         connected: bool,
         /// 0 unknown, 1 the domain started, 2 the channel changed.
         reason: i32,
+    },
+    /// A job on a disk came to a point (`virConnectDomainEventBlockJobStatus`).
+    BlockJob {
+        /// The disk's target.
+        disk: String,
+        /// `virDomainBlockJobType`.
+        kind: i32,
+        /// 0 completed, 1 failed, 2 cancelled, 3 ready.
+        status: i32,
+    },
+    /// The hypervisor cannot be reached.
+    ControlError,
+    /// A disk has another source, or none.
+    DiskChange {
+        /// The host's path until now.
+        old: String,
+        /// The host's path from now on.
+        new: String,
+        /// The alias of the disk.
+        device: String,
+        /// `virConnectDomainEventDiskChangeReason`.
+        reason: i32,
+    },
+    /// A job ended; its statistics.
+    JobCompleted(TypedParameters),
+    /// Title, description or an element of its metadata changed.
+    MetadataChange {
+        /// Which.
+        kind: MetadataType,
+        /// The element's namespace.
+        namespace: Option<String>,
+    },
+    /// A migration copies memory once more.
+    MigrationIteration {
+        /// How often it has.
+        iteration: i32,
+    },
+    /// Something was tuned; what is so now.
+    Tunable(TypedParameters),
+    /// Writing to a disk reached a threshold.
+    BlockThreshold {
+        /// The disk's target, with an index of the image.
+        device: String,
+        /// The host's path of the image, if it has one.
+        path: String,
+        /// Bytes.
+        threshold: u64,
+        /// By how many bytes it is exceeded.
+        excess: u64,
+    },
+    /// The size of a memory device changed; KiB.
+    MemoryDeviceSizeChange {
+        /// Its alias.
+        device: String,
+        /// KiB.
+        size: u64,
     },
     /// The guest suspended itself to memory.
     PmSuspend,

@@ -1,13 +1,14 @@
 //! What can be asked of domains, in groups; see [`crate::Connection`].
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{
-    DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainId, DomainModificationImpact,
-    DomainRebootFlags, DomainShutdownFlags, DomainState, DomainStatsFlags, DomainStatsTypes,
-    DomainUndefineFlags, DomainView, DomainXmlFlags,
+    DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainId, DomainRebootFlags,
+    DomainShutdownFlags, DomainState, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags,
+    DomainView, DomainXmlFlags,
 };
 use crate::typed::TypedParameters;
 use crate::{Error, Result, Uuid};
@@ -63,17 +64,6 @@ pub trait Domains: Send + Sync {
     /// Numbers about the domain.
     async fn info(&self, domain: &DomainId) -> Result<DomainInfo>;
 
-    /// The number of virtual CPUs: the most that it may have or those that are in use.
-    async fn vcpus_flags(
-        &self,
-        domain: &DomainId,
-        impact: DomainModificationImpact,
-        maximum: bool,
-    ) -> Result<u32> {
-        let _ = (domain, impact, maximum);
-        Err(Error::no_support("DomainGetVcpusFlags"))
-    }
-
     /// Which domain a definition is about, so that the caller can be asked about that one before anything is done. The UUID is
     /// nil if the definition names none.
     async fn identify_xml(&self, xml: &str) -> Result<DomainId> {
@@ -116,11 +106,33 @@ pub trait DomainStatistics: Send + Sync {
 /// Starting, halting and ending domains.
 #[async_trait]
 pub trait DomainLifecycle: Send + Sync {
-    /// Starts a defined domain. The files, if any, are handed to the guest's init (containers).
+    /// Starts a defined domain.
     async fn create(&self, domain: &DomainId, flags: DomainCreateFlags) -> Result<()>;
 
     /// Starts a domain from XML; without a definition of that UUID it vanishes when it stops.
     async fn create_xml(&self, xml: &str, flags: DomainCreateFlags) -> Result<Arc<DomainView>>;
+
+    /// Starts a defined domain and hands files to its init (containers).
+    async fn create_with_files(
+        &self,
+        domain: &DomainId,
+        files: Vec<OwnedFd>,
+        flags: DomainCreateFlags,
+    ) -> Result<()> {
+        let _ = (domain, files, flags);
+        Err(Error::no_support("DomainCreateWithFiles"))
+    }
+
+    /// Starts a domain from XML and hands files to its init (containers).
+    async fn create_xml_with_files(
+        &self,
+        xml: &str,
+        files: Vec<OwnedFd>,
+        flags: DomainCreateFlags,
+    ) -> Result<Arc<DomainView>> {
+        let _ = (xml, files, flags);
+        Err(Error::no_support("DomainCreateXmlWithFiles"))
+    }
 
     /// Asks the guest to shut down. Returns when it was asked.
     async fn shutdown(&self, domain: &DomainId, flags: DomainShutdownFlags) -> Result<()>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{DomainState, ListAllDomainsFlags};
 use crate::Uuid;
-use crate::access::{Object, ObjectClass};
+use crate::filter::{Filtered, passes};
 
 /// Names a domain by value. The UUID decides; name and number are what they were when the value was made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub struct DomainView {
     pub updated: bool,
     /// Whether its memory was saved by the daemon, to be restored by the next start.
     pub managed_save: bool,
+    /// The name of its scheduler and how many parameters that has, if its processor time can be tuned.
+    pub scheduler: Option<(Arc<str>, u32)>,
     /// How many snapshots it has.
     pub snapshots: u32,
     /// How many checkpoints it has.
@@ -46,81 +48,50 @@ impl DomainView {
     pub const fn is_active(&self) -> bool {
         self.state.is_active()
     }
+}
 
-    /// Whether it passes a list's filters: of each group of flags that is named at all, one must fit.
-    #[must_use]
-    pub fn matches(&self, flags: ListAllDomainsFlags) -> bool {
+impl Filtered<ListAllDomainsFlags> for DomainView {
+    fn matches(&self, flags: ListAllDomainsFlags) -> bool {
         use ListAllDomainsFlags as F;
         let (running, paused, shutoff) = (
             matches!(self.state, DomainState::Running(_)),
             matches!(self.state, DomainState::Paused(_)),
             matches!(self.state, DomainState::Shutoff(_)),
         );
-        let groups: [&[(F, bool)]; 7] = [
+        passes(
+            flags,
             &[
-                (F::ACTIVE, self.is_active()),
-                (F::INACTIVE, !self.is_active()),
+                &[
+                    (F::ACTIVE, self.is_active()),
+                    (F::INACTIVE, !self.is_active()),
+                ],
+                &[
+                    (F::PERSISTENT, self.persistent),
+                    (F::TRANSIENT, !self.persistent),
+                ],
+                &[
+                    (F::RUNNING, running),
+                    (F::PAUSED, paused),
+                    (F::SHUTOFF, shutoff),
+                    (F::OTHER, !running && !paused && !shutoff),
+                ],
+                &[
+                    (F::MANAGEDSAVE, self.managed_save),
+                    (F::NO_MANAGEDSAVE, !self.managed_save),
+                ],
+                &[
+                    (F::AUTOSTART, self.autostart),
+                    (F::NO_AUTOSTART, !self.autostart),
+                ],
+                &[
+                    (F::HAS_SNAPSHOT, self.snapshots > 0),
+                    (F::NO_SNAPSHOT, self.snapshots == 0),
+                ],
+                &[
+                    (F::HAS_CHECKPOINT, self.checkpoints > 0),
+                    (F::NO_CHECKPOINT, self.checkpoints == 0),
+                ],
             ],
-            &[
-                (F::PERSISTENT, self.persistent),
-                (F::TRANSIENT, !self.persistent),
-            ],
-            &[
-                (F::RUNNING, running),
-                (F::PAUSED, paused),
-                (F::SHUTOFF, shutoff),
-                (F::OTHER, !running && !paused && !shutoff),
-            ],
-            &[
-                (F::MANAGEDSAVE, self.managed_save),
-                (F::NO_MANAGEDSAVE, !self.managed_save),
-            ],
-            &[
-                (F::AUTOSTART, self.autostart),
-                (F::NO_AUTOSTART, !self.autostart),
-            ],
-            &[
-                (F::HAS_SNAPSHOT, self.snapshots > 0),
-                (F::NO_SNAPSHOT, self.snapshots == 0),
-            ],
-            &[
-                (F::HAS_CHECKPOINT, self.checkpoints > 0),
-                (F::NO_CHECKPOINT, self.checkpoints == 0),
-            ],
-        ];
-        groups.iter().all(|group| {
-            let mut named = group
-                .iter()
-                .filter(|(flag, _)| flags.contains(*flag))
-                .peekable();
-            named.peek().is_none() || named.any(|(_, fits)| *fits)
-        })
-    }
-}
-
-/// A domain as rules of the administrator see it.
-#[derive(Debug, Clone)]
-pub struct DomainObject<'a> {
-    /// The connection's short name in libvirt's spelling, such as `QEMU`.
-    pub driver: &'a str,
-    /// Which domain.
-    pub id: DomainId,
-}
-
-impl Object for DomainObject<'_> {
-    fn class(&self) -> ObjectClass {
-        ObjectClass::Domain
-    }
-
-    fn details(&self) -> Vec<(&'static str, String)> {
-        let mut details = vec![
-            ("connect_driver", self.driver.to_owned()),
-            ("domain_name", self.id.name.to_string()),
-        ];
-        // A definition that is yet to get one has none.
-        if !self.id.uuid.is_nil() {
-            details.push(("domain_uuid", self.id.uuid.to_string()));
-        }
-        details
+        )
     }
 }

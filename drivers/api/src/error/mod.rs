@@ -9,6 +9,8 @@ use std::fmt;
 
 pub use code::{ErrorCode, ErrorDomain};
 
+use crate::object::Kind;
+
 /// What a call of the driver API answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -50,26 +52,17 @@ impl Error {
 
     /// There is no domain with this UUID, or none that the caller may see.
     pub fn no_domain(uuid: crate::Uuid) -> Self {
-        Self::domain_not_found(format!("none has the uuid {uuid}"))
+        Self::not_found(Kind::Domain, "uuid", uuid)
     }
 
     /// There is no domain with this name, or none that the caller may see.
     pub fn no_domain_named(name: &str) -> Self {
-        Self::domain_not_found(format!("none is called '{name}'"))
+        Self::not_found(Kind::Domain, "name", name)
     }
 
     /// There is no running domain with this number, or none that the caller may see.
     pub fn no_domain_numbered(id: i64) -> Self {
-        Self::domain_not_found(format!("none runs with id {id}"))
-    }
-
-    /// Clients match on how the text begins.
-    fn domain_not_found(which: String) -> Self {
-        Self::new(
-            ErrorCode::NoDomain,
-            ErrorDomain::Dom,
-            format!("Domain not found: {which}"),
-        )
+        Self::not_found(Kind::Domain, "id", id)
     }
 
     /// The object is not in a state in which this can be done.

@@ -21,6 +21,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use virtbus_api::domain::{DomainEvent, DomainId, DomainState, DomainView, ShutoffReason};
 use virtbus_api::event::{Event, EventHub};
+use virtbus_api::object::View;
 use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_util::process::Pidfd;
@@ -181,17 +182,17 @@ impl Domain {
         let id: DomainId = after.view.id.clone();
         let goes = is.is_none();
         if was != is && !goes {
-            hub.publish(&Event::DomainChanged {
-                before: was.clone(),
-                after: is.clone(),
+            hub.publish(&Event::Changed {
+                before: was.clone().map(View::from),
+                after: is.clone().map(View::from),
             });
         }
         for event in events {
             hub.publish(&Event::Domain(id.clone(), event));
         }
         if was != is && goes {
-            hub.publish(&Event::DomainChanged {
-                before: was,
+            hub.publish(&Event::Changed {
+                before: was.map(View::from),
                 after: None,
             });
         }
@@ -269,6 +270,7 @@ impl Inner {
             autostart: self.autostart,
             updated: self.updated,
             managed_save: false,
+            scheduler: None,
             snapshots: 0,
             checkpoints: 0,
         };

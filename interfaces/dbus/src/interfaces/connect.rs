@@ -1,19 +1,25 @@
 //! `org.libvirt.Connect`: a connection to a hypervisor.
 
-use virtbus_api::access::{Call, Grant, Permission};
-use virtbus_api::connection::{Host, LIB_VERSION, group};
-use virtbus_api::domain::{
-    DomainCreateFlags, DomainDefineFlags, DomainId, DomainLifecycle, DomainObject,
-    DomainStatsFlags, Domains, ListAllDomainsFlags, check,
-};
-use virtbus_api::{Connection, Error, ErrorCode, Result, Uuid};
+use virtbus_api::connection::{Host, LIB_VERSION};
+use virtbus_api::domain::{DomainDefineFlags, DomainStatsFlags, ListAllDomainsFlags};
+use virtbus_api::filter::Filtered;
+use virtbus_api::network::NetworkDefineFlags;
+use virtbus_api::nwfilter::NwfilterDefineFlags;
+use virtbus_api::{Connection, Error, ErrorCode, Result};
 use zbus::OwnedObjectPath;
 
+use super::lookup::{
+    domain_in, domain_named, domain_numbered, domain_with_uuid, interface_in, interface_named,
+    interface_with_mac, network_in, network_named, network_with_uuid, node_device_named,
+    nwfilter_binding_of, nwfilter_in, nwfilter_named, nwfilter_with_uuid, scsi_host_by_wwn,
+    secret_by_usage, secret_in, secret_with_uuid, storage_pool_at, storage_pool_in,
+    storage_pool_named, storage_pool_with_uuid, storage_vol_at, storage_vol_with_key,
+};
 use crate::declare::{Property, interface};
 use crate::invocation::Context;
 use crate::quirks::optional;
-use crate::tree::{Node, Sought, Target, View};
-use crate::value::Parameters;
+use crate::tree::View;
+use crate::value::{Dict, Given, Parameters};
 
 /// What the properties of a connection show.
 pub(crate) struct ConnectView {
@@ -59,31 +65,257 @@ fn prepared<T>(value: &Option<Result<T>>) -> Result<&T> {
 }
 
 interface! {
-    /// A connection to a hypervisor: where its domains are found, defined and listed, and where their lifecycle is announced.
+    /// A connection to a hypervisor: where its domains and the host's objects are found, defined and listed, and where their lifecycle is announced.
     CONNECT = "org.libvirt.Connect", view ConnectView, flags;
     methods {
+        /// The best processor that every one of these hosts can give, as XML. Flags are those of virConnectBaselineCPU.
+        read BaselineCPU(xmlCPUs: Vec<String>, flags: u32) -> (cpu: String): ConnectBaselineCpu => |c| c.node()?.baseline_cpu(&xmlCPUs, c.flags(flags)?).await;
+        /// Whether the host can give a guest this processor: virCPUCompareResult. Flags are those of virConnectCompareCPU.
+        read CompareCPU(xmlDesc: String, flags: u32) -> (compareResult: i32): ConnectCompareCpu => |c| {
+            Ok(c.node()?.compare_cpu(&xmlDesc, c.flags(flags)?).await? as i32)
+        };
         /// Starts a domain from XML. Without a stored definition of the same UUID it vanishes when it stops. Flags are those of virDomainCreateXML.
-        write DomainCreateXML(xml: String, flags: u32) -> (domain: OwnedObjectPath): DomainCreateXml on domain_in(xml) => domain_create_xml;
+        write DomainCreateXML(xml: String, flags: u32) -> (domain: OwnedObjectPath): DomainCreateXml on domain_in(xml) => |c| {
+            c.path_of(c.lifecycle()?.create_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// The same, and hands these files to the domain's init (containers).
+        write DomainCreateXMLWithFiles(xml: String, files: Vec<zbus::OwnedFd>, flags: u32) -> (domain: OwnedObjectPath): DomainCreateXmlWithFiles on domain_in(xml) => |c| {
+            let files = files.into_iter().map(std::os::fd::OwnedFd::from).collect();
+            c.path_of(c.lifecycle()?.create_xml_with_files(&xml, files, c.flags(flags)?).await?)
+        };
         /// Stores a definition, new or in place of the one with the same UUID. A running domain goes on as it is and takes the definition when it is started next.
-        write DomainDefineXML(xml: String) -> (domain: OwnedObjectPath): DomainDefineXml on domain_in(xml) => domain_define_xml;
+        write DomainDefineXML(xml: String) -> (domain: OwnedObjectPath): DomainDefineXml on domain_in(xml) => |c| {
+            c.path_of(c.domains()?.define_xml(&xml, DomainDefineFlags::empty()).await?)
+        };
+        /// The same. Flags are those of virDomainDefineXMLFlags.
+        write DomainDefineXMLFlags(xml: String, flags: u32) -> (domain: OwnedObjectPath): DomainDefineXmlFlags on domain_in(xml) => |c| {
+            c.path_of(c.domains()?.define_xml(&xml, c.flags(flags)?).await?)
+        };
         /// Finds the running domain with this number.
-        read DomainLookupByID(id: i32) -> (domain: OwnedObjectPath): DomainLookupById on domain_numbered(id) => domain_lookup_by_id;
+        read DomainLookupByID(id: i32) -> (domain: OwnedObjectPath): DomainLookupById on domain_numbered(id) => |c| c.path();
         /// Finds the domain with this name.
-        read DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => domain_lookup_by_name;
+        read DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => |c| c.path();
         /// Finds the domain with this UUID, with or without hyphens.
-        read DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid on domain_with_uuid(uuid) => domain_lookup_by_uuid;
+        read DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid on domain_with_uuid(uuid) => |c| c.path();
+        /// Starts a domain from a file that Save made. Empty XML keeps the definition in the file. Flags are those of virDomainRestoreFlags.
+        write DomainRestore(from: String, xml: String, flags: u32) -> (): DomainRestoreFlags => |c| c.saving()?.restore(&from, optional(&xml), c.flags(flags)?).await;
+        /// Changes the definition in a file that Save made. Flags are those of virDomainSaveImageDefineXML.
+        write DomainSaveImageDefineXML(file: String, xml: String, flags: u32) -> (): DomainSaveImageDefineXml => |c| c.saving()?.save_image_define_xml(&file, &xml, c.flags(flags)?).await;
+        /// The definition in a file that Save made. Flags are those of virDomainSaveImageGetXMLDesc.
+        read DomainSaveImageGetXMLDesc(file: String, flags: u32) -> (xml: String): DomainSaveImageGetXmlDesc => |c| c.saving()?.save_image_xml_desc(&file, c.flags(flags)?).await;
+        /// The storage pools that could be made of what is found, as XML; an empty source lets the daemon look everywhere.
+        read FindStoragePoolSources(r#type: String, srcSpec: String, flags: u32) -> (storagePoolSources: String): ConnectFindStoragePoolSources => |c| {
+            c.no_flags(flags)?;
+            c.storage_pools()?.find_sources(&r#type, optional(&srcSpec)).await
+        };
         /// Statistics of every domain that passes the flags (virConnectGetAllDomainStats), by name.
-        read GetAllDomainStats(stats: u32, flags: u32) -> (records: Vec<(String, Parameters)>): ConnectGetAllDomainStats => get_all_domain_stats;
+        read GetAllDomainStats(stats: u32, flags: u32) -> (records: Vec<(String, Parameters)>): ConnectGetAllDomainStats => |c| get_all_domain_stats(&c, stats, flags).await;
         /// Host and guest capabilities as XML.
-        read GetCapabilities() -> (capabilities: String): ConnectGetCapabilities => get_capabilities;
+        read GetCapabilities() -> (capabilities: String): ConnectGetCapabilities => |c| c.connection.host().capabilities().await;
         /// Names of the CPU models known for an architecture.
-        read GetCPUModelNames(arch: String, flags: u32) -> (models: Vec<String>): ConnectGetCpuModelNames => get_cpu_model_names;
+        read GetCPUModelNames(arch: String, flags: u32) -> (models: Vec<String>): ConnectGetCpuModelNames => |c| {
+            c.no_flags(flags)?;
+            c.connection.host().cpu_model_names(&arch).await
+        };
         /// What a domain of these properties can have, as XML. Empty strings leave the choice to the driver.
-        read GetDomainCapabilities(emulatorbin: String, arch: String, machine: String, virttype: String, flags: u32) -> (domCapabilities: String): ConnectGetDomainCapabilities => get_domain_capabilities;
+        read GetDomainCapabilities(emulatorbin: String, arch: String, machine: String, virttype: String, flags: u32) -> (domCapabilities: String): ConnectGetDomainCapabilities => |c| {
+            c.no_flags(flags)?;
+            let (emulator, arch, machine, virt_type) = (optional(&emulatorbin), optional(&arch), optional(&machine), optional(&virttype));
+            c.connection.host().domain_capabilities(emulator, arch, machine, virt_type).await
+        };
+        /// The most virtual CPUs that a domain of this type can have; an empty type: of the driver's choice.
+        read GetMaxVcpus(r#type: String) -> (vcpus: u32): ConnectGetMaxVcpus => |c| c.connection.host().max_vcpus(optional(&r#type)).await;
+        /// Which kinds of storage pools there are, as XML.
+        read GetStoragePoolCapabilities(flags: u32) -> (capabilities: String): ConnectGetStoragePoolCapabilities => |c| {
+            c.no_flags(flags)?;
+            c.storage_pools()?.capabilities().await
+        };
+        /// The host's SMBIOS information as XML.
+        read GetSysinfo(flags: u32) -> (sysinfo: String): ConnectGetSysinfo => |c| {
+            c.no_flags(flags)?;
+            c.node()?.sysinfo().await
+        };
+        /// Remembers how all host interfaces are configured, so that it can be restored.
+        write InterfaceChangeBegin(flags: u32) -> (): InterfaceChangeBegin => |c| {
+            c.no_flags(flags)?;
+            c.interfaces()?.change_begin().await
+        };
+        /// Keeps what was changed since.
+        write InterfaceChangeCommit(flags: u32) -> (): InterfaceChangeCommit => |c| {
+            c.no_flags(flags)?;
+            c.interfaces()?.change_commit().await
+        };
+        /// Restores what was remembered.
+        write InterfaceChangeRollback(flags: u32) -> (): InterfaceChangeRollback => |c| {
+            c.no_flags(flags)?;
+            c.interfaces()?.change_rollback().await
+        };
+        /// Stores the configuration of a host interface. Flags are those of virInterfaceDefineXML.
+        write InterfaceDefineXML(xml: String, flags: u32) -> (interface: OwnedObjectPath): InterfaceDefineXml on interface_in(xml) => |c| {
+            c.path_of(c.interfaces()?.define_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Finds the host interface with this MAC address.
+        read InterfaceLookupByMAC(mac: String) -> (interface: OwnedObjectPath): InterfaceLookupByMacString on interface_with_mac(mac) => |c| c.path();
+        /// Finds the host interface with this name.
+        read InterfaceLookupByName(name: String) -> (interface: OwnedObjectPath): InterfaceLookupByName on interface_named(name) => |c| c.path();
         /// The domains that pass the flags of virConnectListAllDomains; 0 lists all.
-        read ListDomains(flags: u32) -> (domains: Vec<OwnedObjectPath>): ConnectListAllDomains => list_domains;
+        read ListDomains(flags: u32) -> (domains: Vec<OwnedObjectPath>): ConnectListAllDomains => |c| {
+            c.list::<_, ListAllDomainsFlags>(c.domains()?.views().await?, c.flags(flags)?).await
+        };
+        /// The host interfaces that pass the flags of virConnectListAllInterfaces; 0 lists all.
+        read ListInterfaces(flags: u32) -> (interfaces: Vec<OwnedObjectPath>): ConnectListAllInterfaces => |c| c.list(c.interfaces()?.views().await?, c.flags(flags)?).await;
+        /// The networks that pass the flags of virConnectListAllNetworks; 0 lists all.
+        read ListNetworks(flags: u32) -> (networks: Vec<OwnedObjectPath>): ConnectListAllNetworks => |c| c.list(c.networks()?.views().await?, c.flags(flags)?).await;
+        /// The host's devices that pass the flags of virConnectListAllNodeDevices; 0 lists all.
+        read ListNodeDevices(flags: u32) -> (devs: Vec<OwnedObjectPath>): ConnectListAllNodeDevices => |c| c.list(c.node_devices()?.views().await?, c.flags(flags)?).await;
+        /// The bindings of network filters.
+        read ListNWFilterBindings(flags: u32) -> (nwfilterBindings: Vec<OwnedObjectPath>): ConnectListAllNwfilterBindings => |c| {
+            c.no_flags(flags)?;
+            c.list_all(c.nwfilter_bindings()?.views().await?).await
+        };
+        /// The network filters.
+        read ListNWFilters(flags: u32) -> (nwfilters: Vec<OwnedObjectPath>): ConnectListAllNwfilters => |c| {
+            c.no_flags(flags)?;
+            c.list_all(c.nwfilters()?.views().await?).await
+        };
+        /// The secrets that pass the flags of virConnectListAllSecrets; 0 lists all.
+        read ListSecrets(flags: u32) -> (secrets: Vec<OwnedObjectPath>): ConnectListAllSecrets => |c| c.list(c.secrets()?.views().await?, c.flags(flags)?).await;
+        /// The storage pools that pass the flags of virConnectListAllStoragePools; 0 lists all.
+        read ListStoragePools(flags: u32) -> (storagePools: Vec<OwnedObjectPath>): ConnectListAllStoragePools => |c| c.list(c.storage_pools()?.views().await?, c.flags(flags)?).await;
+        /// Starts a network from XML. Without a stored definition of the same UUID it vanishes when it stops.
+        write NetworkCreateXML(xml: String) -> (network: OwnedObjectPath): NetworkCreateXml on network_in(xml) => |c| {
+            c.path_of(c.networks()?.create_xml(&xml, NetworkDefineFlags::empty()).await?)
+        };
+        /// The same. Flags are those of virNetworkCreateXMLFlags.
+        write NetworkCreateXMLFlags(xml: String, flags: u32) -> (network: OwnedObjectPath): NetworkCreateXmlFlags on network_in(xml) => |c| {
+            c.path_of(c.networks()?.create_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Stores a network's definition, new or in place of the one with the same UUID.
+        write NetworkDefineXML(xml: String) -> (network: OwnedObjectPath): NetworkDefineXml on network_in(xml) => |c| {
+            c.path_of(c.networks()?.define_xml(&xml, NetworkDefineFlags::empty()).await?)
+        };
+        /// The same. Flags are those of virNetworkDefineXMLFlags.
+        write NetworkDefineXMLFlags(xml: String, flags: u32) -> (network: OwnedObjectPath): NetworkDefineXmlFlags on network_in(xml) => |c| {
+            c.path_of(c.networks()?.define_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Finds the network with this name.
+        read NetworkLookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
+        /// Finds the network with this UUID, with or without hyphens.
+        read NetworkLookupByUUID(uuid: String) -> (network: OwnedObjectPath): NetworkLookupByUuid on network_with_uuid(uuid) => |c| c.path();
+        /// Reserves memory pages, each a size (KiB) and a count: adds (0) or sets (1) them, on cells from `startCell` (−1: the whole host) on; how many cells were changed.
+        write NodeAllocPages(pages: Vec<(u32, u64)>, startCell: i32, cellCount: u32, flags: u32) -> (cells: u32): NodeAllocPages => |c| {
+            let set = match flags {
+                0 => false,
+                1 => true,
+                _ => return c.no_flags(flags).map(|()| 0),
+            };
+            c.node()?.alloc_pages(&pages, startCell, cellCount, set).await
+        };
+        /// Makes a virtual device of the host. Flags are those of virNodeDeviceCreateXML.
+        write NodeDeviceCreateXML(xml: String, flags: u32) -> (dev: OwnedObjectPath): NodeDeviceCreateXml => |c| {
+            c.path_of(c.node_devices()?.create_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Stores the definition of a virtual device. Flags are those of virNodeDeviceDefineXML.
+        write NodeDeviceDefineXML(xml: String, flags: u32) -> (dev: OwnedObjectPath): NodeDeviceDefineXml => |c| {
+            c.path_of(c.node_devices()?.define_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Finds the host's device with this name.
+        read NodeDeviceLookupByName(name: String) -> (dev: OwnedObjectPath): NodeDeviceLookupByName on node_device_named(name) => |c| c.path();
+        /// Finds the SCSI host with these world wide names.
+        read NodeDeviceLookupSCSIHostByWWN(wwnn: String, wwpn: String, flags: u32) -> (dev: OwnedObjectPath): NodeDeviceLookupScsiHostByWwn on scsi_host_by_wwn(wwnn, wwpn) => |c| {
+            c.no_flags(flags)?;
+            c.path()
+        };
+        /// Free memory of `maxCells` cells from `startCell` on, in bytes.
+        read NodeGetCellsFreeMemory(startCell: u32, maxCells: u32) -> (freeMems: Vec<u64>): NodeGetCellsFreeMemory => |c| c.node()?.cells_free_memory(startCell, maxCells).await;
+        /// Which of the host's processors are online.
+        read NodeGetCPUMap(flags: u32) -> (res: Vec<bool>): NodeGetCpuMap => |c| {
+            c.no_flags(flags)?;
+            c.node()?.cpu_map().await
+        };
+        /// What a processor (−1: all together) spent its time with, in nanoseconds.
+        read NodeGetCPUStats(cpuNum: i32, flags: u32) -> (cpuStats: Dict<String, u64>): NodeGetCpuStats => |c| {
+            c.no_flags(flags)?;
+            Ok(Dict(c.node()?.cpu_stats(cpuNum).await?))
+        };
         /// Free memory of the host in bytes.
-        read NodeGetFreeMemory() -> (freemem: u64): NodeGetFreeMemory => node_get_free_memory;
+        read NodeGetFreeMemory() -> (freemem: u64): NodeGetFreeMemory => |c| c.connection.host().free_memory().await;
+        /// Free pages of these sizes (KiB), for each cell from `startCell` (−1: the whole host) on.
+        read NodeGetFreePages(pages: Vec<u32>, startCell: i32, cellCount: u32, flags: u32) -> (counts: Vec<u64>): NodeGetFreePages => |c| {
+            c.no_flags(flags)?;
+            c.node()?.free_pages(&pages, startCell, cellCount).await
+        };
+        /// The host: processor, memory (KiB), processors, MHz, NUMA cells, sockets of a cell, cores of a socket, threads of a core.
+        read NodeGetInfo() -> (info: (String, u64, u32, u32, u32, u32, u32, u32)): NodeGetInfo => |c| {
+            let info = c.connection.host().node_info().await?;
+            Ok((info.model, info.memory, info.cpus, info.mhz, info.nodes, info.sockets, info.cores, info.threads))
+        };
+        /// How the kernel shares equal memory pages.
+        read NodeGetMemoryParameters(flags: u32) -> (memoryParameters: Parameters): NodeGetMemoryParameters => |c| {
+            c.no_flags(flags)?;
+            Ok(c.parameters(c.node()?.memory_parameters().await?))
+        };
+        /// Memory of a NUMA cell (−1: of the host), KiB.
+        read NodeGetMemoryStats(cellNum: i32, flags: u32) -> (stats: Dict<String, u64>): NodeGetMemoryStats => |c| {
+            c.no_flags(flags)?;
+            Ok(Dict(c.node()?.memory_stats(cellNum).await?))
+        };
+        /// The security driver: model, and domain of interpretation.
+        read NodeGetSecurityModel() -> (secModel: (String, String)): NodeGetSecurityModel => |c| c.node()?.security_model().await;
+        /// Sets how the kernel shares equal memory pages.
+        write NodeSetMemoryParameters(params: Given, flags: u32) -> (): NodeSetMemoryParameters => |c| {
+            c.no_flags(flags)?;
+            c.node()?.set_memory_parameters(params.0).await
+        };
+        /// Lets the host sleep in memory (0), on disk (1) or both (2), for so many seconds.
+        write NodeSuspendForDuration(target: u32, duration: u64, flags: u32) -> (): NodeSuspendForDuration => |c| {
+            c.no_flags(flags)?;
+            c.node()?.suspend_for_duration(target, duration).await
+        };
+        /// Lets a network filter hold at a port. Flags are those of virNWFilterBindingCreateXML.
+        write NWFilterBindingCreateXML(xml: String, flags: u32) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingCreateXml => |c| {
+            c.path_of(c.nwfilter_bindings()?.create_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Finds the binding at the port with this network device.
+        read NWFilterBindingLookupByPortDev(portDev: String) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingLookupByPortDev on nwfilter_binding_of(portDev) => |c| c.path();
+        /// Stores a network filter, new or in place of the one with the same UUID.
+        write NWFilterDefineXML(xml: String) -> (nwfilter: OwnedObjectPath): NwfilterDefineXml on nwfilter_in(xml) => |c| {
+            c.path_of(c.nwfilters()?.define_xml(&xml, NwfilterDefineFlags::empty()).await?)
+        };
+        /// The same. Flags are those of virNWFilterDefineXMLFlags.
+        write NWFilterDefineXMLFlags(xml: String, flags: u32) -> (nwfilter: OwnedObjectPath): NwfilterDefineXmlFlags on nwfilter_in(xml) => |c| {
+            c.path_of(c.nwfilters()?.define_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Finds the network filter with this name.
+        read NWFilterLookupByName(name: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByName on nwfilter_named(name) => |c| c.path();
+        /// Finds the network filter with this UUID, with or without hyphens.
+        read NWFilterLookupByUUID(uuid: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByUuid on nwfilter_with_uuid(uuid) => |c| c.path();
+        /// Stores a secret's definition. Flags are those of virSecretDefineXML.
+        write SecretDefineXML(xml: String, flags: u32) -> (secret: OwnedObjectPath): SecretDefineXml on secret_in(xml) => |c| {
+            c.path_of(c.secrets()?.define_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Finds the secret with this UUID, with or without hyphens.
+        read SecretLookupByUUID(uuid: String) -> (secret: OwnedObjectPath): SecretLookupByUuid on secret_with_uuid(uuid) => |c| c.path();
+        /// Finds the secret for a thing: virSecretUsageType and the thing's name.
+        read SecretLookupByUsage(usageType: i32, usageID: String) -> (secret: OwnedObjectPath): SecretLookupByUsage on secret_by_usage(usageType, usageID) => |c| c.path();
+        /// Starts a storage pool from XML. Without a stored definition of the same UUID it vanishes when it stops. Flags are those of virStoragePoolCreateXML.
+        write StoragePoolCreateXML(xml: String, flags: u32) -> (storagePool: OwnedObjectPath): StoragePoolCreateXml on storage_pool_in(xml) => |c| {
+            c.path_of(c.storage_pools()?.create_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Stores a storage pool's definition, new or in place of the one with the same UUID. Flags are those of virStoragePoolDefineXML.
+        write StoragePoolDefineXML(xml: String, flags: u32) -> (storagePool: OwnedObjectPath): StoragePoolDefineXml on storage_pool_in(xml) => |c| {
+            c.path_of(c.storage_pools()?.define_xml(&xml, c.flags(flags)?).await?)
+        };
+        /// Finds the storage pool with this name.
+        read StoragePoolLookupByName(name: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByName on storage_pool_named(name) => |c| c.path();
+        /// Finds the storage pool whose target is this path.
+        read StoragePoolLookupByTargetPath(path: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByTargetPath on storage_pool_at(path) => |c| c.path();
+        /// Finds the storage pool with this UUID, with or without hyphens.
+        read StoragePoolLookupByUUID(uuid: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByUuid on storage_pool_with_uuid(uuid) => |c| c.path();
+        /// Finds the volume with this key.
+        read StorageVolLookupByKey(key: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByKey on storage_vol_with_key(key) => |c| c.path();
+        /// Finds the volume with this path.
+        read StorageVolLookupByPath(path: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByPath on storage_vol_at(path) => |c| c.path();
     }
     properties {
         /// Whether the connection to the hypervisor is encrypted.
@@ -100,115 +332,33 @@ interface! {
     signals {
         /// A domain was defined, started, stopped, …: virDomainEventType and the event's detail.
         DomainEvent(domain: OwnedObjectPath, event: i32, detail: i32);
+        /// A network was defined, started, stopped, …: virNetworkEventLifecycleType.
+        NetworkEvent(network: OwnedObjectPath, event: i32);
+        /// A device of the host came, went, …: virNodeDeviceEventLifecycleType; the detail is 0.
+        NodeDeviceEvent(dev: OwnedObjectPath, event: i32, detail: i32);
+        /// A secret was defined or undefined: virSecretEventLifecycleType; the detail is 0.
+        SecretEvent(secret: OwnedObjectPath, event: i32, detail: i32);
+        /// A storage pool was defined, started, stopped, …: virStoragePoolEventLifecycleType; the detail is 0.
+        StoragePoolEvent(storagePool: OwnedObjectPath, event: i32, detail: i32);
     }
-}
-
-fn domains<'a>(context: &Context<'a>, call: &str) -> Result<&'a dyn Domains> {
-    group(context.connection.domains(), call)
-}
-
-fn lifecycle<'a>(context: &Context<'a>, call: &str) -> Result<&'a dyn DomainLifecycle> {
-    group(context.connection.lifecycle(), call)
-}
-
-fn domain_path(context: &Context<'_>, uuid: Uuid) -> Result<OwnedObjectPath> {
-    OwnedObjectPath::try_from(context.node.domain_path(uuid))
-        .map_err(|error| Error::internal(format!("a domain's path is wrong: {error}")))
-}
-
-/// The domains of a connection, to find out which one a call is about.
-fn identify<'a>(node: &'a Node, call: &str) -> Result<&'a dyn Domains> {
-    group(node.connection.open(&Grant::identify()).domains(), call)
-}
-
-fn target(node: &Node, id: DomainId, sought: Sought) -> Target {
-    Target::Domain {
-        driver: node.name,
-        id,
-        sought,
-    }
-}
-
-/// The domain that a definition is about. One that cannot be read is about none; what is wrong with it is told to those
-/// only who may define domains.
-async fn domain_in(node: &Node, xml: &str) -> Result<Target> {
-    let domains = identify(node, "DomainDefineXml")?;
-    Ok(match domains.identify_xml(xml).await {
-        Ok(id) => target(node, id, Sought::Definition),
-        Err(_) => Target::Connect { driver: node.name },
-    })
-}
-
-async fn domain_numbered(node: &Node, id: &i32) -> Result<Target> {
-    let number = u32::try_from(*id).map_err(|_| Error::no_domain_numbered((*id).into()))?;
-    let view = identify(node, "DomainLookupById")?
-        .view_by_id(number)
-        .await?;
-    Ok(target(node, view.id.clone(), Sought::Number))
-}
-
-async fn domain_named(node: &Node, name: &str) -> Result<Target> {
-    let view = identify(node, "DomainLookupByName")?
-        .view_by_name(name)
-        .await?;
-    Ok(target(node, view.id.clone(), Sought::Name))
-}
-
-async fn domain_with_uuid(node: &Node, uuid: &str) -> Result<Target> {
-    let number = Uuid::try_parse(uuid)
-        .map_err(|_| Error::invalid_argument(format!("'{uuid}' is not a UUID")))?;
-    let view = identify(node, "DomainLookupByUuid")?.view(number).await?;
-    Ok(target(node, view.id.clone(), Sought::Uuid))
-}
-
-async fn domain_create_xml(
-    context: Context<'_>,
-    xml: String,
-    flags: u32,
-) -> Result<OwnedObjectPath> {
-    let flags: DomainCreateFlags = check(flags, "DomainCreateXML")?;
-    let view = lifecycle(&context, "DomainCreateXml")?
-        .create_xml(&xml, flags)
-        .await?;
-    domain_path(&context, view.id.uuid)
-}
-
-async fn domain_define_xml(context: Context<'_>, xml: String) -> Result<OwnedObjectPath> {
-    let view = domains(&context, "DomainDefineXml")?
-        .define_xml(&xml, DomainDefineFlags::empty())
-        .await?;
-    domain_path(&context, view.id.uuid)
-}
-
-/// The path of the domain that was found.
-async fn domain_lookup_by_id(context: Context<'_>, _: i32) -> Result<OwnedObjectPath> {
-    domain_path(&context, context.target.domain()?.uuid)
-}
-
-async fn domain_lookup_by_name(context: Context<'_>, _: String) -> Result<OwnedObjectPath> {
-    domain_path(&context, context.target.domain()?.uuid)
-}
-
-async fn domain_lookup_by_uuid(context: Context<'_>, _: String) -> Result<OwnedObjectPath> {
-    domain_path(&context, context.target.domain()?.uuid)
 }
 
 async fn get_all_domain_stats(
-    context: Context<'_>,
+    c: &Context<'_>,
     groups: u32,
     flags: u32,
 ) -> Result<Vec<(String, Parameters)>> {
-    let call = Call::ConnectGetAllDomainStats;
-    let groups = check(groups, "GetAllDomainStats")?;
-    let flags: DomainStatsFlags = check(flags, "GetAllDomainStats")?;
+    let (groups, flags): (_, DomainStatsFlags) = (c.flags(groups)?, c.flags(flags)?);
     let which = ListAllDomainsFlags::from_bits_truncate(flags.bits());
-    let statistics = group(context.connection.statistics(), call.name())?;
+    let statistics = c.statistics()?;
+    let mut views = c.domains()?.views().await?;
+    views.retain(|view| view.matches(which));
     let mut records = Vec::new();
-    for object in visible_domains(&context, call, which).await? {
-        match statistics.stats(&object.id, groups, flags).await {
+    for view in c.visible(views).await {
+        match statistics.stats(&view.id, groups, flags).await {
             Ok(parameters) => {
-                let parameters = Parameters(parameters, context.dialect.wrapping());
-                records.push((object.id.name.to_string(), parameters));
+                let parameters = Parameters(parameters, c.dialect.wrapping());
+                records.push((view.id.name.to_string(), parameters));
             }
             // Gone since it was listed.
             Err(error) if error.code == ErrorCode::NoDomain => {}
@@ -218,91 +368,12 @@ async fn get_all_domain_stats(
     Ok(records)
 }
 
-/// The domains that pass the flags and that the caller may see in the answer of `call`.
-async fn visible_domains<'a>(
-    context: &Context<'a>,
-    call: Call,
-    flags: ListAllDomainsFlags,
-) -> Result<Vec<DomainObject<'a>>> {
-    let views = domains(context, call.name())?.views().await?;
-    let objects = views
-        .iter()
-        .filter(|view| view.matches(flags))
-        .map(|view| DomainObject {
-            driver: context.node.name,
-            id: view.id.clone(),
-        })
-        .collect();
-    // What may be read of a domain that may not be seen makes no difference.
-    let seen = context
-        .guard
-        .visible(context.caller, Permission::DomainGetattr, objects)
-        .await;
-    Ok(context.guard.filter(context.caller, call, seen).await)
-}
-
-async fn get_capabilities(context: Context<'_>) -> Result<String> {
-    context.connection.host().capabilities().await
-}
-
-async fn get_cpu_model_names(
-    context: Context<'_>,
-    arch: String,
-    flags: u32,
-) -> Result<Vec<String>> {
-    no_flags(flags, "GetCPUModelNames")?;
-    context.connection.host().cpu_model_names(&arch).await
-}
-
-async fn get_domain_capabilities(
-    context: Context<'_>,
-    emulator: String,
-    arch: String,
-    machine: String,
-    virt_type: String,
-    flags: u32,
-) -> Result<String> {
-    no_flags(flags, "GetDomainCapabilities")?;
-    let host = context.connection.host();
-    host.domain_capabilities(
-        optional(&emulator),
-        optional(&arch),
-        optional(&machine),
-        optional(&virt_type),
-    )
-    .await
-}
-
-async fn list_domains(context: Context<'_>, flags: u32) -> Result<Vec<OwnedObjectPath>> {
-    let flags: ListAllDomainsFlags = check(flags, "ListDomains")?;
-    let visible = visible_domains(&context, Call::ConnectListAllDomains, flags).await?;
-    visible
-        .iter()
-        .map(|object| domain_path(&context, object.id.uuid))
-        .collect()
-}
-
-async fn node_get_free_memory(context: Context<'_>) -> Result<u64> {
-    context.connection.host().free_memory().await
-}
-
-/// Refuses flags of a call that knows none.
-pub(crate) fn no_flags(flags: u32, call: &str) -> Result<()> {
-    if flags == 0 {
-        Ok(())
-    } else {
-        Err(Error::invalid_argument(format!(
-            "{call} does not know the flags {flags:#x}"
-        )))
-    }
-}
-
 impl View {
     /// Asks for what the wanted properties need beyond what is in memory.
     pub(crate) async fn prepare(&mut self, host: &dyn Host, wanted: &[&'static Property]) {
         match self {
             Self::Connect(view) => view.prepare(host, wanted).await,
-            Self::Domain(_) => {}
+            Self::Object(_) => {}
         }
     }
 }

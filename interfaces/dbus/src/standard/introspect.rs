@@ -4,16 +4,16 @@
 
 use std::fmt::Write;
 
-use virtbus_api::access::{Caller, Grant, Permission};
+use virtbus_api::access::Grant;
+use virtbus_api::object::{self, Kind};
 use zbus::Message;
 
 use crate::declare::{Arg, Emits, Interface};
 use crate::dispatch::{Received, find_object, interface_at, unknown_object};
 use crate::error::Failure;
-use crate::interfaces::connect::CONNECT;
 use crate::invocation::{reply, sees};
 use crate::standard::{objects, properties};
-use crate::tree::{Kind, Place, Target, uuid_element};
+use crate::tree::{self, Place, Target};
 
 pub(crate) const NAME: &str = "org.freedesktop.DBus.Introspectable";
 
@@ -68,36 +68,28 @@ async fn children(
                 .ok_or_else(|| unknown_object(path))?;
             Ok(Kind::ALL
                 .iter()
-                .map(|kind| kind.segment().to_owned())
+                .map(|kind| tree::segment(*kind).to_owned())
                 .collect())
         }
-        Place::Folder(name, Kind::Domain) => {
+        Place::Folder(name, kind) => {
             let node = received
                 .shared
                 .node(name)
                 .ok_or_else(|| unknown_object(path))?;
-            let Some(domains) = node.connection.open(&Grant::identify()).domains() else {
-                return Ok(Vec::new());
-            };
-            let views = domains.views().await?;
-            let targets = views
+            let views = object::views(node.connection.open(&Grant::identify()), kind).await?;
+            let targets: Vec<Target> = views
                 .iter()
                 .map(|view| Target::of_view(node.name, view))
                 .collect();
-            let caller = Caller {
-                interactive: false,
-                ..received.caller().await
-            };
-            let visible = received
+            let seen = received
                 .shared
                 .guard
-                .visible(&caller, Permission::DomainGetattr, targets)
+                .seen(&received.caller().await, kind.getattr(), &targets)
                 .await;
-            let mut names = Vec::with_capacity(visible.len());
-            for target in &visible {
-                names.push(uuid_element(target.domain()?.uuid));
-            }
-            Ok(names)
+            let visible = targets.iter().enumerate().filter(|(at, _)| seen.has(*at));
+            visible
+                .map(|(_, target)| Ok(tree::element(target.id()?)))
+                .collect()
         }
         Place::Object(..) => Ok(Vec::new()),
     }
@@ -105,7 +97,8 @@ async fn children(
 
 /// Every interface of ours as a document of its own: file name and XML.
 pub(crate) fn documents() -> Vec<(String, String)> {
-    let interfaces = std::iter::once(&CONNECT).chain(Kind::ALL.iter().map(|kind| kind.interface()));
+    let objects = Kind::ALL.iter().map(|kind| tree::interface(*kind));
+    let interfaces = std::iter::once(tree::connect_interface()).chain(objects);
     interfaces
         .map(|interface| {
             let mut xml = String::from(HEAD);
@@ -182,7 +175,9 @@ fn write_args(xml: &mut String, args: &[Arg], direction: Option<&str>) {
         let _ = writeln!(
             xml,
             "      <arg name=\"{}\" type=\"{}\"{direction}/>",
-            arg.name, arg.signature
+            // Names that are also Rust's keywords are written r#name.
+            arg.name.trim_start_matches("r#"),
+            arg.signature
         );
     }
 }

@@ -3,13 +3,11 @@
 //!
 //! The reply is serialized straight from the views. What the caller may not see is left out, objects and properties alike.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use virtbus_api::Uuid;
-use virtbus_api::access::{Arguments, Caller, Grant, Permission};
-use virtbus_api::domain::DomainView;
+use virtbus_api::access::{Arguments, Caller, Grant, Permission, Seen};
+use virtbus_api::object::{self, Kind};
 use zbus::{Message, Signature, Type};
 
 use super::properties::Properties;
@@ -17,9 +15,8 @@ use crate::declare::Property;
 use crate::dispatch::{Received, unknown_object};
 use crate::error::{Failure, Protocol};
 use crate::interfaces::connect::{CONNECT, ConnectView};
-use crate::interfaces::domain::DOMAIN;
 use crate::invocation::reply;
-use crate::tree::{Node, Place, Target, View};
+use crate::tree::{self, Node, Place, Target, View};
 use crate::value::{Value, Wrapping};
 
 #[expect(unused_imports, reason = "named by the module's documentation")]
@@ -61,7 +58,9 @@ pub(crate) async fn answer(
         if place == Place::Root {
             objects.extend(connection_object(received, &caller, &node).await);
         }
-        domain_objects(received, &caller, &node, &mut objects).await?;
+        for kind in Kind::ALL {
+            objects_of_kind(received, &caller, &node, *kind, &mut objects).await?;
+        }
     }
     Ok(reply(&received.message, &(Objects(&objects),))?)
 }
@@ -75,7 +74,7 @@ struct Managed {
 }
 
 async fn connection_object(received: &Received, caller: &Caller, node: &Node) -> Option<Managed> {
-    let target = Target::Connect { driver: node.name };
+    let target = Target::connection(node.name);
     let mut properties = Vec::new();
     for property in CONNECT.properties {
         let granted = received
@@ -101,102 +100,66 @@ async fn connection_object(received: &Received, caller: &Caller, node: &Node) ->
     })
 }
 
-async fn domain_objects(
+async fn objects_of_kind(
     received: &Received,
     caller: &Caller,
     node: &Node,
+    kind: Kind,
     objects: &mut Vec<Managed>,
 ) -> Result<(), Failure> {
+    let guard = &received.shared.guard;
     // Shown are only those that the caller may see.
-    let Some(domains) = node.connection.open(&Grant::identify()).domains() else {
-        return Ok(());
-    };
-    let views = domains.views().await?;
-    let seen = Seen::of(received, caller, node, Permission::DomainGetattr, &views).await;
-    let mut sets: Vec<(Vec<bool>, Arc<[&'static Property]>)> = Vec::new();
+    let views = object::views(node.connection.open(&Grant::identify()), kind).await?;
+    let targets: Vec<Target> = views
+        .iter()
+        .map(|view| Target::of_view(node.name, view))
+        .collect();
+    let seen = guard.seen(caller, kind.getattr(), &targets).await;
+    let interface = tree::interface(kind);
     let mut allowed: Vec<(Permission, Seen)> = Vec::new();
-    for property in DOMAIN.properties {
-        for rule in property.call.rules() {
-            if !allowed
-                .iter()
-                .any(|(permission, _)| *permission == rule.permission)
-            {
-                allowed.push((
-                    rule.permission,
-                    Seen::of(received, caller, node, rule.permission, &views).await,
-                ));
-            }
+    for rule in interface
+        .properties
+        .iter()
+        .flat_map(|property| property.call.rules())
+    {
+        if !allowed
+            .iter()
+            .any(|(permission, _)| *permission == rule.permission)
+        {
+            let seen = guard.seen(caller, rule.permission, &targets).await;
+            allowed.push((rule.permission, seen));
         }
     }
-    for view in views.into_iter().filter(|view| seen.has(view.id.uuid)) {
-        let uuid = view.id.uuid;
-        let may: Vec<bool> = allowed.iter().map(|(_, seen)| seen.has(uuid)).collect();
+    let mut sets: Vec<(Vec<bool>, Arc<[&'static Property]>)> = Vec::new();
+    for (at, view) in views
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| seen.has(*at))
+    {
+        let may: Vec<bool> = allowed.iter().map(|(_, seen)| seen.has(at)).collect();
         let properties = match sets.iter().find(|(set, _)| *set == may) {
             Some((_, properties)) => Arc::clone(properties),
             None => {
                 let has = |property: &&'static Property| {
                     property.call.rules().iter().all(|rule| {
                         allowed.iter().any(|(permission, seen)| {
-                            *permission == rule.permission && seen.has(uuid)
+                            *permission == rule.permission && seen.has(at)
                         })
                     })
                 };
-                let properties: Arc<[_]> = DOMAIN.properties.iter().filter(has).collect();
+                let properties: Arc<[_]> = interface.properties.iter().filter(has).collect();
                 sets.push((may, Arc::clone(&properties)));
                 properties
             }
         };
         objects.push(Managed {
-            path: node.domain_path(uuid),
-            interface: DOMAIN.name,
-            view: View::Domain(view),
+            path: node.path_of(&view.id()),
+            interface: interface.name,
+            view: View::Object(view),
             properties,
         });
     }
     Ok(())
-}
-
-/// On which objects a caller has a permission.
-enum Seen {
-    All,
-    Some(HashSet<Uuid>),
-}
-
-impl Seen {
-    async fn of(
-        received: &Received,
-        caller: &Caller,
-        node: &Node,
-        permission: Permission,
-        views: &[Arc<DomainView>],
-    ) -> Self {
-        let targets = views
-            .iter()
-            .map(|view| Target::of_view(node.name, view))
-            .collect();
-        let visible = received
-            .shared
-            .guard
-            .visible(caller, permission, targets)
-            .await;
-        if visible.len() == views.len() {
-            return Self::All;
-        }
-        Self::Some(
-            visible
-                .iter()
-                .filter_map(|target| target.domain().ok())
-                .map(|id| id.uuid)
-                .collect(),
-        )
-    }
-
-    fn has(&self, uuid: Uuid) -> bool {
-        match self {
-            Self::All => true,
-            Self::Some(uuids) => uuids.contains(&uuid),
-        }
-    }
 }
 
 /// `a{oa{sa{sv}}}`.

@@ -1,7 +1,5 @@
 //! `org.freedesktop.DBus.Properties`: reading is answered from the object's view, each property under its own permission.
 
-use std::sync::Arc;
-
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use virtbus_api::access::{Arguments, Call, Caller, Grant};
 use virtbus_api::{Error, ErrorCode};
@@ -192,9 +190,4 @@ impl Serialize for Properties<'_> {
 
 impl Type for Properties<'_> {
     const SIGNATURE: &'static Signature = Value::DICT;
-}
-
-/// Every property of an interface.
-pub(crate) fn all(interface: &'static Interface) -> Arc<[&'static Property]> {
-    interface.properties.iter().collect()
 }

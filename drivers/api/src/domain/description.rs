@@ -1,0 +1,85 @@
+//! What is written about a domain rather than done with it, and what is counted of it.
+
+use super::{CpuMap, DomainId, DomainModificationImpact, VcpuInfo};
+use crate::declare::{flags, group, numbered};
+use crate::typed::TypedParameters;
+
+/// A security label of a running domain (`virSecurityLabel`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityLabel {
+    /// The label.
+    pub label: String,
+    /// Whether the host holds the domain to it.
+    pub enforcing: bool,
+}
+
+/// Sizes of a disk, bytes (`virDomainBlockInfo`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockInfo {
+    /// As the guest sees it.
+    pub capacity: u64,
+    /// What its content takes.
+    pub allocation: u64,
+    /// Of its file or device.
+    pub physical: u64,
+}
+
+flags! {
+    /// Which messages (`virDomainMessageType`); none: all.
+    DomainMessageTypes {
+        /// That something in its definition is out of date.
+        DEPRECATION = 1;
+        /// That something is done which is not supported.
+        TAINTING = 2;
+        /// Failed reads and writes.
+        IOERRORS = 4;
+    }
+}
+
+numbered! {
+    /// What of a domain's or network's metadata (`virDomainMetadataType`).
+    MetadataType {
+        /// `<description>`.
+        Description = 0,
+        /// `<title>`.
+        Title = 1,
+        /// An element of a namespace below `<metadata>`.
+        Element = 2,
+    }
+}
+
+group! {
+    /// Name, title, description, labels, messages.
+    DomainDescription {
+        /// Gives it another name; it must be off.
+        fn rename(domain: &DomainId, name: &str) -> (): DomainRename;
+        /// Its title, description, or the element of a namespace; `NoDomainMetadata` if there is none.
+        fn metadata(domain: &DomainId, kind: MetadataType, uri: Option<&str>, impact: DomainModificationImpact) -> String: DomainGetMetadata;
+        /// Sets or, with none, removes it. An element takes the prefix `key`.
+        fn set_metadata(domain: &DomainId, kind: MetadataType, metadata: Option<&str>, key: Option<&str>, uri: Option<&str>, impact: DomainModificationImpact) -> (): DomainSetMetadata;
+        /// The labels that it runs with.
+        fn security_labels(domain: &DomainId) -> Vec<SecurityLabel>: DomainGetSecurityLabelList;
+        /// What the driver has to say about it.
+        fn messages(domain: &DomainId, types: DomainMessageTypes) -> Vec<String>: DomainGetMessages;
+        /// How its launch is measured (SEV, …).
+        fn launch_security_info(domain: &DomainId) -> TypedParameters: DomainGetLaunchSecurityInfo;
+    }
+
+    /// Counters, one question at a time; [`DomainStatistics`](super::DomainStatistics) asks for all.
+    DomainCounters {
+        /// Memory, KiB and counts, by `virDomainMemoryStatTags`.
+        fn memory_stats(domain: &DomainId) -> Vec<(i32, u64)>: DomainMemoryStats;
+        /// Reads and writes of a disk (empty: of all).
+        fn block_stats(domain: &DomainId, disk: &str) -> TypedParameters: DomainBlockStatsFlags;
+        /// Traffic of an interface.
+        fn interface_stats(domain: &DomainId, device: &str) -> TypedParameters: DomainInterfaceStats;
+        /// Sizes of a disk.
+        fn block_info(domain: &DomainId, disk: &str) -> BlockInfo: DomainGetBlockInfo;
+        /// Disks that failed: target, and `virDomainDiskErrorCode`.
+        fn disk_errors(domain: &DomainId) -> Vec<(String, i32)>: DomainGetDiskErrors;
+        /// Processor time in all (`start` −1), or of the host's processors from `start` on.
+        fn cpu_stats(domain: &DomainId, start: i32, cpus: u32) -> Vec<TypedParameters>: DomainGetCpuStats;
+        /// What each virtual CPU is doing, and where it may run.
+        fn vcpus(domain: &DomainId) -> Vec<(VcpuInfo, CpuMap)>: DomainGetVcpus;
+    }
+}

@@ -1,0 +1,326 @@
+//! Work that takes long: saving, dumping, migrating domains; copying and merging their disks.
+
+use super::DomainId;
+use crate::declare::{flags, group, numbered};
+use crate::typed::TypedParameters;
+
+/// How far a job is (`virDomainJobInfo`): times in milliseconds, amounts in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are libvirt's, documented there")]
+pub struct JobInfo {
+    /// `virDomainJobType`.
+    pub kind: i32,
+    pub time_elapsed: u64,
+    pub time_remaining: u64,
+    pub data_total: u64,
+    pub data_processed: u64,
+    pub data_remaining: u64,
+    pub mem_total: u64,
+    pub mem_processed: u64,
+    pub mem_remaining: u64,
+    pub file_total: u64,
+    pub file_processed: u64,
+    pub file_remaining: u64,
+}
+
+/// How far a job on a disk is (`virDomainBlockJobInfo`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockJobInfo {
+    /// `virDomainBlockJobType`.
+    pub kind: i32,
+    /// Its limit; bytes or MiB per second, as asked for.
+    pub bandwidth: u64,
+    /// How far it is.
+    pub cur: u64,
+    /// Where it ends.
+    pub end: u64,
+}
+
+/// Whether the hypervisor can be reached (`virDomainControlInfo`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ControlInfo {
+    /// `virDomainControlState`.
+    pub state: u32,
+    /// `virDomainControlErrorReason`.
+    pub details: u32,
+    /// How long it has been so, milliseconds.
+    pub state_time: u64,
+}
+
+flags! {
+    /// How memory is saved and restored (`virDomainSaveRestoreFlags`).
+    DomainSaveRestoreFlags {
+        /// Not through the host's page cache.
+        BYPASS_CACHE = 1;
+        /// To be running afterwards.
+        RUNNING = 2;
+        /// To be paused afterwards.
+        PAUSED = 4;
+        /// With the NVRAM store made anew.
+        RESET_NVRAM = 8;
+    }
+
+    /// What a saved image's XML shows (`virDomainSaveImageXMLFlags`).
+    DomainSaveImageXmlFlags {
+        /// Secrets too.
+        SECURE = 1;
+    }
+
+    /// How memory is dumped (`virDomainCoreDumpFlags`).
+    DomainCoreDumpFlags {
+        /// The domain is crashed afterwards.
+        CRASH = 1;
+        /// The domain goes on meanwhile.
+        LIVE = 2;
+        /// Not through the host's page cache.
+        BYPASS_CACHE = 4;
+        /// The domain is reset afterwards.
+        RESET = 8;
+        /// Memory without the state of devices.
+        MEMORY_ONLY = 16;
+    }
+
+    /// Which job's statistics (`virDomainGetJobStatsFlags`).
+    DomainGetJobStatsFlags {
+        /// The last one's that ended.
+        COMPLETED = 1;
+        /// And keep them for the next who asks.
+        KEEP_COMPLETED = 2;
+    }
+
+    /// How a job is ended (`virDomainAbortJobFlagsValues`).
+    DomainAbortJobFlags {
+        /// Interrupt a migration after its switch-over.
+        POSTCOPY = 1;
+    }
+
+    /// How a disk's job is ended (`virDomainBlockJobAbortFlags`).
+    DomainBlockJobAbortFlags {
+        /// Do not wait for its end.
+        ASYNC = 1;
+        /// Go on with the copy.
+        PIVOT = 2;
+    }
+
+    /// What a disk's job tells (`virDomainBlockJobInfoFlags`).
+    DomainBlockJobInfoFlags {
+        /// Bandwidth in bytes, not MiB.
+        BANDWIDTH_BYTES = 1;
+    }
+
+    /// How its speed is set (`virDomainBlockJobSetSpeedFlags`).
+    DomainBlockJobSetSpeedFlags {
+        /// In bytes, not MiB.
+        BANDWIDTH_BYTES = 1;
+    }
+
+    /// How a disk takes its backing file in (`virDomainBlockPullFlags`).
+    DomainBlockPullFlags {
+        /// Bandwidth in bytes, not MiB.
+        BANDWIDTH_BYTES = 64;
+    }
+
+    /// How a disk changes its backing file or is copied (`virDomainBlockRebaseFlags`).
+    DomainBlockRebaseFlags {
+        /// Only the top of the chain.
+        SHALLOW = 1;
+        /// Into an image that is there.
+        REUSE_EXT = 2;
+        /// The copy is raw.
+        COPY_RAW = 4;
+        /// Copy.
+        COPY = 8;
+        /// Names of backing files stay relative.
+        RELATIVE = 16;
+        /// The copy is a block device.
+        COPY_DEV = 32;
+        /// Bandwidth in bytes, not MiB.
+        BANDWIDTH_BYTES = 64;
+    }
+
+    /// How a disk is copied (`virDomainBlockCopyFlags`).
+    DomainBlockCopyFlags {
+        /// Only the top of the chain.
+        SHALLOW = 1;
+        /// Into an image that is there.
+        REUSE_EXT = 2;
+        /// It need not survive the domain.
+        TRANSIENT_JOB = 4;
+        /// Writes wait for the copy.
+        SYNCHRONOUS_WRITES = 8;
+    }
+
+    /// How images are merged downwards (`virDomainBlockCommitFlags`).
+    DomainBlockCommitFlags {
+        /// Only into the next one.
+        SHALLOW = 1;
+        /// Remove what is merged.
+        DELETE = 2;
+        /// Also the one in use.
+        ACTIVE = 4;
+        /// Names of backing files stay relative.
+        RELATIVE = 8;
+        /// Bandwidth in bytes, not MiB.
+        BANDWIDTH_BYTES = 16;
+    }
+
+    /// How a disk's size changes (`virDomainBlockResizeFlags`).
+    DomainBlockResizeFlags {
+        /// In bytes, not KiB.
+        BYTES = 1;
+        /// To what its device has.
+        CAPACITY = 2;
+    }
+
+    /// How a domain migrates (`virDomainMigrateFlags`).
+    DomainMigrateFlags {
+        /// While it runs.
+        LIVE = 1;
+        /// The source's daemon talks to the destination's.
+        PEER2PEER = 2;
+        /// Through the daemons' connection.
+        TUNNELLED = 4;
+        /// It is defined on the destination.
+        PERSIST_DEST = 8;
+        /// It is undefined on the source.
+        UNDEFINE_SOURCE = 16;
+        /// It is paused on the destination.
+        PAUSED = 32;
+        /// With its disks.
+        NON_SHARED_DISK = 64;
+        /// With the tops of its disks.
+        NON_SHARED_INC = 128;
+        /// Its definition may not change meanwhile.
+        CHANGE_PROTECTION = 256;
+        /// Even if it is not safe.
+        UNSAFE = 512;
+        /// While it is off.
+        OFFLINE = 1024;
+        /// Compressed.
+        COMPRESSED = 2048;
+        /// Not further after an I/O error.
+        ABORT_ON_ERROR = 4096;
+        /// Slow the guest down until it converges.
+        AUTO_CONVERGE = 8192;
+        /// Pin all memory for RDMA.
+        RDMA_PIN_ALL = 16_384;
+        /// Post-copy may be switched to.
+        POSTCOPY = 32_768;
+        /// Encrypted.
+        TLS = 65_536;
+        /// Over several connections.
+        PARALLEL = 131_072;
+        /// Writes to disks wait for the copies.
+        NON_SHARED_SYNCHRONOUS_WRITES = 262_144;
+        /// Take up an interrupted post-copy migration.
+        POSTCOPY_RESUME = 524_288;
+        /// Without copying memory inside the host.
+        ZEROCOPY = 1_048_576;
+    }
+
+    /// Which speed (`virDomainMigrateMaxSpeedFlags`).
+    DomainMigrateMaxSpeedFlags {
+        /// After the switch-over.
+        POSTCOPY = 1;
+    }
+}
+
+numbered! {
+    /// The form of a dump (`virDomainCoreDumpFormat`).
+    DomainCoreDumpFormat {
+        /// The hypervisor's own.
+        Raw = 0,
+        /// kdump, zlib.
+        KdumpZlib = 1,
+        /// kdump, LZO.
+        KdumpLzo = 2,
+        /// kdump, snappy.
+        KdumpSnappy = 3,
+        /// Windows's.
+        WinDmp = 4,
+        /// kdump, zlib, not flattened.
+        KdumpRawZlib = 5,
+        /// kdump, LZO, not flattened.
+        KdumpRawLzo = 6,
+        /// kdump, snappy, not flattened.
+        KdumpRawSnappy = 7,
+    }
+}
+
+group! {
+    /// Saving a domain's memory, and starting from it again.
+    DomainSaving {
+        /// Saves memory to a file and stops the domain.
+        fn save(domain: &DomainId, to: &str, xml: Option<&str>, flags: DomainSaveRestoreFlags) -> (): DomainSaveFlags;
+        /// Starts a domain from a file.
+        fn restore(from: &str, xml: Option<&str>, flags: DomainSaveRestoreFlags) -> (): DomainRestoreFlags;
+        /// The definition in a file.
+        fn save_image_xml_desc(file: &str, flags: DomainSaveImageXmlFlags) -> String: DomainSaveImageGetXmlDesc;
+        /// Changes the definition in a file.
+        fn save_image_define_xml(file: &str, xml: &str, flags: DomainSaveRestoreFlags) -> (): DomainSaveImageDefineXml;
+        /// Saves memory where the next start finds it, and stops the domain.
+        fn managed_save(domain: &DomainId, flags: DomainSaveRestoreFlags) -> (): DomainManagedSave;
+        /// Removes that image.
+        fn managed_save_remove(domain: &DomainId) -> (): DomainManagedSaveRemove;
+        /// The definition in that image.
+        fn managed_save_xml_desc(domain: &DomainId, flags: DomainSaveImageXmlFlags) -> String: DomainManagedSaveGetXmlDesc;
+        /// Changes the definition in that image.
+        fn managed_save_define_xml(domain: &DomainId, xml: &str, flags: DomainSaveRestoreFlags) -> (): DomainManagedSaveDefineXml;
+        /// Dumps memory to a file.
+        fn core_dump(domain: &DomainId, to: &str, format: DomainCoreDumpFormat, flags: DomainCoreDumpFlags) -> (): DomainCoreDumpWithFormat;
+    }
+
+    /// The job of a domain that is under way.
+    DomainJobs {
+        /// How far it is.
+        fn job_info(domain: &DomainId) -> JobInfo: DomainGetJobInfo;
+        /// The same in full, with `virDomainJobType`.
+        fn job_stats(domain: &DomainId, flags: DomainGetJobStatsFlags) -> (i32, TypedParameters): DomainGetJobStats;
+        /// Ends it.
+        fn abort_job(domain: &DomainId, flags: DomainAbortJobFlags) -> (): DomainAbortJobFlags;
+        /// Whether the hypervisor can be reached.
+        fn control_info(domain: &DomainId) -> ControlInfo: DomainGetControlInfo;
+    }
+
+    /// Work on a domain's disks. A disk is named by its target or its source.
+    DomainBlockJobs {
+        /// Merges images downwards; bandwidth in MiB/s, 0: no limit.
+        fn block_commit(domain: &DomainId, disk: &str, base: Option<&str>, top: Option<&str>, bandwidth: u64, flags: DomainBlockCommitFlags) -> (): DomainBlockCommit;
+        /// Copies to the disk that the XML describes.
+        fn block_copy(domain: &DomainId, disk: &str, xml: &str, parameters: TypedParameters, flags: DomainBlockCopyFlags) -> (): DomainBlockCopy;
+        /// Takes the whole backing chain in.
+        fn block_pull(domain: &DomainId, disk: &str, bandwidth: u64, flags: DomainBlockPullFlags) -> (): DomainBlockPull;
+        /// Takes the chain above `base` in, or copies.
+        fn block_rebase(domain: &DomainId, disk: &str, base: Option<&str>, bandwidth: u64, flags: DomainBlockRebaseFlags) -> (): DomainBlockRebase;
+        /// Changes a disk's size.
+        fn block_resize(domain: &DomainId, disk: &str, size: u64, flags: DomainBlockResizeFlags) -> (): DomainBlockResize;
+        /// Ends a job.
+        fn block_job_abort(domain: &DomainId, disk: &str, flags: DomainBlockJobAbortFlags) -> (): DomainBlockJobAbort;
+        /// How far a job is, none if there is none.
+        fn block_job_info(domain: &DomainId, disk: &str, flags: DomainBlockJobInfoFlags) -> Option<BlockJobInfo>: DomainGetBlockJobInfo;
+        /// Limits a job.
+        fn block_job_set_speed(domain: &DomainId, disk: &str, bandwidth: u64, flags: DomainBlockJobSetSpeedFlags) -> (): DomainBlockJobSetSpeed;
+        /// Tells when writing reaches this offset, bytes.
+        fn set_block_threshold(domain: &DomainId, device: &str, threshold: u64) -> (): DomainSetBlockThreshold;
+    }
+
+    /// Moving a domain to another host.
+    DomainMigration {
+        /// Migrates.
+        fn migrate_to_uri3(domain: &DomainId, uri: Option<&str>, parameters: TypedParameters, flags: DomainMigrateFlags) -> (): DomainMigratePerform3Params;
+        /// The limit, MiB/s.
+        fn migrate_get_max_speed(domain: &DomainId, flags: DomainMigrateMaxSpeedFlags) -> u64: DomainMigrateGetMaxSpeed;
+        /// Sets it.
+        fn migrate_set_max_speed(domain: &DomainId, bandwidth: u64, flags: DomainMigrateMaxSpeedFlags) -> (): DomainMigrateSetMaxSpeed;
+        /// The cache for compression, bytes.
+        fn migrate_get_compression_cache(domain: &DomainId) -> u64: DomainMigrateGetCompressionCache;
+        /// Sets it.
+        fn migrate_set_compression_cache(domain: &DomainId, size: u64) -> (): DomainMigrateSetCompressionCache;
+        /// The longest pause, milliseconds.
+        fn migrate_get_max_downtime(domain: &DomainId) -> u64: DomainMigrateGetMaxDowntime;
+        /// Sets it.
+        fn migrate_set_max_downtime(domain: &DomainId, downtime: u64) -> (): DomainMigrateSetMaxDowntime;
+        /// Switches over now.
+        fn migrate_start_post_copy(domain: &DomainId) -> (): DomainMigrateStartPostCopy;
+    }
+}

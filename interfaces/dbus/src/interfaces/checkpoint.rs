@@ -1,0 +1,42 @@
+//! `org.libvirt.DomainCheckpoint`: a moment of a domain from which on changes of its disks are known.
+
+use virtbus_api::domain::{CheckpointId, CheckpointListFlags, CheckpointView};
+use zbus::OwnedObjectPath;
+
+use crate::declare::interface;
+use crate::moments;
+
+interface! {
+    /// A checkpoint: a moment of a domain from which on changes of its disks are known, for backups of what changed.
+    DOMAIN_CHECKPOINT = "org.libvirt.DomainCheckpoint", view CheckpointView, flags;
+    methods {
+        /// Takes the checkpoint away. Flags are those of virDomainCheckpointDelete.
+        write Delete(flags: u32) -> (): DomainCheckpointDelete => |c| c.checkpoints()?.delete(c.id()?, c.flags(flags)?).await;
+        /// The checkpoint that this one follows.
+        read GetParent(flags: u32) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointGetParent => |c| {
+            c.no_flags(flags)?;
+            let id: &CheckpointId = c.id()?;
+            let checkpoints = c.checkpoints()?;
+            let view = checkpoints.checkpoint(&id.domain, &id.name).await?;
+            let parent = view.parent.as_deref().ok_or_else(|| moments::no_parent("checkpoint", &id.name))?;
+            c.path_of(checkpoints.checkpoint(&id.domain, parent).await?)
+        };
+        /// The checkpoint as XML. Flags are those of virDomainCheckpointGetXMLDesc.
+        read GetXMLDesc(flags: u32) -> (xml: String): DomainCheckpointGetXmlDesc => |c| c.checkpoints()?.xml_desc(c.id()?, c.flags(flags)?).await;
+        /// The checkpoints that follow this one. Flags are those of virDomainCheckpointListAllChildren.
+        read ListChildren(flags: u32) -> (domainCheckpoints: Vec<OwnedObjectPath>): DomainCheckpointListAllChildren => |c| {
+            let (id, flags): (&CheckpointId, CheckpointListFlags) = (c.id()?, c.flags(flags)?);
+            let all = c.checkpoints()?.checkpoints(&id.domain).await?;
+            c.list_all(moments::below(all, Some(&id.name), flags)).await
+        };
+    }
+    properties {
+        /// The UUID of the domain.
+        Domain: String, emits Const: DomainCheckpointLookupByName => |view| Ok(view.id.domain.uuid.to_string().into());
+        /// Its name, unique among the domain's checkpoints.
+        Name: String, emits Const: DomainCheckpointLookupByName => |view| Ok((&*view.id.name).into());
+        /// The name of the checkpoint that it follows, empty for a root.
+        Parent: String, emits Value: DomainCheckpointGetParent => |view| Ok(view.parent.as_deref().unwrap_or_default().into());
+    }
+    signals {}
+}

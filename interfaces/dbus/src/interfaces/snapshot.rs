@@ -1,0 +1,52 @@
+//! `org.libvirt.DomainSnapshot`: a moment of a domain that can be returned to.
+
+use virtbus_api::domain::{SnapshotId, SnapshotListFlags, SnapshotView};
+use zbus::OwnedObjectPath;
+
+use crate::declare::interface;
+use crate::moments;
+
+interface! {
+    /// A snapshot: a moment of a domain that can be returned to.
+    DOMAIN_SNAPSHOT = "org.libvirt.DomainSnapshot", view SnapshotView, flags;
+    methods {
+        /// Takes the snapshot away. Flags are those of virDomainSnapshotDelete.
+        write Delete(flags: u32) -> (): DomainSnapshotDelete => |c| c.snapshots()?.delete(c.id()?, c.flags(flags)?).await;
+        /// The snapshot that this one follows.
+        read GetParent(flags: u32) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotGetParent => |c| {
+            c.no_flags(flags)?;
+            let id: &SnapshotId = c.id()?;
+            let snapshots = c.snapshots()?;
+            let view = snapshots.snapshot(&id.domain, &id.name).await?;
+            let parent = view.parent.as_deref().ok_or_else(|| moments::no_parent("snapshot", &id.name))?;
+            c.path_of(snapshots.snapshot(&id.domain, parent).await?)
+        };
+        /// The snapshot as XML. Flags are those of virDomainSnapshotGetXMLDesc.
+        read GetXMLDesc(flags: u32) -> (xml: String): DomainSnapshotGetXmlDesc => |c| c.snapshots()?.xml_desc(c.id()?, c.flags(flags)?).await;
+        /// Whether it is the domain's current snapshot.
+        read IsCurrent(flags: u32) -> (domainSnapshot: bool): DomainSnapshotIsCurrent => |c| {
+            c.no_flags(flags)?;
+            let id: &SnapshotId = c.id()?;
+            Ok(c.snapshots()?.snapshot(&id.domain, &id.name).await?.current)
+        };
+        /// The snapshots that follow this one. Flags are those of virDomainSnapshotListAllChildren.
+        read ListChildren(flags: u32) -> (domainSnapshots: Vec<OwnedObjectPath>): DomainSnapshotListAllChildren => |c| {
+            let (id, flags): (&SnapshotId, SnapshotListFlags) = (c.id()?, c.flags(flags)?);
+            let all = c.snapshots()?.snapshots(&id.domain).await?;
+            c.list_all(moments::below(all, Some(&id.name), flags)).await
+        };
+        /// Returns the domain to this moment. Flags are those of virDomainRevertToSnapshot.
+        write Revert(flags: u32) -> (): DomainRevertToSnapshot => |c| c.snapshots()?.revert(c.id()?, c.flags(flags)?).await;
+    }
+    properties {
+        /// Whether it is the domain's current snapshot.
+        Current: bool, emits Value: DomainSnapshotIsCurrent => |view| Ok(view.current.into());
+        /// The UUID of the domain.
+        Domain: String, emits Const: DomainSnapshotLookupByName => |view| Ok(view.id.domain.uuid.to_string().into());
+        /// Its name, unique among the domain's snapshots.
+        Name: String, emits Const: DomainSnapshotLookupByName => |view| Ok((&*view.id.name).into());
+        /// The name of the snapshot that it follows, empty for a root.
+        Parent: String, emits Value: DomainSnapshotGetParent => |view| Ok(view.parent.as_deref().unwrap_or_default().into());
+    }
+    signals {}
+}

@@ -232,7 +232,14 @@ impl Object for ConnectedObject<'_> {
 /// # Errors
 /// Those of the driver.
 pub async fn views(connection: &dyn Connection, kind: Kind) -> Result<Vec<View>> {
-    let found = match kind {
+    match supported_views(connection, kind).await {
+        Err(error) if error.code == ErrorCode::NoSupport => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+async fn supported_views(connection: &dyn Connection, kind: Kind) -> Result<Vec<View>> {
+    match kind {
         Kind::Domain => into(group(connection.domains(), "")?.views().await),
         Kind::DomainSnapshot => snapshots(connection).await,
         Kind::DomainCheckpoint => checkpoints(connection).await,
@@ -245,10 +252,6 @@ pub async fn views(connection: &dyn Connection, kind: Kind) -> Result<Vec<View>>
         Kind::Secret => into(group(connection.secrets(), "")?.views().await),
         Kind::StoragePool => into(group(connection.storage_pools(), "")?.views().await),
         Kind::StorageVol => volumes(connection).await,
-    };
-    match found {
-        Err(error) if error.code == ErrorCode::NoSupport => Ok(Vec::new()),
-        found => found,
     }
 }
 

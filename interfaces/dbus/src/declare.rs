@@ -33,6 +33,8 @@ pub(crate) struct Method {
     pub(crate) outs: &'static [Arg],
     /// Whether it only reads: reads do not keep their place in the order of calls.
     pub(crate) reads: bool,
+    /// The call whose permissions it needs.
+    pub(crate) call: Call,
     pub(crate) run: Run,
 }
 
@@ -146,6 +148,7 @@ macro_rules! interface {
                 ins: &[$($crate::declare::Arg { name: stringify!($arg), signature: <$type as zbus::Type>::SIGNATURE }),*],
                 outs: &[$($crate::declare::Arg { name: stringify!($out), signature: <$otype as zbus::Type>::SIGNATURE }),*],
                 reads: $crate::declare::interface!(@reads $kind),
+                call: virtbus_api::access::Call::$call,
                 #[allow(non_snake_case, reason = "arguments have the names that clients see")]
                 run: |invocation| Box::pin(async move {
                     #[allow(unused_variables, reason = "not every method has flags")]

@@ -31,15 +31,15 @@ fn by(
     }
 }
 
-/// What a definition is about. One that cannot be read is about nothing; what is wrong with it is told to those only who may
-/// define such objects.
-fn defined(invocation: &Invocation, id: Result<impl Into<Id>>) -> Target {
+/// What a definition is about. One that cannot be read, or by a driver that has no such objects, is about nothing; what is
+/// wrong with it is told to those only who may define such objects.
+fn defined(invocation: &Invocation, id: Option<Result<impl Into<Id>>>) -> Target {
     match id {
-        Ok(id) => Target {
+        Some(Ok(id)) => Target {
             driver: invocation.node.name,
             object: Some((id.into(), Sought::Definition)),
         },
-        Err(_) => Target::connection(invocation.node.name),
+        Some(Err(_)) | None => Target::connection(invocation.node.name),
     }
 }
 
@@ -48,8 +48,11 @@ fn uuid(text: &str) -> Result<Uuid> {
 }
 
 pub(super) async fn domain_in(invocation: &Invocation, xml: &str) -> Result<Target> {
-    let domains = group(connection(invocation).domains(), "DomainDefineXml")?;
-    Ok(defined(invocation, domains.identify_xml(xml).await))
+    let id = match connection(invocation).domains() {
+        Some(domains) => Some(domains.identify_xml(xml).await),
+        None => None,
+    };
+    Ok(defined(invocation, id))
 }
 
 pub(super) async fn domain_numbered(invocation: &Invocation, id: &i32) -> Result<Target> {
@@ -105,8 +108,11 @@ pub(super) async fn checkpoint_named(invocation: &Invocation, name: &str) -> Res
 }
 
 pub(super) async fn interface_in(invocation: &Invocation, xml: &str) -> Result<Target> {
-    let interfaces = group(connection(invocation).interfaces(), "InterfaceDefineXml")?;
-    Ok(defined(invocation, interfaces.identify_xml(xml).await))
+    let id = match connection(invocation).interfaces() {
+        Some(interfaces) => Some(interfaces.identify_xml(xml).await),
+        None => None,
+    };
+    Ok(defined(invocation, id))
 }
 
 pub(super) async fn interface_named(invocation: &Invocation, name: &str) -> Result<Target> {
@@ -128,8 +134,11 @@ pub(super) async fn interface_with_mac(invocation: &Invocation, mac: &str) -> Re
 }
 
 pub(super) async fn network_in(invocation: &Invocation, xml: &str) -> Result<Target> {
-    let networks = group(connection(invocation).networks(), "NetworkDefineXml")?;
-    Ok(defined(invocation, networks.identify_xml(xml).await))
+    let id = match connection(invocation).networks() {
+        Some(networks) => Some(networks.identify_xml(xml).await),
+        None => None,
+    };
+    Ok(defined(invocation, id))
 }
 
 pub(super) async fn network_named(invocation: &Invocation, name: &str) -> Result<Target> {
@@ -192,8 +201,11 @@ pub(super) async fn scsi_host_by_wwn(
 }
 
 pub(super) async fn nwfilter_in(invocation: &Invocation, xml: &str) -> Result<Target> {
-    let filters = group(connection(invocation).nwfilters(), "NwfilterDefineXml")?;
-    Ok(defined(invocation, filters.identify_xml(xml).await))
+    let id = match connection(invocation).nwfilters() {
+        Some(filters) => Some(filters.identify_xml(xml).await),
+        None => None,
+    };
+    Ok(defined(invocation, id))
 }
 
 pub(super) async fn nwfilter_named(invocation: &Invocation, name: &str) -> Result<Target> {
@@ -226,8 +238,11 @@ pub(super) async fn nwfilter_binding_of(invocation: &Invocation, port_dev: &str)
 }
 
 pub(super) async fn secret_in(invocation: &Invocation, xml: &str) -> Result<Target> {
-    let secrets = group(connection(invocation).secrets(), "SecretDefineXml")?;
-    Ok(defined(invocation, secrets.identify_xml(xml).await))
+    let id = match connection(invocation).secrets() {
+        Some(secrets) => Some(secrets.identify_xml(xml).await),
+        None => None,
+    };
+    Ok(defined(invocation, id))
 }
 
 pub(super) async fn secret_with_uuid(invocation: &Invocation, text: &str) -> Result<Target> {
@@ -248,11 +263,11 @@ pub(super) async fn secret_by_usage(
 }
 
 pub(super) async fn storage_pool_in(invocation: &Invocation, xml: &str) -> Result<Target> {
-    let pools = group(
-        connection(invocation).storage_pools(),
-        "StoragePoolDefineXml",
-    )?;
-    Ok(defined(invocation, pools.identify_xml(xml).await))
+    let id = match connection(invocation).storage_pools() {
+        Some(pools) => Some(pools.identify_xml(xml).await),
+        None => None,
+    };
+    Ok(defined(invocation, id))
 }
 
 pub(super) async fn storage_pool_named(invocation: &Invocation, name: &str) -> Result<Target> {
@@ -331,7 +346,7 @@ pub(super) async fn storage_vol_in(invocation: &Invocation, xml: &str) -> Result
     let pool = <&StoragePoolId>::try_from(invocation.target.id()?)?;
     let volumes = group(connection(invocation).storage_vols(), "StorageVolCreateXml")?;
     Ok(match volumes.identify_xml(pool, xml).await {
-        Ok(id) => defined(invocation, Ok(id)),
+        Ok(id) => defined(invocation, Some(Ok(id))),
         Err(_) => invocation.target.clone(),
     })
 }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use virtbus_api::access::Grant;
+use virtbus_api::access::{Call, Grant, When};
 use virtbus_api::object::{self, Kind};
 use zbus::Message;
 
@@ -125,6 +125,7 @@ fn write_interface(xml: &mut String, interface: &Interface) {
             property.name, property.signature
         );
         write_doc(xml, 6, property.doc);
+        write_permissions(xml, property.call);
         if property.emits != Emits::Value {
             let _ = writeln!(
                 xml,
@@ -137,6 +138,7 @@ fn write_interface(xml: &mut String, interface: &Interface) {
     for method in interface.methods {
         let _ = writeln!(xml, "    <method name=\"{}\">", method.name);
         write_doc(xml, 6, method.doc);
+        write_permissions(xml, method.call);
         write_args(xml, method.ins, Some("in"));
         write_args(xml, method.outs, Some("out"));
         xml.push_str("    </method>\n");
@@ -165,6 +167,27 @@ fn write_doc(xml: &mut String, indent: usize, doc: &[&str]) {
         "",
         escape(text.trim())
     );
+}
+
+/// What the caller needs, as polkit's actions; behind `:` when it does, in the form that libvirt's protocol has: with
+/// one of the flags set, with none of them (`!`), or with an argument of that value.
+fn write_permissions(xml: &mut String, call: Call) {
+    let rules = call.rules().iter().map(|rule| {
+        let action = rule.permission.action();
+        match rule.when {
+            When::Always => action,
+            When::AnyFlag(mask) => format!("{action}:{mask:#x}"),
+            When::NoFlag(mask) => format!("{action}:!{mask:#x}"),
+            When::Argument(name, value) => format!("{action}:{name}={value}"),
+        }
+    });
+    let rules = rules.collect::<Vec<_>>().join(" ");
+    if !rules.is_empty() {
+        let _ = writeln!(
+            xml,
+            "      <annotation name=\"org.virtbus.Permissions\" value=\"{rules}\"/>"
+        );
+    }
 }
 
 fn write_args(xml: &mut String, args: &[Arg], direction: Option<&str>) {

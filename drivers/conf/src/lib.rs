@@ -15,6 +15,8 @@ pub mod domain_capabilities;
 mod error;
 pub mod interface;
 pub mod moment;
+pub mod network;
+pub mod network_port;
 pub mod node_device;
 pub mod nwfilter;
 pub mod nwfilter_binding;

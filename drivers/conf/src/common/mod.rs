@@ -6,6 +6,7 @@ mod ip;
 mod label;
 mod mac;
 mod pci;
+mod socket_address;
 mod uuid;
 mod virtualport;
 mod vlan;

@@ -122,7 +122,7 @@ fn check_unix(unix: &UnixSource, may_lack_path: bool) -> Result<()> {
 fn check_reconnect(mode: Option<ChardevMode>, reconnect: Option<Reconnect>) -> Result<()> {
     let asked = reconnect.and_then(|r| r.enabled).is_some_and(YesNo::is_yes);
     if asked && mode == Some(ChardevMode::Bind) {
-        return invalid("only the end that connects can connect again");
+        return invalid("<reconnect> is for a source that connects, not for one that is bound");
     }
     if asked && reconnect.and_then(|r| r.timeout) == Some(0) {
         return invalid("the time after which to connect again must not be 0");

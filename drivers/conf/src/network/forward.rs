@@ -1,0 +1,197 @@
+//! `<forward>`: how a network reaches the rest of the world.
+
+use virtbus_xml::{Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+
+use crate::common::{Ip, PciAddress};
+use crate::domain::devices::hostdev::HostdevDriver;
+
+xml_names! {
+    /// How packets leave the network.
+    pub enum ForwardMode {
+        Nat = "nat",
+        Route = "route",
+        Open = "open",
+        Bridge = "bridge",
+        Private = "private",
+        Vepa = "vepa",
+        Passthrough = "passthrough",
+        Hostdev = "hostdev",
+    }
+}
+
+impl ForwardMode {
+    /// Whether the network has a bridge of its own, which the host sets up.
+    pub const fn has_own_bridge(self) -> bool {
+        matches!(self, Self::Nat | Self::Route | Self::Open)
+    }
+}
+
+/// `<interface>`: an interface of the host that guests may be connected to.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct ForwardInterface {
+    /// Its name.
+    #[xml(attr)]
+    pub dev: String,
+    /// How many guests use it; told of networks that are up.
+    #[xml(attr, when = in_use)]
+    pub connections: Option<u32>,
+}
+
+fn in_use(interface: &ForwardInterface, flags: Flags) -> bool {
+    !flags.contains(Flags::INACTIVE) && interface.connections != Some(0)
+}
+
+/// `<address>`: a PCI device of the host that a guest may get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardAddress {
+    /// Where it is.
+    pub pci: PciAddress,
+    /// How many guests use it; told of networks that are up.
+    pub connections: Option<u32>,
+}
+
+impl Content for ForwardAddress {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let kind: String = node.attr_req("type")?;
+        if kind != "pci" {
+            return Err(node.bad_attr("type", &kind, "'pci'"));
+        }
+        Ok(Self {
+            pci: PciAddress::parse(node)?,
+            connections: node.attr_opt("connections")?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        w.attr_str("type", "pci");
+        self.pci.attrs(w);
+        if !w.flags().contains(Flags::INACTIVE) && self.connections != Some(0) {
+            w.attr_opt("connections", &self.connections);
+        }
+    }
+
+    fn children(&self, _: &mut Writer) {}
+}
+
+/// `<pf>`: a card whose virtual functions guests may get.
+#[derive(Xml, Debug, Clone, PartialEq, Eq)]
+pub struct PhysicalFunction {
+    /// Name of its interface.
+    #[xml(attr)]
+    pub dev: String,
+}
+
+/// `<address>` of `<nat>`: the addresses that packets leave with.
+#[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NatAddresses {
+    /// The first.
+    #[xml(attr)]
+    pub start: Ip,
+    /// The last.
+    #[xml(attr)]
+    pub end: Ip,
+}
+
+/// `<port>` of `<nat>`: the ports that packets leave with.
+#[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NatPorts {
+    /// The first.
+    #[xml(attr)]
+    pub start: u16,
+    /// The last.
+    #[xml(attr)]
+    pub end: u16,
+}
+
+/// `<nat>`.
+#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Nat {
+    /// Whether IPv6 is translated, too.
+    #[xml(attr)]
+    pub ipv6: Option<YesNo>,
+    /// With which addresses packets leave; IPv4.
+    #[xml(child)]
+    pub address: Option<NatAddresses>,
+    /// With which ports packets leave.
+    #[xml(child)]
+    pub port: Option<NatPorts>,
+}
+
+/// `<forward>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// How packets leave.
+    pub mode: ForwardMode,
+    /// Whether PCI devices are taken from the host's driver and given back; hostdev only.
+    pub managed: Option<YesNo>,
+    /// The host's driver of PCI devices.
+    pub driver: Option<HostdevDriver>,
+    /// How addresses are translated.
+    pub nat: Option<Nat>,
+    /// The card whose virtual functions guests get.
+    pub pf: Option<PhysicalFunction>,
+    /// Interfaces of the host. The first is also the attribute `dev`.
+    pub interfaces: Vec<ForwardInterface>,
+    /// PCI devices of the host.
+    pub addresses: Vec<ForwardAddress>,
+}
+
+impl Content for Forward {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        let dev: Option<String> = node.attr_opt("dev")?;
+        let mut interfaces: Vec<ForwardInterface> = node.child_vec("interface")?;
+        match (&dev, interfaces.first()) {
+            (Some(dev), None) => interfaces.push(ForwardInterface {
+                dev: dev.clone(),
+                connections: None,
+            }),
+            (Some(dev), Some(first)) if *dev != first.dev => {
+                let message = format!("must be the first interface's, '{}'", first.dev);
+                return Err(node.attr_error("dev", ErrorKind::Invalid, message));
+            }
+            _ => {}
+        }
+        Ok(Self {
+            mode: node.attr_opt("mode")?.unwrap_or(ForwardMode::Nat),
+            managed: node.attr_opt("managed")?,
+            driver: node.child_opt("driver")?,
+            nat: node.child_opt("nat")?,
+            pf: node.child_opt("pf")?,
+            interfaces,
+            addresses: node.child_vec("address")?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        if self.pf.is_none()
+            && let Some(first) = self.interfaces.first()
+        {
+            w.attr("dev", &first.dev);
+        }
+        w.attr("mode", &self.mode);
+        if self.mode == ForwardMode::Hostdev && self.managed == Some(YesNo::Yes) {
+            w.attr_opt("managed", &self.managed);
+        }
+    }
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(driver) = &self.driver {
+            w.element_unless_empty("driver", driver);
+        }
+        if let Some(nat) = &self.nat {
+            w.element_unless_empty("nat", nat);
+        }
+        if let Some(pf) = &self.pf {
+            w.element("pf", pf);
+        }
+        // What the driver found out about the card is not part of the definition.
+        if self.pf.is_none() || !w.flags().contains(Flags::INACTIVE) {
+            for interface in &self.interfaces {
+                w.element("interface", interface);
+            }
+            for address in &self.addresses {
+                w.element("address", address);
+            }
+        }
+    }
+}

@@ -10,6 +10,8 @@ pub mod cgroup;
 pub mod cmd;
 pub mod dirs;
 pub mod file;
+pub mod json;
+pub mod mac_map;
 pub mod process;
 #[expect(
     unsafe_code,
@@ -17,6 +19,7 @@ pub mod process;
 )]
 pub mod readiness;
 pub mod socket;
+pub mod uri;
 
 #[cfg(test)]
 mod test_utils;

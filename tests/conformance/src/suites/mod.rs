@@ -1,0 +1,58 @@
+//! Which suites there are here, and how the cases of each are run. A module for each family.
+
+mod document;
+mod domain;
+mod format;
+mod interface;
+mod moments;
+mod node_device;
+mod schema;
+mod storage;
+
+use crate::case::Case;
+use crate::outcome::Held;
+
+/// How a suite is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Runner {
+    /// Case by case.
+    Each(fn(&Case) -> Held<()>),
+    /// All at once, for what is too slow one by one.
+    Together(fn(&[Case]) -> Vec<Held<()>>),
+}
+
+const SUITES: &[(&str, Runner)] = &[
+    ("checkpointxml2xml", Runner::Each(moments::checkpoint)),
+    ("domainbackupxml2xml", Runner::Each(moments::backup)),
+    ("genericxml2xml", Runner::Each(domain::generic)),
+    ("interfacexml2xml", Runner::Each(interface::interface)),
+    ("json", Runner::Each(format::json)),
+    ("lxcxml2xml", Runner::Each(domain::lxc)),
+    ("macmap", Runner::Each(format::mac_map)),
+    ("networkportxml2xml", Runner::Each(document::network_port)),
+    ("networkxml2xml", Runner::Each(document::network)),
+    (
+        "networkxml2xmlupdate",
+        Runner::Each(document::network_update),
+    ),
+    ("nodedevxml2xml", Runner::Each(node_device::node_device)),
+    (
+        "nwfilterbindingxml2xml",
+        Runner::Each(document::nwfilter_binding),
+    ),
+    ("nwfilterxml2xml", Runner::Each(document::nwfilter)),
+    ("schema", Runner::Together(schema::schema)),
+    ("secretxml2xml", Runner::Each(document::secret)),
+    ("snapshotxml2xml", Runner::Each(moments::snapshot)),
+    ("socketaddr", Runner::Each(format::socket_address)),
+    ("storagepoolcaps", Runner::Each(storage::capabilities)),
+    ("storagepoolxml2xml", Runner::Each(storage::pool)),
+    ("storagevolxml2xml", Runner::Each(storage::volume)),
+    ("uri", Runner::Each(format::uri)),
+];
+
+/// How the suite is run, if it can be.
+pub(crate) fn find(name: &str) -> Option<Runner> {
+    let (_, runner) = SUITES.iter().find(|(suite, _)| *suite == name)?;
+    Some(*runner)
+}

@@ -50,6 +50,12 @@ pub(crate) fn build<'t>(text: &'t str, limits: &Limits) -> Result<Document<'t>> 
             ),
         ));
     }
+    // Offsets are those in the text without it, which is how the reader counts.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.starts_with('\u{feff}') {
+        let error = XmlError::new(ErrorKind::Syntax, "a document has only one byte order mark");
+        return Err(error.at(text, 0));
+    }
     if let Some(offset) = forbidden_char(text) {
         return Err(
             XmlError::new(ErrorKind::Syntax, "this character is not allowed in XML")
@@ -132,9 +138,7 @@ impl<'t> Builder<'t, '_> {
                 }
                 Event::Comment(data) => self.aside(Kind::Comment, &data, at)?,
                 Event::PI(data) => self.aside(Kind::Instruction, &data, at)?,
-                Event::Decl(_)
-                    if at == 0
-                        || is_blank(text[..at].trim_start_matches('\u{feff}')) && at <= 3 => {}
+                Event::Decl(_) if at == 0 => {}
                 Event::Decl(_) => {
                     return Err(self.syntax(
                         "an XML declaration may only stand at the very beginning",
@@ -437,7 +441,7 @@ impl<'t> Builder<'t, '_> {
     fn piece(&mut self, start: usize, end: usize) -> Result<()> {
         let raw = &self.doc.text[start..end];
         if self.open.is_empty() {
-            return if is_blank(raw.trim_start_matches('\u{feff}')) {
+            return if is_blank(raw) {
                 Ok(())
             } else {
                 self.inside(start)

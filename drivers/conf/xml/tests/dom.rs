@@ -69,6 +69,23 @@ fn errors_have_a_place() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over() {
+    for text in [
+        "\u{feff}<a b='c'/>",
+        "\u{feff}<?xml version='1.0'?><a b='c'/>",
+    ] {
+        let doc = Document::parse(text).unwrap();
+        assert_eq!(doc.root().name(), "a");
+        assert_eq!(doc.root().attr("b"), Some("c"));
+    }
+    refuse("\u{feff}\u{feff}<a/>", ErrorKind::Syntax);
+    refuse(" \u{feff}<a/>", ErrorKind::Syntax);
+    refuse("\u{feff} <?xml version='1.0'?><a/>", ErrorKind::Syntax);
+    let text = refuse("\u{feff}<a b/>", ErrorKind::Syntax);
+    assert!(text.starts_with("line 1, column 4: "), "{text}");
+}
+
+#[test]
 fn limits_hold() {
     let limits = Limits {
         bytes: 100,

@@ -156,13 +156,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Prints what is measured with what.
-    pub(crate) fn begin(bed: &Bed) -> Self {
+    /// Prints how it is measured.
+    pub(crate) fn begin() -> Self {
         let cpus = std::thread::available_parallelism().map_or(0, usize::from);
-        println!(
-            "{}, on {cpus} CPUs, over a dbus-daemon of its own.",
-            bed.daemon_version()
-        );
+        println!("On {cpus} CPUs.");
         println!(
             "Median (least..most) of several rounds; rounds of ours and of the yardstick alternate."
         );
@@ -170,6 +167,11 @@ impl Report {
             figures: 0,
             missing: 0,
         }
+    }
+
+    /// Prints which daemon is measured from here on.
+    pub(crate) fn bed(&self, bed: &Bed) {
+        println!("\n{}, over a dbus-daemon of its own.", bed.daemon_version());
     }
 
     /// Begins a part, saying what the yardstick is.

@@ -6,6 +6,7 @@
 
 mod bed;
 mod by_hand;
+mod documents;
 mod figure;
 mod guests;
 mod lists;
@@ -24,7 +25,7 @@ use figure::Report;
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The parts of a run, in order.
-const PARTS: [&str; 4] = ["guests", "reads", "lists", "starts"];
+const PARTS: [&str; 5] = ["documents", "guests", "reads", "lists", "starts"];
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +58,7 @@ const HELP: &str = "\
 Usage: virtbus-bench [--quick] [PART...]
 
 Measures the daemon against yardsticks in the same run and prints one line per figure.
-Parts: guests, reads, lists, starts; all of them if none is named.
+Parts: documents, guests, reads, lists, starts; all of them if none is named.
 --quick: fewer rounds and fewer domains, to see that it works; the figures say little.
 The daemon is the virtbusd beside this program, or the one that $VIRTBUSD names.
 ";
@@ -114,14 +115,28 @@ fn measure(effort: Effort, parts: &[&str]) -> Outcome<()> {
 }
 
 async fn run(effort: Effort, parts: &[&str]) -> Outcome<()> {
-    let bed = Bed::start().await?;
-    let mut report = Report::begin(&bed);
+    let mut report = Report::begin();
+    let mut bed = None;
     for part in parts {
+        if *part == "documents" {
+            if let Err(error) = documents::measure(effort, &mut report) {
+                report.missing(part, &error.to_string());
+            }
+            continue;
+        }
+        let bed = match &mut bed {
+            Some(bed) => bed,
+            none => {
+                let started = Bed::start().await?;
+                report.bed(&started);
+                none.insert(started)
+            }
+        };
         let done = match *part {
-            "guests" => guests::measure(&bed, effort, &mut report).await,
-            "reads" => reads::measure(&bed, effort, &mut report).await,
-            "lists" => lists::measure(&bed, effort, &mut report).await,
-            _ => starts::measure(&bed, effort, &mut report).await,
+            "guests" => guests::measure(bed, effort, &mut report).await,
+            "reads" => reads::measure(bed, effort, &mut report).await,
+            "lists" => lists::measure(bed, effort, &mut report).await,
+            _ => starts::measure(bed, effort, &mut report).await,
         };
         // The other parts say something without it.
         if let Err(error) = done {

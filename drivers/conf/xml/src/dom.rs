@@ -264,6 +264,13 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// Whether the name at `span` is `name`. Names are never in the pool.
+    fn is_named(&self, span: Span, name: &str) -> bool {
+        let (start, len) = (span.start as usize, span.len as usize);
+        // The length alone tells most names apart.
+        len == name.len() && self.text.as_bytes().get(start..start + len) == Some(name.as_bytes())
+    }
+
     pub(crate) fn attrs_of(&self, id: u32) -> &[AttrData] {
         let node = &self.nodes[id as usize];
         &self.attrs[node.attrs as usize..(node.attrs + node.attr_count) as usize]
@@ -324,7 +331,7 @@ impl<'d> Node<'d> {
         let attr = self
             .attrs()
             .iter()
-            .find(|a| !a.declares && self.doc.str(a.name) == name)?;
+            .find(|a| self.doc.is_named(a.name, name) && !a.declares)?;
         attr.taken.set(true);
         Some(self.doc.str(attr.value))
     }
@@ -419,9 +426,17 @@ impl<'d> Node<'d> {
 
     /// The child elements `name` that are in no name space; each is marked as taken when reached.
     pub fn children<'n>(&self, name: &'n str) -> impl Iterator<Item = Self> + use<'d, 'n> {
-        self.elements()
-            .filter(move |n| n.data().space == NONE && n.qualified_name() == name)
-            .inspect(Self::take)
+        let node = *self;
+        self.child_ids().filter_map(move |id| {
+            let data = &node.doc.nodes[id as usize];
+            let wanted = node.doc.is_named(data.name, name)
+                && data.kind == Kind::Element
+                && data.space == NONE;
+            wanted.then(|| {
+                data.taken.set(true);
+                node.sibling(id)
+            })
+        })
     }
 
     /// The child elements `name` in the name space `uri`.

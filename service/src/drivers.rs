@@ -12,6 +12,8 @@ use crate::settings::Settings;
 pub(crate) const BUILT_IN: &[&str] = &[
     #[cfg(feature = "qemu")]
     "qemu",
+    #[cfg(feature = "test")]
+    "test",
 ];
 
 /// What drivers are opened with.
@@ -35,6 +37,11 @@ pub(crate) async fn open(name: &str, host: &Host<'_>) -> Result<Opened> {
     match name {
         #[cfg(feature = "qemu")]
         "qemu" => qemu(host).await,
+        #[cfg(feature = "test")]
+        "test" => Ok(Opened {
+            connection: virtbus_test::Test::open(&host.settings.test.uri).await?,
+            when_served: Box::new(|| {}),
+        }),
         _ => Err(Error::new(
             ErrorCode::NoConnect,
             ErrorDomain::None,

@@ -100,6 +100,11 @@ settings! {
         /// Seconds that a guest's agent has to answer.
         agent_timeout: u64 = 5,
     }
+    /// The test driver, whose domains are in memory only.
+    Test("test") {
+        /// What it begins with: test:///default, or test:// and the absolute path of a node file.
+        uri: String = "test:///default".to_owned(),
+    }
 }
 
 /// All settings.
@@ -108,6 +113,7 @@ settings! {
 pub(crate) struct Settings {
     pub(crate) daemon: Daemon,
     pub(crate) qemu: Qemu,
+    pub(crate) test: Test,
 }
 
 impl Settings {
@@ -137,6 +143,7 @@ impl Settings {
             String::from("# Settings of virtbusd. What is commented out shows the default.\n\n");
         Daemon::write_sample(&mut text);
         Qemu::write_sample(&mut text);
+        Test::write_sample(&mut text);
         text.truncate(text.trim_end().len());
         text.push('\n');
         text

@@ -28,4 +28,6 @@ pub mod storage_pool_capabilities;
 pub mod storage_volume;
 
 pub use error::{ConfError, ConfErrorKind};
-pub use virtbus_xml::{Bytes, ErrorKind, Flags, Kib, OnOff, XmlError, YesNo};
+pub use virtbus_xml::{
+    BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Kib, OnOff, Value, XmlError, YesNo,
+};

@@ -95,6 +95,41 @@ impl Informed for Interface {
     }
 }
 
+/// The place of the devices of a kind: a list, or one at most.
+trait Place<T> {
+    /// Adds a device, or gives it back if there is no room.
+    fn put(&mut self, device: T) -> Result<(), T>;
+    /// Leaves those for which `stays` holds.
+    fn leave(&mut self, stays: &mut dyn FnMut(&T) -> bool);
+}
+
+impl<T> Place<T> for Vec<T> {
+    fn put(&mut self, device: T) -> Result<(), T> {
+        self.push(device);
+        Ok(())
+    }
+
+    fn leave(&mut self, stays: &mut dyn FnMut(&T) -> bool) {
+        self.retain(|device| stays(device));
+    }
+}
+
+impl<T> Place<T> for Option<T> {
+    fn put(&mut self, device: T) -> Result<(), T> {
+        match self {
+            Some(_) => Err(device),
+            None => {
+                *self = Some(device);
+                Ok(())
+            }
+        }
+    }
+
+    fn leave(&mut self, stays: &mut dyn FnMut(&T) -> bool) {
+        *self = self.take().filter(|device| stays(device));
+    }
+}
+
 macro_rules! device_kinds {
     ($($variant:ident($type:ty) = $name:literal in $field:ident;)+) => {
         /// One device.
@@ -194,6 +229,25 @@ macro_rules! device_kinds {
             pub fn iter_mut(&mut self) -> impl Iterator<Item = DeviceMut<'_>> {
                 std::iter::empty()
                     $( .chain(self.$field.iter_mut().map(DeviceMut::$variant)) )+
+            }
+        }
+
+        impl Devices {
+            /// Adds a device behind the others of its kind.
+            ///
+            /// # Errors
+            /// The device, if a guest can have one of the kind only, and has it.
+            pub fn push(&mut self, device: Device) -> Result<(), Device> {
+                match device {
+                    $( Device::$variant(device) => {
+                        self.$field.put(*device).map_err(|device| Device::$variant(Box::new(device)))
+                    } )+
+                }
+            }
+
+            /// Leaves the devices for which `stays` holds.
+            pub fn retain(&mut self, mut stays: impl FnMut(DeviceRef<'_>) -> bool) {
+                $( self.$field.leave(&mut |device| stays(DeviceRef::$variant(device))); )+
             }
         }
 

@@ -1,0 +1,140 @@
+//! Definitions: read, completed, checked.
+
+use virtbus_api::domain::DomainId;
+use virtbus_api::{Result, Uuid};
+use virtbus_conf::domain::devices::Device;
+use virtbus_conf::domain::os::Arch;
+use virtbus_conf::domain::{
+    CompleteFlags, Domain as Definition, DriverFeatures, Entropy, NoDefaults, Seams,
+};
+
+use crate::error;
+
+/// First half of made-up Ethernet addresses.
+const MAC_PREFIX: [u8; 3] = [0x52, 0x54, 0x00];
+
+/// What the test driver can do.
+const FEATURES: DriverFeatures = DriverFeatures::MEMORY_HOTPLUG
+    .union(DriverFeatures::OFFLINE_VCPUPIN)
+    .union(DriverFeatures::INDIVIDUAL_VCPUS)
+    .union(DriverFeatures::USER_ALIAS)
+    .union(DriverFeatures::NET_MODEL_STRING);
+
+/// Randomness of version 4 UUIDs.
+#[derive(Debug, Default)]
+pub(crate) struct Random;
+
+impl Entropy for Random {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(6) {
+            // The first bytes of such a UUID are random altogether.
+            let random = Uuid::new_v4();
+            for (byte, random) in chunk.iter_mut().zip(random.as_bytes()) {
+                *byte = *random;
+            }
+        }
+    }
+}
+
+/// Does something with what completing needs from outside.
+pub(crate) fn with_seams<T>(flags: CompleteFlags, complete: impl FnOnce(&mut Seams<'_>) -> T) -> T {
+    complete(&mut Seams {
+        driver: &mut NoDefaults(FEATURES),
+        entropy: &mut Random,
+        mac_prefix: MAC_PREFIX,
+        host_arch: Arch::I686,
+        flags,
+    })
+}
+
+/// Reads a client's definition, completes and checks it.
+pub(crate) fn parse(xml: &str, strict: bool) -> Result<Definition> {
+    let mut definition = if strict {
+        Definition::parse_strict(xml).map_err(|error| error::schema(&error))?
+    } else {
+        Definition::parse(xml).map_err(|error| error::xml(&error))?
+    };
+    // The number of a run is no part of a definition.
+    definition.id = None;
+    complete(&mut definition)?;
+    Ok(definition)
+}
+
+/// What a definition is completed for: one of a run keeps what only runs have.
+fn flags(definition: &Definition) -> CompleteFlags {
+    if definition.id.is_some() {
+        CompleteFlags::empty()
+    } else {
+        CompleteFlags::INACTIVE
+    }
+}
+
+/// Completes and checks a definition.
+pub(crate) fn complete(definition: &mut Definition) -> Result<()> {
+    with_seams(flags(definition), |seams| definition.complete(seams))
+        .map_err(|error| error::conf(&error))?;
+    definition
+        .validate(FEATURES)
+        .map_err(|error| error::conf(&error))
+}
+
+/// Reads a device for a definition.
+pub(crate) fn read_device(definition: &Definition, xml: &str) -> Result<Device> {
+    let mut device = Device::parse(xml).map_err(|error| error::xml(&error))?;
+    with_seams(flags(definition), |seams| {
+        definition.complete_device(device.as_mut(), seams)
+    })
+    .map_err(|error| error::conf(&error))?;
+    definition
+        .validate_device(device.as_ref())
+        .map_err(|error| error::conf(&error))?;
+    Ok(device)
+}
+
+/// Which domain a definition is about; the UUID is nil if it names none.
+pub(crate) fn identify(xml: &str) -> Result<DomainId> {
+    let definition = Definition::parse(xml).map_err(|error| error::xml(&error))?;
+    Ok(DomainId {
+        uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+        name: definition.name.as_str().into(),
+        id: None,
+    })
+}
+
+/// Reads a definition as it stands.
+pub(crate) fn read(xml: &str) -> Result<Definition> {
+    Definition::parse(xml).map_err(|error| error::xml(&error))
+}
+
+/// The UUID, which a complete definition has.
+pub(crate) fn uuid(definition: &Definition) -> Uuid {
+    definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0)
+}
+
+/// Gives every device of a run the name that calls know it by: its kind, and a number.
+pub(crate) fn assign_aliases(definition: &mut Definition) {
+    let mut counts: std::collections::HashMap<&'static str, u32> = std::collections::HashMap::new();
+    let taken: std::collections::HashSet<String> = definition
+        .devices
+        .iter()
+        .filter_map(|device| device.info()?.alias.clone())
+        .collect();
+    for mut device in definition.devices.iter_mut() {
+        let kind = device.as_ref().name();
+        let Some(info) = device.info_mut() else {
+            continue;
+        };
+        if info.alias.is_some() {
+            continue;
+        }
+        let count = counts.entry(kind).or_default();
+        let name = loop {
+            let name = format!("{kind}{count}");
+            *count += 1;
+            if !taken.contains(&name) {
+                break name;
+            }
+        };
+        info.alias = Some(name);
+    }
+}

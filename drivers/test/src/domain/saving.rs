@@ -1,0 +1,329 @@
+//! Saving domains to real files, dumping them, and what is known of jobs, which end as soon as they begin.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use virtbus_api::domain::{
+    ControlInfo, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainEvent, DomainId, DomainJobs,
+    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, DomainState, Lifecycle,
+    PausedReason, RunningReason, ShutoffReason, StartedDetail, StoppedDetail, SuspendedDetail,
+};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::Flags;
+use virtbus_conf::domain::{AbiFlags, Domain as Definition};
+
+use super::{Domain, Saved, definition, lifecycle};
+use crate::driver::Test;
+use crate::error;
+
+/// What a saved image begins with, and a byte that tells whether the domain ran.
+const MAGIC: &[u8] = b"virtbus test guest\n";
+
+/// What a dump holds.
+const DUMP: &[u8] = b"virtbus test core dump\n";
+
+struct Image {
+    definition: Definition,
+    running: bool,
+}
+
+impl Image {
+    fn parse(path: &str, content: &[u8]) -> Result<Self> {
+        let wrong = || error::failed(format!("'{path}' is no image that the test driver saved"));
+        let (running, xml) = content
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.split_first())
+            .ok_or_else(wrong)?;
+        let xml = std::str::from_utf8(xml).map_err(|_| wrong())?;
+        Ok(Self {
+            definition: definition::read(xml)?,
+            running: *running == b'1',
+        })
+    }
+
+    fn format(&self) -> Vec<u8> {
+        let mut content = MAGIC.to_vec();
+        content.push(if self.running { b'1' } else { b'0' });
+        content.extend(self.definition.format(Flags::SECURE).bytes());
+        content
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(std::io::Error::other("the work was broken off")))
+}
+
+async fn read(path: &str) -> Result<Image> {
+    let file = path.to_owned();
+    let content = blocking(move || std::fs::read(file))
+        .await
+        .map_err(|problem| io(path, &problem))?;
+    Image::parse(path, &content)
+}
+
+async fn write(path: &str, content: Vec<u8>) -> Result<()> {
+    if !Path::new(path).is_absolute() {
+        return Err(Error::invalid_argument(format!(
+            "'{path}' is not an absolute path"
+        )));
+    }
+    let file = path.to_owned();
+    blocking(move || std::fs::write(file, content))
+        .await
+        .map_err(|problem| io(path, &problem))
+}
+
+fn io(path: &str, problem: &std::io::Error) -> Error {
+    Error::new(
+        ErrorCode::SystemError,
+        ErrorDomain::Test,
+        format!("'{path}': {problem}"),
+    )
+}
+
+/// A definition that a client gives in place of one in an image: the guest must not see a difference.
+fn replaced(old: &Definition, xml: Option<&str>) -> Result<Definition> {
+    let Some(xml) = xml else {
+        return Ok(old.clone());
+    };
+    let mut new = definition::parse(xml, false)?;
+    new.id = old.id;
+    old.check_abi(&new, AbiFlags::empty())
+        .map_err(|error| error::conf(&error))?;
+    Ok(new)
+}
+
+/// Whether the domain shall run, by the flags or as it did.
+fn runs(flags: DomainSaveRestoreFlags, ran: bool) -> Result<bool> {
+    match (
+        flags.contains(DomainSaveRestoreFlags::RUNNING),
+        flags.contains(DomainSaveRestoreFlags::PAUSED),
+    ) {
+        (true, true) => Err(Error::invalid_argument(
+            "one of the flags RUNNING and PAUSED, not both",
+        )),
+        (running, paused) => Ok(running || (ran && !paused)),
+    }
+}
+
+fn restore_events(
+    domain: &mut Domain,
+    definition: Definition,
+    running: bool,
+    next_id: &mut u32,
+) -> Vec<DomainEvent> {
+    let state = if running {
+        DomainState::Running(RunningReason::Restored)
+    } else {
+        DomainState::Paused(PausedReason::User)
+    };
+    domain.start(Arc::new(definition), state, next_id);
+    let mut events = vec![DomainEvent::Lifecycle(Lifecycle::Started(
+        StartedDetail::Restored,
+    ))];
+    if !running {
+        events.push(DomainEvent::Lifecycle(Lifecycle::Suspended(
+            SuspendedDetail::Restored,
+        )));
+    }
+    events
+}
+
+#[async_trait]
+impl DomainSaving for Test {
+    async fn save(
+        &self,
+        id: &DomainId,
+        to: &str,
+        xml: Option<&str>,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        let image = self.with_domain(id, |domain| {
+            domain.check_active()?;
+            let mut definition = replaced(domain.current()?, xml)?;
+            definition.id = None;
+            let running = matches!(domain.state, DomainState::Running(_));
+            Ok(Image {
+                definition,
+                running: runs(flags, running)?,
+            })
+        })?;
+        write(to, image.format()).await?;
+        self.change_domain(id, |domain, _| {
+            domain.check_active()?;
+            Ok((
+                (),
+                vec![domain.stop(ShutoffReason::Saved, StoppedDetail::Saved)],
+            ))
+        })
+    }
+
+    async fn restore(
+        &self,
+        from: &str,
+        xml: Option<&str>,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        let image = read(from).await?;
+        let running = runs(flags, image.running)?;
+        let definition = replaced(&image.definition, xml)?;
+        let mut state = self.lock();
+        let uuid = lifecycle::claim(&mut state, &definition)?;
+        self.change_in(&mut state, uuid, |domain, next_id| {
+            domain.check_inactive()?;
+            Ok(((), restore_events(domain, definition, running, next_id)))
+        })
+    }
+
+    async fn save_image_xml_desc(
+        &self,
+        file: &str,
+        flags: DomainSaveImageXmlFlags,
+    ) -> Result<String> {
+        let image = read(file).await?;
+        Ok(image.definition.format(xml_flags(flags)))
+    }
+
+    async fn save_image_define_xml(
+        &self,
+        file: &str,
+        xml: &str,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        let image = read(file).await?;
+        let changed = Image {
+            definition: replaced(&image.definition, Some(xml))?,
+            running: runs(flags, image.running)?,
+        };
+        write(file, changed.format()).await
+    }
+
+    async fn managed_save(&self, id: &DomainId, flags: DomainSaveRestoreFlags) -> Result<()> {
+        self.change_domain(id, |domain, _| {
+            domain.check_active()?;
+            if domain.stored.is_none() {
+                return Err(Error::operation_invalid(format!(
+                    "domain '{}' is transient: nothing would start from the image",
+                    domain.name
+                )));
+            }
+            let running = runs(flags, matches!(domain.state, DomainState::Running(_)))?;
+            let mut saved = (**domain.current()?).clone();
+            saved.id = None;
+            domain.saved = Some(Saved {
+                definition: Arc::new(saved),
+                running,
+            });
+            Ok((
+                (),
+                vec![domain.stop(ShutoffReason::Saved, StoppedDetail::Saved)],
+            ))
+        })
+    }
+
+    async fn managed_save_remove(&self, id: &DomainId) -> Result<()> {
+        self.change_domain(id, |domain, _| {
+            domain.saved = None;
+            Ok(((), Vec::new()))
+        })
+    }
+
+    async fn managed_save_xml_desc(
+        &self,
+        id: &DomainId,
+        flags: DomainSaveImageXmlFlags,
+    ) -> Result<String> {
+        self.with_domain(id, |domain| match &domain.saved {
+            Some(saved) => Ok(saved.definition.format(xml_flags(flags))),
+            None => Err(no_image(domain)),
+        })
+    }
+
+    async fn managed_save_define_xml(
+        &self,
+        id: &DomainId,
+        xml: &str,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        self.change_domain(id, |domain, _| {
+            let saved = domain.saved.as_ref().ok_or_else(|| no_image(domain))?;
+            let changed = Saved {
+                definition: Arc::new(replaced(&saved.definition, Some(xml))?),
+                running: runs(flags, saved.running)?,
+            };
+            domain.saved = Some(changed);
+            Ok(((), Vec::new()))
+        })
+    }
+
+    async fn core_dump(
+        &self,
+        id: &DomainId,
+        to: &str,
+        format: DomainCoreDumpFormat,
+        flags: DomainCoreDumpFlags,
+    ) -> Result<()> {
+        use DomainCoreDumpFlags as F;
+        if flags.contains(F::CRASH | F::LIVE)
+            || flags.contains(F::CRASH | F::RESET)
+            || flags.contains(F::LIVE | F::RESET)
+        {
+            return Err(Error::invalid_argument(
+                "one of the flags CRASH, LIVE and RESET at most",
+            ));
+        }
+        if format != DomainCoreDumpFormat::Raw {
+            return Err(Error::new(
+                ErrorCode::OperationUnsupported,
+                ErrorDomain::Test,
+                "the test driver dumps in the raw format only",
+            ));
+        }
+        self.with_domain(id, Domain::check_active)?;
+        write(to, DUMP.to_vec()).await?;
+        if !flags.contains(F::CRASH) {
+            return Ok(());
+        }
+        self.change_domain(id, |domain, _| {
+            domain.check_active()?;
+            Ok((
+                (),
+                vec![domain.stop(ShutoffReason::Crashed, StoppedDetail::Crashed)],
+            ))
+        })
+    }
+}
+
+fn no_image(domain: &Domain) -> Error {
+    Error::operation_invalid(format!(
+        "domain '{}' has no managed save image",
+        domain.name
+    ))
+}
+
+fn xml_flags(flags: DomainSaveImageXmlFlags) -> Flags {
+    if flags.contains(DomainSaveImageXmlFlags::SECURE) {
+        Flags::SECURE | Flags::INACTIVE
+    } else {
+        Flags::INACTIVE
+    }
+}
+
+#[async_trait]
+impl DomainJobs for Test {
+    async fn control_info(&self, id: &DomainId) -> Result<ControlInfo> {
+        self.with_domain(id, |domain| {
+            domain.check_active()?;
+            Ok(ControlInfo {
+                state: 0,
+                details: 0,
+                state_time: 0,
+            })
+        })
+    }
+}

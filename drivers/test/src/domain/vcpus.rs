@@ -1,0 +1,368 @@
+//! Virtual CPUs and I/O threads: how many, and where they run.
+
+use async_trait::async_trait;
+use virtbus_api::domain::{
+    CpuMap, DomainEvent, DomainId, DomainModificationImpact as Impact, DomainVcpuFlags,
+    DomainVcpus, IoThreadInfo,
+};
+use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
+use virtbus_api::{Error, Result};
+use virtbus_conf::BitSet;
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf::domain::cputune::{CpuTune, IoThreadPin, VcpuPin};
+use virtbus_conf::domain::vcpu::{IoThread, IoThreadIds, Poll, VcpuCount};
+
+use super::definition;
+use crate::driver::Test;
+
+/// Processors in a map that a client gives.
+fn bits(cpus: &CpuMap) -> Result<BitSet> {
+    let mut set = BitSet::default();
+    for (cpu, _) in cpus.iter().enumerate().filter(|(_, on)| **on) {
+        let cpu = u32::try_from(cpu).unwrap_or(u32::MAX);
+        if !set.insert(cpu) {
+            return Err(Error::invalid_argument(format!(
+                "there can be no processor {cpu}"
+            )));
+        }
+    }
+    if set.is_empty() {
+        return Err(Error::invalid_argument("a map of processors must have one"));
+    }
+    Ok(set)
+}
+
+impl Test {
+    /// The map of these processors, or of all of the host's.
+    fn map(&self, set: Option<&BitSet>) -> CpuMap {
+        (0..self.info.cpus)
+            .map(|cpu| set.is_none_or(|set| set.contains(cpu)))
+            .collect()
+    }
+}
+
+fn tune(definition: &mut Definition) -> &mut CpuTune {
+    definition.cputune.get_or_insert_default()
+}
+
+fn threads(definition: &Definition) -> Vec<u32> {
+    match &definition.iothreadids {
+        Some(ids) if !ids.iothread.is_empty() => {
+            ids.iothread.iter().map(|thread| thread.id).collect()
+        }
+        _ => (1..=definition.iothreads.unwrap_or(0)).collect(),
+    }
+}
+
+/// The I/O threads one by one, as a list that can be changed.
+fn thread_list(definition: &mut Definition) -> &mut Vec<IoThread> {
+    let ids = threads(definition);
+    let list = &mut definition
+        .iothreadids
+        .get_or_insert_with(IoThreadIds::default)
+        .iothread;
+    if list.is_empty() {
+        *list = ids.into_iter().map(new_thread).collect();
+    }
+    list
+}
+
+fn new_thread(id: u32) -> IoThread {
+    IoThread {
+        id,
+        thread_pool_min: None,
+        thread_pool_max: None,
+        poll: None,
+    }
+}
+
+fn no_thread(id: u32) -> Error {
+    Error::invalid_argument(format!("the domain has no I/O thread {id}"))
+}
+
+#[async_trait]
+impl DomainVcpus for Test {
+    async fn vcpus_flags(&self, id: &DomainId, flags: DomainVcpuFlags) -> Result<u32> {
+        self.with_domain(id, |domain| {
+            let definition = domain.asked(flags.impact())?;
+            Ok(if flags.contains(DomainVcpuFlags::MAXIMUM) {
+                definition.vcpus_max()
+            } else {
+                definition.vcpus()
+            })
+        })
+    }
+
+    async fn set_vcpus(&self, id: &DomainId, vcpus: u32, flags: DomainVcpuFlags) -> Result<()> {
+        use DomainVcpuFlags as F;
+        if flags.contains(F::MAXIMUM) && flags.contains(F::LIVE) {
+            return Err(Error::invalid_argument(
+                "the most virtual CPUs can be set for the next start only",
+            ));
+        }
+        if vcpus == 0 || vcpus > crate::host::MAX_VCPUS {
+            return Err(Error::invalid_argument(format!(
+                "the number of virtual CPUs must be 1 to {}, not {vcpus}",
+                crate::host::MAX_VCPUS
+            )));
+        }
+        self.change_domain(id, |domain, _| {
+            if flags.contains(F::MAXIMUM) && flags.impact().is_empty() && domain.is_active() {
+                return Err(Error::operation_invalid(
+                    "the most virtual CPUs of a running domain cannot change",
+                ));
+            }
+            domain.edit(flags.impact(), |definition| {
+                let count = definition.vcpu.get_or_insert(VcpuCount {
+                    placement: None,
+                    cpuset: None,
+                    current: None,
+                    count: 1,
+                });
+                if flags.contains(F::MAXIMUM) {
+                    count.count = vcpus;
+                    count.current = count.current.filter(|current| *current < vcpus);
+                } else if vcpus > count.count {
+                    return Err(Error::invalid_argument(format!(
+                        "the domain can have {} virtual CPUs at most, not {vcpus}",
+                        count.count
+                    )));
+                } else {
+                    count.current = (vcpus < count.count).then_some(vcpus);
+                }
+                if let Some(list) = &mut definition.vcpus {
+                    list.vcpu.clear();
+                }
+                Ok(())
+            })?;
+            Ok(((), Vec::new()))
+        })
+    }
+
+    async fn vcpu_pin_info(&self, id: &DomainId, impact: Impact) -> Result<Vec<CpuMap>> {
+        self.with_domain(id, |domain| {
+            let definition = domain.asked(impact)?;
+            let pins = definition.cputune.as_ref().map(|tune| &tune.vcpupin);
+            let general = definition
+                .vcpu
+                .as_ref()
+                .and_then(|count| count.cpuset.as_ref());
+            Ok((0..definition.vcpus())
+                .map(|vcpu| {
+                    let pin = pins.into_iter().flatten().find(|pin| pin.vcpu == vcpu);
+                    self.map(pin.map(|pin| &pin.cpuset).or(general))
+                })
+                .collect())
+        })
+    }
+
+    async fn pin_vcpu(&self, id: &DomainId, vcpu: u32, cpus: CpuMap, impact: Impact) -> Result<()> {
+        let cpuset = bits(&cpus)?;
+        self.change_domain(id, |domain, _| {
+            domain.edit(impact, |definition| {
+                if vcpu >= definition.vcpus_max() {
+                    return Err(Error::invalid_argument(format!(
+                        "the domain has no virtual CPU {vcpu}"
+                    )));
+                }
+                let pins = &mut tune(definition).vcpupin;
+                pins.retain(|pin| pin.vcpu != vcpu);
+                pins.push(VcpuPin {
+                    vcpu,
+                    cpuset: cpuset.clone(),
+                });
+                pins.sort_by_key(|pin| pin.vcpu);
+                Ok(())
+            })?;
+            let event = tuned(&format!("cputune.vcpupin{vcpu}"), cpuset.to_string());
+            Ok(((), live_only(domain, impact, event)))
+        })
+    }
+
+    async fn emulator_pin_info(&self, id: &DomainId, impact: Impact) -> Result<CpuMap> {
+        self.with_domain(id, |domain| {
+            let definition = domain.asked(impact)?;
+            let pin = definition
+                .cputune
+                .as_ref()
+                .and_then(|tune| tune.emulatorpin.as_ref());
+            let general = definition
+                .vcpu
+                .as_ref()
+                .and_then(|count| count.cpuset.as_ref());
+            Ok(self.map(pin.or(general)))
+        })
+    }
+
+    async fn pin_emulator(&self, id: &DomainId, cpus: CpuMap, impact: Impact) -> Result<()> {
+        let cpuset = bits(&cpus)?;
+        self.change_domain(id, |domain, _| {
+            domain.edit(impact, |definition| {
+                tune(definition).emulatorpin = Some(cpuset.clone());
+                Ok(())
+            })?;
+            let event = tuned("cputune.emulatorpin", cpuset.to_string());
+            Ok(((), live_only(domain, impact, event)))
+        })
+    }
+
+    async fn iothread_info(&self, id: &DomainId, impact: Impact) -> Result<Vec<IoThreadInfo>> {
+        self.with_domain(id, |domain| {
+            let definition = domain.asked(impact)?;
+            let pins = definition.cputune.as_ref().map(|tune| &tune.iothreadpin);
+            let info = |id: u32| IoThreadInfo {
+                id,
+                cpus: self.map(
+                    pins.into_iter()
+                        .flatten()
+                        .find(|pin| pin.iothread == id)
+                        .map(|pin| &pin.cpuset),
+                ),
+            };
+            Ok(threads(definition).into_iter().map(info).collect())
+        })
+    }
+
+    async fn pin_iothread(
+        &self,
+        id: &DomainId,
+        iothread: u32,
+        cpus: CpuMap,
+        impact: Impact,
+    ) -> Result<()> {
+        let cpuset = bits(&cpus)?;
+        self.change_domain(id, |domain, _| {
+            domain.edit(impact, |definition| {
+                if !threads(definition).contains(&iothread) {
+                    return Err(no_thread(iothread));
+                }
+                let pins = &mut tune(definition).iothreadpin;
+                pins.retain(|pin| pin.iothread != iothread);
+                pins.push(IoThreadPin {
+                    iothread,
+                    cpuset: cpuset.clone(),
+                });
+                Ok(())
+            })?;
+            let event = tuned(
+                &format!("cputune.iothreadpin{iothread}"),
+                cpuset.to_string(),
+            );
+            Ok(((), live_only(domain, impact, event)))
+        })
+    }
+
+    async fn add_iothread(&self, id: &DomainId, iothread: u32, impact: Impact) -> Result<()> {
+        if iothread == 0 {
+            return Err(Error::invalid_argument(
+                "the numbers of I/O threads begin with 1",
+            ));
+        }
+        self.change_domain(id, |domain, _| {
+            domain.edit(impact, |definition| {
+                if threads(definition).contains(&iothread) {
+                    return Err(Error::operation_invalid(format!(
+                        "there is an I/O thread {iothread} already"
+                    )));
+                }
+                let list = thread_list(definition);
+                list.push(new_thread(iothread));
+                let count = list.len();
+                definition.iothreads = u32::try_from(count).ok();
+                Ok(())
+            })?;
+            Ok(((), Vec::new()))
+        })
+    }
+
+    async fn del_iothread(&self, id: &DomainId, iothread: u32, impact: Impact) -> Result<()> {
+        self.change_domain(id, |domain, _| {
+            domain.edit(impact, |definition| {
+                if !threads(definition).contains(&iothread) {
+                    return Err(no_thread(iothread));
+                }
+                let used = definition.devices.disk.iter().any(|disk| {
+                    disk.head.driver.as_ref().and_then(|driver| driver.iothread) == Some(iothread)
+                });
+                if used {
+                    return Err(Error::operation_invalid(format!(
+                        "a disk uses the I/O thread {iothread}"
+                    )));
+                }
+                let list = thread_list(definition);
+                list.retain(|thread| thread.id != iothread);
+                let count = list.len();
+                definition.iothreads = u32::try_from(count).ok();
+                if let Some(tune) = &mut definition.cputune {
+                    tune.iothreadpin.retain(|pin| pin.iothread != iothread);
+                }
+                Ok(())
+            })?;
+            Ok(((), Vec::new()))
+        })
+    }
+
+    async fn set_iothread_params(
+        &self,
+        id: &DomainId,
+        iothread: u32,
+        parameters: TypedParameters,
+        impact: Impact,
+    ) -> Result<()> {
+        self.change_domain(id, |domain, _| {
+            domain.edit(impact, |definition| {
+                if !threads(definition).contains(&iothread) {
+                    return Err(no_thread(iothread));
+                }
+                let thread = thread_list(definition)
+                    .iter_mut()
+                    .find(|thread| thread.id == iothread);
+                let thread = thread.ok_or_else(|| no_thread(iothread))?;
+                for TypedParameter { field, value } in &parameters {
+                    let mut poll = thread.poll.take().unwrap_or(Poll {
+                        max: None,
+                        grow: None,
+                        shrink: None,
+                    });
+                    match (field.as_str(), value) {
+                        ("poll_max_ns", TypedValue::ULLong(value)) => poll.max = Some(*value),
+                        ("poll_grow", TypedValue::UInt(value)) => poll.grow = Some((*value).into()),
+                        ("poll_shrink", TypedValue::UInt(value)) => {
+                            poll.shrink = Some((*value).into());
+                        }
+                        ("thread_pool_min", TypedValue::Int(value)) => {
+                            thread.thread_pool_min = u32::try_from(*value).ok();
+                        }
+                        ("thread_pool_max", TypedValue::Int(value)) => {
+                            thread.thread_pool_max = u32::try_from(*value).ok();
+                        }
+                        _ => {
+                            return Err(Error::invalid_argument(format!(
+                                "I/O threads have no parameter '{field}' of this type"
+                            )));
+                        }
+                    }
+                    let set = poll.max.is_some() || poll.grow.is_some() || poll.shrink.is_some();
+                    thread.poll = set.then_some(poll);
+                }
+                definition::complete(definition)
+            })?;
+            Ok(((), Vec::new()))
+        })
+    }
+}
+
+/// The event of something tuned.
+fn tuned(name: &str, value: String) -> DomainEvent {
+    DomainEvent::Tunable(vec![TypedParameter::new(name, value)])
+}
+
+/// Only a running domain tells of it.
+fn live_only(domain: &super::Domain, impact: Impact, event: DomainEvent) -> Vec<DomainEvent> {
+    let live = impact.contains(Impact::LIVE) || impact.is_empty();
+    if live && domain.is_active() {
+        vec![event]
+    } else {
+        Vec::new()
+    }
+}

@@ -1,0 +1,187 @@
+//! The host, which is made up: two NUMA cells and sixteen processors, whatever machine this is.
+
+use async_trait::async_trait;
+use virtbus_api::connection::{Host, NodeInfo};
+use virtbus_api::node::{BaselineCpuFlags, Node};
+use virtbus_api::{Error, Result};
+use virtbus_conf::capabilities::Capabilities;
+
+use crate::driver::Test;
+use crate::error;
+
+/// The most virtual CPUs of a domain.
+pub(crate) const MAX_VCPUS: u32 = 32;
+
+/// The host's capabilities.
+const CAPABILITIES: &str = include_str!("default/capabilities.xml");
+
+/// Memory of the NUMA cells, KiB; half of it is free.
+const CELLS: [u64; 2] = [2_097_152, 4_194_304];
+
+/// Processors that the map tells of, and those that are online.
+const CPU_MAP: [bool; 8] = [true, false, true, false, true, false, false, false];
+
+/// What the host's processors spent, nanoseconds.
+const CPU_STATS: [(&str, u64); 4] = [
+    ("kernel", 8_259_604_000),
+    ("user", 16_804_690_000),
+    ("idle", 1_673_000_000_000),
+    ("iowait", 1_847_000_000),
+];
+
+#[async_trait]
+impl Host for Test {
+    async fn version(&self) -> Result<u64> {
+        Ok(2)
+    }
+
+    async fn hostname(&self) -> Result<String> {
+        let name = rustix::system::uname();
+        Ok(name.nodename().to_string_lossy().into_owned())
+    }
+
+    async fn capabilities(&self) -> Result<String> {
+        let capabilities = Capabilities::parse(CAPABILITIES).map_err(|error| error::xml(&error))?;
+        Ok(capabilities.format())
+    }
+
+    async fn domain_capabilities(
+        &self,
+        emulator: Option<&str>,
+        arch: Option<&str>,
+        machine: Option<&str>,
+        virt_type: Option<&str>,
+    ) -> Result<String> {
+        if let Some(other) = virt_type.filter(|kind| *kind != "test") {
+            return Err(Error::invalid_argument(format!(
+                "'{other}' is no type of domain here, only 'test'"
+            )));
+        }
+        if let Some(other) = arch.filter(|arch| *arch != "i686") {
+            return Err(Error::invalid_argument(format!(
+                "'{other}' is no architecture here, only 'i686'"
+            )));
+        }
+        let path = emulator.unwrap_or("/usr/bin/test-emulator");
+        let machine = machine
+            .map(|machine| format!("\n  <machine>{machine}</machine>"))
+            .unwrap_or_default();
+        let xml = format!(
+            "<domainCapabilities>\n  <path>{path}</path>\n  <domain>test</domain>{machine}\n  <arch>i686</arch>\n  \
+             <vcpu max='{MAX_VCPUS}'/>\n</domainCapabilities>"
+        );
+        let read = virtbus_conf::domain_capabilities::DomainCapabilities::parse(&xml);
+        Ok(read.map_err(|error| error::xml(&error))?.format())
+    }
+
+    async fn max_vcpus(&self, _virt_type: Option<&str>) -> Result<u32> {
+        Ok(MAX_VCPUS)
+    }
+
+    async fn node_info(&self) -> Result<NodeInfo> {
+        Ok(self.info.clone())
+    }
+
+    async fn free_memory(&self) -> Result<u64> {
+        Ok(CELLS.iter().sum::<u64>() * 1024 / 2)
+    }
+
+    async fn cpu_model_names(&self, arch: &str) -> Result<Vec<String>> {
+        match arch {
+            "x86_64" | "i686" => Ok(["qemu64", "kvm64", "core2duo"].map(str::to_owned).into()),
+            _ => Err(Error::invalid_argument(format!(
+                "no processors of the architecture '{arch}' are known"
+            ))),
+        }
+    }
+}
+
+fn check_cells(start: usize, cells: usize) -> Result<()> {
+    if cells == 0 || start >= CELLS.len() {
+        return Err(Error::invalid_argument(format!(
+            "the host has NUMA cells 0 to {}, not {cells} from {start} on",
+            CELLS.len() - 1
+        )));
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Node for Test {
+    async fn sysinfo(&self) -> Result<String> {
+        Ok("<sysinfo type='smbios'>\n  <bios>\n    <entry name='vendor'>LENOVO</entry>\n    \
+            <entry name='version'>G4ETA1WW (2.61 )</entry>\n    <entry name='date'>05/07/2014</entry>\n    \
+            <entry name='release'>2.61</entry>\n  </bios>\n</sysinfo>\n"
+            .to_owned())
+    }
+
+    async fn baseline_cpu(&self, xmls: &[String], _flags: BaselineCpuFlags) -> Result<String> {
+        if xmls.is_empty() {
+            return Err(Error::invalid_argument(
+                "at least one processor must be given",
+            ));
+        }
+        let mut processors = Vec::with_capacity(xmls.len());
+        for xml in xmls {
+            let cpu = virtbus_conf::cpu::Cpu::parse(xml).map_err(|error| error::xml(&error))?;
+            processors.push(cpu.format());
+        }
+        // What all have is known here only where all are the same.
+        if processors.windows(2).any(|pair| pair[0] != pair[1]) {
+            return Err(error::failed(
+                "the test driver knows no model that different processors have in common",
+            ));
+        }
+        Ok(processors.swap_remove(0))
+    }
+
+    async fn cpu_map(&self) -> Result<Vec<bool>> {
+        Ok(CPU_MAP.to_vec())
+    }
+
+    async fn cpu_stats(&self, cpu: i32) -> Result<Vec<(String, u64)>> {
+        let cpus = i32::try_from(CPU_MAP.len()).unwrap_or(i32::MAX);
+        if cpu < -1 || cpu >= cpus {
+            return Err(Error::invalid_argument(format!(
+                "the host has processors 0 to {}, not {cpu}",
+                cpus - 1
+            )));
+        }
+        Ok(CPU_STATS.map(|(name, time)| (name.to_owned(), time)).into())
+    }
+
+    async fn security_model(&self) -> Result<(String, String)> {
+        Ok(("testSecurity".to_owned(), "0".to_owned()))
+    }
+
+    async fn cells_free_memory(&self, start: u32, most: u32) -> Result<Vec<u64>> {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        check_cells(start, most)?;
+        Ok(CELLS
+            .iter()
+            .skip(start)
+            .take(most)
+            .map(|memory| memory * 1024 / 2)
+            .collect())
+    }
+
+    async fn free_pages(&self, sizes: &[u32], start: i32, cells: u32) -> Result<Vec<u64>> {
+        let start = usize::try_from(start).unwrap_or(0);
+        let cells = usize::try_from(cells).unwrap_or(usize::MAX);
+        check_cells(start, cells)?;
+        if let Some(size) = sizes
+            .iter()
+            .find(|size| ![4, 2048, 1_048_576].contains(*size))
+        {
+            return Err(Error::invalid_argument(format!(
+                "the host has no pages of {size} KiB"
+            )));
+        }
+        let free = |memory: u64, size: u32| memory / 2 / u64::from(size);
+        let cells = CELLS.iter().skip(start).take(cells);
+        Ok(cells
+            .flat_map(|memory| sizes.iter().map(move |size| free(*memory, *size)))
+            .collect())
+    }
+}

@@ -1,0 +1,244 @@
+//! Interfaces of the host, which is made up.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use virtbus_api::event::Event;
+use virtbus_api::interface::{
+    InterfaceDefineFlags, InterfaceId, InterfaceView, InterfaceXmlFlags, Interfaces,
+};
+use virtbus_api::object::{Kind, View};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::Flags;
+use virtbus_conf::interface::{Interface as Definition, InterfaceKind};
+
+use crate::driver::{State, Test};
+use crate::error;
+
+/// An interface as the driver keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct HostInterface {
+    pub(crate) name: Arc<str>,
+    definition: Arc<Definition>,
+    view: Arc<InterfaceView>,
+}
+
+/// Reads a configuration, completes and checks it.
+pub(crate) fn parse(xml: &str, strict: bool) -> Result<Definition> {
+    let mut definition = if strict {
+        Definition::parse_strict(xml).map_err(|error| error::schema(&error))?
+    } else {
+        Definition::parse(xml).map_err(|error| error::xml(&error))?
+    };
+    definition.complete();
+    definition.validate().map_err(|error| error::conf(&error))?;
+    Ok(definition)
+}
+
+fn id(definition: &Definition) -> InterfaceId {
+    let mac = match &definition.kind {
+        InterfaceKind::Ethernet(ethernet) => ethernet.mac.as_deref(),
+        _ => None,
+    };
+    InterfaceId {
+        name: definition.name.as_deref().unwrap_or_default().into(),
+        mac: mac.unwrap_or_default().to_ascii_lowercase().into(),
+    }
+}
+
+impl HostInterface {
+    pub(crate) fn new(definition: Definition, active: bool) -> Result<Self> {
+        let id = id(&definition);
+        if id.name.is_empty() {
+            return Err(Error::invalid_argument("an interface needs a name"));
+        }
+        Ok(Self {
+            name: Arc::clone(&id.name),
+            definition: Arc::new(definition),
+            view: Arc::new(InterfaceView { id, active }),
+        })
+    }
+}
+
+fn not_found(name: &str) -> Error {
+    Error::not_found(Kind::Interface, "name", name)
+}
+
+impl Test {
+    fn announce_interface(
+        &self,
+        before: Option<&Arc<InterfaceView>>,
+        after: Option<&Arc<InterfaceView>>,
+    ) {
+        if before != after {
+            let view = |view: &Arc<InterfaceView>| View::from(Arc::clone(view));
+            self.hub.publish(&Event::Changed {
+                before: before.map(view),
+                after: after.map(view),
+            });
+        }
+    }
+
+    fn set_interface(&self, id: &InterfaceId, active: bool) -> Result<()> {
+        let mut state = self.lock();
+        let interface = state
+            .interfaces
+            .get_mut(&id.name)
+            .ok_or_else(|| not_found(&id.name))?;
+        if interface.view.active == active {
+            let is = if active {
+                "active already"
+            } else {
+                "not active"
+            };
+            return Err(Error::operation_invalid(format!(
+                "interface '{}' is {is}",
+                id.name
+            )));
+        }
+        let before = Arc::clone(&interface.view);
+        interface.view = Arc::new(InterfaceView {
+            active,
+            ..(*before).clone()
+        });
+        self.announce_interface(Some(&before), Some(&interface.view));
+        state.touched = true;
+        Ok(())
+    }
+}
+
+fn no_change() -> Error {
+    Error::operation_invalid("no change of interfaces was begun")
+}
+
+#[async_trait]
+impl Interfaces for Test {
+    async fn views(&self) -> Result<Vec<Arc<InterfaceView>>> {
+        Ok(self
+            .lock()
+            .interfaces
+            .values()
+            .map(|interface| Arc::clone(&interface.view))
+            .collect())
+    }
+
+    async fn view(&self, name: &str) -> Result<Arc<InterfaceView>> {
+        let state = self.lock();
+        let interface = state.interfaces.get(name).ok_or_else(|| not_found(name))?;
+        Ok(Arc::clone(&interface.view))
+    }
+
+    async fn view_by_mac(&self, mac: &str) -> Result<Arc<InterfaceView>> {
+        let state = self.lock();
+        let mac = mac.to_ascii_lowercase();
+        let mut found = state
+            .interfaces
+            .values()
+            .filter(|interface| *interface.view.id.mac == *mac);
+        match (found.next(), found.next()) {
+            (Some(interface), None) => Ok(Arc::clone(&interface.view)),
+            (None, _) => Err(Error::not_found(Kind::Interface, "MAC address", mac)),
+            (Some(_), Some(_)) => Err(Error::new(
+                ErrorCode::MultipleInterfaces,
+                ErrorDomain::Test,
+                format!("several interfaces have the MAC address '{mac}'"),
+            )),
+        }
+    }
+
+    async fn xml_desc(&self, id: &InterfaceId, _flags: InterfaceXmlFlags) -> Result<String> {
+        let state = self.lock();
+        let interface = state
+            .interfaces
+            .get(&id.name)
+            .ok_or_else(|| not_found(&id.name))?;
+        Ok(interface.definition.format(Flags::empty()))
+    }
+
+    async fn identify_xml(&self, xml: &str) -> Result<InterfaceId> {
+        let mut definition = Definition::parse(xml).map_err(|error| error::xml(&error))?;
+        definition.complete();
+        Ok(id(&definition))
+    }
+
+    async fn define_xml(
+        &self,
+        xml: &str,
+        flags: InterfaceDefineFlags,
+    ) -> Result<Arc<InterfaceView>> {
+        let definition = parse(xml, flags.contains(InterfaceDefineFlags::VALIDATE))?;
+        let mut state = self.lock();
+        let name = id(&definition).name;
+        let before = state
+            .interfaces
+            .get(&name)
+            .map(|interface| Arc::clone(&interface.view));
+        let interface =
+            HostInterface::new(definition, before.as_ref().is_some_and(|view| view.active))?;
+        let after = Arc::clone(&interface.view);
+        state.interfaces.insert(name, interface);
+        state.touched = true;
+        self.announce_interface(before.as_ref(), Some(&after));
+        Ok(after)
+    }
+
+    async fn undefine(&self, id: &InterfaceId) -> Result<()> {
+        let mut state = self.lock();
+        let gone = state
+            .interfaces
+            .remove(&id.name)
+            .ok_or_else(|| not_found(&id.name))?;
+        state.touched = true;
+        self.announce_interface(Some(&gone.view), None);
+        Ok(())
+    }
+
+    async fn create(&self, id: &InterfaceId) -> Result<()> {
+        self.set_interface(id, true)
+    }
+
+    async fn destroy(&self, id: &InterfaceId) -> Result<()> {
+        self.set_interface(id, false)
+    }
+
+    async fn change_begin(&self) -> Result<()> {
+        let mut state = self.lock();
+        if state.interfaces_before.is_some() {
+            return Err(Error::operation_invalid(
+                "a change of interfaces is under way already",
+            ));
+        }
+        state.interfaces_before = Some(state.interfaces.clone());
+        state.touched = true;
+        Ok(())
+    }
+
+    async fn change_commit(&self) -> Result<()> {
+        self.lock()
+            .interfaces_before
+            .take()
+            .map(drop)
+            .ok_or_else(no_change)
+    }
+
+    async fn change_rollback(&self) -> Result<()> {
+        let mut state = self.lock();
+        let State {
+            interfaces,
+            interfaces_before,
+            ..
+        } = &mut *state;
+        let before = interfaces_before.take().ok_or_else(no_change)?;
+        let now = std::mem::replace(interfaces, before);
+        for (name, was) in &now {
+            let is = interfaces.get(name).map(|interface| &interface.view);
+            self.announce_interface(Some(&was.view), is);
+        }
+        for (name, interface) in interfaces.iter() {
+            if !now.contains_key(name) {
+                self.announce_interface(None, Some(&interface.view));
+            }
+        }
+        Ok(())
+    }
+}

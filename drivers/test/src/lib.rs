@@ -1,0 +1,20 @@
+//! The test driver: libvirt's `test:///default`, domains and everything around them in memory only.
+//!
+//! It has no hypervisor and touches nothing on the host but the files that a caller names (saved memory, dumps). What it is for:
+//! to exercise every call on any machine in milliseconds, and to be the reference of what a call means: states, events,
+//! errors for wrong states. All of a connection is behind one lock that is held for as long as memory is changed, never for
+//! waiting; what is read most (views) is published whole.
+
+mod data;
+mod domain;
+mod driver;
+mod error;
+mod host;
+mod interface;
+mod network;
+mod node_device;
+mod storage;
+mod table;
+
+pub use data::NodeFileError;
+pub use driver::Test;

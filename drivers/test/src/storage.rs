@@ -1,0 +1,685 @@
+//! Storage pools and volumes, of which nothing is on any disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use virtbus_api::event::Event;
+use virtbus_api::object::{Kind, View};
+use virtbus_api::storage::{
+    StoragePoolBuildFlags, StoragePoolCreateFlags, StoragePoolDefineFlags, StoragePoolDeleteFlags,
+    StoragePoolEvent, StoragePoolId, StoragePoolInfo, StoragePoolLifecycle, StoragePoolState,
+    StoragePoolView, StoragePools, StorageVolCreateFlags, StorageVolDeleteFlags, StorageVolId,
+    StorageVolInfo, StorageVolInfoFlags, StorageVolType, StorageVolView, StorageVols,
+    StorageXmlFlags,
+};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_conf::storage_pool::{PoolSource, PoolType, StoragePool as Definition};
+use virtbus_conf::storage_volume::{CapacityRule, StorageVolume, VolumeType};
+use virtbus_conf::{Bytes, Flags};
+
+use crate::domain::Random;
+use crate::driver::{State, Test, get};
+use crate::error;
+use crate::table::Named;
+
+/// The size of a pool whose definition says nothing, bytes.
+const CAPACITY: u64 = 100 << 30;
+
+/// A volume as the driver keeps it.
+#[derive(Debug)]
+struct Volume {
+    definition: StorageVolume,
+    view: Arc<StorageVolView>,
+}
+
+/// A pool as the driver keeps it.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    uuid: Uuid,
+    name: Arc<str>,
+    definition: Arc<Definition>,
+    /// The definition for the next start, where it is another.
+    next: Option<Arc<Definition>>,
+    persistent: bool,
+    pub(crate) active: bool,
+    autostart: bool,
+    allocation: u64,
+    volumes: BTreeMap<Arc<str>, Volume>,
+    view: Arc<StoragePoolView>,
+}
+
+impl Named for Pool {
+    const NOUN: &'static str = "storage pool";
+
+    fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+}
+
+/// Reads a definition, completes and checks it.
+pub(crate) fn parse_pool(xml: &str, strict: bool) -> Result<Definition> {
+    let mut definition = if strict {
+        Definition::parse_strict(xml).map_err(|error| error::schema(&error))?
+    } else {
+        Definition::parse(xml).map_err(|error| error::xml(&error))?
+    };
+    definition.complete(&mut Random);
+    definition.validate().map_err(|error| error::conf(&error))?;
+    Ok(definition)
+}
+
+fn pool_id(definition: &Definition) -> StoragePoolId {
+    StoragePoolId {
+        uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+        name: definition.name.as_deref().unwrap_or_default().into(),
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(definition: Definition, persistent: bool) -> Self {
+        let id = pool_id(&definition);
+        let pool_type = definition.kind.as_str().into();
+        let mut pool = Self {
+            uuid: id.uuid,
+            name: Arc::clone(&id.name),
+            definition: Arc::new(definition),
+            next: None,
+            persistent,
+            active: false,
+            autostart: false,
+            allocation: 0,
+            volumes: BTreeMap::new(),
+            view: Arc::new(StoragePoolView {
+                id,
+                active: false,
+                persistent,
+                autostart: false,
+                pool_type,
+            }),
+        };
+        pool.publish();
+        pool
+    }
+
+    pub(crate) fn publish(&mut self) {
+        self.view = Arc::new(StoragePoolView {
+            id: self.view.id.clone(),
+            active: self.active,
+            persistent: self.persistent,
+            autostart: self.autostart,
+            pool_type: self.definition.kind.as_str().into(),
+        });
+    }
+
+    fn check_active(&self) -> Result<()> {
+        if self.active {
+            return Ok(());
+        }
+        Err(Error::operation_invalid(format!(
+            "storage pool '{}' is not active",
+            self.name
+        )))
+    }
+
+    fn check_inactive(&self) -> Result<()> {
+        if !self.active {
+            return Ok(());
+        }
+        Err(Error::operation_invalid(format!(
+            "storage pool '{}' is active already",
+            self.name
+        )))
+    }
+
+    fn check_persistent(&self) -> Result<()> {
+        if self.persistent {
+            return Ok(());
+        }
+        Err(Error::operation_invalid(format!(
+            "storage pool '{}' is transient",
+            self.name
+        )))
+    }
+
+    fn available(&self) -> u64 {
+        CAPACITY.saturating_sub(self.allocation)
+    }
+
+    /// The definition with what is known of the pool now.
+    fn shown(&self, definition: &Definition) -> Definition {
+        let mut shown = definition.clone();
+        if self.active {
+            shown.capacity = Bytes::new(CAPACITY);
+            shown.allocation = Bytes::new(self.allocation);
+            shown.available = Bytes::new(self.available());
+        }
+        shown
+    }
+
+    /// Reads a volume's document, and says where the volume would be.
+    fn read_volume(&self, xml: &str, strict: bool) -> Result<StorageVolume> {
+        let mut volume = if strict {
+            StorageVolume::parse_strict(xml).map_err(|error| error::schema(&error))?
+        } else {
+            StorageVolume::parse(xml).map_err(|error| error::xml(&error))?
+        };
+        let kind = self.definition.kind;
+        volume
+            .validate(kind, CapacityRule::Required)
+            .map_err(|error| error::conf(&error))?;
+        volume.complete(kind);
+        let folder = self
+            .definition
+            .target
+            .as_ref()
+            .and_then(|target| target.path.as_deref());
+        let path = format!(
+            "{}/{}",
+            folder.unwrap_or("/volumes").trim_end_matches('/'),
+            volume.name
+        );
+        volume.key.get_or_insert_with(|| path.clone());
+        volume.target.path = Some(path);
+        volume.kind.get_or_insert(VolumeType::File);
+        let size = volume.capacity();
+        volume.allocation.get_or_insert(size);
+        Ok(volume)
+    }
+
+    /// Adds a volume.
+    pub(crate) fn add(&mut self, xml: &str, strict: bool) -> Result<Arc<StorageVolView>> {
+        let definition = self.read_volume(xml, strict)?;
+        if self.volumes.contains_key(definition.name.as_str()) {
+            return Err(Error::new(
+                ErrorCode::StorageVolExist,
+                ErrorDomain::Test,
+                format!(
+                    "storage pool '{}' has a volume '{}' already",
+                    self.name, definition.name
+                ),
+            ));
+        }
+        let allocation = definition.allocation().0;
+        if allocation > self.available() {
+            return Err(error::failed(format!(
+                "storage pool '{}' has {} bytes left, not the {allocation} of the volume '{}'",
+                self.name,
+                self.available(),
+                definition.name
+            )));
+        }
+        let name: Arc<str> = definition.name.as_str().into();
+        let view = Arc::new(StorageVolView {
+            id: StorageVolId {
+                pool: self.view.id.clone(),
+                name: Arc::clone(&name),
+                key: definition.key.as_deref().unwrap_or_default().into(),
+            },
+            path: definition.target.path.as_deref().unwrap_or_default().into(),
+        });
+        self.allocation += allocation;
+        let volume = Volume {
+            definition,
+            view: Arc::clone(&view),
+        };
+        self.volumes.insert(name, volume);
+        Ok(view)
+    }
+}
+
+fn lifecycle(lifecycle: StoragePoolLifecycle) -> Vec<StoragePoolEvent> {
+    vec![StoragePoolEvent::Lifecycle(lifecycle)]
+}
+
+impl Test {
+    fn with_pool<T>(&self, id: &StoragePoolId, look: impl FnOnce(&Pool) -> Result<T>) -> Result<T> {
+        let state = self.lock();
+        look(get(&state.pools, Kind::StoragePool, id.uuid)?)
+    }
+
+    fn change_pool<T>(
+        &self,
+        state: &mut State,
+        uuid: Uuid,
+        change: impl FnOnce(&mut Pool) -> Result<(T, Vec<StoragePoolEvent>)>,
+    ) -> Result<T> {
+        let not_found = || Error::not_found(Kind::StoragePool, "uuid", uuid);
+        let pool = state.pools.get_mut(uuid).ok_or_else(not_found)?;
+        let before = Arc::clone(&pool.view);
+        let volumes = volumes(pool);
+        let (answer, events) = change(pool)?;
+        pool.publish();
+        let after = Arc::clone(&pool.view);
+        let shown = pool.active || pool.persistent;
+        let left = if shown {
+            self::volumes(pool)
+        } else {
+            Vec::new()
+        };
+        if !shown {
+            state.pools.remove(uuid);
+        }
+        state.touched = true;
+        let view = |view: &Arc<StorageVolView>| View::from(Arc::clone(view));
+        for gone in volumes.iter().filter(|volume| !left.contains(volume)) {
+            self.hub.publish(&Event::Changed {
+                before: Some(view(gone)),
+                after: None,
+            });
+        }
+        if shown && before != after {
+            self.hub.publish(&Event::Changed {
+                before: Some(View::from(Arc::clone(&before))),
+                after: Some(View::from(Arc::clone(&after))),
+            });
+        }
+        for new in left.iter().filter(|volume| !volumes.contains(volume)) {
+            self.hub.publish(&Event::Changed {
+                before: None,
+                after: Some(view(new)),
+            });
+        }
+        for event in events {
+            self.hub
+                .publish(&Event::StoragePool(after.id.clone(), event));
+        }
+        if !shown {
+            self.hub.publish(&Event::Changed {
+                before: Some(View::from(before)),
+                after: None,
+            });
+        }
+        Ok(answer)
+    }
+
+    /// Adds a pool, or gives the definition to the one that is there.
+    fn put_pool(&self, definition: Definition, start: bool) -> Result<Arc<StoragePoolView>> {
+        let id = pool_id(&definition);
+        let mut state = self.lock();
+        let happened = if start {
+            StoragePoolLifecycle::Started
+        } else {
+            StoragePoolLifecycle::Defined
+        };
+        if state.pools.claim(id.uuid, &id.name)? {
+            self.change_pool(&mut state, id.uuid, |pool| {
+                if start {
+                    pool.check_inactive()?;
+                    if pool.persistent {
+                        pool.next = Some(Arc::clone(&pool.definition));
+                    }
+                    pool.definition = Arc::new(definition);
+                    pool.active = true;
+                } else {
+                    pool.persistent = true;
+                    if pool.active {
+                        pool.next = Some(Arc::new(definition));
+                    } else {
+                        pool.definition = Arc::new(definition);
+                    }
+                }
+                Ok(((), lifecycle(happened)))
+            })?;
+            return Ok(Arc::clone(
+                &get(&state.pools, Kind::StoragePool, id.uuid)?.view,
+            ));
+        }
+        let mut pool = Pool::new(definition, !start);
+        pool.active = start;
+        pool.publish();
+        let view = Arc::clone(&pool.view);
+        state.pools.insert(pool);
+        state.touched = true;
+        self.hub.publish(&Event::Changed {
+            before: None,
+            after: Some(View::from(Arc::clone(&view))),
+        });
+        let happened = StoragePoolEvent::Lifecycle(happened);
+        self.hub
+            .publish(&Event::StoragePool(view.id.clone(), happened));
+        Ok(view)
+    }
+
+    fn with_volume<T>(
+        &self,
+        id: &StorageVolId,
+        look: impl FnOnce(&Pool, &Volume) -> Result<T>,
+    ) -> Result<T> {
+        self.with_pool(&id.pool, |pool| {
+            pool.check_active()?;
+            let volume = pool.volumes.get(&id.name);
+            let volume =
+                volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", &id.name))?;
+            look(pool, volume)
+        })
+    }
+
+    fn find_volume(
+        &self,
+        attribute: &str,
+        value: &str,
+        is_meant: impl Fn(&StorageVolView) -> bool,
+    ) -> Result<Arc<StorageVolView>> {
+        let state = self.lock();
+        let active = state.pools.iter().filter(|pool| pool.active);
+        let mut volumes = active.flat_map(|pool| pool.volumes.values());
+        let found = volumes.find(|volume| is_meant(&volume.view));
+        let found = found.ok_or_else(|| Error::not_found(Kind::StorageVol, attribute, value))?;
+        Ok(Arc::clone(&found.view))
+    }
+}
+
+/// The volumes of a pool that is on.
+fn volumes(pool: &Pool) -> Vec<Arc<StorageVolView>> {
+    if !pool.active {
+        return Vec::new();
+    }
+    pool.volumes
+        .values()
+        .map(|volume| Arc::clone(&volume.view))
+        .collect()
+}
+
+#[async_trait]
+impl StoragePools for Test {
+    async fn views(&self) -> Result<Vec<Arc<StoragePoolView>>> {
+        Ok(self
+            .lock()
+            .pools
+            .iter()
+            .map(|pool| Arc::clone(&pool.view))
+            .collect())
+    }
+
+    async fn view(&self, uuid: Uuid) -> Result<Arc<StoragePoolView>> {
+        let state = self.lock();
+        Ok(Arc::clone(
+            &get(&state.pools, Kind::StoragePool, uuid)?.view,
+        ))
+    }
+
+    async fn view_by_name(&self, name: &str) -> Result<Arc<StoragePoolView>> {
+        let state = self.lock();
+        let pool = state.pools.named(name);
+        let pool = pool.ok_or_else(|| Error::not_found(Kind::StoragePool, "name", name))?;
+        Ok(Arc::clone(&pool.view))
+    }
+
+    async fn view_by_target_path(&self, path: &str) -> Result<Arc<StoragePoolView>> {
+        let state = self.lock();
+        let target = |pool: &Pool| {
+            pool.definition
+                .target
+                .as_ref()
+                .and_then(|target| target.path.clone())
+        };
+        let found = state
+            .pools
+            .iter()
+            .find(|pool| target(pool).as_deref() == Some(path));
+        let found =
+            found.ok_or_else(|| Error::not_found(Kind::StoragePool, "target path", path))?;
+        Ok(Arc::clone(&found.view))
+    }
+
+    async fn xml_desc(&self, id: &StoragePoolId, flags: StorageXmlFlags) -> Result<String> {
+        self.with_pool(id, |pool| {
+            let next = pool
+                .next
+                .as_ref()
+                .filter(|_| flags.contains(StorageXmlFlags::INACTIVE));
+            Ok(pool
+                .shown(next.unwrap_or(&pool.definition))
+                .format(Flags::empty()))
+        })
+    }
+
+    async fn info(&self, id: &StoragePoolId) -> Result<StoragePoolInfo> {
+        self.with_pool(id, |pool| {
+            Ok(StoragePoolInfo {
+                state: if pool.active {
+                    StoragePoolState::Running
+                } else {
+                    StoragePoolState::Inactive
+                },
+                capacity: CAPACITY,
+                allocation: pool.allocation,
+                available: pool.available(),
+            })
+        })
+    }
+
+    async fn identify_xml(&self, xml: &str) -> Result<StoragePoolId> {
+        let definition = Definition::parse(xml).map_err(|error| error::xml(&error))?;
+        Ok(pool_id(&definition))
+    }
+
+    async fn define_xml(
+        &self,
+        xml: &str,
+        flags: StoragePoolDefineFlags,
+    ) -> Result<Arc<StoragePoolView>> {
+        self.put_pool(
+            parse_pool(xml, flags.contains(StoragePoolDefineFlags::VALIDATE))?,
+            false,
+        )
+    }
+
+    async fn create_xml(
+        &self,
+        xml: &str,
+        _flags: StoragePoolCreateFlags,
+    ) -> Result<Arc<StoragePoolView>> {
+        self.put_pool(parse_pool(xml, false)?, true)
+    }
+
+    async fn undefine(&self, id: &StoragePoolId) -> Result<()> {
+        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+            pool.check_inactive()?;
+            pool.persistent = false;
+            pool.autostart = false;
+            Ok(((), lifecycle(StoragePoolLifecycle::Undefined)))
+        })
+    }
+
+    async fn create(&self, id: &StoragePoolId, _flags: StoragePoolCreateFlags) -> Result<()> {
+        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+            pool.check_inactive()?;
+            pool.active = true;
+            Ok(((), lifecycle(StoragePoolLifecycle::Started)))
+        })
+    }
+
+    async fn destroy(&self, id: &StoragePoolId) -> Result<()> {
+        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+            pool.check_active()?;
+            pool.active = false;
+            if let Some(next) = pool.next.take() {
+                pool.definition = next;
+            }
+            Ok(((), lifecycle(StoragePoolLifecycle::Stopped)))
+        })
+    }
+
+    async fn build(&self, id: &StoragePoolId, flags: StoragePoolBuildFlags) -> Result<()> {
+        if flags.contains(StoragePoolBuildFlags::OVERWRITE | StoragePoolBuildFlags::NO_OVERWRITE) {
+            return Err(Error::invalid_argument(
+                "one of the flags OVERWRITE and NO_OVERWRITE, not both",
+            ));
+        }
+        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+            pool.check_inactive()?;
+            Ok(((), lifecycle(StoragePoolLifecycle::Created)))
+        })
+    }
+
+    async fn delete(&self, id: &StoragePoolId, _flags: StoragePoolDeleteFlags) -> Result<()> {
+        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+            pool.check_inactive()?;
+            pool.volumes.clear();
+            pool.allocation = 0;
+            Ok(((), lifecycle(StoragePoolLifecycle::Deleted)))
+        })
+    }
+
+    async fn refresh(&self, id: &StoragePoolId) -> Result<()> {
+        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+            pool.check_active()?;
+            Ok(((), vec![StoragePoolEvent::Refresh]))
+        })
+    }
+
+    async fn set_autostart(&self, id: &StoragePoolId, autostart: bool) -> Result<()> {
+        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+            pool.check_persistent()?;
+            pool.autostart = autostart;
+            Ok(((), Vec::new()))
+        })
+    }
+
+    async fn find_sources(&self, pool_type: &str, source: Option<&str>) -> Result<String> {
+        let kind = PoolType::from_name(pool_type).ok_or_else(|| {
+            Error::invalid_argument(format!("'{pool_type}' is no type of storage pool"))
+        })?;
+        let found: &[&str] = match kind {
+            PoolType::Logical => &["testvg1", "testvg2"],
+            PoolType::Netfs => {
+                let source = source.ok_or_else(|| {
+                    Error::invalid_argument("a source with a <host> must be given")
+                })?;
+                let source =
+                    PoolSource::parse_search(source, kind).map_err(|error| error::xml(&error))?;
+                if source.hosts.is_empty() {
+                    return Err(Error::invalid_argument("the source must have a <host>"));
+                }
+                let mut found: [PoolSource; 2] = [source.clone(), source];
+                for (place, number) in found.iter_mut().zip(1..) {
+                    place.dir = Some(format!("/testshare{number}"));
+                }
+                return Ok(PoolSource::format_found(&found, kind));
+            }
+            _ => {
+                return Err(Error::new(
+                    ErrorCode::NoSupport,
+                    ErrorDomain::Test,
+                    format!("sources of storage pools of the type '{pool_type}' cannot be found"),
+                ));
+            }
+        };
+        let sources: Vec<PoolSource> = found
+            .iter()
+            .map(|name| PoolSource {
+                name: Some((*name).to_owned()),
+                ..PoolSource::default()
+            })
+            .collect();
+        Ok(PoolSource::format_found(&sources, kind))
+    }
+}
+
+#[async_trait]
+impl StorageVols for Test {
+    async fn views(&self, id: &StoragePoolId) -> Result<Vec<Arc<StorageVolView>>> {
+        self.with_pool(id, |pool| {
+            pool.check_active()?;
+            Ok(volumes(pool))
+        })
+    }
+
+    async fn view_by_name(&self, id: &StoragePoolId, name: &str) -> Result<Arc<StorageVolView>> {
+        self.with_pool(id, |pool| {
+            pool.check_active()?;
+            let volume = pool.volumes.get(name);
+            let volume = volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", name))?;
+            Ok(Arc::clone(&volume.view))
+        })
+    }
+
+    async fn view_by_key(&self, key: &str) -> Result<Arc<StorageVolView>> {
+        self.find_volume("key", key, |volume| *volume.id.key == *key)
+    }
+
+    async fn view_by_path(&self, path: &str) -> Result<Arc<StorageVolView>> {
+        self.find_volume("path", path, |volume| *volume.path == *path)
+    }
+
+    async fn xml_desc(&self, id: &StorageVolId) -> Result<String> {
+        self.with_volume(id, |_, volume| Ok(volume.definition.format(Flags::empty())))
+    }
+
+    async fn info(&self, id: &StorageVolId, flags: StorageVolInfoFlags) -> Result<StorageVolInfo> {
+        self.with_volume(id, |_, volume| {
+            let definition = &volume.definition;
+            let physical = flags.contains(StorageVolInfoFlags::GET_PHYSICAL);
+            let taken = if physical {
+                definition.capacity()
+            } else {
+                definition.allocation()
+            };
+            Ok(StorageVolInfo {
+                kind: match definition.kind {
+                    Some(VolumeType::Block) => StorageVolType::Block,
+                    Some(VolumeType::Dir) => StorageVolType::Dir,
+                    Some(VolumeType::Network) => StorageVolType::Network,
+                    Some(VolumeType::Netdir) => StorageVolType::NetDir,
+                    Some(VolumeType::Ploop) => StorageVolType::Ploop,
+                    Some(VolumeType::File) | None => StorageVolType::File,
+                },
+                capacity: definition.capacity().0,
+                allocation: taken.0,
+            })
+        })
+    }
+
+    async fn identify_xml(&self, pool: &StoragePoolId, xml: &str) -> Result<StorageVolId> {
+        let volume = StorageVolume::parse(xml).map_err(|error| error::xml(&error))?;
+        Ok(StorageVolId {
+            pool: pool.clone(),
+            name: volume.name.as_str().into(),
+            key: "".into(),
+        })
+    }
+
+    async fn create_xml(
+        &self,
+        id: &StoragePoolId,
+        xml: &str,
+        flags: StorageVolCreateFlags,
+    ) -> Result<Arc<StorageVolView>> {
+        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+            pool.check_active()?;
+            let view = pool.add(xml, flags.contains(StorageVolCreateFlags::VALIDATE))?;
+            Ok((view, Vec::new()))
+        })
+    }
+
+    async fn create_xml_from(
+        &self,
+        id: &StoragePoolId,
+        xml: &str,
+        source: &StorageVolId,
+        flags: StorageVolCreateFlags,
+    ) -> Result<Arc<StorageVolView>> {
+        // There is no content; that the source is there is all that can be asked.
+        self.with_volume(source, |_, _| Ok(()))?;
+        StorageVols::create_xml(self, id, xml, flags).await
+    }
+
+    async fn delete(&self, id: &StorageVolId, _flags: StorageVolDeleteFlags) -> Result<()> {
+        self.change_pool(&mut self.lock(), id.pool.uuid, |pool| {
+            pool.check_active()?;
+            let volume = pool.volumes.remove(&id.name);
+            let volume =
+                volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", &id.name))?;
+            pool.allocation = pool
+                .allocation
+                .saturating_sub(volume.definition.allocation().0);
+            Ok(((), Vec::new()))
+        })
+    }
+}

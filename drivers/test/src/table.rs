@@ -1,0 +1,92 @@
+//! Objects by UUID and by name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+
+/// What the table needs of an object.
+pub(crate) trait Named {
+    /// What such an object is called in errors.
+    const NOUN: &'static str;
+    fn uuid(&self) -> Uuid;
+    fn name(&self) -> &Arc<str>;
+}
+
+/// Objects of one kind. UUIDs and names are unique.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    objects: HashMap<Uuid, T>,
+    names: HashMap<Arc<str>, Uuid>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self {
+            objects: HashMap::new(),
+            names: HashMap::new(),
+        }
+    }
+}
+
+impl<T: Named> Table<T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.objects.values()
+    }
+
+    pub(crate) fn get(&self, uuid: Uuid) -> Option<&T> {
+        self.objects.get(&uuid)
+    }
+
+    pub(crate) fn get_mut(&mut self, uuid: Uuid) -> Option<&mut T> {
+        self.objects.get_mut(&uuid)
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<&T> {
+        self.objects.get(self.names.get(name)?)
+    }
+
+    pub(crate) fn insert(&mut self, object: T) {
+        self.names.insert(Arc::clone(object.name()), object.uuid());
+        self.objects.insert(object.uuid(), object);
+    }
+
+    pub(crate) fn remove(&mut self, uuid: Uuid) -> Option<T> {
+        let object = self.objects.remove(&uuid)?;
+        self.names.remove(object.name());
+        Some(object)
+    }
+
+    /// Whether an object with this UUID and name may be there: `true` if it is already.
+    ///
+    /// # Errors
+    /// `OperationFailed` if another object has the UUID or the name.
+    pub(crate) fn claim(&self, uuid: Uuid, name: &str) -> Result<bool> {
+        let taken = |what: String| {
+            Err(Error::new(
+                ErrorCode::OperationFailed,
+                ErrorDomain::Test,
+                what,
+            ))
+        };
+        if let Some(there) = self.get(uuid) {
+            return if **there.name() == *name {
+                Ok(true)
+            } else {
+                taken(format!(
+                    "{} '{}' has the uuid {uuid} already",
+                    T::NOUN,
+                    there.name()
+                ))
+            };
+        }
+        match self.named(name) {
+            Some(there) => taken(format!(
+                "{} '{name}' is there already, with the uuid {}",
+                T::NOUN,
+                there.uuid()
+            )),
+            None => Ok(false),
+        }
+    }
+}

@@ -72,6 +72,7 @@ files = \
 	data/dbus/org.virtbus-session.service.in:$(sharedir)/dbus-1/services/org.virtbus.service \
 	data/sysusers.d/virtbus.conf:$(sysusersdir)/virtbus.conf \
 	data/tmpfiles.d/virtbus.conf:$(tmpfilesdir)/virtbus.conf \
+	$(foreach file,$(wildcard data/dbus/interfaces/*.xml),$(file):$(sharedir)/dbus-1/interfaces/$(notdir $(file))) \
 	$(foreach page,$(wildcard data/man/*.8),$(page):$(sharedir)/man/man8/$(notdir $(page))) \
 	$(foreach conf,$(wildcard dbus-policy/*.conf),$(conf):$(sharedir)/dbus-1/system.d/$(notdir $(conf))) \
 	$(foreach policy,$(wildcard dbus-policy/*.policy),$(policy):$(sharedir)/polkit-1/actions/$(notdir $(policy))) \

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use virtbus_xml::shortened;
+
 /// The class of a [`ConfError`]; drivers map it to libvirt's codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfErrorKind {
@@ -32,7 +34,8 @@ impl ConfError {
     pub fn new(kind: ConfErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
-            message: message.into(),
+            // What is wrong may be named in it, however long that is.
+            message: shortened(message.into(), 1000),
         }
     }
 

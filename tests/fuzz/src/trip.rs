@@ -46,7 +46,7 @@ impl Outcome {
 }
 
 /// Refusals are shown to people and go over the bus: they must not be as long as what they refuse.
-const LONGEST_REFUSAL: usize = 2000;
+const LONGEST_REFUSAL: usize = 5000;
 
 /// How a document of type `T` is read and written.
 pub(crate) struct Trip<T> {
@@ -170,7 +170,7 @@ mod tests {
         };
         assert!(matches!(grows.run("1"), Outcome::Broken(_)));
         let long = Trip {
-            read: |_| Err("no ".repeat(1000)),
+            read: |_| Err("no ".repeat(2000)),
             ..NUMBERS
         };
         assert!(matches!(long.run("1"), Outcome::Broken(_)));

@@ -265,7 +265,7 @@ impl<'t> Document<'t> {
     }
 
     /// Whether the name at `span` is `name`. Names are never in the pool.
-    fn is_named(&self, span: Span, name: &str) -> bool {
+    pub(crate) fn is_named(&self, span: Span, name: &str) -> bool {
         let (start, len) = (span.start as usize, span.len as usize);
         // The length alone tells most names apart.
         len == name.len() && self.text.as_bytes().get(start..start + len) == Some(name.as_bytes())

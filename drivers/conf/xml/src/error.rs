@@ -40,7 +40,7 @@ impl XmlError {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            message: shortened(message.into(), MESSAGE),
             element: None,
             attribute: None,
             place: None,
@@ -57,14 +57,14 @@ impl XmlError {
     /// The same error, naming the element it is about.
     #[must_use]
     pub fn in_element(mut self, name: &str) -> Self {
-        self.0.element = Some(name.to_owned());
+        self.0.element = Some(shortened(name.to_owned(), NAME));
         self
     }
 
     /// The same error, naming the attribute it is about.
     #[must_use]
     pub fn in_attribute(mut self, name: &str) -> Self {
-        self.0.attribute = Some(name.to_owned());
+        self.0.attribute = Some(shortened(name.to_owned(), NAME));
         self
     }
 
@@ -119,6 +119,19 @@ impl fmt::Display for XmlError {
 
 impl std::error::Error for XmlError {}
 
+/// Characters of a message, and of a name in it: a document must not decide how long a log's lines are.
+const MESSAGE: usize = 1000;
+const NAME: usize = 100;
+
+/// `text` with no more than `most` characters, and `…` for those that are left out.
+pub fn shortened(mut text: String, most: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// Line and column (both from 1, columns in characters) of the byte `offset`.
 pub(crate) fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
     let mut offset = offset.min(text.len());
@@ -149,6 +162,18 @@ mod tests {
             e.to_string(),
             "line 2, column 2: attribute 'current' of <vcpu>: 'x' is not a number"
         );
+    }
+
+    #[test]
+    fn long_messages_are_shortened() {
+        let long = "ä".repeat(2000);
+        let e = XmlError::new(ErrorKind::Syntax, &long)
+            .in_element(&long)
+            .in_attribute(&long);
+        assert_eq!(e.message().chars().count(), MESSAGE + 1);
+        assert_eq!(e.element().map(|name| name.chars().count()), Some(NAME + 1));
+        assert!(e.to_string().len() < 3000);
+        assert_eq!(shortened("äb".to_owned(), 2), "äb");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod fragment;
 mod names;
 mod numbers;
 mod scaled;
+mod scan;
 mod text;
 mod value;
 mod writer;
@@ -29,7 +30,7 @@ pub fn one_of(names: &[&str]) -> std::borrow::Cow<'static, str> {
     names::one_of(names)
 }
 
-pub use error::{ErrorKind, Result, XmlError};
+pub use error::{ErrorKind, Result, XmlError, shortened};
 pub use fragment::{Fragment, FragmentNode};
 pub use numbers::{AnyBase, Base16, Hex, OctalMode};
 pub use scaled::{Bytes, Kib, ParseUnitError, Scaled, scale_factor};

@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zbus::names::OwnedErrorName;
 use zbus::{
-    Connection, DBusError, DynamicType, Message, OwnedObjectPath, OwnedVariant, Type, Variant,
+    Connection, DBusError, DynamicType, Message, OwnedObjectPath, OwnedVariant, Structure, Type,
+    Variant,
 };
 
 use crate::wait::patient;
@@ -202,6 +203,26 @@ impl Object {
         R: DeserializeOwned + Type,
     {
         decode(&self.send(&self.interface, method, body).await?)
+    }
+
+    /// Calls a method with arguments whose types are known at run time only; what it answers is not looked at.
+    ///
+    /// # Errors
+    /// As [`Object::call`].
+    pub async fn call_values(
+        &self,
+        method: &str,
+        arguments: Vec<Variant<'static>>,
+    ) -> Result<(), CallError> {
+        if arguments.is_empty() {
+            return self.send(&self.interface, method, &()).await.map(drop);
+        }
+        let mut body = Structure::builder();
+        for argument in arguments {
+            body.push_value(argument);
+        }
+        let body = body.build()?;
+        self.send(&self.interface, method, &body).await.map(drop)
     }
 
     /// Reads a property as it is on the wire.

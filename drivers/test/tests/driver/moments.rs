@@ -1,0 +1,241 @@
+//! Snapshots, checkpoints, saved memory.
+
+use virtbus_api::domain::{
+    CheckpointCreateFlags, CheckpointXmlFlags, DomainCoreDumpFlags, DomainCoreDumpFormat,
+    DomainCreateFlags, DomainDestroyFlags, DomainSaveImageXmlFlags, DomainSaveRestoreFlags,
+    DomainState, DomainUndefineFlags, MomentDeleteFlags, PausedReason, SnapshotCreateFlags,
+    SnapshotKind, SnapshotRevertFlags, SnapshotXmlFlags,
+};
+use virtbus_api::{Connection, ErrorCode};
+
+use crate::{code, guest, open};
+
+#[tokio::test]
+async fn a_tree_of_snapshots_grows_and_is_returned_to() {
+    let (test, diary) = open().await;
+    let id = guest(&test).await;
+    let snapshots = Connection::snapshots(&*test).unwrap();
+    let lifecycle = test.lifecycle().unwrap();
+    let take = async |name: &str| {
+        let xml = format!("<domainsnapshot><name>{name}</name></domainsnapshot>");
+        snapshots
+            .create_xml(&id, &xml, SnapshotCreateFlags::empty())
+            .await
+    };
+    diary.read();
+    let off = take("off").await.unwrap();
+    assert_eq!(diary.read(), ["Domain changed", "DomainSnapshot added"]);
+    assert!(off.current && off.kind == SnapshotKind::Inactive && off.parent.is_none());
+    lifecycle
+        .create(&id, DomainCreateFlags::empty())
+        .await
+        .unwrap();
+    let running = take("running").await.unwrap();
+    assert_eq!(running.parent.as_deref(), Some("off"));
+    assert_eq!(running.kind, SnapshotKind::Active);
+    assert_eq!(code(take("running").await), ErrorCode::OperationFailed);
+
+    diary.read();
+    let risky = snapshots
+        .revert(&off.id, SnapshotRevertFlags::RUNNING)
+        .await;
+    assert_eq!(code(risky), ErrorCode::SnapshotRevertRisky);
+    snapshots
+        .revert(&off.id, SnapshotRevertFlags::empty())
+        .await
+        .unwrap();
+    assert_eq!(
+        diary.read(),
+        [
+            "Domain changed",
+            "Stopped(FromSnapshot)",
+            "Defined(FromSnapshot)",
+            "DomainSnapshot changed",
+            "DomainSnapshot changed"
+        ]
+    );
+    snapshots
+        .revert(&running.id, SnapshotRevertFlags::PAUSED)
+        .await
+        .unwrap();
+    let state = test.domains().unwrap().view(id.uuid).await.unwrap().state;
+    assert_eq!(state, DomainState::Paused(PausedReason::FromSnapshot));
+    let xml = snapshots
+        .xml_desc(&running.id, SnapshotXmlFlags::empty())
+        .await
+        .unwrap();
+    assert!(
+        xml.contains("<state>running</state>") && xml.contains("<name>off</name>"),
+        "{xml}"
+    );
+
+    lifecycle
+        .destroy(&id, DomainDestroyFlags::empty())
+        .await
+        .unwrap();
+    let held = test
+        .domains()
+        .unwrap()
+        .undefine(&id, DomainUndefineFlags::empty())
+        .await;
+    assert_eq!(code(held), ErrorCode::OperationInvalid);
+    snapshots
+        .delete(&off.id, MomentDeleteFlags::empty())
+        .await
+        .unwrap();
+    let left = snapshots.snapshots(&id).await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].parent, None);
+    snapshots
+        .create_xml(&id, &xml, SnapshotCreateFlags::REDEFINE)
+        .await
+        .unwrap_err();
+    let alone = xml.replace("<parent>\n    <name>off</name>\n  </parent>\n", "");
+    snapshots
+        .create_xml(
+            &id,
+            &alone,
+            SnapshotCreateFlags::REDEFINE | SnapshotCreateFlags::CURRENT,
+        )
+        .await
+        .unwrap();
+    snapshots
+        .delete(&running.id, MomentDeleteFlags::CHILDREN)
+        .await
+        .unwrap();
+    assert_eq!(
+        code(snapshots.snapshot(&id, "running").await),
+        ErrorCode::NoDomainSnapshot
+    );
+}
+
+#[tokio::test]
+async fn checkpoints_follow_one_another() {
+    let (test, diary) = open().await;
+    let id = guest(&test).await;
+    test.lifecycle()
+        .unwrap()
+        .create(&id, DomainCreateFlags::empty())
+        .await
+        .unwrap();
+    diary.read();
+    let checkpoints = Connection::checkpoints(&*test).unwrap();
+    let make = async |name: &str| {
+        let xml = format!("<domaincheckpoint><name>{name}</name></domaincheckpoint>");
+        checkpoints
+            .create_xml(&id, &xml, CheckpointCreateFlags::empty())
+            .await
+            .unwrap()
+    };
+    let (one, two) = (make("one").await, make("two").await);
+    assert_eq!(two.parent.as_deref(), Some("one"));
+    let xml = checkpoints
+        .xml_desc(&two.id, CheckpointXmlFlags::NO_DOMAIN)
+        .await
+        .unwrap();
+    assert!(
+        xml.contains("checkpoint='bitmap'") && !xml.contains("<domain "),
+        "{xml}"
+    );
+    checkpoints
+        .delete(&one.id, MomentDeleteFlags::empty())
+        .await
+        .unwrap();
+    assert_eq!(
+        checkpoints.checkpoint(&id, "two").await.unwrap().parent,
+        None
+    );
+    assert_eq!(
+        code(checkpoints.checkpoint(&id, "one").await),
+        ErrorCode::NoDomainCheckpoint
+    );
+}
+
+#[tokio::test]
+async fn memory_is_saved_and_found_again() {
+    let (test, diary) = open().await;
+    let id = guest(&test).await;
+    let (saving, lifecycle) = (test.saving().unwrap(), test.lifecycle().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("image");
+    let file = file.to_str().unwrap();
+    let none = DomainSaveRestoreFlags::empty();
+    assert_eq!(
+        code(saving.save(&id, file, None, none).await),
+        ErrorCode::OperationInvalid
+    );
+    lifecycle
+        .create(&id, DomainCreateFlags::empty())
+        .await
+        .unwrap();
+    assert_eq!(
+        code(saving.save(&id, "image", None, none).await),
+        ErrorCode::InvalidArg
+    );
+    assert_eq!(
+        code(saving.save(&id, "/no/such/folder/image", None, none).await),
+        ErrorCode::SystemError
+    );
+    diary.read();
+    saving
+        .save(&id, file, None, DomainSaveRestoreFlags::PAUSED)
+        .await
+        .unwrap();
+    assert_eq!(diary.read(), ["Domain changed", "Stopped(Saved)"]);
+    let xml = saving
+        .save_image_xml_desc(file, DomainSaveImageXmlFlags::empty())
+        .await
+        .unwrap();
+    assert!(xml.contains("<name>guest</name>"));
+    let other = xml.replace("52:54:00:00:00:01", "52:54:00:00:00:09");
+    assert!(
+        saving
+            .save_image_define_xml(file, &other, none)
+            .await
+            .is_err()
+    );
+    saving
+        .save_image_define_xml(file, &xml, DomainSaveRestoreFlags::RUNNING)
+        .await
+        .unwrap();
+    saving.restore(file, None, none).await.unwrap();
+    assert_eq!(diary.read(), ["Domain changed", "Started(Restored)"]);
+    assert_eq!(
+        code(saving.restore(file, None, none).await),
+        ErrorCode::OperationInvalid
+    );
+
+    saving.managed_save(&id, none).await.unwrap();
+    assert!(
+        test.domains()
+            .unwrap()
+            .view(id.uuid)
+            .await
+            .unwrap()
+            .managed_save
+    );
+    let held = test
+        .domains()
+        .unwrap()
+        .undefine(&id, DomainUndefineFlags::empty())
+        .await;
+    assert_eq!(code(held), ErrorCode::OperationInvalid);
+    diary.read();
+    lifecycle
+        .create(&id, DomainCreateFlags::empty())
+        .await
+        .unwrap();
+    assert_eq!(diary.read(), ["Domain changed", "Started(Restored)"]);
+    let dump = folder.path().join("dump");
+    saving
+        .core_dump(
+            &id,
+            dump.to_str().unwrap(),
+            DomainCoreDumpFormat::Raw,
+            DomainCoreDumpFlags::CRASH,
+        )
+        .await
+        .unwrap();
+    assert!(dump.exists());
+    assert_eq!(diary.read(), ["Domain changed", "Stopped(Crashed)"]);
+}

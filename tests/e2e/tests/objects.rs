@@ -1,0 +1,393 @@
+//! Every kind of object, served from the test driver on a real bus: all members answer, signals and properties follow,
+//! and the two names speak their dialects.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the helpers of tests cannot do has to fail the test"
+)]
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use virtbus_tests::client::{CallError, Client, DOMAIN, Object, PROPERTIES};
+use virtbus_tests::{Testbed, skip};
+use zbus::message::Type;
+use zbus::{MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant};
+
+const TEST: &str = "/org/libvirt/Test";
+const CONNECT: &str = "org.libvirt.Connect";
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The driver alone, without what guests need.
+async fn testbed() -> Result<Testbed, String> {
+    Testbed::start(&["--drivers", "test"]).await
+}
+
+fn connection(client: &Client) -> Object {
+    client.object(TEST, CONNECT)
+}
+
+async fn find(client: &Client, method: &str, name: &str) -> String {
+    let path: OwnedObjectPath = connection(client).call(method, &(name,)).await.unwrap();
+    path.to_string()
+}
+
+/// The text of a call's error.
+fn refusal<T: std::fmt::Debug>(answer: Result<T, CallError>) -> (String, String) {
+    match answer.unwrap_err() {
+        CallError::Reply { name, message } => (name, message),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_object_is_found_listed_and_read() {
+    let testbed = match testbed().await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let client = &testbed.client;
+    for (list, find_by, name, interface, member) in [
+        ("ListDomains", "DomainLookupByName", "test", DOMAIN, "Name"),
+        (
+            "ListNetworks",
+            "NetworkLookupByName",
+            "default",
+            "org.libvirt.Network",
+            "Name",
+        ),
+        (
+            "ListStoragePools",
+            "StoragePoolLookupByName",
+            "default-pool",
+            "org.libvirt.StoragePool",
+            "Name",
+        ),
+        (
+            "ListInterfaces",
+            "InterfaceLookupByName",
+            "eth1",
+            "org.libvirt.Interface",
+            "Name",
+        ),
+        (
+            "ListNodeDevices",
+            "NodeDeviceLookupByName",
+            "computer",
+            "org.libvirt.NodeDevice",
+            "Name",
+        ),
+    ] {
+        let path = find(client, find_by, name).await;
+        let listed: Vec<OwnedObjectPath> = connection(client).call(list, &(0_u32,)).await.unwrap();
+        assert!(
+            listed.iter().any(|there| there.as_str() == path),
+            "{list}: {listed:?}"
+        );
+        let object = client.object(&path, interface);
+        assert_eq!(object.get::<String>(member).await.unwrap(), name);
+        let xml: String = object.call("GetXMLDesc", &(0_u32,)).await.unwrap();
+        assert!(xml.contains(name), "{xml}");
+        let (error, text) = refusal(
+            connection(client)
+                .call::<_, OwnedObjectPath>(find_by, &("no such",))
+                .await,
+        );
+        assert!(error.starts_with("org.libvirt.Error.No"), "{error}: {text}");
+    }
+    let (_, text) = refusal(
+        connection(client)
+            .call::<_, OwnedObjectPath>("StorageVolLookupByPath", &("/none",))
+            .await,
+    );
+    assert!(text.contains("no storage vol with matching path"), "{text}");
+    let (_, text) = refusal(
+        connection(client)
+            .call::<_, OwnedObjectPath>("DomainLookupByName", &("none",))
+            .await,
+    );
+    assert!(text.starts_with("Domain not found"), "{text}");
+    let (error, _) = refusal(
+        connection(client)
+            .call::<_, Vec<OwnedObjectPath>>("ListSecrets", &(0_u32,))
+            .await,
+    );
+    assert_eq!(error, "org.libvirt.Error.NoSupport");
+}
+
+/// Arguments of no consequence for a signature.
+fn nothing(signature: &str) -> Vec<Variant<'static>> {
+    let mut rest = signature;
+    let mut values = Vec::new();
+    while !rest.is_empty() {
+        let (value, taken): (Variant<'static>, usize) = match rest {
+            _ if rest.starts_with("a{sv}") => (HashMap::<String, OwnedVariant>::new().into(), 5),
+            _ if rest.starts_with("a(ut)") => (Vec::<(u32, u64)>::new().into(), 5),
+            _ if rest.starts_with("as") => (Vec::<String>::new().into(), 2),
+            _ if rest.starts_with("ab") => (vec![true].into(), 2),
+            _ if rest.starts_with("au") => (vec![1_u32].into(), 2),
+            _ if rest.starts_with("ay") => (vec![1_u8].into(), 2),
+            _ if rest.starts_with('u') => (0_u32.into(), 1),
+            _ if rest.starts_with('i') => (0_i32.into(), 1),
+            _ if rest.starts_with('t') => (0_u64.into(), 1),
+            _ if rest.starts_with('x') => (0_i64.into(), 1),
+            _ if rest.starts_with('s') => (String::new().into(), 1),
+            _ => panic!("no value for '{rest}'"),
+        };
+        values.push(value);
+        rest = &rest[taken..];
+    }
+    values
+}
+
+/// The methods of an interface, with the signatures of what goes in, from an object's introspection.
+async fn methods(client: &Client, path: &str, interface: &str) -> Vec<(String, String)> {
+    let xml: String = client
+        .object(path, "org.freedesktop.DBus.Introspectable")
+        .call("Introspect", &())
+        .await
+        .unwrap();
+    let start = xml
+        .find(&format!("<interface name=\"{interface}\">"))
+        .expect("the interface is there");
+    let xml = &xml[start..start + xml[start..].find("</interface>").unwrap()];
+    let attribute = |text: &str, name: &str| {
+        let from = text.find(&format!("{name}=\"")).unwrap() + name.len() + 2;
+        text[from..from + text[from..].find('"').unwrap()].to_owned()
+    };
+    let members = xml.split("<method ").skip(1);
+    members
+        .map(|text| {
+            let text = text.split("</method>").next().unwrap();
+            let ins = text
+                .split("<arg ")
+                .skip(1)
+                .filter(|arg| arg.contains("direction=\"in\""));
+            (
+                attribute(text, "name"),
+                ins.map(|arg| attribute(arg, "type")).collect(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_method_of_every_object_answers() {
+    let testbed = match testbed().await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let client = &testbed.client;
+    let pool = find(client, "StoragePoolLookupByName", "default-pool").await;
+    let volume = "<volume><name>v</name><capacity>1024</capacity></volume>";
+    let volume: OwnedObjectPath = client
+        .object(&pool, "org.libvirt.StoragePool")
+        .call("StorageVolCreateXML", &(volume, 0_u32))
+        .await
+        .unwrap();
+    let domain = find(client, "DomainLookupByName", "test").await;
+    let snapshot = "<domainsnapshot><name>s 1</name></domainsnapshot>";
+    let snapshot: OwnedObjectPath = client
+        .object(&domain, DOMAIN)
+        .call("SnapshotCreateXML", &(snapshot, 0_u32))
+        .await
+        .unwrap();
+    assert!(snapshot.as_str().ends_with("_s_201"), "{snapshot}");
+    let objects = [
+        (TEST.to_owned(), CONNECT),
+        (snapshot.to_string(), "org.libvirt.DomainSnapshot"),
+        (domain, DOMAIN),
+        (volume.to_string(), "org.libvirt.StorageVol"),
+        (
+            find(client, "NetworkLookupByName", "default").await,
+            "org.libvirt.Network",
+        ),
+        (
+            find(client, "InterfaceLookupByName", "eth1").await,
+            "org.libvirt.Interface",
+        ),
+        (
+            find(client, "NodeDeviceLookupByName", "scsi_host1").await,
+            "org.libvirt.NodeDevice",
+        ),
+        (pool, "org.libvirt.StoragePool"),
+    ];
+    let mut asked = 0;
+    for (path, interface) in objects {
+        let (last, methods): (Vec<_>, Vec<_>) = methods(client, &path, interface)
+            .await
+            .into_iter()
+            // Those that may take the object away come last.
+            .partition(|(name, _)| {
+                ["Delete", "Destroy", "Undefine", "Shutdown"].contains(&name.as_str())
+            });
+        for (name, signature) in methods.into_iter().chain(last) {
+            if signature.contains('h') {
+                continue;
+            }
+            let reply = client
+                .object(&path, interface)
+                .call_values(&name, nothing(&signature))
+                .await;
+            asked += 1;
+            let Err(error) = reply else { continue };
+            assert!(error.is_refusal(), "{interface}.{name}: {error}");
+            assert!(
+                !error.name().ends_with(".InternalError"),
+                "{interface}.{name}: {error}"
+            );
+            assert!(
+                !error.to_string().ends_with("support "),
+                "{interface}.{name}: {error}"
+            );
+        }
+    }
+    assert!(asked > 230, "only {asked} methods were found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_and_one_match_give_the_whole_picture_and_keep_it() {
+    let testbed = match testbed().await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let client = &testbed.client;
+    let rule = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .path_namespace("/org/libvirt")
+        .build();
+    let mut signals = MessageStream::for_match_rule(rule.unwrap(), client.connection(), None)
+        .await
+        .unwrap();
+    type Objects = HashMap<OwnedObjectPath, HashMap<String, HashMap<String, OwnedVariant>>>;
+    let objects: Objects = client
+        .object("/org/libvirt", "org.freedesktop.DBus.ObjectManager")
+        .call("GetManagedObjects", &())
+        .await
+        .unwrap();
+    let kinds: Vec<usize> = [
+        "/domain/",
+        "/network/",
+        "/storagepool/",
+        "/interface/",
+        "/nodedev/",
+    ]
+    .map(|kind| objects.keys().filter(|path| path.contains(kind)).count())
+    .into();
+    assert_eq!(kinds, [1, 1, 1, 1, 4]);
+
+    let network: OwnedObjectPath = connection(client)
+        .call("NetworkDefineXML", &("<network><name>n</name></network>",))
+        .await
+        .unwrap();
+    client
+        .object(network.as_str(), "org.libvirt.Network")
+        .call::<_, ()>("Create", &())
+        .await
+        .unwrap();
+    let mut told = Vec::new();
+    while told.len() < 5 {
+        let message = tokio::time::timeout(LIMIT, signals.next())
+            .await
+            .expect("a signal in time")
+            .unwrap()
+            .unwrap();
+        let header = message.header();
+        told.push(format!(
+            "{} {}",
+            header.path().unwrap(),
+            header.member().unwrap()
+        ));
+    }
+    let expected = [
+        "/org/libvirt/Test InterfacesAdded".to_owned(),
+        "/org/libvirt InterfacesAdded".to_owned(),
+        "/org/libvirt/Test NetworkEvent".to_owned(),
+        format!("{network} PropertiesChanged"),
+        "/org/libvirt/Test NetworkEvent".to_owned(),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_two_names_wrap_values_as_their_clients_expect() {
+    let testbed = match testbed().await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let client = &testbed.client;
+    let path = find(client, "StoragePoolLookupByName", "default-pool").await;
+    for (name, wrapped) in [("org.libvirt", true), ("org.virtbus", false)] {
+        let reply = client
+            .connection()
+            .call_method(
+                Some(name),
+                path.as_str(),
+                Some(PROPERTIES),
+                "GetAll",
+                &("org.libvirt.StoragePool",),
+            )
+            .await
+            .unwrap();
+        let all: HashMap<String, OwnedVariant> = reply.body().deserialize().unwrap();
+        assert_eq!(
+            matches!(&*all["Active"], Variant::Variant(_)),
+            wrapped,
+            "{name}: {:?}",
+            all["Active"]
+        );
+        let reply = client
+            .connection()
+            .call_method(
+                Some(name),
+                path.as_str(),
+                Some(PROPERTIES),
+                "Get",
+                &("org.libvirt.StoragePool", "Active"),
+            )
+            .await
+            .unwrap();
+        let one: OwnedVariant = reply.body().deserialize().unwrap();
+        assert_eq!(*one, Variant::Bool(true), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_go_in_and_come_out_with_their_types() {
+    let testbed = match testbed().await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let client = &testbed.client;
+    let domain = client.object(&find(client, "DomainLookupByName", "test").await, DOMAIN);
+    let limit = HashMap::from([("hard_limit", Variant::U64(4_000_000))]);
+    domain
+        .call::<_, ()>("SetMemoryParameters", &(limit, 2_u32))
+        .await
+        .unwrap();
+    let read: HashMap<String, OwnedVariant> =
+        domain.call("GetMemoryParameters", &(2_u32,)).await.unwrap();
+    assert_eq!(*read["hard_limit"], Variant::U64(4_000_000));
+    let wrong = HashMap::from([("hard_limit", Variant::Bool(true))]);
+    let (error, text) = refusal(
+        domain
+            .call::<_, ()>("SetMemoryParameters", &(wrong, 2_u32))
+            .await,
+    );
+    assert_eq!(error, "org.libvirt.Error.InvalidArg");
+    assert!(text.contains("hard_limit"), "{text}");
+    let unfit = HashMap::from([("hard_limit", Variant::U8(1))]);
+    let (_, text) = refusal(
+        domain
+            .call::<_, ()>("SetMemoryParameters", &(unfit, 2_u32))
+            .await,
+    );
+    assert!(text.contains("hard_limit"), "{text}");
+    let (name, _) = refusal(
+        domain
+            .call::<_, Vec<u8>>("MemoryPeek", &(0_u64, 1_u64 << 40, 2_u32))
+            .await,
+    );
+    assert_eq!(name, "org.libvirt.Error.InvalidArg");
+}

@@ -1,4 +1,4 @@
-//! From text to [`Document`], in one pass.
+//! From text to [`Document`]: quick-xml's events, checked for what that reader lets pass.
 //!
 //! Refused: DTDs, references to anything but the five entities and characters, duplicate attributes,
 //! malformed names, and whatever exceeds the [`Limits`]. An encoding declaration is ignored, since
@@ -6,10 +6,12 @@
 
 use std::cell::Cell;
 
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
 use crate::dom::{AttrData, Document, Kind, NONE, NodeData, Span};
 use crate::error::{ErrorKind, Result, XmlError};
-use crate::scan::{BLANK, IN_TEXT, IN_VALUE, NAME, SOLID, name_end, skip, until};
-use crate::text::{forbidden_char, push_attribute, push_references, push_text};
+use crate::text::{forbidden_char, is_blank, is_name, push_attribute, push_text, resolve};
 
 /// How large a document may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl Default for Limits {
     }
 }
 
-/// Name spaces that may be declared around an element, and in a document: each element looks for its own among them.
+/// Name spaces that may be in scope at once, and in the document: each element looks for its own among the former.
 const SCOPES: usize = 256;
 const SPACES: usize = 4096;
 
@@ -64,24 +66,30 @@ pub(crate) fn build<'t>(text: &'t str, limits: &Limits) -> Result<Document<'t>> 
                 .at(text, offset),
         );
     }
-    let nodes = (text.len() / 12).min(limits.nodes) + 4;
     let doc = Document {
         text,
         pool: String::new(),
-        nodes: Vec::with_capacity(nodes),
-        attrs: Vec::with_capacity(nodes / 2),
+        nodes: Vec::with_capacity(text.len() / 32 + 4),
+        attrs: Vec::with_capacity(text.len() / 32 + 4),
         spaces: Vec::new(),
         root: NONE,
     };
-    let mut builder = Builder {
+    Builder {
         doc,
         limits,
-        at: 0,
         open: Vec::new(),
         scopes: Vec::new(),
-    };
-    builder.document()?;
-    Ok(builder.doc)
+        run: None,
+    }
+    .run()
+}
+
+/// A text node being put together.
+struct Run {
+    start: usize,
+    /// The raw text, while there is only one piece of it that needs no change.
+    plain: Option<(usize, usize)>,
+    text: String,
 }
 
 /// A prefix in scope; empty for the default name space.
@@ -98,44 +106,65 @@ struct Open {
 struct Builder<'t, 'l> {
     doc: Document<'t>,
     limits: &'l Limits,
-    /// How far the text has been read.
-    at: usize,
     open: Vec<Open>,
     scopes: Vec<Scope>,
+    run: Option<Run>,
 }
 
-impl Builder<'_, '_> {
-    fn document(&mut self) -> Result<()> {
+impl<'t> Builder<'t, '_> {
+    fn run(mut self) -> Result<Document<'t>> {
         let text = self.doc.text;
-        while let Some(byte) = text.as_bytes().get(self.at) {
-            if *byte == b'<' {
-                self.markup()?;
-            } else {
-                self.text()?;
+        let mut reader = Reader::from_str(text);
+        reader.config_mut().check_comments = true;
+        loop {
+            let at = offset(reader.buffer_position());
+            let event = reader.read_event().map_err(|e| {
+                XmlError::new(ErrorKind::Syntax, e.to_string())
+                    .at(text, offset(reader.error_position()))
+            })?;
+            match event {
+                Event::Start(tag) => self.start(&tag, at)?,
+                Event::Empty(tag) => {
+                    self.start(&tag, at)?;
+                    self.end();
+                }
+                Event::End(_) => {
+                    self.flush()?;
+                    self.end();
+                }
+                Event::Text(_) => self.piece(at, offset(reader.buffer_position()))?,
+                Event::GeneralRef(name) => self.reference(&name, at)?,
+                Event::CData(data) => {
+                    self.inside(at)?;
+                    self.flush()?;
+                    let span = self.pooled(&data, at)?;
+                    self.add(Kind::CData, span, at)?;
+                }
+                Event::Comment(data) => self.aside(Kind::Comment, &data, at)?,
+                Event::PI(data) => self.aside(Kind::Instruction, &data, at)?,
+                Event::Decl(_) if at == 0 => {}
+                Event::Decl(_) => {
+                    return Err(self.syntax(
+                        "an XML declaration may only stand at the very beginning",
+                        at,
+                    ));
+                }
+                Event::DocType(_) => {
+                    return Err(self.syntax("a document type declaration is not accepted", at));
+                }
+                Event::Eof => break,
             }
         }
-        if let Some(open) = self.open.last() {
-            let name = self.doc.str(self.doc.nodes[open.id as usize].name);
+        if !self.open.is_empty() {
+            let name = self
+                .doc
+                .str(self.doc.nodes[self.open[self.open.len() - 1].id as usize].name);
             return Err(self.syntax(&format!("the document ends inside of <{name}>"), text.len()));
         }
         if self.doc.root == NONE {
             return Err(self.syntax("the document has no element", text.len()));
         }
-        Ok(())
-    }
-
-    fn markup(&mut self) -> Result<()> {
-        let after = &self.doc.text.as_bytes()[self.at + 1..];
-        match after.first() {
-            Some(b'/') => self.end_tag(),
-            Some(b'?') => self.instruction(),
-            Some(b'!') if after.starts_with(b"!--") => self.comment(),
-            Some(b'!') if after.starts_with(b"![CDATA[") => self.section(),
-            Some(b'!') if after.starts_with(b"!DOCTYPE") => {
-                Err(self.syntax("a document type declaration is not accepted", self.at))
-            }
-            _ => self.start_tag(),
-        }
+        Ok(self.doc)
     }
 
     fn syntax(&self, message: &str, at: usize) -> XmlError {
@@ -144,6 +173,13 @@ impl Builder<'_, '_> {
 
     fn limit(&self, message: String, at: usize) -> XmlError {
         XmlError::new(ErrorKind::Limit, message).at(self.doc.text, at)
+    }
+
+    fn inside(&self, at: usize) -> Result<()> {
+        if self.open.is_empty() {
+            return Err(self.syntax("text may not stand outside of the root element", at));
+        }
+        Ok(())
     }
 
     fn add(&mut self, kind: Kind, name: Span, at: usize) -> Result<u32> {
@@ -179,8 +215,8 @@ impl Builder<'_, '_> {
         Ok(id)
     }
 
-    fn start_tag(&mut self) -> Result<()> {
-        let (text, at) = (self.doc.text, self.at);
+    fn start(&mut self, tag: &BytesStart<'_>, at: usize) -> Result<()> {
+        self.flush()?;
         if self.open.is_empty() && self.doc.root != NONE {
             return Err(self.syntax("a document has only one root element", at));
         }
@@ -193,62 +229,41 @@ impl Builder<'_, '_> {
                 at,
             ));
         }
-        let name = self.name(at + 1, "element")?;
-        let id = self.add(Kind::Element, name, at)?;
+        let name = tag.name().into_inner();
+        if !is_name(name) {
+            return Err(self.syntax(&format!("'{name}' is no name for an element"), at));
+        }
+        let id = self.add(
+            Kind::Element,
+            Span {
+                start: index(at + 1),
+                len: index(name.len()),
+            },
+            at,
+        )?;
         if self.doc.root == NONE {
             self.doc.root = id;
         }
         let scopes = self.scopes.len();
-        let empty = self.attributes(id)?;
-        let qualified = &text[at + 1..at + 1 + name.len as usize];
-        let (prefix, local) = qualified.split_once(':').unwrap_or(("", qualified));
+        self.attributes(tag.attributes_raw(), at + 1 + name.len(), id)?;
+        self.open.push(Open { id, scopes });
+        let (prefix, local) = name.split_once(':').unwrap_or(("", name));
         match self.resolve_prefix(prefix) {
             // An undeclared prefix is part of the name.
             NONE if !prefix.is_empty() => {}
             space => {
                 let node = &mut self.doc.nodes[id as usize];
                 node.space = space;
-                node.prefix = index(qualified.len() - local.len());
+                node.prefix = index(name.len() - local.len());
             }
         }
-        if empty {
-            self.scopes.truncate(scopes);
-        } else {
-            self.open.push(Open { id, scopes });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if let Some(open) = self.open.pop() {
+            self.scopes.truncate(open.scopes);
         }
-        Ok(())
-    }
-
-    /// The name at `at`, which is then read up to its end.
-    fn name(&mut self, at: usize, what: &str) -> Result<Span> {
-        let text = self.doc.text;
-        let Some(end) = name_end(text, at) else {
-            let (end, _) = skip(text.as_bytes(), at, NAME);
-            let name = text.get(at..end).unwrap_or_default();
-            return Err(self.syntax(&format!("'{name}' is no name for an {what}"), at));
-        };
-        self.at = end;
-        Ok(Span {
-            start: index(at),
-            len: index(end - at),
-        })
-    }
-
-    fn end_tag(&mut self) -> Result<()> {
-        let (text, at) = (self.doc.text, self.at);
-        let Some(open) = self.open.pop() else {
-            return Err(self.syntax("an end tag has no start tag", at));
-        };
-        let span = self.doc.nodes[open.id as usize].name;
-        let name = self.doc.str(span);
-        let after = text[at + 2..].strip_prefix(name);
-        let after = after.map(|after| after.trim_start_matches([' ', '\t', '\n', '\r']));
-        let Some(after) = after.and_then(|after| after.strip_prefix('>')) else {
-            return Err(self.syntax(&format!("the end tag of <{name}> is expected here"), at));
-        };
-        self.at = text.len() - after.len();
-        self.scopes.truncate(open.scopes);
-        Ok(())
     }
 
     fn resolve_prefix(&mut self, prefix: &str) -> u32 {
@@ -276,78 +291,62 @@ impl Builder<'_, '_> {
         index(at)
     }
 
-    /// Reads `name = "value"` pairs up to the end of the tag. Whether that is `/>`.
-    fn attributes(&mut self, id: u32) -> Result<bool> {
-        let bytes = self.doc.text.as_bytes();
+    /// Reads `name = "value"` pairs out of `raw`, which begins at the byte `base` of the text.
+    fn attributes(&mut self, raw: &str, base: usize, id: u32) -> Result<()> {
+        let mut i = 0;
         let first = self.doc.attrs.len();
-        let empty = loop {
-            let (at, blank) = skip(bytes, self.at, BLANK);
-            match (bytes.get(at), bytes.get(at + 1)) {
-                (Some(b'>'), _) => {
-                    self.at = at + 1;
-                    break false;
-                }
-                (Some(b'/'), Some(b'>')) => {
-                    self.at = at + 2;
-                    break true;
-                }
-                (None, _) => {
-                    let name = self.doc.str(self.doc.nodes[id as usize].name);
-                    return Err(
-                        self.syntax(&format!("the document ends in the tag of <{name}>"), at)
-                    );
-                }
-                _ if blank == 0 => {
-                    return Err(self.syntax("white space is expected before an attribute", at));
-                }
-                _ => self.attribute(at, first)?,
+        loop {
+            let rest = raw[i..].trim_start_matches([' ', '\t', '\n', '\r']);
+            let spaced = rest.len() < raw.len() - i;
+            i = raw.len() - rest.len();
+            if rest.is_empty() {
+                break;
             }
-        };
+            let at = base + i;
+            let length = rest
+                .find(['=', ' ', '\t', '\n', '\r', '"', '\''])
+                .unwrap_or(rest.len());
+            let name = &rest[..length];
+            if !is_name(name) || !spaced {
+                return Err(self.syntax(&format!("'{name}' is no name for an attribute"), at));
+            }
+            let after = rest[length..].trim_start_matches([' ', '\t', '\n', '\r']);
+            let value = after
+                .strip_prefix('=')
+                .map(|v| v.trim_start_matches([' ', '\t', '\n', '\r']));
+            let Some(value) = value else {
+                return Err(self.syntax(&format!("attribute '{name}' has no value"), at));
+            };
+            let quote = value.chars().next().filter(|q| matches!(q, '"' | '\''));
+            let Some(quote) = quote else {
+                return Err(self.syntax(
+                    &format!("the value of attribute '{name}' must stand in quotes"),
+                    at,
+                ));
+            };
+            let Some(end) = value[1..].find(quote) else {
+                return Err(self.syntax(
+                    &format!("the value of attribute '{name}' has no closing quote"),
+                    at,
+                ));
+            };
+            let start = raw.len() - value.len() + 1;
+            i = start + end + 1;
+            self.attribute(
+                Span {
+                    start: index(at),
+                    len: index(length),
+                },
+                &raw[start..start + end],
+                base + start,
+                first,
+            )?;
+        }
         self.doc.nodes[id as usize].attr_count = index(self.doc.attrs.len() - first);
-        Ok(empty)
+        Ok(())
     }
 
-    /// Reads the attribute at `at`; those of its element are from `first` on.
-    fn attribute(&mut self, at: usize, first: usize) -> Result<()> {
-        let text = self.doc.text;
-        let bytes = text.as_bytes();
-        let name = self.name(at, "attribute")?;
-        let shown = &text[at..self.at];
-        let (equals, _) = skip(bytes, self.at, BLANK);
-        if bytes.get(equals) != Some(&b'=') {
-            return Err(self.syntax(&format!("attribute '{shown}' has no value"), at));
-        }
-        let (open, _) = skip(bytes, equals + 1, BLANK);
-        let Some(quote @ (b'"' | b'\'')) = bytes.get(open) else {
-            return Err(self.syntax(
-                &format!("the value of attribute '{shown}' must stand in quotes"),
-                at,
-            ));
-        };
-        let start = open + 1;
-        let (end, seen) = until(bytes, start, *quote);
-        if end == bytes.len() {
-            return Err(self.syntax(
-                &format!("the value of attribute '{shown}' has no closing quote"),
-                at,
-            ));
-        }
-        self.at = end + 1;
-        let value = if seen & IN_VALUE == 0 {
-            Span {
-                start: index(start),
-                len: index(end - start),
-            }
-        } else {
-            let from = self.doc.pool.len();
-            push_attribute(&mut self.doc.pool, &text[start..end])
-                .map_err(|(i, e)| e.at(text, start + i))?;
-            self.pool_span(from, at)?
-        };
-        self.keep_attribute(name, value, first)
-    }
-
-    fn keep_attribute(&mut self, name: Span, value: Span, first: usize) -> Result<()> {
+    fn attribute(&mut self, name: Span, raw: &str, at: usize, first: usize) -> Result<()> {
         let start = name.start as usize;
         if self.doc.attrs.len() - first >= self.limits.attributes {
             return Err(self.limit(
@@ -359,8 +358,10 @@ impl Builder<'_, '_> {
             ));
         }
         let text = self.doc.str(name);
-        let others = &self.doc.attrs[first..];
-        if others.iter().any(|a| self.doc.is_named(a.name, text)) {
+        if self.doc.attrs[first..]
+            .iter()
+            .any(|a| self.doc.str(a.name) == text)
+        {
             return Err(self.syntax(&format!("attribute '{text}' is given twice"), start));
         }
         let prefix = match text {
@@ -373,6 +374,20 @@ impl Builder<'_, '_> {
                 len: index(p.len()),
             }),
         };
+        let value = if raw
+            .bytes()
+            .any(|b| matches!(b, b'&' | b'<' | b'\t' | b'\n' | b'\r'))
+        {
+            let from = self.doc.pool.len();
+            push_attribute(&mut self.doc.pool, raw)
+                .map_err(|(i, e)| e.at(self.doc.text, at + i))?;
+            self.pool_span(from, start)?
+        } else {
+            Span {
+                start: index(at),
+                len: index(raw.len()),
+            }
+        };
         if let Some(prefix) = prefix {
             let uri = self.doc.str(value).to_owned();
             let space = if uri.is_empty() {
@@ -382,7 +397,7 @@ impl Builder<'_, '_> {
             };
             if self.scopes.len() >= SCOPES || self.doc.spaces.len() > SPACES {
                 return Err(self.limit(
-                    format!("more than {SCOPES} name spaces are declared here, or {SPACES} in all"),
+                    "the document declares too many name spaces".to_owned(),
                     start,
                 ));
             }
@@ -410,110 +425,102 @@ impl Builder<'_, '_> {
         })
     }
 
-    /// The piece of text from `start` to `end`, with its line ends normalised.
-    fn piece(&mut self, start: usize, end: usize) -> Result<Span> {
-        let raw = &self.doc.text[start..end];
-        if !raw.contains('\r') {
-            return Ok(Span {
-                start: index(start),
-                len: index(end - start),
-            });
-        }
+    fn pooled(&mut self, data: &str, at: usize) -> Result<Span> {
         let from = self.doc.pool.len();
-        push_text(&mut self.doc.pool, raw);
-        self.pool_span(from, start)
+        push_text(&mut self.doc.pool, data);
+        self.pool_span(from, at)
     }
 
-    /// Character data up to the next markup.
-    fn text(&mut self) -> Result<()> {
-        let (text, start) = (self.doc.text, self.at);
-        let (end, seen) = until(text.as_bytes(), start, b'<');
-        self.at = end;
+    /// A comment or processing instruction. Those outside of the root are dropped.
+    fn aside(&mut self, kind: Kind, data: &str, at: usize) -> Result<()> {
         if self.open.is_empty() {
-            return if seen & SOLID == 0 {
+            return Ok(());
+        }
+        self.flush()?;
+        let span = self.pooled(data, at)?;
+        self.add(kind, span, at)?;
+        Ok(())
+    }
+
+    fn piece(&mut self, start: usize, end: usize) -> Result<()> {
+        let raw = &self.doc.text[start..end];
+        if self.open.is_empty() {
+            return if is_blank(raw) {
                 Ok(())
             } else {
-                Err(self.syntax("text may not stand outside of the root element", start))
+                self.inside(start)
             };
         }
-        let span = if seen & IN_TEXT == 0 {
-            Span {
+        if let Some(i) = raw.find("]]>") {
+            return Err(self.syntax("']]>' may not stand in text", start + i));
+        }
+        match &mut self.run {
+            None if !raw.contains('\r') => {
+                self.run = Some(Run {
+                    start,
+                    plain: Some((start, end)),
+                    text: String::new(),
+                });
+            }
+            None => {
+                let mut text = String::new();
+                push_text(&mut text, raw);
+                self.run = Some(Run {
+                    start,
+                    plain: None,
+                    text,
+                });
+            }
+            Some(run) => {
+                own(run, self.doc.text);
+                push_text(&mut run.text, raw);
+            }
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, name: &str, at: usize) -> Result<()> {
+        self.inside(at)?;
+        let c = resolve(name).map_err(|e| e.at(self.doc.text, at))?;
+        let run = self.run.get_or_insert_with(|| Run {
+            start: at,
+            plain: None,
+            text: String::new(),
+        });
+        own(run, self.doc.text);
+        run.text.push(c);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let Some(run) = self.run.take() else {
+            return Ok(());
+        };
+        let span = match run.plain {
+            Some((start, end)) => Span {
                 start: index(start),
                 len: index(end - start),
+            },
+            None => {
+                let from = self.doc.pool.len();
+                self.doc.pool.push_str(&run.text);
+                self.pool_span(from, run.start)?
             }
-        } else {
-            let raw = &text[start..end];
-            if let Some(i) = raw.find("]]>") {
-                return Err(self.syntax("']]>' may not stand in text", start + i));
-            }
-            let from = self.doc.pool.len();
-            push_references(&mut self.doc.pool, raw).map_err(|(i, e)| e.at(text, start + i))?;
-            self.pool_span(from, start)?
         };
-        self.add(Kind::Text, span, start)?;
+        self.add(Kind::Text, span, run.start)?;
         Ok(())
     }
+}
 
-    /// Where `close` begins, looked for from `from` on.
-    fn close(&self, from: usize, close: &str, what: &str) -> Result<usize> {
-        let found = self.doc.text[from..].find(close);
-        found
-            .map(|i| from + i)
-            .ok_or_else(|| self.syntax(&format!("{what} is not closed by '{close}'"), self.at))
+/// Moves a run's only piece into its buffer, so that more can be added.
+fn own(run: &mut Run, text: &str) {
+    if let Some((start, end)) = run.plain.take() {
+        run.text.push_str(&text[start..end]);
     }
+}
 
-    fn section(&mut self) -> Result<()> {
-        let at = self.at;
-        if self.open.is_empty() {
-            return Err(self.syntax("text may not stand outside of the root element", at));
-        }
-        let start = at + "<![CDATA[".len();
-        let end = self.close(start, "]]>", "a CDATA section")?;
-        let span = self.piece(start, end)?;
-        self.add(Kind::CData, span, at)?;
-        self.at = end + "]]>".len();
-        Ok(())
-    }
-
-    fn comment(&mut self) -> Result<()> {
-        let start = self.at + "<!--".len();
-        let end = self.close(start, "--", "a comment")?;
-        if self.doc.text.as_bytes().get(end + 2) != Some(&b'>') {
-            return Err(self.syntax("'--' may not stand in a comment", end));
-        }
-        self.aside(Kind::Comment, start, end)?;
-        self.at = end + "-->".len();
-        Ok(())
-    }
-
-    fn instruction(&mut self) -> Result<()> {
-        let at = self.at;
-        let start = at + "<?".len();
-        let target = self.name(start, "instruction")?;
-        let (start, end) = (start, self.close(self.at, "?>", "an instruction")?);
-        if self.at != end && skip(self.doc.text.as_bytes(), self.at, BLANK).0 == self.at {
-            return Err(self.syntax("white space is expected in the instruction", self.at));
-        }
-        if !self.doc.str(target).eq_ignore_ascii_case("xml") {
-            self.aside(Kind::Instruction, start, end)?;
-        } else if at != 0 {
-            return Err(self.syntax(
-                "an XML declaration may only stand at the very beginning",
-                at,
-            ));
-        }
-        self.at = end + "?>".len();
-        Ok(())
-    }
-
-    /// Keeps a comment or processing instruction, unless it is outside of the root.
-    fn aside(&mut self, kind: Kind, start: usize, end: usize) -> Result<()> {
-        if !self.open.is_empty() {
-            let span = self.piece(start, end)?;
-            self.add(kind, span, self.at)?;
-        }
-        Ok(())
-    }
+fn offset(position: u64) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
 }
 
 fn index(at: usize) -> u32 {

@@ -16,7 +16,6 @@ mod fragment;
 mod names;
 mod numbers;
 mod scaled;
-mod scan;
 mod text;
 mod value;
 mod writer;

@@ -108,30 +108,6 @@ pub(crate) fn push_text(out: &mut String, raw: &str) {
     out.push_str(rest);
 }
 
-/// Appends character data: references resolved, line ends normalised.
-///
-/// The error carries the byte offset in `raw`.
-pub(crate) fn push_references(out: &mut String, raw: &str) -> Result<(), (usize, XmlError)> {
-    let mut i = 0;
-    while let Some(step) = raw[i..].find('&') {
-        push_text(out, &raw[i..i + step]);
-        i += step;
-        i = push_reference(out, raw, i)?;
-    }
-    push_text(out, &raw[i..]);
-    Ok(())
-}
-
-/// Appends the character that the reference at `i` stands for, and says where the reference ends.
-fn push_reference(out: &mut String, raw: &str, i: usize) -> Result<usize, (usize, XmlError)> {
-    let end = raw[i..].find(';').ok_or_else(|| {
-        let message = "'&' begins a reference that no ';' ends";
-        (i, XmlError::new(ErrorKind::Syntax, message))
-    })?;
-    out.push(resolve(&raw[i + 1..i + end]).map_err(|e| (i, e))?);
-    Ok(i + end + 1)
-}
-
 /// Appends an attribute's value: references resolved, literal white space turned into spaces.
 ///
 /// The error carries the byte offset in `raw`.
@@ -141,7 +117,16 @@ pub(crate) fn push_attribute(out: &mut String, raw: &str) -> Result<(), (usize, 
         out.push_str(&raw[i..i + step]);
         i += step;
         match raw.as_bytes()[i] {
-            b'&' => i = push_reference(out, raw, i)?,
+            b'&' => {
+                let end = raw[i..].find(';').ok_or_else(|| {
+                    (
+                        i,
+                        XmlError::new(ErrorKind::Syntax, "'&' begins a reference that no ';' ends"),
+                    )
+                })?;
+                out.push(resolve(&raw[i + 1..i + end]).map_err(|e| (i, e))?);
+                i += end + 1;
+            }
             b'<' => {
                 return Err((
                     i,

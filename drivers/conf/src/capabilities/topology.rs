@@ -122,7 +122,7 @@ impl Content for HostTopology {
     fn parse(node: Node<'_>) -> Result<Self> {
         Ok(Self {
             cells: read_counted(node, "cells", "cell")?,
-            interconnects: node.child_opt("interconnects")?,
+            interconnects: node.child_filled("interconnects")?,
         })
     }
 

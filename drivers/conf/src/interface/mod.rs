@@ -201,7 +201,7 @@ impl InterfaceKind {
     fn parse_link(&self, node: Node<'_>) -> Result<Option<Link>> {
         match self {
             Self::Bridge(_) => Ok(None),
-            Self::Ethernet(_) | Self::Bond(_) | Self::Vlan(_) => node.child_opt("link"),
+            Self::Ethernet(_) | Self::Bond(_) | Self::Vlan(_) => node.child_filled("link"),
         }
     }
 

@@ -154,8 +154,8 @@ impl Content for Forward {
         Ok(Self {
             mode: node.attr_opt("mode")?.unwrap_or(ForwardMode::Nat),
             managed: node.attr_opt("managed")?,
-            driver: node.child_opt("driver")?,
-            nat: node.child_opt("nat")?,
+            driver: node.child_filled("driver")?,
+            nat: node.child_filled("nat")?,
             pf: node.child_opt("pf")?,
             interfaces,
             addresses: node.child_vec("address")?,

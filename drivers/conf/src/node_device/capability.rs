@@ -313,7 +313,7 @@ impl Content for Net {
         Ok(Self {
             interface: node.text_child_req("interface")?,
             address: node.text_child_opt("address")?,
-            link: node.child_opt("link")?,
+            link: node.child_filled("link")?,
             features: node
                 .child_attr_vec("feature", "name")?
                 .into_iter()

@@ -231,8 +231,8 @@ impl Content for NetworkSource {
             tls_hostname: node.attr_opt("tlsHostname")?,
             tls_from_config: node.attr_opt("tlsFromConfig")?,
             host: node.child_vec("host")?,
-            identity: node.child_opt("identity")?,
-            reconnect: node.child_opt("reconnect")?,
+            identity: node.child_filled("identity")?,
+            reconnect: node.child_filled("reconnect")?,
             snapshot: node.child_attr_opt("snapshot", "name")?,
             config: node.child_attr_opt("config", "file")?,
             initiator: node

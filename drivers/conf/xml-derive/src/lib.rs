@@ -14,9 +14,9 @@
 //!
 //! and besides these `late` (write the children of this field after all others), `wrap = "name"`
 //! (the children stand in one more element, which is absent if they are), `skip_empty` (an element
-//! that would be empty is not written), `open` (one that is empty still gets an end tag), `default` (a
-//! required child that is absent reads like an empty one), `when = path` (a function of `&Self` and the flags that says
-//! whether to write it).
+//! that would be empty is not written, and one that says nothing is read as absent), `open` (one that is
+//! empty still gets an end tag), `default` (a required child that is absent reads like an empty one),
+//! `when = path` (a function of `&Self` and the flags that says whether to write it).
 //!
 //! An enum has `#[xml(tag = "type")]`: that attribute chooses the variant, whose contents stand in the
 //! same element, or with `body = "source"` in a child of it. `default` on a variant chooses it when

@@ -55,6 +55,8 @@ fn parse_field(field: &XmlField) -> TokenStream {
     let reader = match (&field.role, field.shape) {
         (Role::Attr(name), Shape::Optional) => quote!(attr_opt(#name)?),
         (Role::Attr(name), _) => quote!(attr_req(#name)?),
+        (Role::Child(name), Shape::Optional) if field.skip_empty => quote!(child_filled(#name)?),
+        (Role::Child(name), Shape::Many) if field.skip_empty => quote!(children_filled(#name)?),
         (Role::Child(name), Shape::Optional) => quote!(child_opt(#name)?),
         (Role::Child(name), Shape::Required) if field.default => {
             return quote!(#ident: ::virtbus_xml::Content::parse(node.child_or_absent(#name))?);

@@ -543,6 +543,25 @@ impl<'d> Node<'d> {
         self.child(name).map(T::parse).transpose()
     }
 
+    /// The contents of the children `name`, without those that would be written as empty elements.
+    ///
+    /// # Errors
+    /// Whatever is wrong with a child.
+    pub fn children_filled<T: Content>(&self, name: &str) -> Result<Vec<T>> {
+        let mut contents = self.child_vec::<T>(name)?;
+        contents.retain(|content| !crate::Writer::is_empty(content));
+        Ok(contents)
+    }
+
+    /// The contents of the child `name`, unless it is absent or would be written as an empty element.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the child.
+    pub fn child_filled<T: Content>(&self, name: &str) -> Result<Option<T>> {
+        let content = self.child_opt::<T>(name)?;
+        Ok(content.filter(|content| !crate::Writer::is_empty(content)))
+    }
+
     /// Reads the child `name`, which has to be there.
     ///
     /// # Errors

@@ -59,6 +59,21 @@ impl Writer {
         }
     }
 
+    /// Whether nothing is ever written for `content`.
+    pub(crate) fn is_empty(content: &dyn Content) -> bool {
+        let mut w = Self {
+            out: String::new(),
+            flags: !(Flags::INACTIVE | Flags::MIGRATABLE),
+            depth: 0,
+            state: State::Open,
+        };
+        content.attrs(&mut w);
+        if w.out.is_empty() {
+            content.children(&mut w);
+        }
+        w.out.is_empty()
+    }
+
     /// What the document is written for.
     pub fn flags(&self) -> Flags {
         self.flags

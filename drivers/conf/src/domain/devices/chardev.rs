@@ -293,13 +293,13 @@ impl Content for Chardev {
                 service: from.attr_opt("service")?,
                 tls: from.attr_opt("tls")?,
                 tls_from_config: from.attr_opt("tlsFromConfig")?,
-                reconnect: from.child_opt("reconnect")?,
+                reconnect: from.child_filled("reconnect")?,
                 protocol,
             }),
             ChardevType::Unix => ChardevSource::Unix(UnixSource {
                 mode: from.attr_opt("mode")?,
                 path: from.attr_opt("path")?,
-                reconnect: from.child_opt("reconnect")?,
+                reconnect: from.child_filled("reconnect")?,
                 seclabel: DeviceLabels::parse(from)?.0,
             }),
             ChardevType::Spicevmc => ChardevSource::Spicevmc,
@@ -575,7 +575,7 @@ impl Content for Console {
         }
         Ok(Self {
             chardev,
-            target: node.child_opt("target")?,
+            target: node.child_filled("target")?,
             info: DeviceInfo::parse(node)?,
         })
     }

@@ -140,7 +140,7 @@ impl Content for PciController {
         Ok(Self {
             model: node.attr_opt("model")?,
             model_name: node.child_attr_opt("model", "name")?,
-            target: node.child_opt("target")?,
+            target: node.child_filled("target")?,
         })
     }
 
@@ -362,7 +362,7 @@ impl Content for Controller {
         Ok(Self {
             kind,
             index: node.attr_opt("index")?,
-            driver: node.child_opt("driver")?,
+            driver: node.child_filled("driver")?,
             info: DeviceInfo::parse(node)?,
             pcihole64: node.child_opt("pcihole64")?,
         })

@@ -213,7 +213,7 @@ fn parse_pci(node: Node<'_>, source: Node<'_>) -> Result<PciHostdev> {
         }
     }
     Ok(PciHostdev {
-        driver: node.child_opt("driver")?,
+        driver: node.child_filled("driver")?,
         write_filtering: source.attr_opt("writeFiltering")?,
         address: PciAddress::parse(address)?,
         orig_states,

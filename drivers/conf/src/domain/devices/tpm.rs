@@ -119,7 +119,7 @@ impl Content for TpmEmulator {
             encryption: node.child_attr_opt("encryption", "secret")?,
             active_pcr_banks,
             source: node.child_opt("source")?,
-            profile: node.child_opt("profile")?,
+            profile: node.child_filled("profile")?,
         })
     }
 

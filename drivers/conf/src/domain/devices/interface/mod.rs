@@ -254,7 +254,7 @@ impl Content for Interface {
                 node.child_or_absent("driver").take_all();
                 None
             }
-            _ => node.child_opt("driver")?,
+            _ => node.child_filled("driver")?,
         };
         Ok(Self {
             source,

@@ -11,7 +11,8 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::dom::{AttrData, Document, Kind, NONE, NodeData, Span};
 use crate::error::{ErrorKind, Result, XmlError};
-use crate::text::{forbidden_char, is_blank, is_name, push_attribute, push_text, resolve};
+use crate::scan::{BLANK, IN_TEXT, IN_VALUE, NAME, SOLID, name_end, seen, skip, until};
+use crate::text::{forbidden_char, push_attribute, push_text, resolve};
 
 /// How large a document may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +67,13 @@ pub(crate) fn build<'t>(text: &'t str, limits: &Limits) -> Result<Document<'t>> 
                 .at(text, offset),
         );
     }
+    // Most documents have a node or two for every line of some thirty bytes.
+    let nodes = (text.len() / 12).min(limits.nodes) + 4;
     let doc = Document {
         text,
         pool: String::new(),
-        nodes: Vec::with_capacity(text.len() / 32 + 4),
-        attrs: Vec::with_capacity(text.len() / 32 + 4),
+        nodes: Vec::with_capacity(nodes),
+        attrs: Vec::with_capacity(nodes / 2),
         spaces: Vec::new(),
         root: NONE,
     };
@@ -98,9 +101,14 @@ struct Scope {
     space: u32,
 }
 
+/// An element whose end is still to come.
 struct Open {
     id: u32,
+    /// Name spaces that are declared around it.
     scopes: usize,
+    /// Its last child so far, and its last child element.
+    last: u32,
+    last_element: u32,
 }
 
 struct Builder<'t, 'l> {
@@ -200,16 +208,25 @@ impl<'t> Builder<'t, '_> {
             space: NONE,
             parent,
             first: NONE,
-            last: NONE,
             next: NONE,
+            first_element: NONE,
+            next_element: NONE,
             attrs: index(self.doc.attrs.len()),
             attr_count: 0,
             start: index(at),
         });
-        if parent != NONE {
-            match std::mem::replace(&mut self.doc.nodes[parent as usize].last, id) {
-                NONE => self.doc.nodes[parent as usize].first = id,
-                last => self.doc.nodes[last as usize].next = id,
+        let Some(open) = self.open.last_mut() else {
+            return Ok(id);
+        };
+        let nodes = &mut self.doc.nodes;
+        match std::mem::replace(&mut open.last, id) {
+            NONE => nodes[parent as usize].first = id,
+            last => nodes[last as usize].next = id,
+        }
+        if kind == Kind::Element {
+            match std::mem::replace(&mut open.last_element, id) {
+                NONE => nodes[parent as usize].first_element = id,
+                last => nodes[last as usize].next_element = id,
             }
         }
         Ok(id)
@@ -230,23 +247,22 @@ impl<'t> Builder<'t, '_> {
             ));
         }
         let name = tag.name().into_inner();
-        if !is_name(name) {
+        if name_end(name, 0) != Some(name.len()) {
             return Err(self.syntax(&format!("'{name}' is no name for an element"), at));
         }
-        let id = self.add(
-            Kind::Element,
-            Span {
-                start: index(at + 1),
-                len: index(name.len()),
-            },
-            at,
-        )?;
+        let id = self.add(Kind::Element, span(at + 1, at + 1 + name.len()), at)?;
         if self.doc.root == NONE {
             self.doc.root = id;
         }
         let scopes = self.scopes.len();
-        self.attributes(tag.attributes_raw(), at + 1 + name.len(), id)?;
-        self.open.push(Open { id, scopes });
+        let attributes = at + 1 + name.len();
+        self.attributes(attributes, attributes + tag.attributes_raw().len(), id)?;
+        self.open.push(Open {
+            id,
+            scopes,
+            last: NONE,
+            last_element: NONE,
+        });
         let (prefix, local) = name.split_once(':').unwrap_or(("", name));
         match self.resolve_prefix(prefix) {
             // An undeclared prefix is part of the name.
@@ -291,64 +307,69 @@ impl<'t> Builder<'t, '_> {
         index(at)
     }
 
-    /// Reads `name = "value"` pairs out of `raw`, which begins at the byte `base` of the text.
-    fn attributes(&mut self, raw: &str, base: usize, id: u32) -> Result<()> {
-        let mut i = 0;
+    /// Reads the `name = "value"` pairs from the byte `at` of the text to `end`.
+    fn attributes(&mut self, mut at: usize, end: usize, id: u32) -> Result<()> {
+        let bytes = &self.doc.text.as_bytes()[..end];
         let first = self.doc.attrs.len();
         loop {
-            let rest = raw[i..].trim_start_matches([' ', '\t', '\n', '\r']);
-            let spaced = rest.len() < raw.len() - i;
-            i = raw.len() - rest.len();
-            if rest.is_empty() {
+            let (name, blank) = skip(bytes, at, BLANK);
+            if name == end {
                 break;
             }
-            let at = base + i;
-            let length = rest
-                .find(['=', ' ', '\t', '\n', '\r', '"', '\''])
-                .unwrap_or(rest.len());
-            let name = &rest[..length];
-            if !is_name(name) || !spaced {
-                return Err(self.syntax(&format!("'{name}' is no name for an attribute"), at));
+            if blank == 0 {
+                return Err(self.syntax("white space is expected before an attribute", name));
             }
-            let after = rest[length..].trim_start_matches([' ', '\t', '\n', '\r']);
-            let value = after
-                .strip_prefix('=')
-                .map(|v| v.trim_start_matches([' ', '\t', '\n', '\r']));
-            let Some(value) = value else {
-                return Err(self.syntax(&format!("attribute '{name}' has no value"), at));
-            };
-            let quote = value.chars().next().filter(|q| matches!(q, '"' | '\''));
-            let Some(quote) = quote else {
-                return Err(self.syntax(
-                    &format!("the value of attribute '{name}' must stand in quotes"),
-                    at,
-                ));
-            };
-            let Some(end) = value[1..].find(quote) else {
-                return Err(self.syntax(
-                    &format!("the value of attribute '{name}' has no closing quote"),
-                    at,
-                ));
-            };
-            let start = raw.len() - value.len() + 1;
-            i = start + end + 1;
-            self.attribute(
-                Span {
-                    start: index(at),
-                    len: index(length),
-                },
-                &raw[start..start + end],
-                base + start,
-                first,
-            )?;
+            at = self.attribute(bytes, name, first)?;
         }
         self.doc.nodes[id as usize].attr_count = index(self.doc.attrs.len() - first);
         Ok(())
     }
 
-    fn attribute(&mut self, name: Span, raw: &str, at: usize, first: usize) -> Result<()> {
+    /// Reads the attribute at `at` of `bytes`, which end with the tag, and says where it ends. Those of the same element are
+    /// from `first` on.
+    fn attribute(&mut self, bytes: &[u8], at: usize, first: usize) -> Result<usize> {
+        let text = self.doc.text;
+        let Some(name_end) = name_end(&text[..bytes.len()], at) else {
+            let (end, _) = skip(bytes, at, NAME);
+            let name = text.get(at..end).unwrap_or_default();
+            return Err(self.syntax(&format!("'{name}' is no name for an attribute"), at));
+        };
+        let name = &text[at..name_end];
+        let (equals, _) = skip(bytes, name_end, BLANK);
+        if bytes.get(equals) != Some(&b'=') {
+            return Err(self.syntax(&format!("attribute '{name}' has no value"), at));
+        }
+        let (open, _) = skip(bytes, equals + 1, BLANK);
+        let Some(quote @ (b'"' | b'\'')) = bytes.get(open) else {
+            return Err(self.syntax(
+                &format!("the value of attribute '{name}' must stand in quotes"),
+                at,
+            ));
+        };
+        let start = open + 1;
+        let (end, seen) = until(bytes, start, *quote);
+        if end == bytes.len() {
+            return Err(self.syntax(
+                &format!("the value of attribute '{name}' has no closing quote"),
+                at,
+            ));
+        }
+        let value = if seen & IN_VALUE == 0 {
+            span(start, end)
+        } else {
+            let from = self.doc.pool.len();
+            push_attribute(&mut self.doc.pool, &text[start..end])
+                .map_err(|(i, e)| e.at(text, start + i))?;
+            self.pool_span(from, at)?
+        };
+        self.keep_attribute(span(at, name_end), value, first)?;
+        Ok(end + 1)
+    }
+
+    fn keep_attribute(&mut self, name: Span, value: Span, first: usize) -> Result<()> {
         let start = name.start as usize;
-        if self.doc.attrs.len() - first >= self.limits.attributes {
+        let others = &self.doc.attrs[first..];
+        if others.len() >= self.limits.attributes {
             return Err(self.limit(
                 format!(
                     "an element has more than {} attributes",
@@ -358,35 +379,14 @@ impl<'t> Builder<'t, '_> {
             ));
         }
         let text = self.doc.str(name);
-        if self.doc.attrs[first..]
-            .iter()
-            .any(|a| self.doc.str(a.name) == text)
-        {
+        if others.iter().any(|a| self.doc.is_named(a.name, text)) {
             return Err(self.syntax(&format!("attribute '{text}' is given twice"), start));
         }
         let prefix = match text {
-            "xmlns" => Some(Span {
-                start: name.start,
-                len: 0,
-            }),
-            _ => text.strip_prefix("xmlns:").map(|p| Span {
-                start: name.start + 6,
-                len: index(p.len()),
-            }),
-        };
-        let value = if raw
-            .bytes()
-            .any(|b| matches!(b, b'&' | b'<' | b'\t' | b'\n' | b'\r'))
-        {
-            let from = self.doc.pool.len();
-            push_attribute(&mut self.doc.pool, raw)
-                .map_err(|(i, e)| e.at(self.doc.text, at + i))?;
-            self.pool_span(from, start)?
-        } else {
-            Span {
-                start: index(at),
-                len: index(raw.len()),
-            }
+            "xmlns" => Some(span(start, start)),
+            _ => text
+                .strip_prefix("xmlns:")
+                .map(|p| span(start + text.len() - p.len(), start + text.len())),
         };
         if let Some(prefix) = prefix {
             let uri = self.doc.str(value).to_owned();
@@ -444,18 +444,21 @@ impl<'t> Builder<'t, '_> {
 
     fn piece(&mut self, start: usize, end: usize) -> Result<()> {
         let raw = &self.doc.text[start..end];
+        let seen = seen(raw.as_bytes());
         if self.open.is_empty() {
-            return if is_blank(raw) {
+            return if seen & SOLID == 0 {
                 Ok(())
             } else {
                 self.inside(start)
             };
         }
-        if let Some(i) = raw.find("]]>") {
+        if seen & IN_TEXT != 0
+            && let Some(i) = raw.find("]]>")
+        {
             return Err(self.syntax("']]>' may not stand in text", start + i));
         }
         match &mut self.run {
-            None if !raw.contains('\r') => {
+            None if seen & IN_TEXT == 0 || !raw.contains('\r') => {
                 self.run = Some(Run {
                     start,
                     plain: Some((start, end)),
@@ -497,10 +500,7 @@ impl<'t> Builder<'t, '_> {
             return Ok(());
         };
         let span = match run.plain {
-            Some((start, end)) => Span {
-                start: index(start),
-                len: index(end - start),
-            },
+            Some((start, end)) => span(start, end),
             None => {
                 let from = self.doc.pool.len();
                 self.doc.pool.push_str(&run.text);
@@ -521,6 +521,13 @@ fn own(run: &mut Run, text: &str) {
 
 fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
+}
+
+fn span(start: usize, end: usize) -> Span {
+    Span {
+        start: index(start),
+        len: index(end - start),
+    }
 }
 
 fn index(at: usize) -> u32 {

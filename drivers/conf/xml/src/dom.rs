@@ -43,8 +43,10 @@ pub(crate) struct NodeData {
     pub(crate) space: u32,
     pub(crate) parent: u32,
     pub(crate) first: u32,
-    pub(crate) last: u32,
     pub(crate) next: u32,
+    /// The first child that is an element, and the next such sibling: most children are white space.
+    pub(crate) first_element: u32,
+    pub(crate) next_element: u32,
     pub(crate) attrs: u32,
     pub(crate) attr_count: u32,
     /// Byte offset in the text.
@@ -351,13 +353,7 @@ impl<'d> Node<'d> {
     /// All child elements, none of them marked as taken.
     pub fn elements(&self) -> impl Iterator<Item = Self> + use<'d> {
         let node = *self;
-        self.child_ids().filter_map(move |id| {
-            (node.doc.nodes[id as usize].kind == Kind::Element).then_some(Self {
-                id,
-                absent: None,
-                ..node
-            })
-        })
+        self.element_ids().map(move |id| node.sibling(id))
     }
 
     pub(crate) fn child_ids(&self) -> impl Iterator<Item = u32> + use<'d> {
@@ -370,6 +366,20 @@ impl<'d> Node<'d> {
         std::iter::from_fn(move || {
             let id = at;
             at = doc.nodes.get(id as usize)?.next;
+            Some(id)
+        })
+    }
+
+    fn element_ids(&self) -> impl Iterator<Item = u32> + use<'d> {
+        let doc = self.doc;
+        let mut at = if self.absent.is_some() {
+            NONE
+        } else {
+            self.data().first_element
+        };
+        std::iter::from_fn(move || {
+            let id = at;
+            at = doc.nodes.get(id as usize)?.next_element;
             Some(id)
         })
     }
@@ -427,11 +437,9 @@ impl<'d> Node<'d> {
     /// The child elements `name` that are in no name space; each is marked as taken when reached.
     pub fn children<'n>(&self, name: &'n str) -> impl Iterator<Item = Self> + use<'d, 'n> {
         let node = *self;
-        self.child_ids().filter_map(move |id| {
+        self.element_ids().filter_map(move |id| {
             let data = &node.doc.nodes[id as usize];
-            let wanted = node.doc.is_named(data.name, name)
-                && data.kind == Kind::Element
-                && data.space == NONE;
+            let wanted = node.doc.is_named(data.name, name) && data.space == NONE;
             wanted.then(|| {
                 data.taken.set(true);
                 node.sibling(id)

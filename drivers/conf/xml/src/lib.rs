@@ -16,6 +16,7 @@ mod fragment;
 mod names;
 mod numbers;
 mod scaled;
+mod scan;
 mod text;
 mod value;
 mod writer;

@@ -38,6 +38,8 @@ enum State {
     Children,
     /// Text was written inside.
     Text,
+    /// Nothing is written at all; the question is only whether something would be.
+    Silent { written: bool },
 }
 
 /// Writes one document.
@@ -65,13 +67,22 @@ impl Writer {
             out: String::new(),
             flags: !(Flags::INACTIVE | Flags::MIGRATABLE),
             depth: 0,
-            state: State::Open,
+            state: State::Silent { written: false },
         };
         content.attrs(&mut w);
-        if w.out.is_empty() {
+        if w.state == (State::Silent { written: false }) {
             content.children(&mut w);
         }
-        w.out.is_empty()
+        w.state == State::Silent { written: false }
+    }
+
+    /// Whether nothing is to be written; notes that something would have been.
+    fn is_silent(&mut self) -> bool {
+        let silent = matches!(self.state, State::Silent { .. });
+        if silent {
+            self.state = State::Silent { written: true };
+        }
+        silent
     }
 
     /// What the document is written for.
@@ -109,6 +120,9 @@ impl Writer {
 
     /// Begins the element `name`; [`Writer::end`] ends it.
     pub fn begin(&mut self, name: &str) {
+        if self.is_silent() {
+            return;
+        }
         self.open_body();
         self.indent();
         self.out.push('<');
@@ -119,6 +133,9 @@ impl Writer {
 
     /// Ends the element `name`, which is the one that was begun last.
     pub fn end(&mut self, name: &str) {
+        if self.is_silent() {
+            return;
+        }
         self.depth = self.depth.saturating_sub(1);
         match self.state {
             State::Open => self.out.push_str("/>\n"),
@@ -127,6 +144,7 @@ impl Writer {
                 self.close_tag(name);
             }
             State::Text => self.close_tag(name),
+            State::Silent { .. } => {}
         }
         self.state = State::Children;
     }
@@ -139,12 +157,18 @@ impl Writer {
 
     /// Writes an empty line, where a document has one for the reader.
     pub fn blank_line(&mut self) {
+        if self.is_silent() {
+            return;
+        }
         self.open_body();
         self.out.push('\n');
     }
 
     /// Writes an attribute of the element just begun.
     pub fn attr_str(&mut self, name: &str, value: &str) {
+        if self.is_silent() {
+            return;
+        }
         self.begin_attr(name);
         let from = self.out.len();
         self.out.push_str(value);
@@ -154,6 +178,9 @@ impl Writer {
 
     /// Writes an attribute of the element just begun.
     pub fn attr<T: Value>(&mut self, name: &str, value: &T) {
+        if self.is_silent() {
+            return;
+        }
         self.begin_attr(name);
         let from = self.out.len();
         value.write_to(&mut self.out);
@@ -177,6 +204,9 @@ impl Writer {
 
     /// Writes the text of the element just begun.
     pub fn text<T: Value>(&mut self, value: &T) {
+        if self.is_silent() {
+            return;
+        }
         let from = self.begin_text();
         value.write_to(&mut self.out);
         self.escape_from(from);
@@ -184,6 +214,9 @@ impl Writer {
 
     /// Writes the text of the element just begun.
     pub fn text_str(&mut self, value: &str) {
+        if self.is_silent() {
+            return;
+        }
         let from = self.begin_text();
         self.out.push_str(value);
         self.escape_from(from);
@@ -226,6 +259,9 @@ impl Writer {
 
     /// Writes the element `name`, even if it is empty.
     pub fn element(&mut self, name: &str, content: &dyn Content) {
+        if self.is_silent() {
+            return;
+        }
         self.begin(name);
         content.attrs(self);
         content.children(self);
@@ -234,6 +270,9 @@ impl Writer {
 
     /// Writes the element `name`, with an end tag even if it is empty.
     pub fn element_open(&mut self, name: &str, content: &dyn Content) {
+        if self.is_silent() {
+            return;
+        }
         self.begin(name);
         content.attrs(self);
         content.children(self);
@@ -245,6 +284,11 @@ impl Writer {
 
     /// Writes the element `name` unless it would be empty.
     pub fn element_unless_empty(&mut self, name: &str, content: &dyn Content) {
+        if matches!(self.state, State::Silent { .. }) {
+            content.attrs(self);
+            content.children(self);
+            return;
+        }
         let (start, state) = (self.out.len(), self.state);
         self.begin(name);
         let begun = self.out.len();
@@ -281,6 +325,9 @@ impl Writer {
 
     /// Writes a foreign element as libxml2 would.
     pub fn fragment(&mut self, fragment: &Fragment) {
+        if self.is_silent() {
+            return;
+        }
         self.open_body();
         self.indent();
         fragment.push(&mut self.out, self.depth);

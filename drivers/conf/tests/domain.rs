@@ -206,3 +206,20 @@ fn a_guest_notices_what_it_can_see() {
         assert_eq!(change(from, to).as_deref(), Some(message));
     }
 }
+
+/// Definitions are kept by the thousand: what each has takes no more room for what few have.
+#[test]
+fn what_every_guest_has_is_small() {
+    use std::mem::size_of;
+    use virtbus_conf::domain::devices::{controller, disk, interface};
+
+    assert!(size_of::<Domain>() <= 2176, "{}", size_of::<Domain>());
+    assert!(size_of::<disk::Disk>() <= 704);
+    assert!(size_of::<interface::Interface>() <= 704);
+    assert!(size_of::<controller::Controller>() <= 256);
+    let text = include_str!("data/domain/storage.xml");
+    let domain = Domain::parse(text).unwrap();
+    let disks = &domain.devices.disk;
+    assert!(disks.len() > 4, "{}", disks.len());
+    assert_eq!(disks.capacity(), disks.len());
+}

@@ -80,7 +80,7 @@ pub struct Domain {
     pub id: Option<u32>,
     /// Elements of single hypervisors.
     #[xml(flat, late)]
-    pub namespaces: Namespaces,
+    pub namespaces: Option<Box<Namespaces>>,
     /// Name.
     #[xml(text_child)]
     pub name: String,
@@ -113,10 +113,10 @@ pub struct Domain {
     pub blkiotune: Option<BlkioTune>,
     /// Memory limits.
     #[xml(child, skip_empty)]
-    pub memtune: Option<MemTune>,
+    pub memtune: Option<Box<MemTune>>,
     /// What backs its memory.
     #[xml(child = "memoryBacking", skip_empty)]
-    pub memory_backing: Option<MemoryBacking>,
+    pub memory_backing: Option<Box<MemoryBacking>>,
     /// Virtual CPUs.
     #[xml(child)]
     pub vcpu: Option<VcpuCount>,
@@ -137,13 +137,13 @@ pub struct Domain {
     pub throttlegroups: Option<ThrottleGroups>,
     /// Scheduling.
     #[xml(child, skip_empty)]
-    pub cputune: Option<CpuTune>,
+    pub cputune: Option<Box<CpuTune>>,
     /// Host nodes of its memory.
     #[xml(child, skip_empty)]
-    pub numatune: Option<NumaTune>,
+    pub numatune: Option<Box<NumaTune>>,
     /// Place in the cgroup tree.
     #[xml(child, skip_empty)]
-    pub resource: Option<Resource>,
+    pub resource: Option<Box<Resource>>,
     /// What its firmware tells.
     #[xml(child)]
     pub sysinfo: Vec<Sysinfo>,
@@ -158,13 +158,13 @@ pub struct Domain {
     pub os: Option<Os>,
     /// Mapped owners, for containers.
     #[xml(child, skip_empty)]
-    pub idmap: Option<IdMap>,
+    pub idmap: Option<Box<IdMap>>,
     /// Switches of the machine.
     #[xml(child, skip_empty)]
     pub features: Option<Features>,
     /// Processor.
     #[xml(child)]
-    pub cpu: Option<GuestCpu>,
+    pub cpu: Option<Box<GuestCpu>>,
     /// Clock.
     #[xml(child)]
     pub clock: Option<Clock>,
@@ -197,7 +197,7 @@ pub struct Domain {
     pub keywrap: Option<KeyWrap>,
     /// Confidentiality.
     #[xml(child = "launchSecurity")]
-    pub launch_security: Option<LaunchSecurity>,
+    pub launch_security: Option<Box<LaunchSecurity>>,
 }
 
 fn has_id(_: &Domain, flags: Flags) -> bool {

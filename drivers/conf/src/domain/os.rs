@@ -341,10 +341,10 @@ pub struct Os {
     pub initgroup: Option<String>,
     /// The firmware image.
     #[xml(child, skip_empty)]
-    pub loader: Option<Loader>,
+    pub loader: Option<Box<Loader>>,
     /// The firmware's variables.
     #[xml(child, skip_empty)]
-    pub nvram: Option<Nvram>,
+    pub nvram: Option<Box<Nvram>>,
     /// Kernel to boot directly.
     #[xml(text_child)]
     pub kernel: Option<String>,

@@ -163,11 +163,11 @@ pub struct SourceCommon {
     /// Security labels.
     pub seclabel: Vec<DeviceLabel>,
     /// User of remote storage.
-    pub auth: Option<Auth>,
+    pub auth: Option<Box<Auth>>,
     /// Encryption.
-    pub encryption: Option<Encryption>,
+    pub encryption: Option<Box<Encryption>>,
     /// Persistent reservations.
-    pub reservations: Option<Reservations>,
+    pub reservations: Option<Box<Reservations>>,
     /// Where a qcow2 image keeps the data.
     pub data_store: Option<Box<DataStore>>,
 }

@@ -107,12 +107,12 @@ impl XmlField {
         }
         let role =
             role.ok_or_else(|| Error::new(field.span(), "say with #[xml(…)] what this field is"))?;
-        let shape = if matches!(role, Role::Flat | Role::Flag(_)) {
+        let shape = if matches!(role, Role::Flag(_)) {
             Shape::Required
         } else {
             shape_of(&field.ty)
         };
-        if shape == Shape::Many && matches!(role, Role::Attr(_) | Role::Text) {
+        if shape == Shape::Many && matches!(role, Role::Attr(_) | Role::Text | Role::Flat) {
             return Err(Error::new(field.span(), "this can be there only once"));
         }
         Ok(Self {

@@ -10,7 +10,7 @@
 //! | `#[xml(child_attr = "child/attribute")]` | the only attribute of a child: `T`, `Option<T>`, `Vec<T>` |
 //! | `#[xml(flag)]` | `bool`: an empty child that is there or not |
 //! | `#[xml(text)]` | the element's own text: `T`, `Option<T>` |
-//! | `#[xml(flat)]` | a part without an element of its own |
+//! | `#[xml(flat)]` | a part without an element of its own: `T`, or `Option<T>`, absent if it says nothing |
 //!
 //! and besides these `late` (write the children of this field after all others), `wrap = "name"`
 //! (the children stand in one more element, which is absent if they are), `skip_empty` (an element

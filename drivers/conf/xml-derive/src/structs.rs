@@ -72,6 +72,7 @@ fn parse_field(field: &XmlField) -> TokenStream {
         (Role::Flag(name), _) => quote!(child(#name).is_some()),
         (Role::Text, Shape::Optional) => quote!(text_opt()?),
         (Role::Text, _) => quote!(text_req()?),
+        (Role::Flat, Shape::Optional) => quote!(part_filled()?),
         (Role::Flat, _) => return quote!(#ident: ::virtbus_xml::Content::parse(node)?),
     };
     match &field.wrap {
@@ -93,6 +94,9 @@ fn write_attrs(field: &XmlField) -> TokenStream {
     match (&field.role, field.shape) {
         (Role::Attr(name), Shape::Optional) => quote!(w.attr_opt(#name, &self.#ident);),
         (Role::Attr(name), _) => quote!(w.attr(#name, &self.#ident);),
+        (Role::Flat, Shape::Optional) => {
+            quote!(if let Some(it) = &self.#ident { ::virtbus_xml::Content::attrs(it, w); })
+        }
         (Role::Flat, _) => quote!(::virtbus_xml::Content::attrs(&self.#ident, w);),
         _ => TokenStream::new(),
     }
@@ -107,7 +111,7 @@ fn write_children(field: &XmlField) -> TokenStream {
     };
     let one = match &field.role {
         Role::Attr(_) => return TokenStream::new(),
-        Role::Flat => return quote!(::virtbus_xml::Content::children(&self.#ident, w);),
+        Role::Flat => quote!(::virtbus_xml::Content::children(it, w);),
         Role::Flag(name) => return quote!(if self.#ident { w.flag(#name); }),
         Role::Text => match field.shape {
             Shape::Optional => return quote!(if let Some(it) = &self.#ident { w.text(it); }),

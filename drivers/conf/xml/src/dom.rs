@@ -558,6 +558,7 @@ impl<'d> Node<'d> {
     pub fn children_filled<T: Content>(&self, name: &str) -> Result<Vec<T>> {
         let mut contents = self.child_vec::<T>(name)?;
         contents.retain(|content| !crate::Writer::is_empty(content));
+        contents.shrink_to_fit();
         Ok(contents)
     }
 
@@ -568,6 +569,15 @@ impl<'d> Node<'d> {
     pub fn child_filled<T: Content>(&self, name: &str) -> Result<Option<T>> {
         let content = self.child_opt::<T>(name)?;
         Ok(content.filter(|content| !crate::Writer::is_empty(content)))
+    }
+
+    /// A part of the contents of this element, unless it would write nothing.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the part.
+    pub fn part_filled<T: Content>(&self) -> Result<Option<T>> {
+        let content = T::parse(*self)?;
+        Ok(Some(content).filter(|content| !crate::Writer::is_empty(content)))
     }
 
     /// Reads the child `name`, which has to be there.
@@ -583,7 +593,7 @@ impl<'d> Node<'d> {
     /// # Errors
     /// Those of `T`.
     pub fn child_vec<T: Content>(&self, name: &str) -> Result<Vec<T>> {
-        self.children(name).map(T::parse).collect()
+        all(self.children(name).map(T::parse))
     }
 
     /// The child `name`, or one that stands for its absence.
@@ -615,7 +625,7 @@ impl<'d> Node<'d> {
     /// # Errors
     /// [`ErrorKind::Missing`] or [`ErrorKind::Invalid`].
     pub fn text_child_vec<T: Value>(&self, name: &str) -> Result<Vec<T>> {
-        self.children(name).map(|n| n.text_req()).collect()
+        all(self.children(name).map(|n| n.text_req()))
     }
 
     /// Reads `attr` of the child `name`, if that child is there.
@@ -641,7 +651,7 @@ impl<'d> Node<'d> {
     /// # Errors
     /// [`ErrorKind::Missing`] or [`ErrorKind::Invalid`].
     pub fn child_attr_vec<T: Value>(&self, name: &str, attr: &str) -> Result<Vec<T>> {
-        self.children(name).map(|n| n.attr_req(attr)).collect()
+        all(self.children(name).map(|n| n.attr_req(attr)))
     }
 
     /// Reads the element's text; empty text counts as absent.
@@ -667,6 +677,13 @@ impl<'d> Node<'d> {
         self.text_opt()?
             .ok_or_else(|| self.error(ErrorKind::Missing, "must not be empty"))
     }
+}
+
+/// All of them or the first error, in no more memory than they take: documents are kept by the thousand.
+fn all<T>(items: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let mut all = items.collect::<Result<Vec<T>>>()?;
+    all.shrink_to_fit();
+    Ok(all)
 }
 
 fn wrong_value(value: &str, expected: &str) -> String {

@@ -188,3 +188,32 @@ fn every_name_goes_both_ways() {
     }
     assert_eq!(Address::NAMES, ["pci", "unassigned"]);
 }
+
+#[derive(Xml, Debug, Clone, PartialEq)]
+struct Label {
+    #[xml(attr)]
+    color: Option<String>,
+    #[xml(text_child)]
+    line: Vec<String>,
+}
+
+#[derive(Xml, Debug, Clone, PartialEq)]
+struct Crate {
+    #[xml(flat)]
+    label: Option<Box<Label>>,
+    #[xml(attr)]
+    size: u32,
+}
+
+#[test]
+fn a_part_that_says_nothing_is_absent() {
+    let read = |text: &str| Document::parse(text).unwrap().read::<Crate>("box").unwrap();
+    assert_eq!(read("<box size='1'/>").label, None);
+    for text in [
+        "<box size='1'/>\n",
+        "<box color='red' size='1'/>\n",
+        "<box size='1'>\n  <line>a</line>\n</box>\n",
+    ] {
+        assert_eq!(read(text).to_xml("box", Flags::empty()), text);
+    }
+}

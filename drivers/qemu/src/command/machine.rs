@@ -74,7 +74,10 @@ pub(super) fn platform(builder: &mut Builder<'_>) -> Result<()> {
 
 /// What has to come last: the user's own arguments.
 pub(super) fn tail(builder: &mut Builder<'_>) -> Result<()> {
-    let extra = &builder.definition.namespaces.qemu;
+    let Some(namespaces) = &builder.definition.namespaces else {
+        return Ok(());
+    };
+    let extra = &namespaces.qemu;
     for argument in &extra.arg {
         builder.switch(argument);
     }

@@ -73,13 +73,15 @@ pub(super) fn complete(
     channels(devices);
     displays(devices);
     controllers(devices, q35);
-    devices.memballoon.get_or_insert(Memballoon {
-        model: MemballoonModel::Virtio,
-        autodeflate: None,
-        free_page_reporting: None,
-        stats_period: None,
-        info: DeviceInfo::default(),
-        driver: None,
+    devices.memballoon.get_or_insert_with(|| {
+        Box::new(Memballoon {
+            model: MemballoonModel::Virtio,
+            autodeflate: None,
+            free_page_reporting: None,
+            stats_period: None,
+            info: DeviceInfo::default(),
+            driver: None,
+        })
     });
     boot(definition);
     Ok(())

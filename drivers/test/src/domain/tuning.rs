@@ -406,7 +406,7 @@ impl DomainTuning for Test {
                 }
                 _ => return Err(unknown("a disk", parameter)),
             }
-            if *tune == IoTune::default() {
+            if **tune == IoTune::default() {
                 definition.devices.disk[at].iotune = None;
             }
             Ok(())
@@ -459,7 +459,7 @@ impl DomainTuning for Test {
                     .take()
                     .filter(|rates| *rates != BandwidthRate::default());
             }
-            if *bandwidth == Bandwidth::default() {
+            if **bandwidth == Bandwidth::default() {
                 connection.bandwidth = None;
             }
             Ok(())

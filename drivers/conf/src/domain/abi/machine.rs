@@ -119,7 +119,7 @@ fn guest_features(mut features: Features) -> Features {
 }
 
 /// The processor without its nodes, which are compared before, and without how it is checked.
-fn processor(domain: &Domain) -> Option<crate::cpu::GuestCpu> {
+fn processor(domain: &Domain) -> Option<Box<crate::cpu::GuestCpu>> {
     let mut cpu = domain.cpu.clone()?;
     cpu.numa = None;
     cpu.check = None;

@@ -196,6 +196,7 @@ impl Domain {
         })?;
         whole::complete(self, seams)?;
         seams.driver.addresses(self, flags)?;
+        self.devices.shrink_to_fit();
         whole::check_features(self, seams.driver.features())
     }
 

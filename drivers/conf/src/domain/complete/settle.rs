@@ -39,7 +39,7 @@ pub(super) fn settle(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
     if let Some(cpu) = &mut domain.cpu {
         guest_cpu(cpu)?;
     }
-    domain.cpu = domain.cpu.take().filter(|cpu| *cpu != GuestCpu::default());
+    domain.cpu = domain.cpu.take().filter(|cpu| **cpu != GuestCpu::default());
     clock(domain.clock.get_or_insert_with(Clock::default));
     domain.on_poweroff.get_or_insert(LifecycleAction::Destroy);
     domain.on_reboot.get_or_insert(LifecycleAction::Restart);
@@ -86,13 +86,13 @@ fn identity(domain: &mut Domain, seams: &mut Seams<'_>) {
 }
 
 fn limits(domain: &mut Domain) {
-    if let Some(MemTune {
-        hard_limit,
-        soft_limit,
-        min_guarantee,
-        swap_hard_limit,
-    }) = &mut domain.memtune
-    {
+    if let Some(tune) = &mut domain.memtune {
+        let MemTune {
+            hard_limit,
+            soft_limit,
+            min_guarantee,
+            swap_hard_limit,
+        } = &mut **tune;
         for limit in [hard_limit, soft_limit, swap_hard_limit] {
             *limit = limit.filter(|l| l.0 < MEMORY_UNLIMITED);
         }

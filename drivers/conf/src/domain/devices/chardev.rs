@@ -210,7 +210,7 @@ pub struct Chardev {
     /// The other end.
     pub source: ChardevSource,
     /// A copy of the output.
-    pub log: Option<ChardevLog>,
+    pub log: Option<Box<ChardevLog>>,
 }
 
 impl Chardev {

@@ -318,7 +318,7 @@ pub struct Controller {
     /// Which one of its kind, from 0; absent if still to be chosen.
     pub index: Option<u32>,
     /// How the hypervisor handles it.
-    pub driver: Option<ControllerDriver>,
+    pub driver: Option<Box<ControllerDriver>>,
     /// Alias, address.
     pub info: DeviceInfo,
     /// 64-bit memory for the devices on a root bus.

@@ -96,14 +96,28 @@ impl Informed for Interface {
 }
 
 /// The place of the devices of a kind: a list, or one at most.
-trait Place<T> {
+trait Place<T: 'static> {
+    /// The devices.
+    fn each(&self) -> impl Iterator<Item = &T>;
+    /// The devices, to be changed.
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut T>;
     /// Adds a device, or gives it back if there is no room.
     fn put(&mut self, device: T) -> Result<(), T>;
     /// Leaves those for which `stays` holds.
     fn leave(&mut self, stays: &mut dyn FnMut(&T) -> bool);
+    /// Gives memory back that is for more devices.
+    fn fit(&mut self);
 }
 
-impl<T> Place<T> for Vec<T> {
+impl<T: 'static> Place<T> for Vec<T> {
+    fn each(&self) -> impl Iterator<Item = &T> {
+        self.iter()
+    }
+
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.iter_mut()
+    }
+
     fn put(&mut self, device: T) -> Result<(), T> {
         self.push(device);
         Ok(())
@@ -112,14 +126,26 @@ impl<T> Place<T> for Vec<T> {
     fn leave(&mut self, stays: &mut dyn FnMut(&T) -> bool) {
         self.retain(|device| stays(device));
     }
+
+    fn fit(&mut self) {
+        self.shrink_to_fit();
+    }
 }
 
-impl<T> Place<T> for Option<T> {
+impl<T: 'static> Place<T> for Option<Box<T>> {
+    fn each(&self) -> impl Iterator<Item = &T> {
+        self.as_deref().into_iter()
+    }
+
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.as_deref_mut().into_iter()
+    }
+
     fn put(&mut self, device: T) -> Result<(), T> {
         match self {
             Some(_) => Err(device),
             None => {
-                *self = Some(device);
+                *self = Some(Box::new(device));
                 Ok(())
             }
         }
@@ -128,6 +154,8 @@ impl<T> Place<T> for Option<T> {
     fn leave(&mut self, stays: &mut dyn FnMut(&T) -> bool) {
         *self = self.take().filter(|device| stays(device));
     }
+
+    fn fit(&mut self) {}
 }
 
 macro_rules! device_kinds {
@@ -222,13 +250,13 @@ macro_rules! device_kinds {
             /// All devices, by kind. The order of kinds is the one in which defaults are filled in.
             pub fn iter(&self) -> impl Iterator<Item = DeviceRef<'_>> {
                 std::iter::empty()
-                    $( .chain(self.$field.iter().map(DeviceRef::$variant)) )+
+                    $( .chain(self.$field.each().map(DeviceRef::$variant)) )+
             }
 
             /// All devices, to be changed.
             pub fn iter_mut(&mut self) -> impl Iterator<Item = DeviceMut<'_>> {
                 std::iter::empty()
-                    $( .chain(self.$field.iter_mut().map(DeviceMut::$variant)) )+
+                    $( .chain(self.$field.each_mut().map(DeviceMut::$variant)) )+
             }
         }
 
@@ -249,6 +277,11 @@ macro_rules! device_kinds {
             pub fn retain(&mut self, mut stays: impl FnMut(DeviceRef<'_>) -> bool) {
                 $( self.$field.leave(&mut |device| stays(DeviceRef::$variant(device))); )+
             }
+
+            /// Gives memory back that is for more devices.
+            pub fn shrink_to_fit(&mut self) {
+                $( self.$field.fit(); )+
+            }
         }
 
         impl Domain {
@@ -261,10 +294,10 @@ macro_rules! device_kinds {
                 mut change: impl FnMut(&Self, DeviceMut<'_>) -> Result<(), E>,
             ) -> Result<(), E> {
                 $(
-                    for i in 0..self.devices.$field.iter().count() {
-                        let Some(mut device) = self.devices.$field.iter().nth(i).cloned() else { break };
+                    for i in 0..self.devices.$field.each().count() {
+                        let Some(mut device) = self.devices.$field.each().nth(i).cloned() else { break };
                         change(self, DeviceMut::$variant(&mut device))?;
-                        if let Some(old) = self.devices.$field.iter_mut().nth(i) {
+                        if let Some(old) = self.devices.$field.each_mut().nth(i) {
                             *old = device;
                         }
                     }

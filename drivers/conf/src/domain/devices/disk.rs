@@ -354,7 +354,7 @@ pub struct DiskHead {
     pub driver: Option<DiskDriver>,
     /// User of remote storage, where it stands outside of `<source>`.
     #[xml(child)]
-    pub auth: Option<Auth>,
+    pub auth: Option<Box<Auth>>,
 }
 
 /// `<disk>`.
@@ -395,13 +395,13 @@ pub struct Disk {
     pub blockio: Option<BlockIo>,
     /// A copy in the making.
     #[xml(child, when = live)]
-    pub mirror: Option<Mirror>,
+    pub mirror: Option<Box<Mirror>>,
     /// Name and bus.
     #[xml(child)]
     pub target: DiskTarget,
     /// Limits.
     #[xml(child, skip_empty)]
-    pub iotune: Option<IoTune>,
+    pub iotune: Option<Box<IoTune>>,
     /// Limits shared with other disks, by group.
     #[xml(child_attr = "throttlefilter/group", wrap = "throttlefilters")]
     pub throttlefilters: Vec<String>,
@@ -428,7 +428,7 @@ pub struct Disk {
     pub product: Option<String>,
     /// Encryption, where it stands outside of `<source>`.
     #[xml(child)]
-    pub encryption: Option<Encryption>,
+    pub encryption: Option<Box<Encryption>>,
     /// Boot order, alias, address.
     #[xml(flat)]
     pub info: DeviceInfo,
@@ -459,15 +459,15 @@ impl Disk {
     pub fn auth(&self) -> Option<&Auth> {
         self.head
             .auth
-            .as_ref()
-            .or(self.source.common().auth.as_ref())
+            .as_deref()
+            .or(self.source.common().auth.as_deref())
     }
 
     /// Encryption, wherever it stands.
     pub fn encryption(&self) -> Option<&Encryption> {
         self.encryption
-            .as_ref()
-            .or(self.source.common().encryption.as_ref())
+            .as_deref()
+            .or(self.source.common().encryption.as_deref())
     }
 
     /// Whether it is opened by descriptors that a client passes.

@@ -37,7 +37,7 @@ pub struct Rom {
 pub struct DeviceInfo {
     /// Boot order.
     #[xml(child)]
-    pub boot: Option<DeviceBoot>,
+    pub boot: Option<Box<DeviceBoot>>,
     /// Name of the device in the hypervisor.
     #[xml(child_attr = "alias/name", when = alias_is_visible)]
     pub alias: Option<String>,
@@ -46,7 +46,7 @@ pub struct DeviceInfo {
     pub master: Option<u32>,
     /// Option ROM.
     #[xml(child, skip_empty)]
-    pub rom: Option<Rom>,
+    pub rom: Option<Box<Rom>>,
     /// Number by which the guest names the device, from 1.
     #[xml(child_attr = "acpi/index")]
     pub acpi_index: Option<u32>,

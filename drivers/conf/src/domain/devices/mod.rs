@@ -111,13 +111,13 @@ pub struct Devices {
     pub watchdog: Vec<Watchdog>,
     /// Memory balloon.
     #[xml(child)]
-    pub memballoon: Option<Memballoon>,
+    pub memballoon: Option<Box<Memballoon>>,
     /// Random numbers.
     #[xml(child)]
     pub rng: Vec<Rng>,
     /// Non-volatile memory of pSeries.
     #[xml(child, open)]
-    pub nvram: Option<NvramDevice>,
+    pub nvram: Option<Box<NvramDevice>>,
     /// Crash notifiers.
     #[xml(child)]
     pub panic: Vec<Panic>,
@@ -132,11 +132,11 @@ pub struct Devices {
     pub crypto: Vec<Crypto>,
     /// IOMMU.
     #[xml(child)]
-    pub iommu: Option<Iommu>,
+    pub iommu: Option<Box<Iommu>>,
     /// Sockets between host and guest.
     #[xml(child)]
-    pub vsock: Option<Vsock>,
+    pub vsock: Option<Box<Vsock>>,
     /// Persistent store.
     #[xml(child)]
-    pub pstore: Option<Pstore>,
+    pub pstore: Option<Box<Pstore>>,
 }

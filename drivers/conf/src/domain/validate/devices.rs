@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use virtbus_xml::YesNo;
 
 use super::{invalid, unsupported};
-use crate::common::VirtualPort;
 use crate::domain::devices::DeviceRef;
 use crate::domain::devices::address::Address;
 use crate::domain::devices::chardev::ConsoleTargetType;
@@ -94,7 +93,7 @@ fn interface_fits(interface: &Interface) -> Result<()> {
             .connection
             .virtualport
             .as_ref()
-            .is_some_and(|v: &VirtualPort| v.kind.is_some())
+            .is_some_and(|v| v.kind.is_some())
         {
             return unsupported("an isolated port has no port profile");
         }

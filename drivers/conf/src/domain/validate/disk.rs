@@ -69,7 +69,7 @@ fn check_secrets(disk: &Disk) -> Result<()> {
     if let (Some(auth), StorageSource::Network(network)) = (&disk.head.auth, &disk.source) {
         check_auth(auth, network.protocol)?;
     }
-    disk.encryption.as_ref().map_or(Ok(()), check_encryption)
+    disk.encryption.as_deref().map_or(Ok(()), check_encryption)
 }
 
 fn check_encryption(encryption: &Encryption) -> Result<()> {
@@ -118,7 +118,10 @@ fn check_source(source: &StorageSource) -> Result<()> {
         }
         check_cookies(network)?;
     }
-    common.encryption.as_ref().map_or(Ok(()), check_encryption)
+    common
+        .encryption
+        .as_deref()
+        .map_or(Ok(()), check_encryption)
 }
 
 fn check_cookies(network: &crate::storage::NetworkSource) -> Result<()> {

@@ -161,7 +161,7 @@ fn check_loader(domain: &Domain, features: DriverFeatures) -> Result<()> {
         if asked_features && features.contains(DriverFeatures::FIRMWARE_AUTOSELECT) {
             return invalid("features choose a firmware, but none is to be chosen");
         }
-        if os.loader.is_some() && loader.path.is_none() && loader != Loader::default() {
+        if os.loader.is_some() && loader.path.is_none() && *loader != Loader::default() {
             return invalid("<loader> names no image, and none is to be chosen");
         }
         if wants_variables && loader.kind != Some(LoaderType::Pflash) && os.loader.is_some() {

@@ -129,10 +129,10 @@ pub struct InterfaceConnection {
     pub vlan: Option<Vlan>,
     /// Port profile.
     #[xml(child)]
-    pub virtualport: Option<VirtualPort>,
+    pub virtualport: Option<Box<VirtualPort>>,
     /// Traffic shaping.
     #[xml(child, skip_empty)]
-    pub bandwidth: Option<Bandwidth>,
+    pub bandwidth: Option<Box<Bandwidth>>,
     /// Options of the bridge port.
     #[xml(child, skip_empty)]
     pub port: Option<PortOptions>,
@@ -161,7 +161,7 @@ pub struct InterfaceOptions {
     pub target: Option<InterfaceTarget>,
     /// The guest's end.
     #[xml(child, skip_empty)]
-    pub guest: Option<InterfaceGuest>,
+    pub guest: Option<Box<InterfaceGuest>>,
     /// Device model.
     #[xml(child_attr = "model/type")]
     pub model: Option<String>,
@@ -172,16 +172,16 @@ pub struct InterfaceOptions {
 pub struct InterfaceTail {
     /// What carries it on the host.
     #[xml(child, skip_empty)]
-    pub backend: Option<InterfaceBackend>,
+    pub backend: Option<Box<InterfaceBackend>>,
     /// Packet filter.
     #[xml(child)]
-    pub filterref: Option<FilterRef>,
+    pub filterref: Option<Box<FilterRef>>,
     /// Buffers.
     #[xml(child, skip_empty)]
     pub tune: Option<Tune>,
     /// Fail-over.
     #[xml(child)]
-    pub teaming: Option<Teaming>,
+    pub teaming: Option<Box<Teaming>>,
     /// Whether the cable is plugged in.
     #[xml(child_attr = "link/state")]
     pub link: Option<LinkState>,

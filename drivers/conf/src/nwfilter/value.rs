@@ -205,7 +205,11 @@ impl FieldKind {
             Self::EtherType(least) => named(text, 0xffff, ETHER_TYPES).filter(
                 |value| matches!(value, FieldValue::Number { value, .. } if *value >= least),
             ),
-            Self::ArpOpcode => named(text, 0xffff, ARP_OPCODES),
+            // Never written in hexadecimal.
+            Self::ArpOpcode => match named(text, 0xffff, ARP_OPCODES)? {
+                FieldValue::Number { value, .. } => Some(FieldValue::Number { value, hex: false }),
+                other => Some(other),
+            },
             Self::IpProtocol => named(text, 0xff, IP_PROTOCOLS),
             Self::State => states(text).map(FieldValue::States),
             Self::TcpFlags => tcp_flags(text),
@@ -318,16 +322,18 @@ fn number(text: &str, most: u32) -> Option<FieldValue> {
     within(&value).then_some(FieldValue::Number { value, hex: true })
 }
 
+/// A number, or a name that stands for one. What has a name is written by it, so hexadecimal digits are forgotten.
 fn named(text: &str, most: u32, names: &[(u32, &str)]) -> Option<FieldValue> {
-    number(text, most).or_else(|| {
-        let (value, _) = names
-            .iter()
-            .find(|(_, name)| name.eq_ignore_ascii_case(text))?;
-        Some(FieldValue::Number {
-            value: *value,
-            hex: false,
-        })
-    })
+    let by_name = names
+        .iter()
+        .find(|(_, name)| name.eq_ignore_ascii_case(text));
+    let number = || match number(text, most)? {
+        FieldValue::Number { value, .. } if names.iter().any(|(n, _)| *n == value) => Some(value),
+        _ => None,
+    };
+    let plain = |value| FieldValue::Number { value, hex: false };
+    let known = by_name.map(|(value, _)| *value).or_else(number);
+    known.map(plain).or_else(|| self::number(text, most))
 }
 
 fn by_name(value: u32, hex: bool, names: &[(u32, &str)]) -> String {

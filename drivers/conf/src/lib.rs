@@ -20,6 +20,7 @@ pub mod network_port;
 pub mod node_device;
 pub mod nwfilter;
 pub mod nwfilter_binding;
+pub mod reference;
 pub mod secret;
 pub mod snapshot;
 pub mod storage;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use virtbus_xml::{Content, Flags, Node, Result, Writer};
+use virtbus_xml::{Content, Describe, Flags, Node, Result, Writer};
 
 use crate::common::Uuid;
 use crate::domain::{CompleteFlags, Domain, Seams};
@@ -48,11 +48,13 @@ impl Guest {
 }
 
 /// `<domain>` and `<inactiveDomain>`: the guest at that time.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct Definitions {
     /// The definition in use.
+    #[xml(child = "domain", value = Domain)]
     pub guest: Option<Guest>,
     /// The definition for the next start, where it was another.
+    #[xml(child = "inactiveDomain")]
     pub inactive: Option<Box<Domain>>,
 }
 

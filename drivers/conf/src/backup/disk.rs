@@ -1,6 +1,6 @@
 //! `<disk>` of a backup: what happens to one of the guest's disks.
 
-use virtbus_xml::{Content, ErrorKind, Flags, Node, Result, Writer, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, ErrorKind, Flags, Node, Result, Writer, YesNo, xml_names};
 
 use super::BackupMode;
 use crate::storage::{BlockSource, FileSource, ImageFormat, StorageSource, StorageType};
@@ -25,28 +25,43 @@ xml_names! {
 }
 
 /// `<disk>` of a backup.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
+#[xml(more(child_attr = "driver/type", value = ImageFormat, optional, doc = "Format of the target, or of the scratch image."))]
+#[xml(more(child = "target", value = FileSource, optional, doc = "Where the data go to, of a backup that is pushed."))]
+#[xml(more(attr = "dev", wrap = "target", value = String, optional, doc = "A block device that they go to."))]
+#[xml(more(child = "scratch", value = FileSource, optional, doc = "Where what the guest overwrites is kept, of a backup that is pulled."))]
+#[xml(more(attr = "dev", wrap = "scratch", value = String, optional, doc = "A block device where it is kept."))]
 pub struct BackupDisk {
     /// Target of the guest's disk.
+    #[xml(attr)]
     pub name: String,
     /// Whether it is copied. If not, nothing below means anything.
+    #[xml(attr, optional)]
     pub backup: YesNo,
     /// How far the job is; only in files of drivers.
+    #[xml(attr)]
     pub state: Option<BackupState>,
     /// What is copied.
+    #[xml(attr = "backupmode")]
     pub mode: Option<BackupDiskMode>,
     /// Checkpoint since which changes are copied.
+    #[xml(attr)]
     pub incremental: Option<String>,
     /// Name under which clients fetch the data.
+    #[xml(attr = "exportname")]
     pub export_name: Option<String>,
     /// Name under which clients fetch the bitmap.
+    #[xml(attr = "exportbitmap")]
     pub export_bitmap: Option<String>,
     /// Number of the image in the running guest; only in files of drivers.
+    #[xml(attr)]
     pub index: Option<u32>,
     /// Format of the target, or of the scratch image.
+    #[xml(skip)]
     pub format: Option<ImageFormat>,
     /// The target (push), or the scratch image that keeps what the guest overwrites (pull): a file or
     /// block device. Its path may be left to [`super::Backup::align_disks`].
+    #[xml(attr = "type", value = StorageType, optional)]
     pub store: StorageSource,
 }
 

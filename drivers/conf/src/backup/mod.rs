@@ -6,7 +6,9 @@ mod align;
 mod disk;
 mod server;
 
-use virtbus_xml::{Content, Document, ErrorKind, Flags, Node, Result, Writer, XmlError, xml_names};
+use virtbus_xml::{
+    Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, XmlError, xml_names,
+};
 
 pub use disk::{BackupDisk, BackupDiskMode, BackupState};
 pub use server::{BackupServer, BackupTransport};
@@ -22,11 +24,13 @@ xml_names! {
 }
 
 /// `<privateData>`: names of what the driver made for the job.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackupObjects {
     /// Secret of the TLS key.
+    #[xml(child_attr = "secret[type=tlskey]/alias", wrap = "objects")]
     pub tls_secret: Option<String>,
     /// TLS credentials.
+    #[xml(child_attr = "TLSx509/alias", wrap = "objects")]
     pub tls: Option<String>,
 }
 
@@ -64,17 +68,22 @@ impl Content for BackupObjects {
 }
 
 /// `<domainbackup>`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
 pub struct Backup {
     /// Who moves the data.
+    #[xml(attr, optional)]
     pub mode: BackupMode,
     /// Checkpoint since which changes are copied.
+    #[xml(text_child)]
     pub incremental: Option<String>,
     /// Where clients fetch the data.
+    #[xml(child)]
     pub server: Option<BackupServer>,
     /// The guest's disks.
+    #[xml(child = "disk", wrap = "disks")]
     pub disks: Vec<BackupDisk>,
     /// What the driver made.
+    #[xml(child = "privateData", optional)]
     pub objects: BackupObjects,
 }
 

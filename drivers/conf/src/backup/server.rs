@@ -1,6 +1,9 @@
 //! `<server>`: where clients fetch the data of a backup.
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, Description, ErrorKind, Kind, Node, Occurs, Part, Result, Values, Writer,
+    Xml, YesNo, xml_names,
+};
 
 xml_names! {
     /// What carries the protocol, which is NBD.
@@ -9,6 +12,25 @@ xml_names! {
         Unix = "unix",
         /// Listening descriptors that a client passed.
         Fd = "fd",
+    }
+}
+
+impl Describe for BackupTransport {
+    fn describe() -> &'static Description {
+        static DESCRIPTION: Description = Description {
+            type_name: concat!(module_path!(), "::BackupTransport"),
+            doc: "What carries the protocol.",
+            parts: &[Part {
+                name: "transport",
+                doc: "What carries the protocol; TCP if absent.",
+                occurs: Occurs::Optional,
+                fixed: &[],
+                within: &[],
+                conditional: false,
+                kind: Kind::Attribute(Values::of::<BackupTransport>()),
+            }],
+        };
+        &DESCRIPTION
     }
 }
 

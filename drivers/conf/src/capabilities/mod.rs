@@ -7,7 +7,7 @@ mod host;
 mod resctrl;
 mod topology;
 
-use virtbus_xml::{Content, Document, Flags, Node, Result, Writer, XmlError};
+use virtbus_xml::{Content, Describe, Document, Flags, Node, Result, Writer, XmlError};
 
 pub use guest::{
     GuestArch, GuestCapabilities, GuestDomain, GuestFeatures, GuestMachine, GuestToggle,
@@ -20,11 +20,13 @@ pub use resctrl::{
 pub use topology::{HostCell, HostPages, HostThread, HostTopology};
 
 /// `<capabilities>`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct Capabilities {
     /// The host.
+    #[xml(child)]
     pub host: HostCapabilities,
     /// Kinds of guests.
+    #[xml(child = "guest")]
     pub guests: Vec<GuestCapabilities>,
 }
 

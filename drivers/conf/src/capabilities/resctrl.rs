@@ -1,6 +1,6 @@
 //! `<cache>` and `<memory_bandwidth>`: what the host can share out among guests.
 
-use virtbus_xml::{BitSet, Bytes, Content, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{BitSet, Bytes, Content, Describe, Node, Result, Writer, Xml, xml_names};
 
 use crate::domain::memory::scaled_attr;
 
@@ -28,15 +28,20 @@ fn unit_of(bytes: u64) -> (&'static str, u64) {
 }
 
 /// `<control>` of a cache: how it can be shared out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct CacheControl {
     /// Parts are multiples of this many bytes.
+    #[xml(attr, value = u64)]
     pub granularity: Bytes,
     /// Least size of a part in bytes.
+    #[xml(attr, value = u64)]
     pub min: Option<Bytes>,
     /// What a part keeps.
+    #[xml(attr = "type")]
     pub kind: CacheKind,
     /// Most parts.
+    #[xml(attr = "maxAllocs")]
     pub max_allocs: u32,
 }
 
@@ -68,19 +73,26 @@ impl Content for CacheControl {
 }
 
 /// `<bank>`: a cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct CacheBank {
     /// Its number.
+    #[xml(attr)]
     pub id: u32,
     /// Its level.
+    #[xml(attr)]
     pub level: u32,
     /// What it keeps.
+    #[xml(attr = "type")]
     pub kind: CacheKind,
     /// Its size in bytes.
+    #[xml(attr, value = u64)]
     pub size: Bytes,
     /// The processors that share it.
+    #[xml(attr)]
     pub cpus: BitSet,
     /// How it can be shared out.
+    #[xml(child = "control")]
     pub controls: Vec<CacheControl>,
 }
 

@@ -1,16 +1,19 @@
 //! `<topology>`: the NUMA nodes of a host, with their processors and memory.
 
-use virtbus_xml::{BitSet, Content, Kib, Node, Result, Writer, Xml};
+use virtbus_xml::{BitSet, Content, Describe, Kib, Node, Result, Writer, Xml};
 
 use crate::cpu::{Distance, Interconnects, NumaCache};
 use crate::domain::memory::scaled_attr;
 
 /// `<pages>`: pages of one size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct HostPages {
     /// Their size.
+    #[xml(attr, value = u64)]
     pub size: Kib,
     /// How many there are.
+    #[xml(text)]
     pub count: u64,
 }
 
@@ -56,19 +59,26 @@ pub struct HostThread {
 }
 
 /// `<cell>`: a NUMA node.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+#[xml(more(attr = "num", wrap = "cpus", value = u32, optional, doc = "How many processors follow."))]
 pub struct HostCell {
     /// Its number.
+    #[xml(attr)]
     pub id: u32,
     /// Its memory.
+    #[xml(child)]
     pub memory: Option<Kib>,
     /// Its pages.
+    #[xml(child)]
     pub pages: Vec<HostPages>,
     /// How far others are.
+    #[xml(child = "sibling", wrap = "distances")]
     pub distances: Vec<Distance>,
     /// Memory-side caches.
+    #[xml(child = "cache")]
     pub caches: Vec<NumaCache>,
     /// Its processors.
+    #[xml(child = "cpu", wrap = "cpus")]
     pub cpus: Vec<HostThread>,
 }
 
@@ -110,11 +120,14 @@ impl Content for HostCell {
 }
 
 /// `<topology>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+#[xml(more(attr = "num", wrap = "cells", value = u32, optional, doc = "How many nodes follow."))]
 pub struct HostTopology {
     /// NUMA nodes.
+    #[xml(child = "cell", wrap = "cells")]
     pub cells: Vec<HostCell>,
     /// How fast they reach each other's memory.
+    #[xml(child)]
     pub interconnects: Option<Interconnects>,
 }
 

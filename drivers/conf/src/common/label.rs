@@ -1,6 +1,8 @@
 //! Security labels of guests and of single files.
 
-use virtbus_xml::{Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+};
 
 xml_names! {
     /// Who chooses a guest's label.
@@ -40,8 +42,8 @@ pub struct SecLabel {
 }
 
 /// Marks what a driver added by itself. Not part of any document.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Implicit(pub bool);
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Implicit(#[xml(skip)] pub bool);
 
 impl Content for Implicit {
     fn parse(_: Node<'_>) -> Result<Self> {
@@ -71,15 +73,19 @@ fn has_base_label(label: &SecLabel, flags: Flags) -> bool {
 }
 
 /// `<seclabel>` of one file or device: an exception from the guest's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceLabel {
     /// The security driver.
+    #[xml(attr)]
     pub model: Option<String>,
     /// Whether to label the file; unset counts as yes.
+    #[xml(attr)]
     pub relabel: Option<YesNo>,
     /// The file could not be labelled; output only.
+    #[xml(attr, value = YesNo, optional)]
     pub labelskip: bool,
     /// The label.
+    #[xml(text_child)]
     pub label: Option<String>,
 }
 
@@ -133,8 +139,8 @@ impl Content for DeviceLabel {
 }
 
 /// `<seclabel>`s of one file, written together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeviceLabels(pub Vec<DeviceLabel>);
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeviceLabels(#[xml(child = "seclabel")] pub Vec<DeviceLabel>);
 
 impl Content for DeviceLabels {
     fn parse(node: Node<'_>) -> Result<Self> {

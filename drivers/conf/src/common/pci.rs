@@ -2,20 +2,24 @@
 
 use std::fmt;
 
-use virtbus_xml::{Content, Hex, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Hex, Node, Result, Writer, Xml};
 
 /// Domain, bus, slot and function of a PCI device.
 ///
 /// A part that is not given counts as 0, and an address that is 0 altogether as none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PciAddress {
     /// Domain, 0 to 0xffff (larger ones exist on hosts).
+    #[xml(attr, value = Hex<4>, optional)]
     pub domain: u32,
     /// Bus, 0 to 255.
+    #[xml(attr, value = Hex<2>, optional)]
     pub bus: u8,
     /// Slot, 0 to 31.
+    #[xml(attr, value = Hex<2>, optional)]
     pub slot: u8,
     /// Function, 0 to 7.
+    #[xml(attr, value = Hex<1>, optional)]
     pub function: u8,
 }
 

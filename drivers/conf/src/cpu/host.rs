@@ -1,7 +1,7 @@
 //! `<cpu>` of a host: in its capabilities, and where clients compare processors.
 
 use virtbus_xml::{
-    Content, Document, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
 };
 
 use super::{CpuCache, CpuFeature, CpuModel, CpuTopology, GuestCpu, MaxPhysAddr};
@@ -52,8 +52,9 @@ pub struct CpuCounter {
 }
 
 /// `<pages>`: a size that pages can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CpuPageSize(pub virtbus_xml::Kib);
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
+pub struct CpuPageSize(#[xml(attr = "size", value = u64)] pub virtbus_xml::Kib);
 
 impl Content for CpuPageSize {
     fn parse(node: Node<'_>) -> Result<Self> {
@@ -127,11 +128,13 @@ pub struct HostCpu {
 }
 
 /// A processor in a document of its own, as clients compare them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum Cpu {
     /// A host's: it names its architecture.
+    #[xml(flat, required)]
     Host(HostCpu),
     /// A guest's.
+    #[xml(flat, required)]
     Guest(GuestCpu),
 }
 

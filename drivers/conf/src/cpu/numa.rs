@@ -1,6 +1,6 @@
 //! NUMA nodes of a guest: memory, distances, caches, interconnects.
 
-use virtbus_xml::{BitSet, Content, Kib, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{BitSet, Content, Describe, Kib, Node, Result, Writer, Xml, YesNo, xml_names};
 
 use crate::domain::memory::{MemoryAccess, scaled_attr};
 
@@ -34,8 +34,11 @@ xml_names! {
 }
 
 /// A size in attributes: `value='10' unit='KiB'`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SizeValue<const UNIT: u64>(pub virtbus_xml::Scaled<UNIT>);
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
+pub struct SizeValue<const UNIT: u64>(
+    #[xml(attr = "value", value = u64)] pub virtbus_xml::Scaled<UNIT>,
+);
 
 impl<const UNIT: u64> Content for SizeValue<UNIT> {
     fn parse(node: Node<'_>) -> Result<Self> {
@@ -78,21 +81,29 @@ pub struct NumaCache {
 }
 
 /// `<cell>`: a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct NumaCell {
     /// Which; absent means its place in the list.
+    #[xml(attr)]
     pub id: Option<u32>,
     /// Virtual CPUs.
+    #[xml(attr)]
     pub cpus: Option<BitSet>,
     /// Memory.
+    #[xml(attr, value = u64)]
     pub memory: Kib,
     /// Whether other processes see it.
+    #[xml(attr = "memAccess")]
     pub mem_access: Option<MemoryAccess>,
     /// Discard the contents when the guest goes.
+    #[xml(attr)]
     pub discard: Option<YesNo>,
     /// Distances to other nodes.
+    #[xml(child = "sibling", wrap = "distances")]
     pub distances: Vec<Distance>,
     /// Memory-side caches.
+    #[xml(child)]
     pub cache: Vec<NumaCache>,
 }
 
@@ -162,17 +173,23 @@ pub struct NumaLatency {
 }
 
 /// `<bandwidth>` between nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct NumaBandwidth {
     /// The node that asks.
+    #[xml(attr)]
     pub initiator: u32,
     /// The node that has the memory.
+    #[xml(attr)]
     pub target: u32,
     /// Level of the target's cache.
+    #[xml(attr)]
     pub cache: Option<u32>,
     /// Which accesses.
+    #[xml(attr = "type")]
     pub kind: MemoryLatencyType,
     /// Per second.
+    #[xml(attr, value = u64)]
     pub value: Kib,
 }
 

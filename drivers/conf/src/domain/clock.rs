@@ -1,6 +1,8 @@
 //! The guest's clock and timers.
 
-use virtbus_xml::{Content, ErrorKind, Flags, Node, Result, Value, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Flags, Node, Result, Value, Writer, Xml, YesNo, xml_names,
+};
 
 xml_names! {
     /// What a variable offset is relative to.
@@ -189,11 +191,13 @@ pub struct Timer {
 }
 
 /// `<clock>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Clock {
     /// How it relates to the host's.
+    #[xml(flat)]
     pub offset: ClockOffset,
     /// Timers.
+    #[xml(child)]
     pub timer: Vec<Timer>,
 }
 

@@ -1,6 +1,6 @@
 //! Scheduling of the hypervisor's threads: shares, quotas, pinning, cache and memory bandwidth.
 
-use virtbus_xml::{BitSet, Bytes, Content, Flags, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{BitSet, Bytes, Content, Describe, Flags, Node, Result, Writer, Xml, xml_names};
 
 use super::memory::scaled_attr;
 
@@ -86,15 +86,20 @@ xml_names! {
 }
 
 /// `<cache>` in `<cachetune>`: a part of one host cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct CacheAllocation {
     /// Which cache of the level.
+    #[xml(attr)]
     pub id: u32,
     /// Cache level.
+    #[xml(attr)]
     pub level: u32,
     /// What it is for.
+    #[xml(attr = "type")]
     pub kind: CacheKind,
     /// How much.
+    #[xml(attr, value = u64)]
     pub size: Bytes,
 }
 

@@ -1,7 +1,7 @@
 //! Memory of the guest as a whole: sizes, backing, limits.
 
 use virtbus_xml::{
-    BitSet, Content, Kib, Node, OnOff, Result, Writer, Xml, scale_factor, xml_names,
+    BitSet, Content, Describe, Kib, Node, OnOff, Result, Writer, Xml, scale_factor, xml_names,
 };
 
 /// `<memory>`: what the guest boots with, memory devices included.
@@ -52,11 +52,14 @@ xml_names! {
 }
 
 /// `<page>`: huge pages of one size.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct HugePage {
     /// Size of a page.
+    #[xml(attr, value = u64)]
     pub size: Kib,
     /// Guest NUMA nodes it is for; absent means all others.
+    #[xml(attr)]
     pub nodeset: Option<BitSet>,
 }
 

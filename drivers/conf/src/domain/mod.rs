@@ -27,7 +27,7 @@ pub use complete::{
     CompleteFlags, DomainDefaults, DriverFeatures, Entropy, NoDefaults, Seams, disk_index,
 };
 use virtbus_xml::{
-    Content, Document, Flags, Fragment, Node, Result, Writer, Xml, XmlError, xml_names,
+    Content, Describe, Document, Flags, Fragment, Node, Result, Writer, Xml, XmlError, xml_names,
 };
 
 use self::blkiotune::{BlkioTune, Resource};
@@ -205,8 +205,8 @@ fn has_id(_: &Domain, flags: Flags) -> bool {
 }
 
 /// `<metadata>`, which other programs own: each has an element there in a name space of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Metadata(pub Option<Fragment>);
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata(#[xml(child = "metadata", foreign)] pub Option<Fragment>);
 
 impl Content for Metadata {
     fn parse(node: Node<'_>) -> Result<Self> {

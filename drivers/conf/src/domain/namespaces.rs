@@ -2,7 +2,7 @@
 //!
 //! A name space is declared on `<domain>` if something of it is there.
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Value, Writer, xml_names};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Value, Writer, xml_names};
 
 /// Name space of QEMU.
 pub const QEMU_URI: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
@@ -16,11 +16,13 @@ pub const XEN_URI: &str = "http://libvirt.org/schemas/domain/xen/1.0";
 pub const VMWARE_URI: &str = "http://libvirt.org/schemas/domain/vmware/1.0";
 
 /// `<qemu:env>`: a variable of QEMU's environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct QemuEnv {
     /// Its name.
+    #[xml(attr)]
     pub name: String,
     /// Its value.
+    #[xml(attr)]
     pub value: Option<String>,
 }
 
@@ -46,39 +48,50 @@ xml_names! {
 }
 
 /// `<qemu:property>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct QemuProperty {
     /// Its name.
+    #[xml(attr)]
     pub name: String,
     /// Its type.
+    #[xml(attr = "type")]
     pub kind: OverrideType,
     /// Its value; `remove` has none.
+    #[xml(attr)]
     pub value: Option<String>,
 }
 
 /// `<qemu:device>` of an override.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct QemuDeviceOverride {
     /// Alias of the device.
+    #[xml(attr)]
     pub alias: String,
     /// Properties of the guest's side.
+    #[xml(child = "qemu:property", wrap = "qemu:frontend")]
     pub frontend: Vec<QemuProperty>,
 }
 
 /// Elements of QEMU.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct QemuNamespace {
     /// Arguments.
+    #[xml(child_attr = "qemu:arg/value", wrap = "qemu:commandline")]
     pub arg: Vec<String>,
     /// Environment.
+    #[xml(child = "qemu:env", wrap = "qemu:commandline")]
     pub env: Vec<QemuEnv>,
     /// Capabilities to assume.
+    #[xml(child_attr = "qemu:add/capability", wrap = "qemu:capabilities")]
     pub capability_add: Vec<String>,
     /// Capabilities to forget.
+    #[xml(child_attr = "qemu:del/capability", wrap = "qemu:capabilities")]
     pub capability_del: Vec<String>,
     /// Deprecated commands.
+    #[xml(child_attr = "qemu:deprecation/behavior")]
     pub deprecation: Option<DeprecationBehavior>,
     /// Properties of devices.
+    #[xml(child = "qemu:device", wrap = "qemu:override")]
     pub overrides: Vec<QemuDeviceOverride>,
 }
 
@@ -92,37 +105,47 @@ xml_names! {
 }
 
 /// A name space of Linux that a container shares.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct LxcShare {
     /// Where it comes from.
+    #[xml(attr = "type")]
     pub kind: LxcShareKind,
     /// Name of the container, name of the network name space, or process id.
+    #[xml(attr)]
     pub value: String,
 }
 
 /// Elements of LXC.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct LxcNamespace {
     /// Network.
+    #[xml(child = "lxc:sharenet", wrap = "lxc:namespace")]
     pub sharenet: Option<LxcShare>,
     /// Interprocess communication.
+    #[xml(child = "lxc:shareipc", wrap = "lxc:namespace")]
     pub shareipc: Option<LxcShare>,
     /// Host name.
+    #[xml(child = "lxc:shareuts", wrap = "lxc:namespace")]
     pub shareuts: Option<LxcShare>,
 }
 
 /// Elements in name spaces.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Namespaces {
     /// Of QEMU.
+    #[xml(flat)]
     pub qemu: QemuNamespace,
     /// Of LXC.
+    #[xml(flat)]
     pub lxc: LxcNamespace,
     /// Arguments of bhyve.
+    #[xml(child_attr = "bhyve:arg/value", wrap = "bhyve:commandline")]
     pub bhyve_arg: Vec<String>,
     /// Arguments of Xen's device model.
+    #[xml(child_attr = "xen:arg/value", wrap = "xen:commandline")]
     pub xen_arg: Vec<String>,
     /// Path of VMware's data centre.
+    #[xml(text_child = "vmware:datacenterpath")]
     pub vmware_datacenterpath: Option<String>,
 }
 

@@ -1,6 +1,8 @@
 //! How the guest boots: type, firmware, kernel, boot devices.
 
-use virtbus_xml::{Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+};
 
 use crate::storage::{ImageFormat, StorageSource};
 
@@ -174,24 +176,30 @@ pub struct Loader {
 }
 
 /// Where the firmware's variables are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
 pub enum NvramSource {
     /// A file: the element's own text.
+    #[xml(text)]
     Path(String),
     /// Any storage: `type` and `<source>`.
+    #[xml(flat)]
     Source(Box<StorageSource>),
 }
 
 /// `<nvram>`: the firmware's variables.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct Nvram {
     /// What a new store is copied from.
+    #[xml(attr)]
     pub template: Option<String>,
     /// Format of the template.
+    #[xml(attr = "templateFormat")]
     pub template_format: Option<ImageFormat>,
     /// Where they are.
+    #[xml(flat, value = NvramSource, required)]
     pub source: Option<NvramSource>,
     /// Format of the store.
+    #[xml(attr)]
     pub format: Option<ImageFormat>,
 }
 
@@ -419,8 +427,8 @@ fn not_migratable(_: &Os, flags: Flags) -> bool {
 }
 
 /// `<genid>`: a token that changes when the guest's state is rolled back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GenId(pub Option<crate::common::Uuid>);
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GenId(#[xml(text)] pub Option<crate::common::Uuid>);
 
 impl Content for GenId {
     fn parse(node: Node<'_>) -> Result<Self> {

@@ -1,6 +1,6 @@
 //! What the firmware tells the guest about its machine.
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer, Xml};
 
 /// `<entry name='…'>` of an SMBIOS structure.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
@@ -63,13 +63,16 @@ pub struct SmbiosInfo {
 }
 
 /// `<entry>` of `<sysinfo type='fwcfg'>`: a blob for the firmware.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct FwCfgEntry {
     /// Name, such as `opt/org.example/name`.
+    #[xml(attr)]
     pub name: String,
     /// A file that holds the blob.
+    #[xml(attr)]
     pub file: Option<String>,
     /// The blob itself.
+    #[xml(text)]
     pub value: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! `<cpu>`: the modes of processors, and the models that can be chosen.
 
-use virtbus_xml::{Content, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml, YesNo, xml_names};
 
 use super::Support;
 use crate::cpu::{CpuFeature, CpuModel, MaxPhysAddr};
@@ -66,24 +66,32 @@ pub struct CpuBlockers {
 }
 
 /// A model with what it lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "model", wrap = "blockers", value = String, optional, doc = "The model again."))]
 pub struct CustomCpu {
     /// The model.
+    #[xml(child)]
     pub model: CustomModel,
     /// Features that the host lacks.
+    #[xml(child_attr = "feature/name", wrap = "blockers")]
     pub blockers: Vec<String>,
 }
 
 /// `<cpu>`: each mode of [`crate::cpu::CpuMode`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "supported", wrap = "mode[name=custom]", value = YesNo, optional, doc = "Whether models can be chosen by name."))]
 pub struct CpuCapabilities {
     /// The host's processor as it is.
+    #[xml(child = "mode[name=host-passthrough]", optional)]
     pub host_passthrough: Support,
     /// All that the hypervisor can do.
+    #[xml(child = "mode[name=maximum]", optional)]
     pub maximum: Support,
     /// The processor that comes closest to the host's.
+    #[xml(child = "mode[name=host-model]", optional)]
     pub host_model: HostModelCpu,
     /// Models by name, if they can be chosen.
+    #[xml(flat, value = CustomCpu, wrap = "mode[name=custom]")]
     pub custom: Option<Vec<CustomCpu>>,
 }
 

@@ -1,6 +1,6 @@
 //! `<features>`.
 
-use virtbus_xml::{Content, Kib, Node, Result, Writer, Xml, YesNo};
+use virtbus_xml::{Content, Describe, Kib, Node, Result, Writer, Xml, YesNo};
 
 use super::Support;
 use crate::domain::memory::scaled_attr;
@@ -29,11 +29,14 @@ pub struct SevCapabilities {
 }
 
 /// `<section>`: memory of enclaves on a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct SgxSection {
     /// The node.
+    #[xml(attr)]
     pub node: u32,
     /// How much.
+    #[xml(attr, value = u64)]
     pub size: Kib,
 }
 

@@ -1,6 +1,6 @@
 //! Bonds: several network cards used as one.
 
-use virtbus_xml::{Content, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml, xml_names};
 
 use super::Port;
 
@@ -75,22 +75,27 @@ pub struct ArpMonitor {
 }
 
 /// How a bond finds out that an interface is lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum Monitor {
     /// By the cable.
+    #[xml(child = "miimon")]
     Mii(MiiMonitor),
     /// By asking another machine.
+    #[xml(child = "arpmon")]
     Arp(ArpMonitor),
 }
 
 /// `<bond>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bond {
     /// How it uses its interfaces.
+    #[xml(attr)]
     pub mode: Option<BondMode>,
     /// How it finds out that one is lost.
+    #[xml(flat, value = Monitor, required)]
     pub monitor: Option<Monitor>,
     /// Its interfaces, all of them network cards.
+    #[xml(child = "interface")]
     pub interfaces: Vec<Port>,
 }
 

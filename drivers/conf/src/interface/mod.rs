@@ -7,8 +7,8 @@ mod bond;
 mod protocol;
 
 use virtbus_xml::{
-    Content, Document, ErrorKind, Flags, Node, OnOff, Result, Value, Writer, Xml, XmlError,
-    xml_names,
+    Content, Describe, Document, ErrorKind, Flags, Node, OnOff, Result, Value, Writer, Xml,
+    XmlError, xml_names,
 };
 
 pub use bond::{ArpMonitor, ArpValidate, Bond, BondMode, Carrier, MiiMonitor, Monitor};
@@ -82,13 +82,16 @@ pub struct Ethernet {
 }
 
 /// `<bridge>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bridge {
     /// Whether it talks the spanning tree protocol.
+    #[xml(attr)]
     pub stp: Option<OnOff>,
     /// Seconds before a new port may forward.
+    #[xml(attr)]
     pub delay: Option<Seconds>,
     /// Its ports.
+    #[xml(child = "interface")]
     pub interfaces: Vec<Port>,
 }
 
@@ -112,11 +115,13 @@ impl Content for Bridge {
 }
 
 /// `<vlan>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceVlan {
     /// Number of the VLAN, 0 to 4095.
+    #[xml(attr)]
     pub tag: u32,
     /// Name of the interface that carries it.
+    #[xml(child_attr = "interface/name")]
     pub interface: String,
 }
 
@@ -241,13 +246,16 @@ impl InterfaceKind {
 }
 
 /// `<interface>` inside a bridge or bond.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     /// What it is.
+    #[xml(flat)]
     pub kind: InterfaceKind,
     /// Its name.
+    #[xml(attr)]
     pub name: Option<String>,
     /// Its connection.
+    #[xml(child)]
     pub link: Option<Link>,
 }
 
@@ -297,19 +305,25 @@ impl Content for Port {
 }
 
 /// `<interface>` of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
     /// What it is.
+    #[xml(flat)]
     pub kind: InterfaceKind,
     /// Its name; a VLAN may leave it to be made up.
+    #[xml(attr)]
     pub name: Option<String>,
     /// When it is set up.
+    #[xml(child_attr = "start/mode")]
     pub start: Option<StartMode>,
     /// Largest packet in bytes, up to 100000; 0 counts as unset.
+    #[xml(child_attr = "mtu/size")]
     pub mtu: Option<u32>,
     /// Its addresses.
+    #[xml(child = "protocol")]
     pub protocols: Vec<Protocol>,
     /// Its connection.
+    #[xml(child)]
     pub link: Option<Link>,
 }
 

@@ -1,6 +1,6 @@
 //! Addresses of host interfaces: `<protocol>`.
 
-use virtbus_xml::{Content, Node, Result, Value, Writer, Xml, YesNo};
+use virtbus_xml::{Content, Describe, Node, Result, Value, Writer, Xml, YesNo};
 
 use crate::common::{Ip, IpFamily};
 use crate::error::{ConfError, Result as ConfResult};
@@ -29,17 +29,22 @@ fn has_prefix(address: &InterfaceAddress, _: virtbus_xml::Flags) -> bool {
 }
 
 /// `<protocol>`: the addresses of one family.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Protocol {
     /// The family.
+    #[xml(attr)]
     pub family: IpFamily,
     /// Whether routers tell addresses; IPv6 only.
+    #[xml(flag)]
     pub autoconf: bool,
     /// Whether a DHCP server does.
+    #[xml(child)]
     pub dhcp: Option<Dhcp>,
     /// Fixed addresses.
+    #[xml(child)]
     pub ip: Vec<InterfaceAddress>,
     /// The default router, as written.
+    #[xml(child_attr = "route/gateway")]
     pub gateway: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! `<dns>` and `<domain>`: names in a network.
 
-use virtbus_xml::{Content, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml, YesNo, xml_names};
 
 use crate::common::Ip;
 
@@ -49,21 +49,28 @@ xml_names! {
 }
 
 /// `<srv>`: a service record. To take one away, less is needed than to make one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DnsSrv {
     /// The service's name.
+    #[xml(attr)]
     pub service: Option<String>,
     /// What it speaks.
+    #[xml(attr)]
     pub protocol: Option<SrvProtocol>,
     /// The domain that it is for.
+    #[xml(attr)]
     pub domain: Option<String>,
     /// The host that has it; `.` for none.
+    #[xml(attr)]
     pub target: Option<String>,
     /// Its port, from 1.
+    #[xml(attr)]
     pub port: Option<u16>,
     /// Lower comes first.
+    #[xml(attr)]
     pub priority: Option<u16>,
     /// More gets more, among equals.
+    #[xml(attr)]
     pub weight: Option<u16>,
 }
 

@@ -1,6 +1,8 @@
 //! `<forward>`: how a network reaches the rest of the world.
 
-use virtbus_xml::{Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+};
 
 use crate::common::{Ip, PciAddress};
 use crate::domain::devices::hostdev::HostdevDriver;
@@ -42,11 +44,14 @@ fn in_use(interface: &ForwardInterface, flags: Flags) -> bool {
 }
 
 /// `<address>`: a PCI device of the host that a guest may get.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "type", value = String, doc = "Always `pci`."))]
 pub struct ForwardAddress {
     /// Where it is.
+    #[xml(flat)]
     pub pci: PciAddress,
     /// How many guests use it; told of networks that are up.
+    #[xml(attr)]
     pub connections: Option<u32>,
 }
 
@@ -118,21 +123,29 @@ pub struct Nat {
 }
 
 /// `<forward>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "dev", value = String, optional, doc = "The first interface again, for older clients."))]
 pub struct Forward {
     /// How packets leave.
+    #[xml(attr, optional)]
     pub mode: ForwardMode,
     /// Whether PCI devices are taken from the host's driver and given back; hostdev only.
+    #[xml(attr)]
     pub managed: Option<YesNo>,
     /// The host's driver of PCI devices.
+    #[xml(child)]
     pub driver: Option<HostdevDriver>,
     /// How addresses are translated.
+    #[xml(child)]
     pub nat: Option<Nat>,
     /// The card whose virtual functions guests get.
+    #[xml(child)]
     pub pf: Option<PhysicalFunction>,
     /// Interfaces of the host. The first is also the attribute `dev`.
+    #[xml(child = "interface")]
     pub interfaces: Vec<ForwardInterface>,
     /// PCI devices of the host.
+    #[xml(child = "address")]
     pub addresses: Vec<ForwardAddress>,
 }
 

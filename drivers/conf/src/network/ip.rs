@@ -1,6 +1,6 @@
 //! `<ip>`: addresses in a network, and how guests get them.
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer, Xml, YesNo, xml_names};
 
 use crate::common::{Ip, IpFamily};
 
@@ -14,11 +14,13 @@ xml_names! {
 }
 
 /// `<lease>`: how long an address is given for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// How many of the unit; 0 for ever, else at least two minutes.
+    #[xml(attr)]
     pub expiry: u64,
     /// The unit.
+    #[xml(attr, optional)]
     pub unit: LeaseUnit,
 }
 
@@ -78,17 +80,22 @@ pub struct DhcpRange {
 }
 
 /// `<host>`: the address of a guest. To take one away, less is needed than to make one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DhcpHost {
     /// IPv6: the guest's identifier (DUID).
+    #[xml(attr)]
     pub id: Option<String>,
     /// IPv4: the guest's Ethernet addresses, several joined by commas.
+    #[xml(attr)]
     pub mac: Option<String>,
     /// The guest's name.
+    #[xml(attr)]
     pub name: Option<String>,
     /// The address.
+    #[xml(attr)]
     pub ip: Option<Ip>,
     /// For how long.
+    #[xml(child)]
     pub lease: Option<Lease>,
 }
 

@@ -10,8 +10,8 @@ mod update;
 mod validate;
 
 use virtbus_xml::{
-    Content, Document, ErrorKind, Flags, Fragment, Node, OnOff, Result, Writer, Xml, XmlError,
-    YesNo,
+    Content, Describe, Document, ErrorKind, Flags, Fragment, Node, OnOff, Result, Writer, Xml,
+    XmlError, YesNo,
 };
 
 pub use dns::{Dns, DnsHost, DnsSrv, DnsTxt, Forwarder, NetworkDomain, SrvProtocol};
@@ -77,8 +77,10 @@ fn is_default(group: &PortGroup, _: Flags) -> bool {
 }
 
 /// Options for dnsmasq, taken as they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DnsmasqOptions(pub Vec<String>);
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+pub struct DnsmasqOptions(
+    #[xml(child_attr = "dnsmasq:option/value", wrap = "dnsmasq:options")] pub Vec<String>,
+);
 
 impl Content for DnsmasqOptions {
     fn parse(node: Node<'_>) -> Result<Self> {

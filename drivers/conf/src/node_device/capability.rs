@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use virtbus_xml::{Base16, Content, Hex, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{Base16, Content, Describe, Hex, Node, Result, Writer, Xml, xml_names};
 
 use super::{
     ApMatrix, CcwDevice, CcwGroup, CssDevice, Mdev, PciCapability, Scsi, ScsiHost, ScsiTarget,
@@ -287,17 +287,22 @@ xml_names! {
 }
 
 /// `type='net'`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Net {
     /// Name of the interface.
+    #[xml(text_child)]
     pub interface: String,
     /// Its link-layer address, as the host writes it.
+    #[xml(text_child)]
     pub address: Option<String>,
     /// Whether it has a connection.
+    #[xml(child)]
     pub link: Option<Link>,
     /// What it can do.
+    #[xml(child_attr = "feature/name", many, value = NetFeature)]
     pub features: BTreeSet<NetFeature>,
     /// Its technology.
+    #[xml(child_attr = "capability/type")]
     pub technology: Option<NetTechnology>,
 }
 

@@ -1,18 +1,21 @@
 //! Devices of mainframes: channel devices, subchannels, groups, and the crypto matrix.
 
-use virtbus_xml::{Base16, Content, Hex, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{Base16, Content, Describe, Hex, Node, Result, Writer, Xml, xml_names};
 
 use super::mediated::{MdevType, parse_types, write_types};
 use super::{nested, unknown_nested, write_nested};
 
 /// Where a channel device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CcwAddress {
     /// Channel subsystem, 0 to 255.
+    #[xml(text_child)]
     pub cssid: Hex<1, u8>,
     /// Subchannel set, 0 to 3.
+    #[xml(text_child)]
     pub ssid: Hex<1, u8>,
     /// Device number.
+    #[xml(text_child)]
     pub devno: Base16<4, u16>,
 }
 
@@ -57,13 +60,16 @@ pub struct CcwGroupMember {
 }
 
 /// `type='ccw'`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CcwDevice {
     /// Whether it can be used.
+    #[xml(text_child)]
     pub state: Option<CcwState>,
     /// Where it is.
+    #[xml(flat)]
     pub address: CcwAddress,
     /// The group it works in.
+    #[xml(child = "capability[type=ccwgroup_member]")]
     pub group: Option<CcwGroupMember>,
 }
 
@@ -98,13 +104,16 @@ impl Content for CcwDevice {
 }
 
 /// `type='css'`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CssDevice {
     /// Where the subchannel is.
+    #[xml(flat)]
     pub address: CcwAddress,
     /// The device behind it.
+    #[xml(child)]
     pub channel_dev_addr: Option<CcwAddress>,
     /// Mediated devices that it can carry.
+    #[xml(child = "type", wrap = "capability[type=mdev_types]")]
     pub mdev_types: Vec<MdevType>,
 }
 
@@ -138,13 +147,16 @@ xml_names! {
 }
 
 /// What a group of channel devices is: a nested `<capability>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CcwGroupType {
     /// How it works.
+    #[xml(attr = "type")]
     pub kind: QethKind,
     /// Type of the card.
+    #[xml(text_child)]
     pub card_type: Option<String>,
     /// Channel path.
+    #[xml(text_child)]
     pub chpid: Option<String>,
 }
 
@@ -200,9 +212,10 @@ pub struct CcwGroup {
 }
 
 /// `type='ap_matrix'`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApMatrix {
     /// Mediated devices that can be made of it.
+    #[xml(child = "type", wrap = "capability[type=mdev_types]")]
     pub mdev_types: Vec<MdevType>,
 }
 

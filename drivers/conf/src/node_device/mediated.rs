@@ -1,6 +1,6 @@
 //! Mediated devices: what a device can be divided into, and one such part.
 
-use virtbus_xml::{ErrorKind, Node, Result, Writer, Xml};
+use virtbus_xml::{Describe, ErrorKind, Node, Result, Writer, Xml};
 
 use super::nested;
 use crate::common::Uuid;
@@ -63,17 +63,22 @@ pub struct MdevAttribute {
 }
 
 /// `type='mdev'`: a mediated device.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Mdev {
     /// Its kind, a [`MdevType::id`] of the parent.
+    #[xml(child_attr = "type/id")]
     pub type_id: String,
     /// Its UUID; absent if one is to be made up.
+    #[xml(text_child)]
     pub uuid: Option<Uuid>,
     /// Address of the parent, as mdevctl writes it.
+    #[xml(text_child)]
     pub parent_addr: Option<String>,
     /// Its IOMMU group; 0 if it has none.
+    #[xml(child_attr = "iommuGroup/number", optional)]
     pub iommu_group: u32,
     /// Settings.
+    #[xml(child = "attr")]
     pub attributes: Vec<MdevAttribute>,
 }
 

@@ -13,7 +13,9 @@ mod scsi;
 mod storage;
 mod vpd;
 
-use virtbus_xml::{Content, Document, Flags, Node, Result, Writer, Xml, XmlError, xml_names};
+use virtbus_xml::{
+    Content, Describe, Document, Flags, Node, Result, Writer, Xml, XmlError, xml_names,
+};
 
 pub use capability::{
     ApCard, ApQueue, Capability, CapabilityKind, Drm, DrmType, Firmware, Hardware, NamedId, Net,
@@ -41,11 +43,13 @@ xml_names! {
 }
 
 /// The paths of a device in `/dev`: `<devnode>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Devnodes {
     /// The node itself.
+    #[xml(text_child = "devnode[type=dev]")]
     pub dev: Option<String>,
     /// Symbolic links to it.
+    #[xml(text_child = "devnode[type=link]")]
     pub links: Vec<String>,
 }
 
@@ -79,15 +83,19 @@ impl Content for Devnodes {
 /// `<parent>`: the device that this one hangs on.
 ///
 /// A virtual HBA can name its parent by world wide names instead.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parent {
     /// Name of the device.
+    #[xml(text)]
     pub name: Option<String>,
     /// World wide node name of the HBA; comes with `wwpn`.
+    #[xml(attr)]
     pub wwnn: Option<String>,
     /// World wide port name of the HBA; comes with `wwnn`.
+    #[xml(attr)]
     pub wwpn: Option<String>,
     /// World wide name of the fabric that the HBA is to be connected to.
+    #[xml(attr)]
     pub fabric_wwn: Option<String>,
 }
 

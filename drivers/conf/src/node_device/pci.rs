@@ -1,6 +1,8 @@
 //! PCI devices: `type='pci'`.
 
-use virtbus_xml::{AnyBase, Base16, Content, Node, Result, Writer, Xml, XmlError, xml_names};
+use virtbus_xml::{
+    AnyBase, Base16, Content, Describe, Node, Result, Writer, Xml, XmlError, xml_names,
+};
 
 use super::mediated::{MdevType, parse_types, write_types};
 use super::{NamedId, Vpd, nested, write_nested};
@@ -67,11 +69,13 @@ pub struct PciLink {
 }
 
 /// `<pci-express>`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PciExpress {
     /// What the link can do.
+    #[xml(child = "link[validity=cap]")]
     pub capability: Option<PciLink>,
     /// What it does.
+    #[xml(child = "link[validity=sta]")]
     pub status: Option<PciLink>,
 }
 
@@ -107,37 +111,52 @@ impl Content for PciExpress {
 }
 
 /// `type='pci'`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct PciCapability {
     /// Class, subclass and programming interface, 0 to 0xffffff.
+    #[xml(text_child)]
     pub class: Option<Base16<6>>,
     /// Domain.
+    #[xml(text_child)]
     pub domain: u32,
     /// Bus.
+    #[xml(text_child)]
     pub bus: u32,
     /// Slot.
+    #[xml(text_child)]
     pub slot: u32,
     /// Function.
+    #[xml(text_child)]
     pub function: u32,
     /// Product.
+    #[xml(child)]
     pub product: NamedId,
     /// Vendor.
+    #[xml(child)]
     pub vendor: NamedId,
     /// The device that this one is a virtual function of.
+    #[xml(child = "address", wrap = "capability[type=phys_function]")]
     pub physical_function: Option<PciAddress>,
     /// Its virtual functions.
+    #[xml(child = "capability[type=virt_functions]")]
     pub virtual_functions: Option<VirtualFunctions>,
     /// Kind by its header, unless an endpoint.
+    #[xml(child_attr = "capability/type")]
     pub header: Option<PciHeader>,
     /// Mediated devices that it can be divided into.
+    #[xml(child = "type", wrap = "capability[type=mdev_types]")]
     pub mdev_types: Vec<MdevType>,
     /// Vital product data.
+    #[xml(child = "capability[type=vpd]")]
     pub vpd: Option<Vpd>,
     /// IOMMU group.
+    #[xml(child = "iommuGroup")]
     pub iommu_group: Option<IommuGroup>,
     /// The NUMA node it is close to.
+    #[xml(child_attr = "numa/node")]
     pub numa_node: Option<i32>,
     /// Its link, if it is on PCI Express.
+    #[xml(child = "pci-express")]
     pub pci_express: Option<PciExpress>,
 }
 

@@ -1,6 +1,6 @@
 //! SCSI: host bus adapters, targets, units.
 
-use virtbus_xml::{Content, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml};
 
 use super::{nested, unknown_nested, write_nested};
 
@@ -21,11 +21,13 @@ pub struct FcHost {
 /// Nested `type='vport_ops'`: the adapter can have virtual ports.
 ///
 /// The numbers are what the host counts; a document that is read does not set them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VportOps {
     /// How many there can be.
+    #[xml(text_child)]
     pub max_vports: u32,
     /// How many there are.
+    #[xml(text_child)]
     pub vports: u32,
 }
 
@@ -44,15 +46,19 @@ impl Content for VportOps {
 }
 
 /// `type='scsi_host'`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScsiHost {
     /// Its number; absent from one that is still to be created.
+    #[xml(text_child)]
     pub host: Option<u32>,
     /// A number that its driver gives it and that stays.
+    #[xml(text_child)]
     pub unique_id: Option<u32>,
     /// If it is a Fibre Channel adapter.
+    #[xml(child = "capability[type=fc_host]")]
     pub fc_host: Option<FcHost>,
     /// If it can have virtual ports.
+    #[xml(child = "capability[type=vport_ops]")]
     pub vport_ops: Option<VportOps>,
 }
 
@@ -104,11 +110,13 @@ pub struct FcRemotePort {
 }
 
 /// `type='scsi_target'`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct ScsiTarget {
     /// Its name on the host.
+    #[xml(text_child)]
     pub target: String,
     /// The port it is reached by.
+    #[xml(child = "capability[type=fc_remote_port]")]
     pub fc_remote_port: Option<FcRemotePort>,
 }
 

@@ -1,6 +1,6 @@
 //! Block devices.
 
-use virtbus_xml::{Content, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml};
 
 use super::{nested, unknown_nested, write_nested};
 
@@ -24,15 +24,19 @@ fn has_count(blocks: &Blocks, _: virtbus_xml::Flags) -> bool {
 }
 
 /// Nested `type='removable'`: the medium can be taken out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Removable {
     /// Whether there is one.
+    #[xml(text_child, value = u8)]
     pub media_available: bool,
     /// Its size in bytes.
+    #[xml(text_child)]
     pub media_size: u64,
     /// Its label.
+    #[xml(text_child)]
     pub media_label: Option<String>,
     /// How it is divided.
+    #[xml(flat)]
     pub blocks: Blocks,
 }
 
@@ -75,23 +79,33 @@ pub enum Media {
 }
 
 /// `type='storage'`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(text_child = "size", value = u64, optional, doc = "Size in bytes, of what cannot be taken out."))]
+#[xml(more(flat, value = Blocks))]
 pub struct Storage {
     /// Path of the device.
+    #[xml(text_child)]
     pub block: String,
     /// Name of the bus: `scsi`, `usb`, …
+    #[xml(text_child)]
     pub bus: Option<String>,
     /// What it is: `disk`, `cdrom`, …
+    #[xml(text_child)]
     pub drive_type: Option<String>,
     /// Model.
+    #[xml(text_child)]
     pub model: Option<String>,
     /// Vendor.
+    #[xml(text_child)]
     pub vendor: Option<String>,
     /// Serial number.
+    #[xml(text_child)]
     pub serial: Option<String>,
     /// The medium.
+    #[xml(child = "capability[type=removable]", value = Removable, optional)]
     pub media: Media,
     /// Whether the device can be taken out itself.
+    #[xml(child = "capability[type=hotpluggable]", value = (), optional)]
     pub hotpluggable: bool,
 }
 

@@ -1,13 +1,15 @@
 //! Vital product data of PCI devices: nested `type='vpd'`.
 
-use virtbus_xml::{Content, Node, Result, Writer, XmlError};
+use virtbus_xml::{Content, Describe, Node, Result, Writer, XmlError};
 
 /// A field with a number of its own: `<vendor_field>` or `<system_field>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CustomField {
     /// A digit or an upper case letter.
+    #[xml(attr, value = String)]
     pub index: char,
     /// The text.
+    #[xml(text)]
     pub value: String,
 }
 
@@ -46,17 +48,22 @@ fn index_of(node: Node<'_>) -> Result<char, XmlError> {
 }
 
 /// What only the vendor writes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VpdReadOnly {
     /// Engineering change level.
+    #[xml(text_child)]
     pub change_level: Option<String>,
     /// Manufacturer.
+    #[xml(text_child)]
     pub manufacture_id: Option<String>,
     /// Part number.
+    #[xml(text_child)]
     pub part_number: Option<String>,
     /// Serial number.
+    #[xml(text_child)]
     pub serial_number: Option<String>,
     /// The vendor's own.
+    #[xml(child = "vendor_field")]
     pub vendor_fields: Vec<CustomField>,
 }
 
@@ -91,13 +98,16 @@ impl Content for VpdReadOnly {
 }
 
 /// What the owner may write.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VpdReadWrite {
     /// Asset tag.
+    #[xml(text_child)]
     pub asset_tag: Option<String>,
     /// The vendor's own.
+    #[xml(child = "vendor_field")]
     pub vendor_fields: Vec<CustomField>,
     /// The system's own.
+    #[xml(child = "system_field")]
     pub system_fields: Vec<CustomField>,
 }
 
@@ -124,13 +134,16 @@ impl Content for VpdReadWrite {
 }
 
 /// Vital product data.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vpd {
     /// Name of the product.
+    #[xml(text_child)]
     pub name: String,
     /// What only the vendor writes.
+    #[xml(child = "fields[access=readonly]")]
     pub read_only: Option<VpdReadOnly>,
     /// What the owner may write.
+    #[xml(child = "fields[access=readwrite]")]
     pub read_write: Option<VpdReadWrite>,
 }
 

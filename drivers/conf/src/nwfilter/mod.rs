@@ -2,12 +2,13 @@
 //!
 //! What the rules become for a firewall is the driver's business; so are the values of variables.
 
+mod describe;
 mod protocol;
 mod rule;
 mod value;
 mod variable;
 
-use virtbus_xml::{Content, Document, ErrorKind, Flags, Node, Result, Writer, XmlError};
+use virtbus_xml::{Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, XmlError};
 
 pub use protocol::RuleProtocol;
 pub use rule::{Match, Matches, Rule, RuleAction, RuleDirection};
@@ -18,11 +19,13 @@ use crate::common::Uuid;
 use crate::domain::Entropy;
 
 /// A part of a filter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum FilterEntry {
     /// A rule.
+    #[xml(child = "rule", many)]
     Rule(Rule),
     /// All rules of another filter.
+    #[xml(child = "filterref", many)]
     Include(FilterReference),
 }
 
@@ -44,17 +47,22 @@ const CHAINS: [(&str, i32); 8] = [
 const MAX_CHAIN: usize = 12;
 
 /// `<filter>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct NwFilter {
     /// Its name.
+    #[xml(attr)]
     pub name: String,
     /// The chain its rules are in; absent means `root`.
+    #[xml(attr)]
     pub chain: Option<String>,
     /// When the chain is looked at: from -1000, which is first, to 1000; absent for the chain's own.
+    #[xml(attr)]
     pub priority: Option<i32>,
     /// Its UUID.
+    #[xml(text_child)]
     pub uuid: Option<Uuid>,
     /// Rules and other filters, in order.
+    #[xml(flat, value = FilterEntry, required)]
     pub entries: Vec<FilterEntry>,
 }
 
@@ -86,7 +94,8 @@ impl Content for NwFilter {
     fn attrs(&self, w: &mut Writer) {
         w.attr("name", &self.name);
         w.attr_opt("chain", &self.chain);
-        if let Some(priority) = self.priority.filter(|p| *p != 0) {
+        let default = self.chain.as_deref().and_then(chain_priority).unwrap_or(0);
+        if let Some(priority) = self.priority.filter(|p| *p != 0 || default != 0) {
             w.attr("priority", &priority);
         }
     }
@@ -176,7 +185,7 @@ impl NwFilter {
             None => {
                 // Without a chain there is nothing to have a priority.
                 self.chain = Some("root".to_owned());
-                self.priority = None;
+                self.priority = Some(0);
             }
         }
         for entry in &mut self.entries {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Writer};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer};
 
 /// Which values of a variable are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,11 +74,15 @@ impl fmt::Display for Variable {
 }
 
 /// `<filterref>`: another filter, with values for its variables.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+#[xml(more(attr = "name", wrap = "parameter", value = String, doc = "Name of a variable."))]
+#[xml(more(attr = "value", wrap = "parameter", value = String, doc = "A value of it; one that is given several times has several."))]
 pub struct FilterReference {
     /// Name of the filter.
+    #[xml(attr)]
     pub filter: String,
     /// The values of each variable, in the order in which they were given.
+    #[xml(skip)]
     pub parameters: BTreeMap<String, Vec<String>>,
 }
 

@@ -1,10 +1,10 @@
 //! `<cookie>`: what a driver keeps with a snapshot, in elements that only it knows.
 
-use virtbus_xml::{Content, Fragment, FragmentNode, Node, Result, Writer};
+use virtbus_xml::{Content, Describe, Fragment, FragmentNode, Node, Result, Writer};
 
 /// `<cookie>`. Its elements are written anew, not as they were; text beside elements is dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cookie(pub Fragment);
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+pub struct Cookie(#[xml(flat, foreign)] pub Fragment);
 
 impl Content for Cookie {
     fn parse(node: Node<'_>) -> Result<Self> {

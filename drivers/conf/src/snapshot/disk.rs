@@ -1,6 +1,6 @@
 //! `<disk>` of a snapshot: what happens to one of the guest's disks.
 
-use virtbus_xml::{Content, Flags, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Flags, Node, Result, Writer, Xml};
 
 use crate::domain::devices::disk::SnapshotMode;
 use crate::storage::{ImageFormat, MetadataCache, StorageSource};
@@ -17,11 +17,13 @@ pub struct SnapshotDriver {
 }
 
 /// The image that the guest writes to from then on.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct SnapshotImage {
     /// Format.
+    #[xml(child, optional)]
     pub driver: SnapshotDriver,
     /// Where it is; an empty file source leaves that to the driver.
+    #[xml(flat)]
     pub source: StorageSource,
 }
 

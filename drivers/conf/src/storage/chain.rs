@@ -3,7 +3,7 @@
 //! In XML each `<backingStore>` holds the next one; here the layers stand in a list, so that neither
 //! reading nor walking a long chain needs a deep stack.
 
-use virtbus_xml::{Content, Node, Result, Writer};
+use virtbus_xml::{Content, Describe, Node, Result, Writer};
 
 use super::{Format, StorageSource};
 
@@ -18,22 +18,28 @@ pub enum ChainEnd {
 }
 
 /// One `<backingStore>` that names an image.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
+#[xml(more(child = "backingStore", value = BackingLayer, optional, doc = "The next image."))]
 pub struct BackingLayer {
     /// Where it is.
+    #[xml(flat, late)]
     pub source: StorageSource,
     /// Number of the image in a running guest, from 1.
+    #[xml(attr)]
     pub index: Option<u32>,
     /// Its format.
+    #[xml(child)]
     pub format: Option<Format>,
 }
 
 /// The images below the active one, the nearest first.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct BackingChain {
     /// The images.
+    #[xml(child = "backingStore", optional)]
     pub layers: Vec<BackingLayer>,
     /// Whether there may be more.
+    #[xml(skip)]
     pub end: ChainEnd,
 }
 

@@ -1,15 +1,17 @@
 //! Secrets of images: who may read them, and how they are encrypted.
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer, Xml, xml_names};
 
 use crate::common::Uuid;
 
 /// Which secret: by UUID or by what it is for. Exactly one is set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum SecretUsage {
     /// By its UUID.
+    #[xml(attr = "uuid")]
     Uuid(Uuid),
     /// By its usage name.
+    #[xml(attr = "usage")]
     Usage(String),
 }
 

@@ -1,7 +1,7 @@
 //! Images on other machines.
 
 use virtbus_xml::{
-    AnyBase, Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    AnyBase, Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
 };
 
 use super::SourceCommon;
@@ -78,11 +78,13 @@ impl Identity {
 }
 
 /// `<reconnect>` of character devices and vhost-user sockets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reconnect {
     /// Whether to connect again.
+    #[xml(attr)]
     pub enabled: Option<YesNo>,
     /// After how many seconds.
+    #[xml(attr)]
     pub timeout: Option<u32>,
 }
 
@@ -117,11 +119,13 @@ pub struct SourceReconnect {
 }
 
 /// `<cookie>` for HTTP servers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
     /// Name.
+    #[xml(attr)]
     pub name: String,
     /// Value; secret.
+    #[xml(text)]
     pub value: String,
 }
 
@@ -158,41 +162,58 @@ pub struct HttpTimeouts {
 }
 
 /// `<source>` of `type='network'`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
 pub struct NetworkSource {
     /// How to talk to the storage.
+    #[xml(attr)]
     pub protocol: NetworkProtocol,
     /// Name of the image, as the protocol has it.
+    #[xml(attr)]
     pub name: Option<String>,
     /// Query part of a URL.
+    #[xml(attr)]
     pub query: Option<String>,
     /// Whether to encrypt the connection.
+    #[xml(attr)]
     pub tls: Option<YesNo>,
     /// Name that the server's certificate must have.
+    #[xml(attr = "tlsHostname")]
     pub tls_hostname: Option<String>,
     /// `tls` comes from the driver's configuration; status only.
+    #[xml(attr = "tlsFromConfig")]
     pub tls_from_config: Option<u32>,
     /// The servers.
+    #[xml(child)]
     pub host: Vec<Host>,
     /// Who we are.
+    #[xml(child)]
     pub identity: Option<Identity>,
     /// Time to connect again.
+    #[xml(child)]
     pub reconnect: Option<SourceReconnect>,
     /// Snapshot of the image.
+    #[xml(child_attr = "snapshot/name")]
     pub snapshot: Option<String>,
     /// Configuration file of the client.
+    #[xml(child_attr = "config/file")]
     pub config: Option<String>,
     /// Our name towards an iSCSI target.
+    #[xml(child_attr = "iqn/name", wrap = "initiator")]
     pub initiator: Option<String>,
     /// Whether to check the server's certificate.
+    #[xml(child_attr = "ssl/verify")]
     pub ssl_verify: Option<YesNo>,
     /// Cookies.
+    #[xml(child = "cookie", wrap = "cookies")]
     pub cookies: Vec<Cookie>,
     /// Read-ahead and timeout.
+    #[xml(flat)]
     pub http: HttpTimeouts,
     /// File of known SSH hosts.
+    #[xml(child_attr = "knownHosts/path")]
     pub known_hosts: Option<String>,
     /// What every source has.
+    #[xml(flat)]
     pub common: SourceCommon,
 }
 

@@ -1,6 +1,8 @@
 //! The kinds of `<source>`, chosen by `type` on the element around it.
 
-use virtbus_xml::{Bytes, Content, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Bytes, Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+};
 
 use super::{Auth, Encryption, NetworkSource, Reconnect};
 use crate::common::{DeviceLabel, DeviceLabels, PciAddress};
@@ -86,9 +88,12 @@ xml_names! {
 }
 
 /// `<source>` in `<reservations>`: the socket of the helper.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "type", value = SocketKind, optional, doc = "Always `unix`."))]
+#[xml(more(attr = "mode", value = String, optional, doc = "Always `client`."))]
 pub struct ReservationsSocket {
     /// Path of the socket.
+    #[xml(attr)]
     pub path: Option<String>,
 }
 
@@ -114,11 +119,13 @@ impl Content for ReservationsSocket {
 }
 
 /// `<reservations>`: persistent reservations of SCSI, by a helper.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Reservations {
     /// Whether the driver runs the helper.
+    #[xml(attr)]
     pub managed: Option<YesNo>,
     /// Its socket.
+    #[xml(child)]
     pub source: Option<ReservationsSocket>,
 }
 
@@ -154,21 +161,28 @@ pub struct DataStore {
 }
 
 /// What every kind of `<source>` may have.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct SourceCommon {
     /// Number of the image in a running guest, from 1.
+    #[xml(attr)]
     pub index: Option<u32>,
     /// The part that is used.
+    #[xml(child = "slice", wrap = "slices")]
     pub slices: Vec<Slice>,
     /// Security labels.
+    #[xml(child)]
     pub seclabel: Vec<DeviceLabel>,
     /// User of remote storage.
+    #[xml(child)]
     pub auth: Option<Box<Auth>>,
     /// Encryption.
+    #[xml(child)]
     pub encryption: Option<Box<Encryption>>,
     /// Persistent reservations.
+    #[xml(child)]
     pub reservations: Option<Box<Reservations>>,
     /// Where a qcow2 image keeps the data.
+    #[xml(child = "dataStore")]
     pub data_store: Option<Box<DataStore>>,
 }
 
@@ -363,23 +377,32 @@ pub struct VhostVdpaSource {
 }
 
 /// Where an image is: `type=` and `<source>`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
+#[xml(tag = "type", body = "source")]
 pub enum StorageSource {
     /// A file.
+    #[xml("file", default)]
     File(FileSource),
     /// A block device.
+    #[xml("block")]
     Block(BlockSource),
     /// A folder, shown as a file system.
+    #[xml("dir")]
     Dir(DirSource),
     /// On another machine.
+    #[xml("network")]
     Network(Box<NetworkSource>),
     /// In a storage pool.
+    #[xml("volume")]
     Volume(VolumeSource),
     /// An NVMe namespace without the host's driver.
+    #[xml("nvme")]
     Nvme(NvmeSource),
     /// A vhost-user daemon.
+    #[xml("vhostuser")]
     VhostUser(VhostUserSource),
     /// A vhost-vdpa device.
+    #[xml("vhostvdpa")]
     VhostVdpa(VhostVdpaSource),
 }
 

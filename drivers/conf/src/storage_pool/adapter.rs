@@ -1,6 +1,6 @@
 //! The host bus adapter that the units of a SCSI pool hang on.
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Writer, Xml, YesNo};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer, Xml, YesNo};
 
 use crate::common::{PciAddress, Wwn};
 
@@ -16,11 +16,13 @@ pub struct ParentAddress {
 }
 
 /// An adapter that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum ScsiHostAdapter {
     /// By its name, which may change at each boot.
+    #[xml(attr = "name")]
     Name(String),
     /// By its place.
+    #[xml(child = "parentaddr")]
     Parent(ParentAddress),
 }
 
@@ -51,11 +53,14 @@ pub struct FcHostAdapter {
 }
 
 /// `<adapter>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "type")]
 pub enum Adapter {
     /// `type='scsi_host'`.
+    #[xml("scsi_host", default)]
     ScsiHost(ScsiHostAdapter),
     /// `type='fc_host'`.
+    #[xml("fc_host")]
     FcHost(FcHostAdapter),
 }
 

@@ -10,7 +10,8 @@ mod source;
 mod target;
 
 use virtbus_xml::{
-    Bytes, Content, Document, ErrorKind, Flags, Node, Result, Writer, XmlError, YesNo, xml_names,
+    Bytes, Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, XmlError, YesNo,
+    xml_names,
 };
 
 pub use adapter::{Adapter, FcHostAdapter, ParentAddress, ScsiHostAdapter};
@@ -32,29 +33,43 @@ xml_names! {
 }
 
 /// `<pool>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "name", wrap = "fs:mount_opts/fs:option", value = String, optional, doc = "An option for `mount`."))]
+#[xml(more(attr = "name", wrap = "rbd:config_opts/rbd:option", value = String, optional, doc = "Name of an option for the RBD library."))]
+#[xml(more(attr = "value", wrap = "rbd:config_opts/rbd:option", value = String, optional, doc = "Its value."))]
 pub struct StoragePool {
     /// Its kind.
+    #[xml(attr = "type")]
     pub kind: PoolType,
     /// Its name; the source's if absent.
+    #[xml(text_child)]
     pub name: Option<String>,
     /// Its UUID.
+    #[xml(text_child)]
     pub uuid: Option<Uuid>,
     /// Its size; never read.
+    #[xml(child, optional)]
     pub capacity: Bytes,
     /// What its volumes take; never read.
+    #[xml(child, optional)]
     pub allocation: Bytes,
     /// What is left; never read.
+    #[xml(child, optional)]
     pub available: Bytes,
     /// Whether new files may be copied on write; folders and file systems only.
+    #[xml(child_attr = "cow/state", wrap = "features")]
     pub cow: Option<YesNo>,
     /// What it is made of.
+    #[xml(child, optional)]
     pub source: PoolSource,
     /// Where its volumes appear; absent if they do not.
+    #[xml(child)]
     pub target: Option<PoolTarget>,
     /// How its volumes are looked at.
+    #[xml(child_attr = "volume/allocation", wrap = "refresh")]
     pub refresh: Option<RefreshAllocation>,
     /// Options of file systems and RBD.
+    #[xml(skip)]
     pub options: Vec<PoolOption>,
 }
 

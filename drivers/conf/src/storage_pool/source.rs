@@ -3,7 +3,8 @@
 //! Which parts there are depends on the kind of pool; the others are left alone.
 
 use virtbus_xml::{
-    AnyBase, Content, Document, ErrorKind, Flags, Node, Result, Writer, Xml, XmlError, YesNo,
+    AnyBase, Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, Xml, XmlError,
+    YesNo,
 };
 
 use super::{Adapter, PoolFormat, PoolType, SourceParts};
@@ -25,22 +26,27 @@ fn has_port(host: &PoolHost, _: Flags) -> bool {
 }
 
 /// `<freeExtent>`: a part of a disk that is not used yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeExtent {
     /// First byte.
+    #[xml(attr)]
     pub start: u64,
     /// First byte behind it.
+    #[xml(attr)]
     pub end: u64,
 }
 
 /// `<device>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolDevice {
     /// Path of the device, or name of an iSCSI target.
+    #[xml(attr)]
     pub path: String,
     /// Whether partitions have a `p` before their number.
+    #[xml(attr)]
     pub part_separator: Option<YesNo>,
     /// What is not used yet; found out by the driver, never read.
+    #[xml(child = "freeExtent")]
     pub free_extents: Vec<FreeExtent>,
 }
 
@@ -72,29 +78,40 @@ impl Content for PoolDevice {
 }
 
 /// `<source>` of a pool.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolSource {
     /// Servers.
+    #[xml(child = "host")]
     pub hosts: Vec<PoolHost>,
     /// Devices.
+    #[xml(child = "device")]
     pub devices: Vec<PoolDevice>,
     /// Folder on the server.
+    #[xml(child_attr = "dir/path")]
     pub dir: Option<String>,
     /// Host bus adapter.
+    #[xml(child)]
     pub adapter: Option<Adapter>,
     /// Name: of the volume group, the cluster, the remote pool or volume.
+    #[xml(text_child)]
     pub name: Option<String>,
     /// The name we have as an iSCSI initiator.
+    #[xml(child_attr = "iqn/name", wrap = "initiator")]
     pub initiator: Option<String>,
     /// Format.
+    #[xml(child_attr = "format/type")]
     pub format: Option<PoolFormat>,
     /// Who we are to the servers.
+    #[xml(child)]
     pub auth: Option<Auth>,
     /// Version of the NFS protocol; 0 counts as absent.
+    #[xml(child_attr = "protocol/ver")]
     pub protocol_version: Option<AnyBase>,
     /// Who made the storage.
+    #[xml(child_attr = "vendor/name")]
     pub vendor: Option<String>,
     /// What they call it.
+    #[xml(child_attr = "product/name")]
     pub product: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use virtbus_xml::{Content, Node, Result, Value, Writer};
+use virtbus_xml::{Content, Describe, Node, Result, Value, Writer};
 
 /// Permission bits of a file: read in octal, written in octal with a leading zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +24,19 @@ impl Value for FileMode {
 }
 
 /// `<permissions>` of a folder or file. What is absent is the system's choice.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions {
     /// Permission bits.
+    #[xml(text_child)]
     pub mode: Option<FileMode>,
     /// User; -1 counts as absent.
+    #[xml(text_child)]
     pub owner: Option<u32>,
     /// Group; -1 counts as absent.
+    #[xml(text_child)]
     pub group: Option<u32>,
     /// Security label.
+    #[xml(text_child)]
     pub label: Option<String>,
 }
 
@@ -91,11 +95,13 @@ fn parse_id(node: Node<'_>, name: &str) -> Result<Option<u32>> {
 }
 
 /// `<target>` of a pool.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolTarget {
     /// The folder that the volumes appear in.
+    #[xml(text_child)]
     pub path: Option<String>,
     /// Of that folder, if it is to be made.
+    #[xml(child, optional)]
     pub permissions: Permissions,
 }
 

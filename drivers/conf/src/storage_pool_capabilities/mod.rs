@@ -2,16 +2,21 @@
 //!
 //! Which kinds a host supports is the driver's to say; the formats are those of the pool document.
 
-use virtbus_xml::{Content, Document, Flags, Node, Result, Value, Writer, XmlError, YesNo};
+use virtbus_xml::{
+    Content, Describe, Document, Flags, Node, Result, Value, Writer, XmlError, YesNo,
+};
 
 use crate::storage_pool::{Formats, PoolType};
 
 /// Formats that a pool's source or its volumes can have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "name", wrap = "enum", value = String, doc = "What is chosen: `sourceFormatType` or `targetFormatType`."))]
 pub struct FormatChoice {
     /// Which one is meant if none is given.
+    #[xml(child_attr = "defaultFormat/type")]
     pub default: Option<String>,
     /// All of them.
+    #[xml(text_child = "value", wrap = "enum")]
     pub values: Vec<String>,
 }
 
@@ -83,15 +88,19 @@ const SOURCE_FORMAT: &str = "sourceFormatType";
 const TARGET_FORMAT: &str = "targetFormatType";
 
 /// `<pool>`: what holds for one kind of pool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct PoolCapability {
     /// The kind.
+    #[xml(attr = "type")]
     pub kind: PoolType,
     /// Whether this host can have such pools.
+    #[xml(attr)]
     pub supported: YesNo,
     /// Formats of the source.
+    #[xml(child = "poolOptions")]
     pub pool_options: Option<FormatChoice>,
     /// Formats of the volumes.
+    #[xml(child = "volOptions")]
     pub vol_options: Option<FormatChoice>,
 }
 
@@ -126,9 +135,10 @@ impl Content for PoolCapability {
 }
 
 /// `<storagepoolCapabilities>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoragePoolCapabilities {
     /// One for each kind of pool.
+    #[xml(child = "pool")]
     pub pools: Vec<PoolCapability>,
 }
 

@@ -6,7 +6,9 @@
 mod format;
 mod target;
 
-use virtbus_xml::{Bytes, Content, Document, Flags, Node, Result, Writer, XmlError, xml_names};
+use virtbus_xml::{
+    Bytes, Content, Describe, Document, Flags, Node, Result, Writer, XmlError, xml_names,
+};
 
 pub use format::VolumeFormat;
 pub use target::{Compat, FileFeature, Timestamp, Timestamps, VolumeBacking, VolumeTarget};
@@ -27,13 +29,16 @@ xml_names! {
 }
 
 /// `<extent>`: a part of a device that a volume takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Extent {
     /// Path of the device.
+    #[xml(attr = "path", wrap = "..")]
     pub device: String,
     /// First byte.
+    #[xml(attr)]
     pub start: u64,
     /// First byte behind it.
+    #[xml(attr)]
     pub end: u64,
 }
 
@@ -49,25 +54,34 @@ pub enum CapacityRule {
 }
 
 /// `<volume>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct StorageVolume {
     /// What it is on the host.
+    #[xml(attr = "type")]
     pub kind: Option<VolumeType>,
     /// Its name, unique in the pool.
+    #[xml(text_child)]
     pub name: String,
     /// Its name, unique on the host.
+    #[xml(text_child)]
     pub key: Option<String>,
     /// The parts of devices that it takes; never read.
+    #[xml(child = "extent", wrap = "source/device", many, value = Extent)]
     pub extents: Vec<Extent>,
     /// Its size for the guest, below 2⁶³ bytes.
+    #[xml(child)]
     pub capacity: Option<Bytes>,
     /// What it takes on the host at once, below 2⁶³ bytes; absent means all of it.
+    #[xml(child)]
     pub allocation: Option<Bytes>,
     /// What it takes on the host now; never read, 0 is not told.
+    #[xml(child, optional)]
     pub physical: Bytes,
     /// What it is.
+    #[xml(child, optional)]
     pub target: VolumeTarget,
     /// What it is based on.
+    #[xml(child = "backingStore")]
     pub backing_store: Option<VolumeBacking>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use virtbus_xml::{Bytes, Content, ErrorKind, Node, Result, Value, Writer, xml_names};
+use virtbus_xml::{Bytes, Content, Describe, ErrorKind, Node, Result, Value, Writer, xml_names};
 
 use super::VolumeFormat;
 use crate::storage::Encryption;
@@ -26,15 +26,19 @@ pub struct Timestamp {
 }
 
 /// `<timestamps>`: what the file system knows about a file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timestamps {
     /// Last read.
+    #[xml(text_child, value = String)]
     pub atime: Option<Timestamp>,
     /// Last written.
+    #[xml(text_child, value = String)]
     pub mtime: Option<Timestamp>,
     /// Last changed in any way.
+    #[xml(text_child, value = String)]
     pub ctime: Option<Timestamp>,
     /// Created.
+    #[xml(text_child, value = String)]
     pub btime: Option<Timestamp>,
 }
 
@@ -85,15 +89,19 @@ impl Value for Compat {
 }
 
 /// `<backingStore>`: the image that a volume is based on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct VolumeBacking {
     /// Its path.
+    #[xml(text_child)]
     pub path: String,
     /// Its format.
+    #[xml(child_attr = "format/type")]
     pub format: Option<VolumeFormat>,
     /// Who may use it.
+    #[xml(child, optional)]
     pub permissions: Permissions,
     /// What the host knows about it; never read.
+    #[xml(child)]
     pub timestamps: Option<Timestamps>,
 }
 
@@ -129,25 +137,34 @@ impl Content for VolumeBacking {
 }
 
 /// `<target>` of a volume.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VolumeTarget {
     /// Its path on the host.
+    #[xml(text_child)]
     pub path: Option<String>,
     /// Its format.
+    #[xml(child_attr = "format/type")]
     pub format: Option<VolumeFormat>,
     /// Who may use it.
+    #[xml(child, optional)]
     pub permissions: Permissions,
     /// What the host knows about it; never read.
+    #[xml(child)]
     pub timestamps: Option<Timestamps>,
     /// Encryption.
+    #[xml(child)]
     pub encryption: Option<Encryption>,
     /// Version of the qcow2 format.
+    #[xml(text_child)]
     pub compat: Option<Compat>,
     /// Whether a new file is not to be copied on write. Only creating it needs this; never written.
+    #[xml(flag)]
     pub nocow: bool,
     /// Bytes of a qcow2 cluster; 0 counts as absent.
+    #[xml(child = "clusterSize")]
     pub cluster_size: Option<Bytes>,
     /// What the image has. Absent is not the same as empty: features come with version 1.1.
+    #[xml(named, wrap = "features", value = FileFeature, optional)]
     pub features: Option<BTreeSet<FileFeature>>,
 }
 

@@ -22,8 +22,17 @@
 //! same element, or with `body = "source"` in a child of it. `default` on a variant chooses it when
 //! the attribute is absent.
 //!
+//! `#[derive(Describe)]` takes the same attributes to describe what is read and written by hand, on fields of variants too.
+//! There, a field can be in no document (`skip`), be described by another type than its own (`value = Type`), be there more
+//! or less often than its type tells (`required`, `optional`, `many`), belong to others (`foreign`), or stand for children named by
+//! words (`named`, or `named = "attribute"`). A name in `child` and `wrap` can have an attribute that tells the element from others
+//! (`child = "mode[name=custom]"`), and `wrap` a path. What no field stands for is said of the whole type, with
+//! `more(attr = "tty", value = String, optional, doc = "…")`; an enum without `tag` has variants
+//! of which one is there, each with an attribute like a field's.
+//!
 //! The macro knows nothing of name spaces and makes no defaults; what does not fit is written by hand.
 
+mod describe;
 mod fields;
 mod structs;
 mod tagged;
@@ -40,5 +49,17 @@ pub fn derive_xml(input: TokenStream) -> TokenStream {
         Data::Enum(data) => tagged::derive(&input, data),
         Data::Union(_) => Err(Error::new_spanned(&input, "a union cannot be an element")),
     };
+    let described = describe::derive(&input);
+    let both =
+        output.and_then(|content| described.map(|described| quote::quote!(#content #described)));
+    both.unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Derives `virtbus_xml::Describe` for a type that is read and written by hand; see the crate's documentation for the
+/// attributes.
+#[proc_macro_derive(Describe, attributes(xml))]
+pub fn derive_describe(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let output = describe::derive(&input);
     output.unwrap_or_else(Error::into_compile_error).into()
 }

@@ -11,7 +11,13 @@ pub(crate) fn derive(input: &DeriveInput, data: &DataStruct) -> Result<TokenStre
         Fields::Named(named) => named
             .named
             .iter()
-            .map(XmlField::new)
+            .map(|field| match XmlField::new(field)? {
+                Some(field) if !field.is_only_described() => Ok(field),
+                _ => Err(syn::Error::new_spanned(
+                    field,
+                    "this is for #[derive(Describe)] only",
+                )),
+            })
             .collect::<Result<_>>()?,
         Fields::Unit => Vec::new(),
         Fields::Unnamed(_) => {
@@ -72,6 +78,7 @@ fn parse_field(field: &XmlField) -> TokenStream {
         (Role::Flag(name), _) => quote!(child(#name).is_some()),
         (Role::Text, Shape::Optional) => quote!(text_opt()?),
         (Role::Text, _) => quote!(text_req()?),
+        (Role::Named(_), _) => return TokenStream::new(),
         (Role::Flat, Shape::Optional) => quote!(part_filled()?),
         (Role::Flat, _) => return quote!(#ident: ::virtbus_xml::Content::parse(node)?),
     };
@@ -110,7 +117,7 @@ fn write_children(field: &XmlField) -> TokenStream {
         (false, false) => quote!(element),
     };
     let one = match &field.role {
-        Role::Attr(_) => return TokenStream::new(),
+        Role::Attr(_) | Role::Named(_) => return TokenStream::new(),
         Role::Flat => quote!(::virtbus_xml::Content::children(it, w);),
         Role::Flag(name) => return quote!(if self.#ident { w.flag(#name); }),
         Role::Text => match field.shape {

@@ -4,10 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{DataEnum, DeriveInput, Error, Fields, Ident, LitStr, Result, Variant};
 
-struct XmlVariant<'a> {
+pub(crate) struct XmlVariant<'a> {
     ident: &'a Ident,
-    name: String,
-    default: bool,
+    pub(crate) name: String,
+    pub(crate) default: bool,
     has_content: bool,
 }
 
@@ -16,7 +16,14 @@ pub(crate) fn derive(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream
     let variants = data
         .variants
         .iter()
-        .map(variant)
+        .map(|of| match &of.fields {
+            Fields::Unit => variant(of),
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => variant(of),
+            _ => Err(Error::new_spanned(
+                of,
+                "a variant has one unnamed field or none",
+            )),
+        })
         .collect::<Result<Vec<_>>>()?;
     let ident = &input.ident;
     let vis = &input.vis;
@@ -92,13 +99,24 @@ pub(crate) fn derive(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream
     })
 }
 
-fn container(input: &DeriveInput) -> Result<(String, Option<String>)> {
+/// Whether an attribute chooses the variant.
+pub(crate) fn has_tag(input: &DeriveInput) -> bool {
+    container(input).is_ok()
+}
+
+pub(crate) fn container(input: &DeriveInput) -> Result<(String, Option<String>)> {
     let (mut tag, mut body) = (None, None);
     for attr in input.attrs.iter().filter(|a| a.path().is_ident("xml")) {
         attr.parse_nested_meta(|meta| {
             let target = match meta.path.get_ident().map(Ident::to_string).as_deref() {
                 Some("tag") => &mut tag,
                 Some("body") => &mut body,
+                Some("more") => {
+                    // Described only.
+                    let content;
+                    syn::parenthesized!(content in meta.input);
+                    return content.parse::<TokenStream>().map(drop);
+                }
                 _ => return Err(meta.error("unknown key")),
             };
             *target = Some(meta.value()?.parse::<LitStr>()?.value());
@@ -114,16 +132,12 @@ fn container(input: &DeriveInput) -> Result<(String, Option<String>)> {
     Ok((tag, body))
 }
 
-fn variant(variant: &Variant) -> Result<XmlVariant<'_>> {
+pub(crate) fn variant(variant: &Variant) -> Result<XmlVariant<'_>> {
     let has_content = match &variant.fields {
         Fields::Unit => false,
         Fields::Unnamed(fields) if fields.unnamed.len() == 1 => true,
-        _ => {
-            return Err(Error::new_spanned(
-                variant,
-                "a variant has one unnamed field or none",
-            ));
-        }
+        // Such can be described only.
+        _ => true,
     };
     let attr = variant
         .attrs

@@ -7,9 +7,13 @@
 
 #![forbid(unsafe_code)]
 
+// The derive names this crate as others do.
+extern crate self as virtbus_xml;
+
 mod bitset;
 mod build;
 mod content;
+mod describe;
 mod dom;
 mod error;
 mod fragment;
@@ -24,6 +28,7 @@ mod writer;
 pub use bitset::BitSet;
 pub use build::Limits;
 pub use content::Content;
+pub use describe::{Choice, Describe, Description, Kind, Occurs, Part, Step, Values, Variant};
 pub use dom::{Attribute, Document, Leftover, Node};
 #[doc(hidden)]
 pub fn one_of(names: &[&str]) -> std::borrow::Cow<'static, str> {
@@ -35,5 +40,5 @@ pub use fragment::{Fragment, FragmentNode};
 pub use numbers::{AnyBase, Base16, Hex, OctalMode};
 pub use scaled::{Bytes, Kib, ParseUnitError, Scaled, scale_factor};
 pub use value::{OnOff, Value, YesNo};
-pub use virtbus_xml_derive::Xml;
+pub use virtbus_xml_derive::{Describe, Xml};
 pub use writer::{Flags, Writer};

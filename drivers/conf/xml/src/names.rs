@@ -57,6 +57,10 @@ macro_rules! xml_names {
             fn expected() -> ::std::borrow::Cow<'static, str> {
                 $crate::one_of(&[$($text),+])
             }
+
+            fn words() -> &'static [&'static str] {
+                &[$($text),+]
+            }
         }
     };
 }

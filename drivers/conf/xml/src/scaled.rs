@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::Describe;
 use crate::content::Content;
 use crate::dom::Node;
 use crate::error::Result;
@@ -13,8 +14,9 @@ use crate::writer::Writer;
 /// A size in units of `UNIT` bytes, read in any unit and written in that one.
 ///
 /// A size without a unit counts in `UNIT`s; one that is no whole number of them is rounded up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scaled<const UNIT: u64>(pub u64);
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the size, decimal such as `kB` or binary such as `KiB`."))]
+pub struct Scaled<const UNIT: u64>(#[xml(text)] pub u64);
 
 /// A size in KiB.
 pub type Kib = Scaled<1024>;

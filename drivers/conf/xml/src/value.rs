@@ -14,6 +14,11 @@ pub trait Value: Sized {
 
     /// What should have been written, to complete "'x' is not …".
     fn expected() -> Cow<'static, str>;
+
+    /// All values, if they are words.
+    fn words() -> &'static [&'static str] {
+        &[]
+    }
 }
 
 impl Value for String {

@@ -1,6 +1,9 @@
 //! What `#[derive(Xml)]` makes of a type.
 
-use virtbus_xml::{Content, Document, ErrorKind, Flags, Hex, Kib, OnOff, Xml, XmlError, xml_names};
+use virtbus_xml::{
+    Content, Describe, Document, ErrorKind, Flags, Hex, Kib, Kind, Occurs, OnOff, Part, Xml,
+    XmlError, xml_names,
+};
 
 xml_names! {
     /// Where a disk is attached.
@@ -216,4 +219,84 @@ fn a_part_that_says_nothing_is_absent() {
     ] {
         assert_eq!(read(text).to_xml("box", Flags::empty()), text);
     }
+}
+
+fn part<'a>(parts: &'a [Part], name: &str) -> &'a Part {
+    parts.iter().find(|part| part.name == name).expect("it is declared")
+}
+
+#[test]
+fn what_is_declared_is_told() {
+    let disk = Disk::describe();
+    assert!(disk.type_name.ends_with("::Disk"), "{}", disk.type_name);
+    let bus = part(disk.parts, "bus");
+    assert_eq!(bus.occurs, Occurs::Required);
+    let Kind::Attribute(values) = &bus.kind else {
+        panic!("{bus:?}")
+    };
+    assert_eq!(values.words(), ["ide", "scsi"]);
+    assert_eq!(values.expected(), "one of 'ide', 'scsi'");
+    let alias = part(disk.parts, "alias");
+    assert!(matches!(alias.kind, Kind::AttributeElement("name", _)));
+    assert!(alias.conditional && alias.occurs == Occurs::Optional);
+    let Kind::Flat(source) = disk.parts[0].kind else {
+        panic!("{:?}", disk.parts[0])
+    };
+    let [kind] = source().parts else {
+        panic!("{:?}", source())
+    };
+    let Kind::Choice(choice) = &kind.kind else {
+        panic!("{kind:?}")
+    };
+    assert_eq!((kind.name, kind.occurs), ("type", Occurs::Optional));
+    assert_eq!(choice.body, Some("source"));
+    let names: Vec<_> = choice
+        .variants
+        .iter()
+        .map(|v| (v.name, v.default))
+        .collect();
+    assert_eq!(names, [("file", true), ("block", false), ("none", false)]);
+    let Kind::Flat(file) = choice.variants[0].parts[0].kind else {
+        panic!("{:?}", choice.variants[0])
+    };
+    let slices = part(file().parts, "slice");
+    assert_eq!(slices.occurs, Occurs::Many);
+    assert_eq!(slices.within[0].name, "slices");
+}
+
+/// A terminal.
+#[derive(Describe)]
+#[xml(more(attr = "tty", value = String, optional, doc = "For older clients."))]
+#[expect(dead_code, reason = "described only")]
+struct Terminal {
+    /// Its end.
+    #[xml(child = "end[type=master]", value = Label, optional)]
+    end: u8,
+    #[xml(named = "state", wrap = "caps", many, value = Bus)]
+    caps: Vec<u8>,
+    #[xml(skip)]
+    open: bool,
+    #[xml(child = "notes", foreign)]
+    notes: String,
+}
+
+#[test]
+fn what_is_read_by_hand_is_described_by_the_same_attributes() {
+    let terminal = Terminal::describe();
+    assert_eq!(terminal.doc, "A terminal.");
+    let names: Vec<_> = terminal.parts.iter().map(|part| part.name).collect();
+    assert_eq!(names, ["end", "", "notes", "tty"]);
+    let [end, caps, notes, tty] = terminal.parts else {
+        panic!("{terminal:?}")
+    };
+    assert_eq!(
+        (end.doc, end.fixed),
+        ("Its end.", &[("type", "master")][..])
+    );
+    assert!(matches!(caps.kind, Kind::Named(_, Some("state"))));
+    assert!(matches!(notes.kind, Kind::Foreign));
+    assert_eq!(
+        (tty.doc, tty.occurs),
+        ("For older clients.", Occurs::Optional)
+    );
 }

@@ -31,8 +31,8 @@ impl From<PciAddress> for PciDeviceAddress {
 macro_rules! counted {
     ($(#[$meta:meta])* $name:ident { $($(#[$fmeta:meta])* $field:ident),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name { $($(#[$fmeta])* pub $field: u32),+ }
+        #[derive(virtbus_xml::Describe, Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name { $($(#[$fmeta])* #[xml(attr, optional)] pub $field: u32),+ }
 
         impl virtbus_xml::Content for $name {
             fn parse(node: virtbus_xml::Node<'_>) -> virtbus_xml::Result<Self> {

@@ -1,7 +1,9 @@
 //! Character devices: serial and parallel ports, consoles, channels, and the sources that they share with
 //! smart cards, redirected devices and random number generators.
 
-use virtbus_xml::{Content, ErrorKind, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names,
+};
 
 use super::info::DeviceInfo;
 use crate::common::{DeviceLabel, DeviceLabels};
@@ -55,108 +57,148 @@ xml_names! {
 }
 
 /// A file, device or pipe.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathSource {
     /// Where it is; of a pseudo terminal only while the guest runs.
+    #[xml(attr, wrap = "source")]
     pub path: Option<String>,
     /// Whether a file is kept at start.
+    #[xml(attr, wrap = "source")]
     pub append: Option<OnOff>,
     /// Security labels.
+    #[xml(child, wrap = "source")]
     pub seclabel: Vec<DeviceLabel>,
 }
 
 /// A UDP socket: where to send to and where to listen.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct UdpSource {
     /// Remote host.
+    #[xml(attr = "host", wrap = "source")]
     pub connect_host: Option<String>,
     /// Remote port.
+    #[xml(attr = "service", wrap = "source")]
     pub connect_service: Option<String>,
     /// Local address.
+    #[xml(attr = "host", wrap = "source")]
     pub bind_host: Option<String>,
     /// Local port.
+    #[xml(attr = "service", wrap = "source")]
     pub bind_service: Option<String>,
 }
 
 /// A TCP socket.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TcpSource {
     /// Which end opens the connection; absent means connect.
+    #[xml(attr, wrap = "source")]
     pub mode: Option<ChardevMode>,
     /// Host or local address.
+    #[xml(attr, wrap = "source")]
     pub host: Option<String>,
     /// Port.
+    #[xml(attr, wrap = "source")]
     pub service: Option<String>,
     /// Whether to encrypt.
+    #[xml(attr, wrap = "source")]
     pub tls: Option<YesNo>,
     /// `tls` comes from the driver's configuration; status only.
+    #[xml(attr = "tlsFromConfig", wrap = "source")]
     pub tls_from_config: Option<u32>,
     /// Whether to connect again.
+    #[xml(child, wrap = "source")]
     pub reconnect: Option<Reconnect>,
     /// What is spoken.
+    #[xml(child_attr = "protocol/type")]
     pub protocol: Option<ChardevProtocol>,
 }
 
 /// A socket in the file system.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnixSource {
     /// Which end opens the connection; absent means connect.
+    #[xml(attr, wrap = "source")]
     pub mode: Option<ChardevMode>,
     /// Where it is; absent if the driver chooses.
+    #[xml(attr, wrap = "source")]
     pub path: Option<String>,
     /// Whether to connect again.
+    #[xml(child, wrap = "source")]
     pub reconnect: Option<Reconnect>,
     /// Security labels.
+    #[xml(child, wrap = "source")]
     pub seclabel: Vec<DeviceLabel>,
 }
 
 /// Where the other end of a character device is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "type")]
 pub enum ChardevSource {
     /// Nowhere.
+    #[xml("null")]
     Null,
     /// A console of the hypervisor's window.
+    #[xml("vc")]
     Vc,
     /// A new pseudo terminal.
+    #[xml("pty", default)]
     Pty(PathSource),
     /// A device of the host.
+    #[xml("dev")]
     Dev(PathSource),
     /// A file, written only.
+    #[xml("file")]
     File(PathSource),
     /// A pair of named pipes, or one.
+    #[xml("pipe")]
     Pipe(PathSource),
     /// The hypervisor's own input and output.
+    #[xml("stdio")]
     Stdio,
     /// UDP.
+    #[xml("udp")]
     Udp(UdpSource),
     /// TCP.
+    #[xml("tcp")]
     Tcp(TcpSource),
     /// A socket in the file system.
+    #[xml("unix")]
     Unix(UnixSource),
     /// SPICE.
+    #[xml("spicevmc")]
     Spicevmc,
     /// A named channel of SPICE.
+    #[xml("spiceport")]
     Spiceport {
         /// Its name.
+        #[xml(attr, wrap = "source")]
         channel: Option<String>,
     },
     /// A null modem of FreeBSD.
+    #[xml("nmdm")]
     Nmdm {
         /// The guest's end.
+        #[xml(attr, wrap = "source")]
         master: Option<String>,
         /// Our end.
+        #[xml(attr, wrap = "source")]
         slave: Option<String>,
     },
     /// QEMU's own agent for the clipboard.
+    #[xml("qemu-vdagent")]
     QemuVdagent {
         /// Whether the clipboard is shared.
+        #[xml(child_attr = "clipboard/copypaste", wrap = "source")]
         clipboard: Option<YesNo>,
         /// Who draws the mouse pointer.
+        #[xml(child_attr = "mouse/mode", wrap = "source")]
         mouse: Option<MouseMode>,
     },
     /// A named channel of the D-Bus display.
+    #[xml("dbus")]
     Dbus {
         /// Its name.
+        #[xml(attr, wrap = "source")]
         channel: Option<String>,
     },
 }
@@ -205,11 +247,13 @@ pub struct ChardevLog {
 }
 
 /// `type=`, `<source>`, `<protocol>` and `<log>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Chardev {
     /// The other end.
+    #[xml(flat)]
     pub source: ChardevSource,
     /// A copy of the output.
+    #[xml(child)]
     pub log: Option<Box<ChardevLog>>,
 }
 
@@ -555,13 +599,17 @@ pub struct ConsoleTarget {
 }
 
 /// `<console>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "tty", value = String, optional, doc = "The pseudo terminal again, for older clients."))]
 pub struct Console {
     /// The other end.
+    #[xml(flat)]
     pub chardev: Chardev,
     /// Kind and number.
+    #[xml(child)]
     pub target: Option<ConsoleTarget>,
     /// Alias, address.
+    #[xml(flat)]
     pub info: DeviceInfo,
 }
 

@@ -1,6 +1,8 @@
 //! `<controller>`: what other devices are attached to.
 
-use virtbus_xml::{AnyBase, Content, Flags, Hex, Kib, Node, OnOff, Result, Writer, Xml, xml_names};
+use virtbus_xml::{
+    AnyBase, Content, Describe, Flags, Hex, Kib, Node, OnOff, Result, Writer, Xml, xml_names,
+};
 
 use super::disk::IoThreadMapping;
 use super::info::{DeviceInfo, VirtioOptions};
@@ -125,13 +127,16 @@ pub struct PciControllerTarget {
 }
 
 /// `type='pci'`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PciController {
     /// Model.
+    #[xml(attr)]
     pub model: Option<PciModel>,
     /// The device that plays it.
+    #[xml(child_attr = "model/name")]
     pub model_name: Option<PciModelName>,
     /// Numbers.
+    #[xml(child)]
     pub target: Option<PciControllerTarget>,
 }
 
@@ -191,29 +196,47 @@ pub struct XenbusController {
 }
 
 /// What kind of controller, with its model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "type")]
 pub enum ControllerKind {
     /// IDE.
-    Ide(Option<IdeModel>),
+    #[xml("ide")]
+    Ide(#[xml(attr = "model")] Option<IdeModel>),
     /// Floppy disks.
+    #[xml("fdc")]
     Fdc,
     /// SCSI.
-    Scsi(Option<ScsiModel>),
+    #[xml("scsi")]
+    Scsi(#[xml(attr = "model")] Option<ScsiModel>),
     /// SATA.
+    #[xml("sata")]
     Sata,
     /// virtio serial ports.
-    VirtioSerial(Option<super::disk::VirtioModel>, VirtioSerialController),
+    #[xml("virtio-serial")]
+    VirtioSerial(
+        #[xml(attr = "model")] Option<super::disk::VirtioModel>,
+        #[xml(flat)] VirtioSerialController,
+    ),
     /// Smart cards.
+    #[xml("ccid")]
     Ccid,
     /// USB.
-    Usb(Option<UsbModel>, UsbController),
+    #[xml("usb")]
+    Usb(
+        #[xml(attr = "model")] Option<UsbModel>,
+        #[xml(flat)] UsbController,
+    ),
     /// PCI.
+    #[xml("pci")]
     Pci(PciController),
     /// Xen's bus.
+    #[xml("xenbus")]
     Xenbus(XenbusController),
     /// ISA.
+    #[xml("isa")]
     Isa,
     /// NVMe.
+    #[xml("nvme")]
     Nvme,
 }
 
@@ -311,17 +334,22 @@ pub struct ControllerDriver {
 }
 
 /// `<controller>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Controller {
     /// Kind and model.
+    #[xml(flat)]
     pub kind: ControllerKind,
     /// Which one of its kind, from 0; absent if still to be chosen.
+    #[xml(attr)]
     pub index: Option<u32>,
     /// How the hypervisor handles it.
+    #[xml(child)]
     pub driver: Option<Box<ControllerDriver>>,
     /// Alias, address.
+    #[xml(flat)]
     pub info: DeviceInfo,
     /// 64-bit memory for the devices on a root bus.
+    #[xml(child)]
     pub pcihole64: Option<Kib>,
 }
 

@@ -1,6 +1,8 @@
 //! `<disk>`: block devices.
 
-use virtbus_xml::{Content, ErrorKind, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names,
+};
 
 use super::info::{DeviceInfo, VirtioOptions};
 use super::iotune::IoTune;
@@ -244,17 +246,24 @@ xml_names! {
 }
 
 /// `<mirror>`: a copy in the making; running guests only.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
+#[xml(more(attr = "file", value = String, optional, doc = "The file, as older clients know it."))]
+#[xml(more(attr = "format", value = ImageFormat, optional, doc = "The format, as older clients know it."))]
 pub struct Mirror {
     /// Where it is.
+    #[xml(flat, late)]
     pub source: StorageSource,
     /// What it is for.
+    #[xml(attr, optional)]
     pub job: MirrorJob,
     /// Whether it is in step, or about to end.
+    #[xml(attr)]
     pub ready: Option<MirrorState>,
     /// Its format.
+    #[xml(child)]
     pub format: Option<Format>,
     /// What it is based on.
+    #[xml(flat)]
     pub backing: BackingChain,
 }
 

@@ -1,6 +1,8 @@
 //! `<filesystem>`: folders and file systems of the host.
 
-use virtbus_xml::{Bytes, Content, Node, OctalMode, OnOff, Result, Writer, Xml, xml_names};
+use virtbus_xml::{
+    Bytes, Content, Describe, Node, OctalMode, OnOff, Result, Writer, Xml, xml_names,
+};
 
 use super::disk::VirtioModel;
 use super::info::{DeviceInfo, VirtioOptions};
@@ -120,25 +122,36 @@ pub struct VirtiofsBinary {
 }
 
 /// Where it is on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "type", body = "source")]
+#[xml(more(attr = "units", wrap = "source", value = String, optional, doc = "Unit of `usage`, KiB if absent."))]
 pub enum FilesystemSource {
     /// A folder, mounted.
+    #[xml("mount", default)]
     Mount(MountSource),
     /// A folder, bound.
+    #[xml("bind")]
     Bind(MountSource),
     /// A block device.
-    Block(Option<String>),
+    #[xml("block")]
+    Block(#[xml(attr = "dev")] Option<String>),
     /// An image.
-    File(Option<String>),
+    #[xml("file")]
+    File(#[xml(attr = "file")] Option<String>),
     /// A template of OpenVZ.
-    Template(Option<String>),
+    #[xml("template")]
+    Template(#[xml(attr = "name")] Option<String>),
     /// Memory, in bytes.
-    Ram(u64),
+    #[xml("ram")]
+    Ram(#[xml(attr = "usage")] u64),
     /// A volume of a storage pool.
+    #[xml("volume")]
     Volume {
         /// The pool.
+        #[xml(attr)]
         pool: String,
         /// The volume.
+        #[xml(attr)]
         volume: String,
     },
 }

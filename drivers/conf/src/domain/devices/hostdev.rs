@@ -1,7 +1,8 @@
 //! `<hostdev>`: devices of the host, and what an interface shares with them.
 
 use virtbus_xml::{
-    AnyBase, Content, ErrorKind, Flags, Hex, Node, OnOff, Result, Writer, Xml, YesNo, xml_names,
+    AnyBase, Content, Describe, ErrorKind, Flags, Hex, Node, OnOff, Result, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use super::disk::{SgIo, VirtioModel};
@@ -40,15 +41,20 @@ xml_names! {
 }
 
 /// A PCI device.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+#[xml(more(attr = "type", wrap = "address", value = String, optional, doc = "Always `pci`."))]
 pub struct PciHostdev {
     /// Who detaches it.
+    #[xml(child, wrap = "..")]
     pub driver: Option<HostdevDriver>,
     /// Whether the guest's writes to its configuration are filtered.
+    #[xml(attr = "writeFiltering")]
     pub write_filtering: Option<YesNo>,
     /// Where it is.
+    #[xml(child)]
     pub address: PciAddress,
     /// What had been done to it; status only.
+    #[xml(named, wrap = "origstates", many, value = PciOrigState)]
     pub orig_states: Vec<PciOrigState>,
 }
 
@@ -62,66 +68,93 @@ xml_names! {
 }
 
 /// A USB device: by what it is, by where it is, or both.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+#[xml(more(child_attr = "vendor/id", value = Hex<4>, optional, doc = "Vendor."))]
+#[xml(more(attr = "device", wrap = "address", value = AnyBase, optional, doc = "Device on the bus."))]
 pub struct UsbHostdev {
     /// What to do if it is missing at start.
+    #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
     /// The place was found by vendor and product, and may be another one next time.
+    #[xml(attr = "autoAddress", value = YesNo, optional)]
     pub auto_address: bool,
     /// It was missing; running guests only.
+    #[xml(attr, value = YesNo, optional)]
     pub missing: bool,
     /// What happens when the guest resets it.
+    #[xml(attr = "guestReset")]
     pub guest_reset: Option<GuestReset>,
     /// Vendor and product.
+    #[xml(child_attr = "product/id", value = Hex<4>)]
     pub product: Option<(Hex<4>, Hex<4>)>,
     /// Bus and device, decimal.
+    #[xml(attr = "bus", wrap = "address", value = AnyBase)]
     pub address: Option<(AnyBase, AnyBase)>,
 }
 
 /// A SCSI device of the host, or an iSCSI unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "protocol")]
 pub enum ScsiHostdev {
     /// A unit of one of the host's adapters.
+    #[xml("adapter", default)]
     Adapter {
         /// The adapter, such as `scsi_host0`.
+        #[xml(child_attr = "adapter/name")]
         adapter: String,
         /// Bus of the adapter.
+        #[xml(attr, wrap = "address")]
         bus: u32,
         /// Target on the bus.
+        #[xml(attr, wrap = "address")]
         target: u32,
         /// Unit of the target.
+        #[xml(attr, wrap = "address")]
         unit: u64,
     },
     /// A unit of an iSCSI target.
+    #[xml("iscsi")]
     Iscsi {
         /// Name of the target, and unit after a slash.
+        #[xml(attr)]
         name: String,
         /// The servers.
+        #[xml(child)]
         host: Vec<Host>,
         /// User.
+        #[xml(child)]
         auth: Option<Auth>,
         /// Our name.
+        #[xml(child_attr = "iqn/name", wrap = "initiator")]
         initiator: Option<String>,
     },
 }
 
 /// A device of the host that is handed over as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "type", body = "source")]
 pub enum HostdevSubsys {
     /// PCI.
+    #[xml("pci")]
     Pci(PciHostdev),
     /// USB.
+    #[xml("usb")]
     Usb(UsbHostdev),
     /// SCSI.
+    #[xml("scsi")]
     Scsi(ScsiHostdev),
     /// A SCSI controller in the host's kernel: its WWPN, `naa.` and 16 digits.
+    #[xml("scsi_host")]
     ScsiHost {
         /// Its name.
+        #[xml(attr)]
         wwpn: String,
     },
     /// A mediated device.
+    #[xml("mdev")]
     Mdev {
         /// Which.
+        #[xml(child_attr = "address/uuid")]
         uuid: Uuid,
     },
 }
@@ -377,23 +410,31 @@ xml_names! {
 }
 
 /// A device of the host that a container may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "type", body = "source")]
 pub enum HostdevCaps {
     /// A block device.
+    #[xml("storage")]
     Storage {
         /// Its path.
+        #[xml(text_child)]
         block: String,
     },
     /// A character device.
+    #[xml("misc")]
     Misc {
         /// Its path.
+        #[xml(text_child)]
         char: String,
     },
     /// A network interface.
+    #[xml("net")]
     Net {
         /// Its name.
+        #[xml(text_child)]
         interface: String,
         /// Addresses it gets in the container.
+        #[xml(flat, wrap = "..")]
         ip: IpInfo,
     },
 }
@@ -419,40 +460,55 @@ impl HostdevCaps {
 }
 
 /// How a device is handed over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "mode")]
 pub enum HostdevMode {
     /// As a whole.
+    #[xml("subsystem", default)]
     Subsystem(HostdevSubsys),
     /// By permission.
+    #[xml("capabilities")]
     Capabilities(HostdevCaps),
 }
 
 /// `<hostdev>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Hostdev {
     /// The device and how it is handed over.
+    #[xml(flat)]
     pub mode: HostdevMode,
     /// Whether the driver detaches it from the host.
+    #[xml(attr)]
     pub managed: Option<YesNo>,
     /// Whether any SCSI command may be sent.
+    #[xml(attr)]
     pub sgio: Option<SgIo>,
     /// Whether it needs raw I/O on the host.
+    #[xml(attr)]
     pub rawio: Option<YesNo>,
     /// Revision of virtio, of a SCSI controller.
+    #[xml(attr = "model")]
     pub virtio_model: Option<VirtioModel>,
     /// The host's driver, of a mediated device.
+    #[xml(attr = "model")]
     pub mdev_model: Option<MdevModel>,
     /// Whether it is a screen.
+    #[xml(attr)]
     pub display: Option<OnOff>,
     /// Whether firmware can use it as a screen.
+    #[xml(attr)]
     pub ramfb: Option<OnOff>,
     /// Fail-over with an interface.
+    #[xml(child)]
     pub teaming: Option<Teaming>,
     /// Whether the guest may not write.
+    #[xml(flag)]
     pub readonly: bool,
     /// Whether other guests may use it.
+    #[xml(flag)]
     pub shareable: bool,
     /// Boot order, alias, address.
+    #[xml(flat)]
     pub info: DeviceInfo,
 }
 

@@ -7,14 +7,16 @@ macro_rules! limits {
         /// `<iotune>` or `<throttlegroup>`: limits per second; 0 is none.
         ///
         /// A total excludes separate limits for reads and writes.
-        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        #[derive(virtbus_xml::Describe, Debug, Clone, Default, PartialEq, Eq)]
         pub struct IoTune {
-            $($(#[$meta])* pub $field: u64,)+
+            $($(#[$meta])* #[xml(text_child, optional)] pub $field: u64,)+
             /// Size of an operation that counts as one, in bytes.
+            #[xml(text_child, optional)]
             pub size_iops_sec: u64,
             /// Name of the group that shares the limits.
+            #[xml(text_child)]
             pub group_name: Option<String>,
-            $($(#[$lmeta])* pub $length: u64,)+
+            $($(#[$lmeta])* #[xml(text_child, optional)] pub $length: u64,)+
         }
 
         impl Content for IoTune {

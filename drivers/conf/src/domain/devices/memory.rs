@@ -1,7 +1,8 @@
 //! `<memory>` in `<devices>`: memory that is plugged in.
 
 use virtbus_xml::{
-    Base16, BitSet, Bytes, Content, Flags, Kib, Node, OnOff, Result, Writer, Xml, YesNo, xml_names,
+    Base16, BitSet, Bytes, Content, Describe, Flags, Kib, Node, OnOff, Result, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use super::info::DeviceInfo;
@@ -127,8 +128,8 @@ xml_names! {
 }
 
 /// A size, written in units of `M` and read in the same unless another is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShmemSize(pub Bytes);
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShmemSize(#[xml(flat)] pub Bytes);
 
 impl Content for ShmemSize {
     fn parse(node: Node<'_>) -> Result<Self> {

@@ -1,6 +1,6 @@
 //! Small devices: input, watchdog, balloon, random numbers, panic, sockets, IOMMU, crypto, and others.
 
-use virtbus_xml::{Content, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names};
 
 use super::chardev::Chardev;
 use super::disk::VirtioModel;
@@ -186,16 +186,21 @@ pub struct RngRate {
 }
 
 /// `<backend>` of random numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "model")]
 pub enum RngBackend {
     /// A device of the host.
+    #[xml("random")]
     Random {
         /// Its path; absent means the driver's default.
+        #[xml(text)]
         path: Option<String>,
     },
     /// An entropy gathering daemon.
+    #[xml("egd")]
     Egd(Chardev),
     /// The hypervisor's own.
+    #[xml("builtin")]
     Builtin,
 }
 

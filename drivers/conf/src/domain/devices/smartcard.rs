@@ -3,37 +3,47 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Value, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Node, Result, Value, Writer, Xml, YesNo, xml_names,
+};
 
 use super::chardev::Chardev;
 use super::info::DeviceInfo;
 
 /// Certificates of a software token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct SmartcardCertificates {
     /// Names of the three certificates.
+    #[xml(text_child, many, value = String)]
     pub certificate: [String; 3],
     /// Path of the database.
+    #[xml(text_child)]
     pub database: Option<String>,
 }
 
 /// What a reader holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(tag = "mode")]
 pub enum SmartcardMode {
     /// The host's card.
+    #[xml("host")]
     Host,
     /// A software token.
+    #[xml("host-certificates")]
     HostCertificates(SmartcardCertificates),
     /// A card at the other end of a character device.
+    #[xml("passthrough")]
     Passthrough(Chardev),
 }
 
 /// `<smartcard>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Smartcard {
     /// What it holds.
+    #[xml(flat)]
     pub mode: SmartcardMode,
     /// Alias, address.
+    #[xml(flat)]
     pub info: DeviceInfo,
 }
 

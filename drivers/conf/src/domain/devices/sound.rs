@@ -1,6 +1,6 @@
 //! `<sound>` and `<audio>`: sound cards, and where the sound goes.
 
-use virtbus_xml::{Content, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml, YesNo, xml_names};
 
 use super::info::{DeviceInfo, VirtioOptions};
 
@@ -159,8 +159,9 @@ pub struct AudioIo {
 }
 
 /// `<settings>`, which are there exactly if they are fixed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FixedSettings(pub Option<AudioSettings>);
+#[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[xml(more(attr = "fixedSettings", value = YesNo, optional, doc = "Whether the settings are fixed."))]
+pub struct FixedSettings(#[xml(child = "settings")] pub Option<AudioSettings>);
 
 impl Content for FixedSettings {
     fn parse(node: Node<'_>) -> Result<Self> {

@@ -1,6 +1,8 @@
 //! `<tpm>`: trusted platform modules.
 
-use virtbus_xml::{Content, ErrorKind, Node, Result, Value, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Node, Result, Value, Writer, Xml, YesNo, xml_names,
+};
 
 use super::info::DeviceInfo;
 use crate::common::Uuid;
@@ -83,21 +85,28 @@ pub struct TpmProfile {
 }
 
 /// A program.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TpmEmulator {
     /// Version.
+    #[xml(attr)]
     pub version: Option<TpmVersion>,
     /// Whether the state outlives a transient guest.
+    #[xml(attr)]
     pub persistent_state: Option<YesNo>,
     /// How much is logged.
+    #[xml(attr)]
     pub debug: Option<u32>,
     /// The secret that the state is encrypted with.
+    #[xml(child_attr = "encryption/secret")]
     pub encryption: Option<Uuid>,
     /// Banks in use; none means the emulator's default.
+    #[xml(named, wrap = "active_pcr_banks", many, value = PcrBank)]
     pub active_pcr_banks: Vec<PcrBank>,
     /// Where the state is kept.
+    #[xml(child)]
     pub source: Option<TpmStateSource>,
     /// What it can do.
+    #[xml(child)]
     pub profile: Option<TpmProfile>,
 }
 
@@ -153,9 +162,12 @@ impl Content for TpmEmulator {
 }
 
 /// A program that somebody else runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "type", wrap = "source", value = String, doc = "Always `unix`."))]
+#[xml(more(attr = "mode", wrap = "source", value = String, optional, doc = "Always `connect`."))]
 pub struct TpmExternal {
     /// Path of its socket.
+    #[xml(attr, wrap = "source")]
     pub path: String,
 }
 

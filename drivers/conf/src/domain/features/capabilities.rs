@@ -1,6 +1,6 @@
 //! Process capabilities of containers.
 
-use virtbus_xml::{Content, Node, OnOff, Result, Value, Writer, xml_names};
+use virtbus_xml::{Content, Describe, Node, OnOff, Result, Value, Writer, xml_names};
 
 xml_names! {
     /// What happens to capabilities that are not listed.
@@ -64,11 +64,13 @@ pub struct CapabilityFeature {
 }
 
 /// `<capabilities>`: each capability is an element of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessCapabilities {
     /// What happens to those that are not listed; absent means the default.
+    #[xml(attr)]
     pub policy: Option<CapabilitiesPolicy>,
     /// Those listed, in the order of [`Capability::ALL`].
+    #[xml(named = "state", value = Capability, many)]
     pub features: Vec<CapabilityFeature>,
 }
 

@@ -3,7 +3,7 @@
 mod capabilities;
 mod hyperv;
 
-use virtbus_xml::{Content, Kib, Node, OnOff, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Kib, Node, OnOff, Result, Writer, Xml, YesNo, xml_names};
 
 pub use capabilities::{CapabilitiesPolicy, Capability, CapabilityFeature, ProcessCapabilities};
 pub use hyperv::{HyperV, HyperVMode, Spinlocks, Stimer, TlbFlush, VendorId};
@@ -19,8 +19,8 @@ pub struct State {
 }
 
 /// A switch that is on where no state is given: `<x/>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Switch(pub OnOff);
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switch(#[xml(attr = "state", optional)] pub OnOff);
 
 impl Content for Switch {
     fn parse(node: Node<'_>) -> Result<Self> {
@@ -121,8 +121,9 @@ pub struct Gic {
 }
 
 /// Size of the extended SMRAM segment, in bytes; without a unit it counts in MiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tseg(pub u64);
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+#[xml(more(flat, value = virtbus_xml::Bytes))]
+pub struct Tseg(#[xml(skip)] pub u64);
 
 impl Content for Tseg {
     fn parse(node: Node<'_>) -> Result<Self> {
@@ -139,11 +140,13 @@ impl Content for Tseg {
 }
 
 /// `<smm>`: system management mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Smm {
     /// Whether there is one.
+    #[xml(attr, optional)]
     pub state: OnOff,
     /// Its extended memory.
+    #[xml(child)]
     pub tseg: Option<Tseg>,
 }
 
@@ -337,8 +340,8 @@ pub struct Features {
 }
 
 /// `<async-teardown>`: on where it does not say otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AsyncTeardown(pub YesNo);
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsyncTeardown(#[xml(attr = "enabled", optional)] pub YesNo);
 
 impl Content for AsyncTeardown {
     fn parse(node: Node<'_>) -> Result<Self> {

@@ -1,19 +1,23 @@
 //! The connection that a virtual network gave a running guest's interface.
 
-use virtbus_xml::{Content, Flags, Node, Result, Writer, YesNo};
+use virtbus_xml::{Content, Describe, Flags, Node, Result, Writer, YesNo};
 
 use super::{InterfaceConnection, InterfaceSource};
 
 /// `<actual>`: what an interface is really connected to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
 pub struct ActualNet {
     /// The connection.
+    #[xml(flat)]
     pub source: InterfaceSource,
     /// Whether the guest may choose which packets it gets.
+    #[xml(attr = "trustGuestRxFilters")]
     pub trust_guest_rx_filters: Option<YesNo>,
     /// Traffic class on the bridge.
+    #[xml(child_attr = "class/id")]
     pub class_id: Option<u32>,
     /// How it is connected.
+    #[xml(flat)]
     pub connection: InterfaceConnection,
 }
 

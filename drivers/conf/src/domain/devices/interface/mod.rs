@@ -7,7 +7,7 @@ mod actual;
 mod options;
 mod source;
 
-use virtbus_xml::{Content, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
 
 pub use actual::ActualNet;
 pub use options::{
@@ -65,11 +65,13 @@ impl From<Mac> for InterfaceMac {
 }
 
 /// `<target>`: the host's end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceTarget {
     /// Name of the device.
+    #[xml(attr)]
     pub dev: Option<String>,
     /// Whether the driver makes it.
+    #[xml(attr)]
     pub managed: Option<YesNo>,
 }
 
@@ -197,23 +199,31 @@ pub struct InterfaceTail {
 }
 
 /// `<interface>`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
 pub struct Interface {
     /// What it is connected to.
+    #[xml(flat)]
     pub source: InterfaceSource,
     /// Whether the guest may choose which packets it gets.
+    #[xml(attr = "trustGuestRxFilters")]
     pub trust_guest_rx_filters: Option<YesNo>,
     /// Ethernet address.
+    #[xml(child)]
     pub mac: Option<InterfaceMac>,
     /// How it is connected.
+    #[xml(flat)]
     pub connection: InterfaceConnection,
     /// What a network gave it; running guests only.
+    #[xml(child)]
     pub actual: Option<Box<ActualNet>>,
     /// Addresses, scripts, ends, model.
+    #[xml(flat)]
     pub options: InterfaceOptions,
     /// How a virtio device is handled.
+    #[xml(child)]
     pub driver: Option<InterfaceDriver>,
     /// Backend, filter, fail-over, alias and address.
+    #[xml(flat)]
     pub tail: InterfaceTail,
 }
 

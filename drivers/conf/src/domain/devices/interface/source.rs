@@ -1,6 +1,6 @@
 //! What an interface is connected to: `type=` and `<source>`.
 
-use virtbus_xml::{Content, Flags, Node, Result, Value, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Flags, Node, Result, Value, Writer, Xml, YesNo, xml_names};
 
 use crate::common::{IpInfo, Uuid};
 use crate::domain::devices::hostdev::{HostdevSubsys, HostdevType};
@@ -207,42 +207,60 @@ pub struct VdsSource {
 }
 
 /// What an interface is connected to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Describe, Debug, Clone, PartialEq)]
+#[xml(tag = "type", body = "source")]
 pub enum InterfaceSource {
     /// Through the hypervisor's own network stack, or passt.
+    #[xml("user", default)]
     User(UserSource),
     /// To a tap device of the host.
+    #[xml("ethernet")]
     Ethernet(EthernetSource),
     /// To a vhost-user daemon.
+    #[xml("vhostuser")]
     Vhostuser(VhostUserNetSource),
     /// To guests that connect to a socket.
+    #[xml("server")]
     Server(SocketSource),
     /// To the guest that listens on a socket.
+    #[xml("client")]
     Client(SocketSource),
     /// To all guests of a multicast group.
+    #[xml("mcast")]
     Mcast(SocketSource),
     /// To a virtual network.
+    #[xml("network")]
     Network(BridgeSource),
     /// To a bridge of the host.
+    #[xml("bridge")]
     Bridge(BridgeSource),
     /// To a network inside the hypervisor.
+    #[xml("internal")]
     Internal(InternalSource),
     /// To a device of the host.
+    #[xml("direct")]
     Direct(DirectSource),
     /// It is a device of the host.
+    #[xml("hostdev")]
     Hostdev {
         /// Whether the driver detaches it from the host.
+        #[xml(attr, wrap = "..")]
         managed: Option<YesNo>,
         /// The device.
+        #[xml(flat, value = crate::domain::devices::hostdev::PciHostdev)]
         subsys: HostdevSubsys,
     },
     /// Through a UDP tunnel.
+    #[xml("udp")]
     Udp(UdpSocketSource),
     /// To a vDPA device.
+    #[xml("vdpa")]
     Vdpa(VdpaSource),
     /// To nothing.
+    #[xml("null")]
     Null,
     /// To a distributed switch of VMware.
+    #[xml("vds")]
     Vds(VdsSource),
 }
 

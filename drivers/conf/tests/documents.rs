@@ -2,7 +2,7 @@
 //!
 //! `CASE.xml` must be read with nothing unknown left, be written as `CASE.out.xml` (or as itself, if
 //! there is no such file), and what was written must be read and written as itself. `CASE.bad.xml` must be
-//! refused with the text in `CASE.bad.txt`. `VIRTBUS_BLESS=1` rewrites both kinds of outcome.
+//! refused with the text in `CASE.bad.txt`. `VIRTBUS_UPDATE=1` rewrites both kinds of outcome.
 
 use std::fmt::Debug;
 use std::fs;
@@ -46,7 +46,7 @@ fn folder(kind: &str) -> PathBuf {
 
 /// Compares `actual` with the file, or writes the file.
 fn compare(path: &Path, actual: &str) {
-    if std::env::var_os("VIRTBUS_BLESS").is_some() {
+    if std::env::var_os("VIRTBUS_UPDATE").is_some() {
         fs::write(path, actual).expect("the test data can be written");
         return;
     }

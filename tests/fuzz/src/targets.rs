@@ -20,7 +20,7 @@ use virtbus_conf::interface::Interface;
 use virtbus_conf::moment::Purpose;
 use virtbus_conf::network::{Network, UpdateCommand, UpdateSection};
 use virtbus_conf::network_port::NetworkPort;
-use virtbus_conf::node_device::{self, NodeDevice};
+use virtbus_conf::node_device::{self, NodeDevice, Parent};
 use virtbus_conf::nwfilter::NwFilter;
 use virtbus_conf::nwfilter_binding::NwFilterBinding;
 use virtbus_conf::secret::Secret;
@@ -31,7 +31,7 @@ use virtbus_conf::storage_volume::{CapacityRule, StorageVolume};
 use virtbus_xml::{Document, Fragment};
 
 use self::Place::{Any, Children, Document as DocumentOf, Elements};
-use crate::trip::{Outcome, Trip, as_read, difference, nothing};
+use crate::trip::{Outcome, Trip, as_read, difference, everything, nothing};
 
 /// One document type with what is checked of it.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +107,7 @@ const XML: Trip<Fragment> = Trip {
     read_strictly: |xml| Fragment::parse_document(xml).map_err(text),
     finish: as_read,
     write: Fragment::to_text,
+    forget: everything,
     also: nothing,
 };
 
@@ -150,6 +151,7 @@ const DOMAIN: Trip<Domain> = Trip {
     read_strictly: |xml| Domain::parse_strict(xml).map_err(text),
     finish: |domain| finish_domain(domain, CompleteFlags::empty()),
     write: |domain| domain.format(Flags::SECURE | Flags::CLOCK_ADJUST),
+    forget: everything,
     also: |domain| {
         for flags in [
             Flags::INACTIVE,
@@ -200,6 +202,7 @@ const DEVICE: Trip<Device> = Trip {
         guest().validate_device(device.as_ref()).map_err(text)
     },
     write: |device| device.format(Flags::SECURE),
+    forget: everything,
     also: |device| {
         let same = device.as_ref().check_abi(device.as_ref());
         same.map_err(|e| format!("the device differs from itself: {e}"))
@@ -211,6 +214,7 @@ const CPU: Trip<Cpu> = Trip {
     read_strictly: |xml| Cpu::parse_strict(xml).map_err(text),
     finish: as_read,
     write: Cpu::format,
+    forget: everything,
     also: nothing,
 };
 
@@ -235,6 +239,7 @@ const SNAPSHOT: Trip<Snapshot> = Trip {
         snapshot.align_disks(Some(guest()), options).map_err(text)
     },
     write: |snapshot| snapshot.format(Flags::SECURE | Flags::STATUS),
+    forget: everything,
     also: nothing,
 };
 
@@ -253,6 +258,7 @@ const CHECKPOINT: Trip<Checkpoint> = Trip {
     read_strictly: |xml| Checkpoint::parse(xml).map_err(text),
     finish: |checkpoint| finish_checkpoint(checkpoint, Purpose::Create),
     write: |checkpoint| checkpoint.format(Flags::SECURE),
+    forget: everything,
     also: nothing,
 };
 
@@ -266,6 +272,7 @@ const BACKUP: Trip<Backup> = Trip {
     read_strictly: |xml| Backup::parse(xml).map_err(text),
     finish: |backup| backup.align_disks(guest(), "copy").map_err(text),
     write: |backup| backup.format(Flags::SECURE),
+    forget: everything,
     also: nothing,
 };
 
@@ -274,6 +281,7 @@ const STORED_BACKUP: Trip<Backup> = Trip {
     read_strictly: |xml| Backup::parse_status(xml).map_err(text),
     finish: as_read,
     write: |backup| backup.format(Flags::SECURE | Flags::STATUS),
+    forget: everything,
     also: nothing,
 };
 
@@ -282,6 +290,7 @@ const CAPABILITIES: Trip<Capabilities> = Trip {
     read_strictly: |xml| Capabilities::parse_strict(xml).map_err(text),
     finish: as_read,
     write: Capabilities::format,
+    forget: everything,
     also: nothing,
 };
 
@@ -290,6 +299,7 @@ const DOMAIN_CAPABILITIES: Trip<DomainCapabilities> = Trip {
     read_strictly: |xml| DomainCapabilities::parse_strict(xml).map_err(text),
     finish: as_read,
     write: DomainCapabilities::format,
+    forget: everything,
     also: nothing,
 };
 
@@ -301,6 +311,7 @@ const NETWORK: Trip<Network> = Trip {
         network.validate().map_err(text)
     },
     write: |network| network.format(Flags::empty()),
+    forget: everything,
     also: |network| {
         let written = network.format(Flags::INACTIVE);
         let read = Network::parse_strict(&written);
@@ -348,6 +359,7 @@ const NETWORK_PORT: Trip<NetworkPort> = Trip {
         Ok(())
     },
     write: |port| port.format(Flags::empty()),
+    forget: everything,
     also: nothing,
 };
 
@@ -359,6 +371,7 @@ const INTERFACE: Trip<Interface> = Trip {
         interface.validate().map_err(text)
     },
     write: |interface| interface.format(Flags::empty()),
+    forget: everything,
     also: nothing,
 };
 
@@ -371,6 +384,16 @@ const NODE_DEVICE: Trip<NodeDevice> = Trip {
             .map_err(text)
     },
     write: |device| device.format(Flags::empty()),
+    // A parent is written by its name.
+    forget: |device| {
+        if let Some(parent) = &mut device.parent {
+            let name = parent.name.take();
+            *parent = Parent {
+                name,
+                ..Parent::default()
+            };
+        }
+    },
     also: nothing,
 };
 
@@ -384,12 +407,14 @@ const NEW_NODE_DEVICE: Trip<NodeDevice> = Trip {
 
 const NWFILTER: Trip<NwFilter> = Trip {
     read: |xml| NwFilter::parse(xml).map_err(text),
-    read_strictly: |xml| NwFilter::parse_strict(xml).map_err(text),
+    // The schema has one element in a rule; what is negated beside what is not is written as a second one.
+    read_strictly: |xml| NwFilter::parse(xml).map_err(text),
     finish: |filter| {
         filter.complete(&mut Counting);
         Ok(())
     },
     write: |filter| filter.format(Flags::empty()),
+    forget: everything,
     also: nothing,
 };
 
@@ -398,6 +423,7 @@ const NWFILTER_BINDING: Trip<NwFilterBinding> = Trip {
     read_strictly: |xml| NwFilterBinding::parse_strict(xml).map_err(text),
     finish: as_read,
     write: |binding| binding.format(Flags::empty()),
+    forget: everything,
     also: nothing,
 };
 
@@ -409,6 +435,7 @@ const SECRET: Trip<Secret> = Trip {
         Ok(())
     },
     write: |secret| secret.format(Flags::SECURE),
+    forget: everything,
     also: nothing,
 };
 
@@ -420,6 +447,7 @@ const STORAGE_POOL: Trip<StoragePool> = Trip {
         pool.validate().map_err(text)
     },
     write: |pool| pool.format(Flags::empty()),
+    forget: everything,
     also: nothing,
 };
 
@@ -459,6 +487,7 @@ const STORAGE_POOL_CAPABILITIES: Trip<StoragePoolCapabilities> = Trip {
     read_strictly: |xml| StoragePoolCapabilities::parse_strict(xml).map_err(text),
     finish: as_read,
     write: |capabilities| capabilities.format(Flags::empty()),
+    forget: everything,
     also: nothing,
 };
 
@@ -476,6 +505,7 @@ const VOLUME: Trip<StorageVolume> = Trip {
     read_strictly: |xml| StorageVolume::parse_strict(xml).map_err(text),
     finish: |volume| finish_volume(volume, PoolType::Dir, CapacityRule::OptionalWithBacking),
     write: |volume| volume.format(Flags::SECURE),
+    forget: everything,
     also: nothing,
 };
 

@@ -32,7 +32,7 @@ xml_names! {
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Extent {
     /// Path of the device.
-    #[xml(attr = "path", wrap = "..")]
+    #[xml(skip)]
     pub device: String,
     /// First byte.
     #[xml(attr)]
@@ -55,6 +55,7 @@ pub enum CapacityRule {
 
 /// `<volume>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(attr = "path", wrap = "source/device", value = String, optional, doc = "A device of which it takes a part."))]
 pub struct StorageVolume {
     /// What it is on the host.
     #[xml(attr = "type")]
@@ -66,7 +67,7 @@ pub struct StorageVolume {
     #[xml(text_child)]
     pub key: Option<String>,
     /// The parts of devices that it takes; never read.
-    #[xml(child = "extent", wrap = "source/device", many, value = Extent)]
+    #[xml(child = "extent", wrap = "source/device")]
     pub extents: Vec<Extent>,
     /// Its size for the guest, below 2⁶³ bytes.
     #[xml(child)]

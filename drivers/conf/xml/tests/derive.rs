@@ -222,7 +222,10 @@ fn a_part_that_says_nothing_is_absent() {
 }
 
 fn part<'a>(parts: &'a [Part], name: &str) -> &'a Part {
-    parts.iter().find(|part| part.name == name).expect("it is declared")
+    parts
+        .iter()
+        .find(|part| part.name == name)
+        .expect("it is declared")
 }
 
 #[test]

@@ -72,6 +72,7 @@ pub struct PathSource {
 
 /// A UDP socket: where to send to and where to listen.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+#[xml(more(attr = "mode", wrap = "source", value = ChardevMode, optional, doc = "Whether it is about the remote or the local end; there is one of each at most."))]
 pub struct UdpSource {
     /// Remote host.
     #[xml(attr = "host", wrap = "source")]
@@ -109,7 +110,7 @@ pub struct TcpSource {
     #[xml(child, wrap = "source")]
     pub reconnect: Option<Reconnect>,
     /// What is spoken.
-    #[xml(child_attr = "protocol/type")]
+    #[xml(skip)]
     pub protocol: Option<ChardevProtocol>,
 }
 
@@ -248,6 +249,7 @@ pub struct ChardevLog {
 
 /// `type=`, `<source>`, `<protocol>` and `<log>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(child_attr = "protocol/type", value = ChardevProtocol, optional, doc = "What is spoken over TCP; read but not told of others."))]
 pub struct Chardev {
     /// The other end.
     #[xml(flat)]

@@ -19,7 +19,7 @@ const CAPABILITIES: &str = include_str!("default/capabilities.xml");
 const CELLS: [u64; 2] = [2_097_152, 4_194_304];
 
 /// Processors that the map tells of, and those that are online.
-const CPU_MAP: [bool; 8] = [true, false, true, false, true, false, false, false];
+pub(crate) const CPU_MAP: [bool; 8] = [true, false, true, false, true, false, false, false];
 
 /// What the host's processors spent, nanoseconds.
 const CPU_STATS: [(&str, u64); 4] = [

@@ -120,7 +120,7 @@ pub(crate) fn below<M: Moment<F>, F: TreeFlags>(
         .collect()
 }
 
-/// A root has no parent.
+/// A root has no parent; libvirt-dbus's clients look for these words.
 pub(crate) fn no_parent(noun: &str, name: &str) -> Error {
     let (code, domain) = match noun {
         "checkpoint" => (ErrorCode::NoDomainCheckpoint, ErrorDomain::DomainCheckpoint),
@@ -129,6 +129,6 @@ pub(crate) fn no_parent(noun: &str, name: &str) -> Error {
     Error::new(
         code,
         domain,
-        format!("the {noun} '{name}' follows no other"),
+        format!("the {noun} '{name}' does not have a parent"),
     )
 }

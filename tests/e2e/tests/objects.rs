@@ -108,12 +108,30 @@ async fn every_kind_of_object_is_found_listed_and_read() {
             .await,
     );
     assert!(text.starts_with("Domain not found"), "{text}");
-    let (error, _) = refusal(
+    let (error, text) = refusal(
         connection(client)
             .call::<_, Vec<OwnedObjectPath>>("ListSecrets", &(0_u32,))
             .await,
     );
     assert_eq!(error, "org.libvirt.Error.NoSupport");
+    assert!(
+        text.starts_with("this function is not supported by the connection driver"),
+        "{text}"
+    );
+    let domain = find(client, "DomainLookupByName", "test").await;
+    let snapshot: OwnedObjectPath = client
+        .object(&domain, "org.libvirt.Domain")
+        .call("SnapshotCreateXML", &("<domainsnapshot/>", 0_u32))
+        .await
+        .unwrap();
+    let (error, text) = refusal(
+        client
+            .object(snapshot.as_str(), "org.libvirt.DomainSnapshot")
+            .call::<_, OwnedObjectPath>("GetParent", &(0_u32,))
+            .await,
+    );
+    assert_eq!(error, "org.libvirt.Error.NoDomainSnapshot");
+    assert!(text.contains("does not have a parent"), "{text}");
 }
 
 /// Arguments of no consequence for a signature.

@@ -41,12 +41,12 @@ impl Error {
         Self::new(code, domain, Chain(error).to_string())
     }
 
-    /// The driver does not implement this call at all.
+    /// The driver does not implement this call at all. Clients of libvirt-dbus look for the words before the colon.
     pub fn no_support(call: &str) -> Self {
         Self::new(
             ErrorCode::NoSupport,
             ErrorDomain::None,
-            format!("this connection's driver does not support {call}"),
+            format!("this function is not supported by the connection driver: {call}"),
         )
     }
 

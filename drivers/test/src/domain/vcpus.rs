@@ -14,6 +14,7 @@ use virtbus_conf::domain::vcpu::{IoThread, IoThreadIds, Poll, VcpuCount};
 
 use super::definition;
 use crate::driver::Test;
+use crate::host::CPU_MAP;
 
 /// Processors in a map that a client gives.
 fn bits(cpus: &CpuMap) -> Result<BitSet> {
@@ -33,9 +34,10 @@ fn bits(cpus: &CpuMap) -> Result<BitSet> {
 }
 
 impl Test {
-    /// The map of these processors, or of all of the host's.
+    /// The map of these processors, or of all of the host's; as wide as the host's own.
     fn map(&self, set: Option<&BitSet>) -> CpuMap {
-        (0..self.info.cpus)
+        (0..)
+            .take(CPU_MAP.len())
             .map(|cpu| set.is_none_or(|set| set.contains(cpu)))
             .collect()
     }

@@ -24,6 +24,10 @@ impl Corpus {
     /// # Errors
     /// There is no `suites.json`, or it is not an object.
     pub(crate) fn open(folder: &Path) -> Outcome<Self> {
+        // Programs that are asked about files of it work in folders of their own.
+        let folder = folder
+            .canonicalize()
+            .map_err(|e| format!("there is no corpus '{}': {e}", folder.display()))?;
         let path = folder.join("suites.json");
         let text = fs::read_to_string(&path)
             .map_err(|e| format!("cannot read '{}': {e}", path.display()))?;

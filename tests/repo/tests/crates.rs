@@ -56,7 +56,7 @@ impl Room {
             Self::Interface => &[Self::Api],
             Self::Conf => &[Self::Xml],
             Self::Xml => &[Self::XmlDerive],
-            Self::Format => &[Self::Api, Self::Conf, Self::Util],
+            Self::Format => &[Self::Xml, Self::Util],
             Self::Driver => &[Self::Api, Self::Conf, Self::Util, Self::Format],
             Self::Api | Self::Util | Self::XmlDerive | Self::Skip => &[],
             Self::Tests => &[
@@ -174,4 +174,6 @@ fn rooms_are_told_by_their_folders() {
     assert_eq!(Room::of("drivers/formats/vmx"), Some(Room::Format));
     assert_eq!(Room::of("elsewhere"), None);
     assert!(!Room::Driver.may_know().contains(&Room::Driver));
+    assert_eq!(Room::Format.may_know(), [Room::Xml, Room::Util]);
+    assert!(Room::Driver.may_know().contains(&Room::Format));
 }

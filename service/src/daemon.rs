@@ -14,6 +14,7 @@ use zbus::{Connection, MessageStream, connection};
 
 use crate::access::{Owner, Polkit};
 use crate::drivers::{self, Host};
+use crate::logging::Logging;
 use crate::mode::Mode;
 use crate::settings::Settings;
 
@@ -44,6 +45,7 @@ pub(crate) struct Plan {
     pub(crate) dirs: Dirs,
     pub(crate) drivers: Vec<String>,
     pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) logging: Arc<Logging>,
 }
 
 /// Runs until a signal, the end of the bus, or idleness ends it.
@@ -65,6 +67,7 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         ..Limits::default()
     };
     let service = Service::new(bus.clone(), Guard::new(authorizer), limits);
+    service.serve_log_control(plan.logging.clone());
 
     let host = Host {
         mode: &plan.mode,

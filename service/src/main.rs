@@ -48,7 +48,7 @@ fn start(cli: &Cli) -> Result<(), Box<dyn Error>> {
     let dirs = mode.dirs(cli.state_dir.as_deref())?;
     let (path, must_exist) = mode.settings_path(cli, &dirs);
     let settings = Settings::read(&path, must_exist)?;
-    logging::start(&settings.daemon.log);
+    let logging = logging::start(&settings.daemon.log);
     let seconds = cli.idle_timeout.unwrap_or(if mode.is_private() {
         0
     } else {
@@ -65,6 +65,7 @@ fn start(cli: &Cli) -> Result<(), Box<dyn Error>> {
         mode,
         settings,
         dirs,
+        logging,
     };
     let workers =
         std::thread::available_parallelism().map_or(WORKERS, |cores| cores.get().min(WORKERS));

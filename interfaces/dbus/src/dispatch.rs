@@ -7,7 +7,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::{FutureExt, StreamExt};
@@ -25,6 +25,7 @@ use crate::peers::{Peer, Peers};
 use crate::quirks::Dialect;
 use crate::signals::Announcer;
 use crate::standard;
+use crate::standard::log_control::{self, LogControl};
 use crate::tree::{self, Node, Place, ROOT, Target, View};
 
 /// How much one client may ask at once.
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) guard: Guard,
     pub(crate) outbox: Arc<Outbox>,
     nodes: RwLock<Vec<Arc<Node>>>,
+    log_control: OnceLock<Arc<dyn LogControl>>,
     peers: Peers,
     limits: Limits,
     /// Calls taken so far, and calls not yet answered: whether the service is idle.
@@ -81,6 +83,7 @@ impl Service {
                 guard,
                 outbox,
                 nodes: RwLock::default(),
+                log_control: OnceLock::new(),
                 peers: Peers::default(),
                 limits,
                 taken: AtomicU64::new(0),
@@ -105,6 +108,11 @@ impl Service {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .push(node);
+    }
+
+    /// Serves how the program logs, at the path that is the same for every service. Only the first that is given counts.
+    pub fn serve_log_control(&self, control: Arc<dyn LogControl>) {
+        let _ = self.shared.log_control.set(control);
     }
 
     /// Reads and answers until the bus connection ends. `messages` must have been made before any name was requested, so
@@ -265,6 +273,11 @@ impl Shared {
             .clone()
     }
 
+    /// How the program logs, if that is served.
+    pub(crate) fn log_control(&self) -> Option<&dyn LogControl> {
+        self.log_control.get().map(|control| &**control)
+    }
+
     /// The connection of this short name.
     pub(crate) fn node(&self, name: &str) -> Option<Arc<Node>> {
         self.nodes
@@ -324,6 +337,9 @@ async fn answer(
             _ => Err(unknown_object(path)),
         };
     };
+    if place == Place::LogControl {
+        return log_control::answer(received, interface, member).await;
+    }
     if let Some(standard) = standard::Member::find(interface, member) {
         return standard.answer(received, place, path).await;
     }
@@ -392,7 +408,9 @@ pub(crate) async fn find_object(
             let target = Target::of_view(node.name, &view);
             Ok((node, target, View::Object(view)))
         }
-        Place::Above { .. } | Place::Root | Place::Folder(..) => Err(unknown_object(path)),
+        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => {
+            Err(unknown_object(path))
+        }
     }
 }
 
@@ -401,7 +419,7 @@ pub(crate) fn interface_at(place: Place<'_>) -> Option<&'static Interface> {
     match place {
         Place::Connection(_) => Some(tree::connect_interface()),
         Place::Object(_, kind, _) => Some(tree::interface(kind)),
-        Place::Above { .. } | Place::Root | Place::Folder(..) => None,
+        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => None,
     }
 }
 

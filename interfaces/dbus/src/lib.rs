@@ -29,6 +29,7 @@ mod tree;
 mod value;
 
 pub use dispatch::{Limits, Service};
+pub use standard::log_control::LogControl;
 pub use tree::ROOT;
 
 /// The name that libvirt-dbus owns; calls to it are answered as libvirt-dbus would.

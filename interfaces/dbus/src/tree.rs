@@ -20,6 +20,7 @@ use virtbus_api::{Connection, Error, Result, Uuid};
 use crate::declare::Interface;
 use crate::interfaces;
 use crate::interfaces::connect::ConnectView;
+use crate::standard::log_control;
 
 /// Where the connections hang.
 pub const ROOT: &str = "/org/libvirt";
@@ -102,11 +103,13 @@ pub(crate) const fn interface(kind: Kind) -> &'static Interface {
 /// What a path names, before anybody looked whether it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
-    /// `/` or `/org`: only on the way to somewhere.
+    /// `/`, `/org` or `/org/freedesktop`: only on the way to somewhere.
     Above {
-        /// The one child.
-        child: &'static str,
+        /// What is below.
+        children: &'static [&'static str],
     },
+    /// [`log_control::PATH`].
+    LogControl,
     /// [`ROOT`].
     Root,
     /// A connection, by its short name.
@@ -121,8 +124,18 @@ impl<'a> Place<'a> {
     /// Takes a path apart; `None` if nothing can be there.
     pub(crate) fn of(path: &'a str) -> Option<Self> {
         match path {
-            "/" => return Some(Self::Above { child: "org" }),
-            "/org" => return Some(Self::Above { child: "libvirt" }),
+            "/" => return Some(Self::Above { children: &["org"] }),
+            "/org" => {
+                return Some(Self::Above {
+                    children: &["freedesktop", "libvirt"],
+                });
+            }
+            "/org/freedesktop" => {
+                return Some(Self::Above {
+                    children: &["LogControl1"],
+                });
+            }
+            log_control::PATH => return Some(Self::LogControl),
             ROOT => return Some(Self::Root),
             _ => {}
         }
@@ -532,6 +545,11 @@ mod tests {
         assert_eq!(Place::of("/org/libvirt/QEMU/domain/_a/b"), None);
         assert_eq!(Place::of("/org/libvirt/QEMU/nothing"), None);
         assert_eq!(Place::of("/org/libvirtx"), None);
+        assert_eq!(
+            Place::of("/org/freedesktop/LogControl1"),
+            Some(Place::LogControl)
+        );
+        assert_eq!(Place::of("/org/freedesktop/LogControl2"), None);
         assert_eq!(Place::of("/com"), None);
     }
 

@@ -23,14 +23,20 @@ impl Owner {
             uid: nix::unistd::geteuid().as_raw(),
         }
     }
+
+    /// Whether this user is root or that one; none is a user of whom nobody knows.
+    pub(crate) fn is(self, uid: Option<u32>) -> bool {
+        uid.is_some_and(|uid| uid == 0 || uid == self.uid)
+    }
 }
 
 #[async_trait]
 impl Authorizer for Owner {
     async fn check(&self, caller: &Caller, _: Permission, _: &dyn Object) -> Verdict {
-        match caller.uid {
-            Some(uid) if uid == 0 || uid == self.uid => Verdict::Granted,
-            _ => Verdict::Denied,
+        if self.is(caller.uid) {
+            Verdict::Granted
+        } else {
+            Verdict::Denied
         }
     }
 

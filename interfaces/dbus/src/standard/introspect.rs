@@ -12,7 +12,7 @@ use crate::declare::{Arg, Emits, Interface};
 use crate::dispatch::{Received, find_object, interface_at, unknown_object};
 use crate::error::Failure;
 use crate::invocation::{reply, sees};
-use crate::standard::{objects, properties};
+use crate::standard::{log_control, objects, properties};
 use crate::tree::{self, Place, Target};
 
 pub(crate) const NAME: &str = "org.freedesktop.DBus.Introspectable";
@@ -40,6 +40,9 @@ pub(crate) async fn answer(
     if let Some(interface) = interface_at(place) {
         write_interface(&mut xml, interface);
     }
+    if place == Place::LogControl {
+        xml.push_str(log_control::XML);
+    }
     write_standard(&mut xml, place);
     for child in children {
         let _ = writeln!(xml, "  <node name=\"{}\"/>", escape(&child));
@@ -54,7 +57,7 @@ async fn children(
     path: &str,
 ) -> Result<Vec<String>, Failure> {
     match place {
-        Place::Above { child } => Ok(vec![child.to_owned()]),
+        Place::Above { children } => Ok(children.iter().map(|child| (*child).to_owned()).collect()),
         Place::Root => Ok(received
             .shared
             .nodes()
@@ -91,7 +94,7 @@ async fn children(
                 .map(|(_, target)| Ok(tree::element(target.id()?)))
                 .collect()
         }
-        Place::Object(..) => Ok(Vec::new()),
+        Place::LogControl | Place::Object(..) => Ok(Vec::new()),
     }
 }
 
@@ -215,7 +218,7 @@ fn write_standard(xml: &mut String, place: Place<'_>) {
            <method name=\"GetMachineId\">\n      <arg name=\"machine_uuid\" type=\"s\" direction=\"out\"/>\n    </method>\n  \
          </interface>\n",
     );
-    if interface_at(place).is_some() {
+    if interface_at(place).is_some() || place == Place::LogControl {
         let _ = write!(
             xml,
             "  <interface name=\"{}\">\n    <method name=\"Get\">\n      <arg name=\"interface_name\" type=\"s\" direction=\"in\"/>\n      \

@@ -1,6 +1,8 @@
-//! The interfaces that the D-Bus specification defines, answered once for all objects.
+//! The interfaces that the D-Bus specification defines, answered once for all objects; and systemd's for logging, which has an
+//! object to itself.
 
 pub(crate) mod introspect;
+pub(crate) mod log_control;
 pub(crate) mod objects;
 pub(crate) mod peer;
 pub(crate) mod properties;

@@ -42,7 +42,7 @@ pub(crate) async fn answer(
                 .node(name)
                 .ok_or_else(|| unknown_object(path))?,
         ],
-        Place::Above { .. } | Place::Folder(..) | Place::Object(..) => {
+        Place::Above { .. } | Place::LogControl | Place::Folder(..) | Place::Object(..) => {
             return Err(Failure::protocol(
                 Protocol::UnknownInterface,
                 format!("{path} has no interface {NAME}"),

@@ -114,7 +114,8 @@ fn find(
     })
 }
 
-fn is_standard(name: &str) -> bool {
+/// Whether it is one of the interfaces that all objects have, which have no properties.
+pub(crate) fn is_standard(name: &str) -> bool {
     [
         NAME,
         super::peer::NAME,

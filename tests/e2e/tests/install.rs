@@ -1,5 +1,6 @@
 //! What `make install` lays out: complete, filled in, and taken by systemd as it stands.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -113,6 +114,95 @@ fn systemd_takes_units_and_users_as_they_stand() {
         .output()
         .unwrap();
     assert_success(&users);
+}
+
+#[test]
+fn what_the_unit_leaves_open_is_what_the_manual_tells() {
+    let needed = ["make", "systemd-analyze"];
+    if let Err(reason) = needed
+        .into_iter()
+        .try_for_each(|name| need::program(name).map(drop))
+    {
+        skip!("{reason}");
+    }
+    let installed = Installation::with_own_prefix(Path::new(PROGRAM)).unwrap();
+    let page = installed.prefix().join("share/man/man8/virtbusd.8");
+    let page = fs::read_to_string(page).unwrap();
+    let start = page
+        .find("\n.SH CONFINEMENT\n")
+        .expect("there is a section");
+    let section = &page[start + 1..];
+    let section = &section[..section[4..].find("\n.SH ").expect("it is not the last") + 4];
+
+    let analyze = || {
+        Command::new("systemd-analyze")
+            .args(["security", "--offline=true", "--no-pager"])
+            .arg(
+                installed
+                    .prefix()
+                    .join("lib/systemd/system/virtbusd.service"),
+            )
+            .env("LC_ALL", "C.UTF-8")
+            .output()
+            .unwrap()
+    };
+    // What is open is told, and what is told is open.
+    let told: BTreeSet<&str> = section
+        .lines()
+        .filter(|line| line.starts_with(".BR ") && line.contains("\", \""))
+        .flat_map(|line| line[4..].split("\", \""))
+        .flat_map(|words| words.split([' ', '"', ',']))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let table = analyze();
+    assert_success(&table);
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    let open: Vec<String> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("✗ ")?.split_whitespace().next())
+        .map(short)
+        .collect();
+    assert!(open.contains(&"User=/DynamicUser=".to_owned()), "{table}");
+    let untold: Vec<&String> = open
+        .iter()
+        .filter(|name| !told.iter().any(|told| name.starts_with(told)))
+        .collect();
+    assert!(untold.is_empty(), "open and not in virtbusd(8): {untold:?}");
+    let closed: Vec<&&str> = told
+        .iter()
+        .filter(|told| !open.iter().any(|name| name.starts_with(**told)))
+        .collect();
+    assert!(closed.is_empty(), "in virtbusd(8) and not open: {closed:?}");
+
+    // The figure is one of this systemd; others look at more.
+    let (figure, version) = section
+        .split_once("finds open (")
+        .and_then(|(_, rest)| rest.split_once(" of 10 with systemd "))
+        .expect("there is a figure");
+    let version: String = version.chars().take_while(char::is_ascii_digit).collect();
+    let here = Command::new("systemd-analyze")
+        .arg("--version")
+        .output()
+        .unwrap();
+    let here = String::from_utf8_lossy(&here.stdout);
+    if here.split_whitespace().nth(1) != Some(&version) {
+        skip!("needs systemd {version} to compare the figure with: {here}");
+    }
+    let wanted = format!("Overall exposure level for virtbusd.service: {figure} ");
+    assert!(table.contains(&wanted), "not {figure}: {table}");
+}
+
+/// The name of an assessment without what it is a setting of: `SystemCallFilter=~@mount` is `@mount`,
+/// `CapabilityBoundingSet=~CAP_SET(UID|GID)` is `CAP_SETUID`.
+fn short(name: &str) -> String {
+    match name.split_once("=~") {
+        Some((setting @ "RestrictNamespaces", _)) => format!("{setting}="),
+        Some((_, what)) => {
+            let what = what.split('|').next().unwrap_or_default();
+            what.replace(['(', ')', '*'], "")
+        }
+        None => name.to_owned(),
+    }
 }
 
 fn assert_success(done: &Output) {

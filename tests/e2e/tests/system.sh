@@ -37,6 +37,24 @@ until_true 50 "systemd to know that the daemon runs" active    # the name comes 
 busctl status org.virtbus > /dev/null || fail "org.virtbus is not owned"
 [ "$(systemctl show -P NotifyAccess virtbusd)" = main ] || fail "the unit is another"
 
+check "systemctl asks how it logs, and changes it"
+log_level() { systemctl service-log-level virtbusd.service "$@"; }
+log_target() { systemctl service-log-target virtbusd.service "$@"; }
+journal_has() { journalctl --sync; journalctl -q --no-pager -t virtbusd "$@" | grep -q .; }
+[ "$(log_level)" = info ] || fail "it logs $(log_level)"
+[ "$(log_target)" = journal ] || fail "it logs to $(log_target)"
+journal_has -p debug --grep 'log level was changed' && fail "somebody was here before"
+log_level debug || fail "no other level"
+[ "$(log_level)" = debug ] || fail "it logs $(log_level)"
+journal_has -p info --grep 'log level was changed' || fail "the journal does not have it, or not as information"
+journal_has -p notice --grep 'log level was changed' && fail "information has a priority that is too high"
+as_alice busctl --allow-interactive-authorization=no set-property org.libvirt /org/freedesktop/LogControl1 org.freedesktop.LogControl1 LogLevel s emerg > /dev/null && fail "alice may change it"
+log_target console || fail "no other target"
+[ "$(log_target)" = console ] || fail "it logs to $(log_target)"
+log_target kmsg 2> /dev/null && fail "it cannot log to the kernel"
+log_target auto && log_level info || fail "no way back"
+[ "$(log_level) $(log_target)" = 'info journal' ] || fail "it logs $(log_level) to $(log_target)"
+
 check "anybody may look, nobody but root may change"
 as_alice busctl call "${connect[@]}" ListDomains u 0 > /dev/null || fail "alice may not look"
 xml="<domain type='qemu'><name>alices</name><memory>65536</memory><os><type>hvm</type></os></domain>"

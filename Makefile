@@ -73,7 +73,10 @@ files = \
 	data/sysusers.d/virtbus.conf:$(sysusersdir)/virtbus.conf \
 	data/tmpfiles.d/virtbus.conf:$(tmpfilesdir)/virtbus.conf \
 	$(foreach file,$(wildcard data/dbus/interfaces/*.xml),$(file):$(sharedir)/dbus-1/interfaces/$(notdir $(file))) \
-	$(foreach page,$(wildcard data/man/*.8),$(page):$(sharedir)/man/man8/$(notdir $(page))) \
+	$(foreach page,$(wildcard data/man/*),$(page):$(sharedir)/man/man$(lastword $(subst ., ,$(page)))/$(notdir $(page))) \
+	data/completions/virtbusd.bash:$(sharedir)/bash-completion/completions/virtbusd \
+	data/completions/_virtbusd:$(sharedir)/zsh/site-functions/_virtbusd \
+	data/completions/virtbusd.fish:$(sharedir)/fish/vendor_completions.d/virtbusd.fish \
 	$(foreach conf,$(wildcard dbus-policy/*.conf),$(conf):$(sharedir)/dbus-1/system.d/$(notdir $(conf))) \
 	$(foreach policy,$(wildcard dbus-policy/*.policy),$(policy):$(sharedir)/polkit-1/actions/$(notdir $(policy))) \
 	$(foreach sample,$(wildcard dbus-policy/rules/*.rules),$(sample):$(sharedir)/doc/virtbus/examples/$(notdir $(sample)))

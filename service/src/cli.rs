@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Parser};
+use clap::{ArgGroup, Parser, ValueHint};
 
 /// Virtualization management as a D-Bus service.
 #[derive(Debug, Clone, Parser)]
@@ -18,25 +18,25 @@ pub(crate) struct Cli {
     pub(crate) session: bool,
 
     /// Serve the bus at this D-Bus address; root and the daemon's own user may do everything, others nothing.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_hint = ValueHint::Other)]
     pub(crate) address: Option<String>,
 
     /// Read settings from this file [default: /etc/virtbus/virtbusd.toml, or virtbus/virtbusd.toml below
     /// $XDG_CONFIG_HOME for a session].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
 
     /// Keep everything (definitions, state, logs, sockets) below this directory.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
 
     /// Serve only these drivers, separated by commas [default: all that are built in].
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_hint = ValueHint::Other)]
     pub(crate) drivers: Option<Vec<String>>,
 
     /// End after so many seconds without a call, if no guest has to be watched; 0: never [default: the
     /// setting idle_timeout].
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_hint = ValueHint::Other)]
     pub(crate) idle_timeout: Option<u64>,
 
     /// Print a settings file with every setting, its meaning and its default, and end.

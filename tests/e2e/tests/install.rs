@@ -34,8 +34,16 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
         "share/dbus-1/system.d/org.libvirt.conf",
         "share/dbus-1/system-services/org.libvirt.service",
         "share/dbus-1/system-services/org.virtbus.service",
+        "share/bash-completion/completions/virtbusd",
+        "share/fish/vendor_completions.d/virtbusd.fish",
+        "share/man/man5/org.libvirt.Connect.5",
+        "share/man/man5/org.libvirt.Domain.5",
+        "share/man/man5/org.libvirt.StorageVol.5",
+        "share/man/man5/virtbusd.toml.5",
+        "share/man/man7/virtbus-dbus.7",
         "share/man/man8/virtbusd.8",
         "share/polkit-1/actions/org.libvirt.policy",
+        "share/zsh/site-functions/_virtbusd",
     ] {
         assert!(
             files.contains(&installed.prefix().join(wanted)),

@@ -15,6 +15,10 @@ pub const BLESS: &str = "VIRTBUS_BLESS";
 pub fn compare(path: &str, wanted: &str) -> Result<(), String> {
     let file = tracked::root().join(path);
     if std::env::var_os(BLESS).is_some_and(|value| value == "1") {
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)
+                .map_err(|error| format!("cannot make the folder of {path}: {error}"))?;
+        }
         return fs::write(&file, wanted).map_err(|error| format!("cannot write {path}: {error}"));
     }
     let committed =

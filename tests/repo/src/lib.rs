@@ -5,7 +5,9 @@
 //! program does.
 
 pub mod bless;
+pub mod completions;
 pub mod crates;
+pub mod man;
 pub mod policy;
 pub mod source;
 pub mod tracked;

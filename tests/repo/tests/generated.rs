@@ -1,6 +1,7 @@
 //! Committed files that are generated are what the generators give today, and the bus lets
 //! everybody talk and only root own the names.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::time::SystemTime;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use virtbus_repo_tests::{bless, policy, tracked};
+use virtbus_repo_tests::{bless, completions, man, policy, tracked};
 use virtbus_skip::skip;
 
 #[test]
@@ -33,6 +34,49 @@ fn the_sample_settings_are_what_the_daemon_prints() {
     if let Err(difference) = bless::compare("data/virtbusd.toml", &sample) {
         panic!("{difference}");
     }
+}
+
+#[test]
+fn completions_are_those_of_the_options() {
+    let generated = completions::completions();
+    for completion in &generated {
+        let path = format!("{}/{}", completions::FOLDER, completion.file);
+        if let Err(difference) = bless::compare(&path, &completion.text) {
+            panic!("{difference}");
+        }
+    }
+    let known: BTreeSet<String> = generated.iter().map(|one| one.file.to_owned()).collect();
+    assert_eq!(there(completions::FOLDER), known, "completions of no shell");
+}
+
+#[test]
+fn manual_pages_are_those_of_interfaces_and_settings() {
+    let sample = fs::read_to_string(tracked::root().join("data/virtbusd.toml")).unwrap();
+    let pages = man::pages(&sample).unwrap();
+    for (file, text) in &pages {
+        if let Err(difference) = bless::compare(&format!("{}/{file}", man::FOLDER), text) {
+            panic!("{difference}");
+        }
+    }
+    let known: BTreeSet<String> = pages.into_iter().map(|(file, _)| file).collect();
+    let mut there = there(man::FOLDER);
+    // Generated are those of section 5, the others are written by hand.
+    there.retain(|file| file.ends_with(".5"));
+    assert_eq!(there, known, "pages of interfaces that are no more");
+}
+
+/// The files of a folder.
+fn there(folder: &str) -> BTreeSet<String> {
+    fs::read_dir(tracked::root().join(folder))
+        .expect("the folder is there")
+        .map(|entry| {
+            entry
+                .expect("it can be listed")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect()
 }
 
 /// The daemon beside this test's directory, or `VIRTBUSD`. One that is older than the settings'

@@ -1,9 +1,12 @@
-//! The manual page tells of the options that there are, and of no others.
+//! The manual pages tell of the options and interfaces that there are, and of no others; they can be shown, and name each
+//! other rightly.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
-use virtbus_repo_tests::tracked;
+use virtbus_repo_tests::{man, tracked};
+use virtbus_skip::skip;
 
 /// clap adds these.
 const EVERY_PROGRAM_S: [&str; 2] = ["--help", "--version"];
@@ -60,4 +63,91 @@ fn options_are_found_in_both_spellings() {
     let source = "    /// Why.\n    #[arg(long, value_name = \"DIR\")]\n    pub(crate) state_dir: Option<PathBuf>,\n";
     let page = ".TP\n.BI \\-\\-state\\-dir \" DIR\"\nWhere.\n";
     assert_eq!(declared(source), described(page));
+}
+
+/// The pages: file name and text.
+fn pages() -> Vec<(String, String)> {
+    let folder = tracked::root().join(man::FOLDER);
+    let entries = fs::read_dir(folder).expect("there are pages");
+    let mut pages: Vec<(String, String)> = entries
+        .map(|entry| {
+            let entry = entry.expect("pages can be listed");
+            let text = fs::read_to_string(entry.path()).expect("pages can be read");
+            (entry.file_name().to_string_lossy().into_owned(), text)
+        })
+        .collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn pages_are_shown_without_a_warning() {
+    let formatter = |page: &str| {
+        let path = tracked::root().join(man::FOLDER).join(page);
+        let groff = Command::new("groff")
+            .args(["-man", "-Tutf8", "-ww", "-z"])
+            .arg(&path)
+            .output();
+        groff.or_else(|_| {
+            Command::new("mandoc")
+                .args(["-man", "-Tlint", "-Wwarning"])
+                .arg(&path)
+                .output()
+        })
+    };
+    let mut seen = 0;
+    for (page, _) in pages() {
+        let shown = match formatter(&page) {
+            Ok(shown) => shown,
+            Err(_) => skip!("needs groff or mandoc"),
+        };
+        let said = [shown.stdout, shown.stderr].concat();
+        assert_eq!(String::from_utf8_lossy(&said), "", "{page}");
+        seen += 1;
+    }
+    assert!(seen > 10, "only {seen} pages");
+}
+
+#[test]
+fn pages_are_called_as_their_files_and_name_pages_that_are_there() {
+    let pages = pages();
+    let there: BTreeSet<&str> = pages.iter().map(|(file, _)| file.as_str()).collect();
+    for (file, text) in &pages {
+        let (name, section) = file.rsplit_once('.').expect("a page has a section");
+        let plain = text.replace("\\-", "-");
+        let title = format!(".TH {} {section} ", name.to_uppercase());
+        assert!(plain.contains(&title), "{file}: {title}");
+        assert!(plain.contains(&format!(".SH NAME\n{name} - ")), "{file}");
+        for line in plain.lines().filter(|line| line.starts_with(".BR ")) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [_, name, section, ..] = words.as_slice() else {
+                continue;
+            };
+            let Some(section) = section.strip_prefix('(') else {
+                continue;
+            };
+            let ours = ["virtbus", "org.libvirt."];
+            if ours.iter().any(|start| name.starts_with(start)) {
+                let section = section.split(')').next().unwrap_or_default();
+                let page = format!("{name}.{section}");
+                assert!(there.contains(page.as_str()), "{file} names {page}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_overview_has_every_interface_and_no_other() {
+    let overview = fs::read_to_string(tracked::root().join("data/man/virtbus-dbus.7")).unwrap();
+    let told: BTreeSet<String> = overview
+        .lines()
+        .filter(|line| line.starts_with("DRIVER"))
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .map(ToOwned::to_owned)
+        .collect();
+    let served: BTreeSet<String> = virtbus_dbus::documents()
+        .into_iter()
+        .map(|(file, _)| file.trim_end_matches(".xml").to_owned())
+        .collect();
+    assert_eq!(told, served);
 }

@@ -86,7 +86,11 @@ impl<const UNIT: u64> Scaled<UNIT> {
             Some(unit) => scale_factor(unit)?,
         };
         let bytes = number.checked_mul(factor).ok_or(ParseUnitError::Overflow)?;
-        Ok(Self(bytes.div_ceil(UNIT)))
+        let rounded = bytes.div_ceil(UNIT);
+        // What is rounded up has to be a size that is read again.
+        let fits = rounded.checked_mul(UNIT).is_some();
+        fits.then_some(Self(rounded))
+            .ok_or(ParseUnitError::Overflow)
     }
 
     /// The size in bytes, at most [`u64::MAX`].
@@ -159,6 +163,8 @@ mod tests {
         let e = kib("<m unit='XiB'>1</m>").unwrap_err();
         assert_eq!((e.attribute(), e.column()), (Some("unit"), Some(4)));
         assert!(kib("<m unit='E'>16</m>").is_err());
+        assert!(kib("<m unit='b'>18446744073709551615</m>").is_err());
+        assert!(kib("<m unit='b'>18446744073709550592</m>").is_ok());
         assert!(kib("<m unit='KiBs'>1</m>").is_err());
         assert!(kib("<m/>").is_err());
     }

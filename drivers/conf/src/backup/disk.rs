@@ -28,9 +28,23 @@ xml_names! {
 #[derive(Describe, Debug, Clone, PartialEq)]
 #[xml(more(child_attr = "driver/type", value = ImageFormat, optional, doc = "Format of the target, or of the scratch image."))]
 #[xml(more(child = "target", value = FileSource, optional, doc = "Where the data go to, of a backup that is pushed."))]
-#[xml(more(attr = "dev", wrap = "target", value = String, optional, doc = "A block device that they go to."))]
+#[xml(more(
+    attr = "dev",
+    wrap = "target",
+    value = String,
+    told = "an absolute path",
+    optional,
+    doc = "A block device that they go to."
+))]
 #[xml(more(child = "scratch", value = FileSource, optional, doc = "Where what the guest overwrites is kept, of a backup that is pulled."))]
-#[xml(more(attr = "dev", wrap = "scratch", value = String, optional, doc = "A block device where it is kept."))]
+#[xml(more(
+    attr = "dev",
+    wrap = "scratch",
+    value = String,
+    told = "an absolute path",
+    optional,
+    doc = "A block device where it is kept."
+))]
 pub struct BackupDisk {
     /// Target of the guest's disk.
     #[xml(attr)]
@@ -61,7 +75,12 @@ pub struct BackupDisk {
     pub format: Option<ImageFormat>,
     /// The target (push), or the scratch image that keeps what the guest overwrites (pull): a file or
     /// block device. Its path may be left to [`super::Backup::align_disks`].
-    #[xml(attr = "type", value = StorageType, optional)]
+    #[xml(
+        attr = "type",
+        told = "one of 'file', 'block'",
+        absent = "file",
+        optional
+    )]
     pub store: StorageSource,
 }
 

@@ -1,8 +1,8 @@
 //! `<server>`: where clients fetch the data of a backup.
 
 use virtbus_xml::{
-    Content, Describe, Description, ErrorKind, Kind, Node, Occurs, Part, Result, Values, Writer,
-    Xml, YesNo, xml_names,
+    Content, Describe, Description, ErrorKind, Kind, Node, Occurs, Part, Result, Values, Way,
+    Writer, Xml, YesNo, xml_names,
 };
 
 xml_names! {
@@ -20,13 +20,16 @@ impl Describe for BackupTransport {
         static DESCRIPTION: Description = Description {
             type_name: concat!(module_path!(), "::BackupTransport"),
             doc: "What carries the protocol.",
+            alternatives: false,
             parts: &[Part {
                 name: "transport",
-                doc: "What carries the protocol; TCP if absent.",
+                doc: "What carries the protocol.",
                 occurs: Occurs::Optional,
                 fixed: &[],
                 within: &[],
                 conditional: false,
+                absent: "tcp",
+                way: Way::Both,
                 kind: Kind::Attribute(Values::of::<BackupTransport>()),
             }],
         };
@@ -62,8 +65,8 @@ pub struct BackupServer {
     /// Port, with TCP; absent lets the driver choose.
     #[xml(attr)]
     pub port: Option<u16>,
-    /// Absolute path of a socket.
-    #[xml(attr)]
+    /// Path of a socket.
+    #[xml(attr, told = "an absolute path")]
     pub socket: Option<String>,
     /// Name of the descriptors.
     #[xml(attr)]

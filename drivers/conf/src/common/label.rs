@@ -78,11 +78,11 @@ pub struct DeviceLabel {
     /// The security driver.
     #[xml(attr)]
     pub model: Option<String>,
-    /// Whether to label the file; unset counts as yes.
-    #[xml(attr)]
+    /// Whether to label the file.
+    #[xml(attr, absent = "yes")]
     pub relabel: Option<YesNo>,
-    /// The file could not be labelled; output only.
-    #[xml(attr, value = YesNo, optional)]
+    /// The file could not be labelled; running guests only.
+    #[xml(attr, value = YesNo, optional, absent = "no")]
     pub labelskip: bool,
     /// The label.
     #[xml(text_child)]
@@ -92,8 +92,15 @@ pub struct DeviceLabel {
 impl DeviceLabel {
     /// Whether the label is written at all for these `flags`.
     fn is_visible(&self, flags: Flags) -> bool {
-        let empty = self.label.is_none() && self.relabel != Some(YesNo::No);
+        // With `labelskip`, nothing is said about labelling.
+        let relabels = self.relabel != Some(YesNo::No) || self.labelskip;
+        let empty = self.label.is_none() && relabels;
         !(empty && flags.contains(Flags::INACTIVE))
+    }
+
+    /// Whether one of `labels` is written for these `flags`.
+    pub(crate) fn any_visible(labels: &[Self], flags: Flags) -> bool {
+        labels.iter().any(|label| label.is_visible(flags))
     }
 
     /// Writes `<seclabel>` for each label that is to be seen.

@@ -23,8 +23,8 @@ pub struct NumaMemory {
     /// The host nodes.
     #[xml(attr)]
     pub nodeset: Option<BitSet>,
-    /// Who chooses them; nobody does unless it says so.
-    #[xml(attr, when = placed_automatically)]
+    /// Who chooses them.
+    #[xml(attr, when = placed_automatically, absent = "static")]
     pub placement: Option<Placement>,
 }
 

@@ -45,7 +45,7 @@ fn in_use(interface: &ForwardInterface, flags: Flags) -> bool {
 
 /// `<address>`: a PCI device of the host that a guest may get.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "type", value = String, doc = "Always `pci`."))]
+#[xml(more(attr = "type", told = "'pci'", doc = "What it is."))]
 pub struct ForwardAddress {
     /// Where it is.
     #[xml(flat)]
@@ -130,7 +130,7 @@ pub struct Forward {
     #[xml(attr, optional)]
     pub mode: ForwardMode,
     /// Whether PCI devices are taken from the host's driver and given back; hostdev only.
-    #[xml(attr)]
+    #[xml(attr, absent = "no")]
     pub managed: Option<YesNo>,
     /// The host's driver of PCI devices.
     #[xml(child)]

@@ -20,7 +20,7 @@ pub struct Lease {
     #[xml(attr)]
     pub expiry: u64,
     /// The unit.
-    #[xml(attr, optional)]
+    #[xml(attr, optional, absent = "minutes")]
     pub unit: LeaseUnit,
 }
 
@@ -83,10 +83,10 @@ pub struct DhcpRange {
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DhcpHost {
     /// IPv6: the guest's identifier (DUID).
-    #[xml(attr)]
+    #[xml(attr, told = "hexadecimal numbers of one or two digits joined by ':'")]
     pub id: Option<String>,
-    /// IPv4: the guest's Ethernet addresses, several joined by commas.
-    #[xml(attr)]
+    /// IPv4: the guest's Ethernet addresses.
+    #[xml(attr, told = "Ethernet addresses joined by commas")]
     pub mac: Option<String>,
     /// The guest's name.
     #[xml(attr)]

@@ -56,7 +56,7 @@ pub struct PortGroup {
     #[xml(attr)]
     pub name: String,
     /// Whether interfaces that name none have this one.
-    #[xml(attr, when = is_default)]
+    #[xml(attr, when = is_default, absent = "no")]
     pub default: Option<YesNo>,
     /// Whether the host follows what guests set as filters of reception.
     #[xml(attr = "trustGuestRxFilters")]
@@ -129,7 +129,7 @@ pub struct Network {
     #[xml(attr, when = has_connections)]
     pub connections: Option<u32>,
     /// Whether guests reach each other by IPv6 although the network has no such address.
-    #[xml(attr, when = has_ipv6)]
+    #[xml(attr, when = has_ipv6, absent = "no")]
     pub ipv6: Option<YesNo>,
     /// Whether the host follows what guests set as filters of reception.
     #[xml(attr = "trustGuestRxFilters")]

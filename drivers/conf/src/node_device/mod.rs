@@ -89,13 +89,13 @@ pub struct Parent {
     #[xml(text)]
     pub name: Option<String>,
     /// World wide node name of the HBA; comes with `wwpn`.
-    #[xml(attr)]
+    #[xml(attr, input)]
     pub wwnn: Option<String>,
     /// World wide port name of the HBA; comes with `wwnn`.
-    #[xml(attr)]
+    #[xml(attr, input)]
     pub wwpn: Option<String>,
     /// World wide name of the fabric that the HBA is to be connected to.
-    #[xml(attr)]
+    #[xml(attr, input)]
     pub fabric_wwn: Option<String>,
 }
 

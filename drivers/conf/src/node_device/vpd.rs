@@ -5,8 +5,8 @@ use virtbus_xml::{Content, Describe, Node, Result, Writer, XmlError};
 /// A field with a number of its own: `<vendor_field>` or `<system_field>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CustomField {
-    /// A digit or an upper case letter.
-    #[xml(attr, value = String)]
+    /// What it is known by.
+    #[xml(attr, told = "one digit or upper case letter")]
     pub index: char,
     /// The text.
     #[xml(text)]

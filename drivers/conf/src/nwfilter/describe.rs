@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use virtbus_xml::{Describe, Description, Kind, Occurs, Part, Values};
+use virtbus_xml::{Describe, Description, Kind, Occurs, Part, Values, Way};
 
 use super::protocol::RuleProtocol;
 use super::rule::{Rule, RuleAction, RuleDirection};
@@ -10,7 +10,7 @@ use super::rule::{Rule, RuleAction, RuleDirection};
 impl Describe for Rule {
     fn describe() -> &'static Description {
         static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| {
-            let mut parts = vec![
+            let parts = vec![
                 attribute(
                     "action",
                     "What happens.",
@@ -23,53 +23,82 @@ impl Describe for Rule {
                     Occurs::Required,
                     Values::of::<RuleDirection>(),
                 ),
-                attribute(
-                    "priority",
-                    "From -1000, which comes first, to 1000; 500 if absent.",
-                    Occurs::Optional,
-                    Values::of::<i32>(),
-                ),
+                Part {
+                    absent: "500",
+                    ..attribute(
+                        "priority",
+                        "From -1000, which comes first, to 1000.",
+                        Occurs::Optional,
+                        Values::of::<i32>(),
+                    )
+                },
                 attribute(
                     "statematch",
                     "Whether the state of the connection matters.",
                     Occurs::Optional,
-                    Values::Told("one of '0', 'false', '1', 'true'"),
+                    Values::Told("'0', 'false', '1' or 'true'"),
                 ),
-            ];
-            for protocol in RuleProtocol::ALL {
-                parts.push(Part {
-                    kind: Kind::Inline(
-                        protocol
-                            .fields()
-                            .map(|(name, kind)| {
-                                let expected = kind.expected().replace(", nor", ", or");
-                                let values = Values::Told(expected.leak());
-                                attribute(name, "A field of the packet.", Occurs::Optional, values)
-                            })
-                            .chain([attribute(
-                                "match",
-                                "Whether the fields must be as given, or different.",
-                                Occurs::Optional,
-                                Values::of::<virtbus_xml::YesNo>(),
-                            )])
-                            .collect::<Vec<_>>()
-                            .leak(),
-                    ),
+                Part {
+                    kind: Kind::Flat(protocols),
                     ..attribute(
-                        protocol.as_str(),
-                        "Which packets of this protocol.",
+                        "",
+                        "Which packets.",
                         Occurs::Optional,
-                        Values::Told(""),
+                        Values::Told("nothing"),
                     )
-                });
-            }
+                },
+            ];
             Description {
                 type_name: concat!(module_path!(), "::Rule"),
                 doc: "`<rule>`.",
+                alternatives: false,
                 parts: parts.leak(),
             }
         });
         &DESCRIPTION
+    }
+}
+
+/// The elements of all protocols, one of which is in a rule.
+fn protocols() -> &'static Description {
+    static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| {
+        let parts: Vec<Part> = RuleProtocol::ALL.into_iter().map(protocol).collect();
+        Description {
+            type_name: concat!(module_path!(), "::protocols"),
+            doc: "Protocols.",
+            alternatives: true,
+            parts: parts.leak(),
+        }
+    });
+    &DESCRIPTION
+}
+
+fn protocol(protocol: RuleProtocol) -> Part {
+    let mut fields: Vec<Part> = protocol
+        .fields()
+        .map(|(name, kind)| {
+            let expected = kind.expected().replace(", nor", ", or");
+            let values = Values::Told(expected.leak());
+            attribute(name, "A field of the packet.", Occurs::Optional, values)
+        })
+        .collect();
+    fields.push(Part {
+        absent: "yes",
+        ..attribute(
+            "match",
+            "Whether the fields must be as given, or different.",
+            Occurs::Optional,
+            Values::of::<virtbus_xml::YesNo>(),
+        )
+    });
+    Part {
+        kind: Kind::Inline(fields.leak()),
+        ..attribute(
+            protocol.as_str(),
+            "Which packets of this protocol.",
+            Occurs::Optional,
+            Values::Told("nothing"),
+        )
     }
 }
 
@@ -81,6 +110,8 @@ fn attribute(name: &'static str, doc: &'static str, occurs: Occurs, values: Valu
         fixed: &[],
         within: &[],
         conditional: false,
+        absent: "",
+        way: Way::Both,
         kind: Kind::Attribute(values),
     }
 }

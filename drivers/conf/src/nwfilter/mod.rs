@@ -52,11 +52,15 @@ pub struct NwFilter {
     /// Its name.
     #[xml(attr)]
     pub name: String,
-    /// The chain its rules are in; absent means `root`.
-    #[xml(attr)]
+    /// The chain its rules are in: `root`, or a name that begins with a protocol's.
+    #[xml(
+        attr,
+        absent = "root",
+        told = "up to 12 letters, digits, '_', '.', ':' and '-'"
+    )]
     pub chain: Option<String>,
-    /// When the chain is looked at: from -1000, which is first, to 1000; absent for the chain's own.
-    #[xml(attr)]
+    /// When the chain is looked at: from -1000, which is first, to 1000.
+    #[xml(attr, absent = "what the chain's protocol has")]
     pub priority: Option<i32>,
     /// Its UUID.
     #[xml(text_child)]

@@ -81,7 +81,7 @@ pub struct Secret {
     #[xml(text_child)]
     pub description: Option<String>,
     /// What it is for.
-    #[xml(child, when = has_usage)]
+    #[xml(child, when = has_usage, absent = "none")]
     pub usage: Option<Usage>,
 }
 

@@ -54,8 +54,8 @@ pub struct AuthSecret {
 /// `<auth>`: a user of remote storage.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
-    /// How; storage pools only (`chap`, `ceph`).
-    #[xml(attr = "type")]
+    /// How; storage pools only, which need it.
+    #[xml(attr = "type", told = "one of 'chap', 'ceph'")]
     pub kind: Option<String>,
     /// Name of the user.
     #[xml(attr)]

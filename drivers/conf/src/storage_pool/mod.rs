@@ -41,20 +41,24 @@ pub struct StoragePool {
     /// Its kind.
     #[xml(attr = "type")]
     pub kind: PoolType,
-    /// Its name; the source's if absent.
-    #[xml(text_child)]
+    /// Its name.
+    #[xml(
+        text_child,
+        absent = "the name of the source",
+        told = "a name without '/'"
+    )]
     pub name: Option<String>,
     /// Its UUID.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
-    /// Its size; never read.
-    #[xml(child, optional)]
+    /// Its size.
+    #[xml(child, optional, output)]
     pub capacity: Bytes,
-    /// What its volumes take; never read.
-    #[xml(child, optional)]
+    /// What its volumes take.
+    #[xml(child, optional, output)]
     pub allocation: Bytes,
-    /// What is left; never read.
-    #[xml(child, optional)]
+    /// What is left.
+    #[xml(child, optional, output)]
     pub available: Bytes,
     /// Whether new files may be copied on write; folders and file systems only.
     #[xml(child_attr = "cow/state", wrap = "features")]

@@ -46,7 +46,7 @@ pub struct PoolDevice {
     #[xml(attr)]
     pub part_separator: Option<YesNo>,
     /// What is not used yet; found out by the driver, never read.
-    #[xml(child = "freeExtent")]
+    #[xml(child = "freeExtent", output)]
     pub free_extents: Vec<FreeExtent>,
 }
 
@@ -79,8 +79,8 @@ impl Content for PoolDevice {
 
 /// `<source>` of a pool.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(child_attr = "vendor/name", wrap = "format", value = String, optional, doc = "Who made the storage, as older clients say it."))]
-#[xml(more(child_attr = "product/name", wrap = "format", value = String, optional, doc = "What they call it, as older clients say it."))]
+#[xml(more(child_attr = "vendor/name", wrap = "format", value = String, optional, input, doc = "Who made the storage, as older clients say it."))]
+#[xml(more(child_attr = "product/name", wrap = "format", value = String, optional, input, doc = "What they call it, as older clients say it."))]
 pub struct PoolSource {
     /// Servers.
     #[xml(child = "host")]

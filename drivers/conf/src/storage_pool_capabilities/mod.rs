@@ -10,7 +10,12 @@ use crate::storage_pool::{Formats, PoolType};
 
 /// Formats that a pool's source or its volumes can have.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "name", wrap = "enum", value = String, doc = "What is chosen: `sourceFormatType` or `targetFormatType`."))]
+#[xml(more(
+    attr = "name",
+    wrap = "enum",
+    told = "one of 'sourceFormatType', 'targetFormatType'",
+    doc = "What is chosen."
+))]
 pub struct FormatChoice {
     /// Which one is meant if none is given.
     #[xml(child_attr = "defaultFormat/type")]

@@ -55,7 +55,7 @@ pub enum CapacityRule {
 
 /// `<volume>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "path", wrap = "source/device", value = String, optional, doc = "A device of which it takes a part."))]
+#[xml(more(attr = "path", wrap = "source/device", value = String, optional, output, doc = "A device of which it takes a part."))]
 pub struct StorageVolume {
     /// What it is on the host.
     #[xml(attr = "type")]
@@ -67,7 +67,7 @@ pub struct StorageVolume {
     #[xml(text_child)]
     pub key: Option<String>,
     /// The parts of devices that it takes; never read.
-    #[xml(child = "extent", wrap = "source/device")]
+    #[xml(child = "extent", wrap = "source/device", output)]
     pub extents: Vec<Extent>,
     /// Its size for the guest, below 2⁶³ bytes.
     #[xml(child)]
@@ -75,8 +75,8 @@ pub struct StorageVolume {
     /// What it takes on the host at once, below 2⁶³ bytes; absent means all of it.
     #[xml(child)]
     pub allocation: Option<Bytes>,
-    /// What it takes on the host now; never read, 0 is not told.
-    #[xml(child, optional)]
+    /// What it takes on the host now; 0 is not told.
+    #[xml(child, optional, output)]
     pub physical: Bytes,
     /// What it is.
     #[xml(child, optional)]

@@ -29,16 +29,16 @@ pub struct Timestamp {
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timestamps {
     /// Last read.
-    #[xml(text_child, value = String)]
+    #[xml(text_child, value = String, told = "a number of seconds, with a fraction")]
     pub atime: Option<Timestamp>,
     /// Last written.
-    #[xml(text_child, value = String)]
+    #[xml(text_child, value = String, told = "a number of seconds, with a fraction")]
     pub mtime: Option<Timestamp>,
     /// Last changed in any way.
-    #[xml(text_child, value = String)]
+    #[xml(text_child, value = String, told = "a number of seconds, with a fraction")]
     pub ctime: Option<Timestamp>,
     /// Created.
-    #[xml(text_child, value = String)]
+    #[xml(text_child, value = String, told = "a number of seconds, with a fraction")]
     pub btime: Option<Timestamp>,
 }
 
@@ -100,8 +100,8 @@ pub struct VolumeBacking {
     /// Who may use it.
     #[xml(child, optional)]
     pub permissions: Permissions,
-    /// What the host knows about it; never read.
-    #[xml(child)]
+    /// What the host knows about it.
+    #[xml(child, output)]
     pub timestamps: Option<Timestamps>,
 }
 
@@ -148,8 +148,8 @@ pub struct VolumeTarget {
     /// Who may use it.
     #[xml(child, optional)]
     pub permissions: Permissions,
-    /// What the host knows about it; never read.
-    #[xml(child)]
+    /// What the host knows about it.
+    #[xml(child, output)]
     pub timestamps: Option<Timestamps>,
     /// Encryption.
     #[xml(child)]
@@ -157,8 +157,8 @@ pub struct VolumeTarget {
     /// Version of the qcow2 format.
     #[xml(text_child)]
     pub compat: Option<Compat>,
-    /// Whether a new file is not to be copied on write. Only creating it needs this; never written.
-    #[xml(flag)]
+    /// Whether a new file is not to be copied on write. Only creating it needs this.
+    #[xml(flag, input)]
     pub nocow: bool,
     /// Bytes of a qcow2 cluster; 0 counts as absent.
     #[xml(child = "clusterSize")]

@@ -6,13 +6,14 @@ use syn::{
     Attribute, Data, DataEnum, DeriveInput, Error, Expr, ExprLit, Fields, Lit, Meta, Result,
 };
 
-use crate::fields::{Role, Shape, XmlField};
+use crate::fields::{Role, Shape, Way, XmlField};
 use crate::tagged;
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
+    let alternative = matches!(input.data, Data::Enum(_)) && !tagged::has_tag(input);
     let mut parts = match &input.data {
         Data::Struct(data) => parts(&data.fields)?,
-        Data::Enum(data) if !tagged::has_tag(input) => alternatives(data)?,
+        Data::Enum(data) if alternative => alternatives(data)?,
         Data::Enum(data) => vec![choice(input, data)?],
         Data::Union(_) => {
             return Err(Error::new_spanned(input, "a union cannot be an element"));
@@ -30,6 +31,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 static DESCRIPTION: ::virtbus_xml::Description = ::virtbus_xml::Description {
                     type_name: concat!(module_path!(), "::", #name),
                     doc: #doc,
+                    alternatives: #alternative,
                     parts: &[#(#parts),*],
                 };
                 &DESCRIPTION
@@ -120,7 +122,10 @@ fn choice(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
 fn part(field: &XmlField) -> TokenStream {
     let described = &field.described;
     let ty = described.value.as_ref().unwrap_or(&field.inner);
-    let values = quote!(::virtbus_xml::Values::of::<#ty>());
+    let values = match &described.told {
+        Some(told) => quote!(::virtbus_xml::Values::Told(#told)),
+        None => quote!(::virtbus_xml::Values::of::<#ty>()),
+    };
     let contents = quote!(<#ty as ::virtbus_xml::Describe>::describe);
     let (name, kind) = match &field.role {
         Role::Attr(name) => (name.as_str(), quote!(Attribute(#values))),
@@ -151,6 +156,8 @@ fn part(field: &XmlField) -> TokenStream {
             })
             .collect(),
         conditional: field.when.is_some(),
+        absent: described.absent.clone().unwrap_or_default(),
+        way: described.way,
         fixed,
     };
     let shape = described.shape.unwrap_or(shape);
@@ -171,6 +178,8 @@ fn select(text: &str) -> (&str, Vec<TokenStream>) {
 struct Rest {
     within: Vec<TokenStream>,
     conditional: bool,
+    absent: String,
+    way: Way,
     fixed: Vec<TokenStream>,
 }
 
@@ -183,8 +192,15 @@ fn write_part(name: &str, doc: &str, shape: Shape, kind: &TokenStream, rest: &Re
     let Rest {
         within,
         conditional,
+        absent,
+        way,
         fixed,
     } = rest;
+    let way = match way {
+        Way::Both => quote!(Both),
+        Way::In => quote!(In),
+        Way::Out => quote!(Out),
+    };
     quote! {
         ::virtbus_xml::Part {
             name: #name,
@@ -193,6 +209,8 @@ fn write_part(name: &str, doc: &str, shape: Shape, kind: &TokenStream, rest: &Re
             fixed: &[#(#fixed),*],
             within: &[#(#within),*],
             conditional: #conditional,
+            absent: #absent,
+            way: ::virtbus_xml::Way::#way,
             kind: ::virtbus_xml::Kind::#kind,
         }
     }

@@ -29,6 +29,15 @@ pub(crate) enum Shape {
     Many,
 }
 
+/// Whether it is read, written, or both.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Way {
+    #[default]
+    Both,
+    In,
+    Out,
+}
+
 /// What is said only for describing; reading and writing do not follow it.
 #[derive(Default)]
 pub(crate) struct Described {
@@ -40,6 +49,12 @@ pub(crate) struct Described {
     pub(crate) foreign: bool,
     /// Whether it is in no document.
     pub(crate) skip: bool,
+    /// What holds if it is absent.
+    pub(crate) absent: Option<String>,
+    /// What values are allowed, if no type tells.
+    pub(crate) told: Option<String>,
+    /// Whether it is read, written, or both.
+    pub(crate) way: Way,
 }
 
 /// One field, understood.
@@ -187,6 +202,10 @@ impl Keys {
             "doc" => self.doc = name()?,
             "skip" => described.skip = true,
             "foreign" => described.foreign = true,
+            "absent" => described.absent = Some(meta.value()?.parse::<LitStr>()?.value()),
+            "told" => described.told = Some(meta.value()?.parse::<LitStr>()?.value()),
+            "input" => described.way = Way::In,
+            "output" => described.way = Way::Out,
             "required" => described.shape = Some(Shape::Required),
             "optional" => described.shape = Some(Shape::Optional),
             "many" => described.shape = Some(Shape::Many),

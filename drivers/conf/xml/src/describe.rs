@@ -23,6 +23,8 @@ pub struct Description {
     pub type_name: &'static str,
     /// What it is for.
     pub doc: &'static str,
+    /// Whether the parts exclude each other: one of them is there.
+    pub alternatives: bool,
     /// Its parts, in the order in which they are declared.
     pub parts: &'static [Part],
 }
@@ -42,8 +44,23 @@ pub struct Part {
     pub within: &'static [Step],
     /// Whether it depends on the rest, or on what the document is written for, that it is written.
     pub conditional: bool,
+    /// What holds if it is absent, where something always does; else empty.
+    pub absent: &'static str,
+    /// Whether it is read, written, or both.
+    pub way: Way,
     /// What it is.
     pub kind: Kind,
+}
+
+/// Which way something goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It is read and written.
+    Both,
+    /// It is read, and then written as something else or not at all.
+    In,
+    /// It is written, and ignored when it is read.
+    Out,
 }
 
 /// An element around a part.
@@ -139,12 +156,23 @@ impl Values {
     }
 
     /// All values, if they are words; else empty.
-    pub fn words(&self) -> &'static [&'static str] {
+    pub fn words(&self) -> Vec<&'static str> {
         match self {
-            Self::Typed(_, words) => words(),
-            Self::Told(_) => &[],
+            Self::Typed(_, words) => words().to_vec(),
+            Self::Told(told) => quoted(told),
         }
     }
+}
+
+/// The words of `'a'` or `one of 'a', 'b'`; none of any other text.
+fn quoted(told: &'static str) -> Vec<&'static str> {
+    let list = told.strip_prefix("one of ").unwrap_or(told);
+    let inner = list.strip_prefix('\'').and_then(|l| l.strip_suffix('\''));
+    let words: Vec<&str> = inner.map_or_else(Vec::new, |inner| inner.split("', '").collect());
+    if words.iter().any(|word| word.contains('\'')) {
+        return Vec::new();
+    }
+    words
 }
 
 impl<T: Describe> Describe for Box<T> {
@@ -158,6 +186,7 @@ impl Describe for () {
         static NOTHING: Description = Description {
             type_name: "()",
             doc: "",
+            alternatives: false,
             parts: &[],
         };
         &NOTHING

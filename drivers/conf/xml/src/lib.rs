@@ -28,7 +28,7 @@ mod writer;
 pub use bitset::BitSet;
 pub use build::Limits;
 pub use content::Content;
-pub use describe::{Choice, Describe, Description, Kind, Occurs, Part, Step, Values, Variant};
+pub use describe::{Choice, Describe, Description, Kind, Occurs, Part, Step, Values, Variant, Way};
 pub use dom::{Attribute, Document, Leftover, Node};
 #[doc(hidden)]
 pub fn one_of(names: &[&str]) -> std::borrow::Cow<'static, str> {

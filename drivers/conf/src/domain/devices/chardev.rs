@@ -424,7 +424,8 @@ impl ChardevSource {
 }
 
 fn write_path(source: &PathSource, w: &mut Writer) {
-    if source.path.is_none() && source.append.is_none() && source.seclabel.is_empty() {
+    let labelled = DeviceLabel::any_visible(&source.seclabel, w.flags());
+    if source.path.is_none() && source.append.is_none() && !labelled {
         return;
     }
     w.begin("source");
@@ -482,7 +483,8 @@ impl TcpSource {
 
 impl UnixSource {
     fn write(&self, w: &mut Writer) {
-        let bare = self.mode.is_none() && self.reconnect.is_none() && self.seclabel.is_empty();
+        let labelled = DeviceLabel::any_visible(&self.seclabel, w.flags());
+        let bare = self.mode.is_none() && self.reconnect.is_none() && !labelled;
         if self.path.is_none() && bare {
             return;
         }

@@ -347,7 +347,7 @@ pub struct DiskTarget {
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Transient {
     /// Whether other guests may use the image meanwhile.
-    #[xml(attr = "shareBacking", when = backing_is_shared)]
+    #[xml(attr = "shareBacking", when = backing_is_shared, absent = "no")]
     pub share_backing: Option<YesNo>,
 }
 

@@ -42,7 +42,13 @@ xml_names! {
 
 /// A PCI device.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "type", wrap = "address", value = String, optional, doc = "Always `pci`."))]
+#[xml(more(
+    attr = "type",
+    wrap = "address",
+    told = "'pci'",
+    optional,
+    doc = "What it is; interfaces need it."
+))]
 pub struct PciHostdev {
     /// Who detaches it.
     #[xml(child, wrap = "..")]
@@ -69,6 +75,13 @@ xml_names! {
 
 /// A USB device: by what it is, by where it is, or both.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+#[xml(more(
+    attr = "type",
+    wrap = "address",
+    told = "'usb'",
+    optional,
+    doc = "What it is; interfaces need it."
+))]
 #[xml(more(child_attr = "vendor/id", value = Hex<4>, optional, doc = "Vendor."))]
 #[xml(more(attr = "device", wrap = "address", value = AnyBase, optional, doc = "Device on the bus."))]
 pub struct UsbHostdev {
@@ -76,10 +89,10 @@ pub struct UsbHostdev {
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
     /// The place was found by vendor and product, and may be another one next time.
-    #[xml(attr = "autoAddress", value = YesNo, optional)]
+    #[xml(attr = "autoAddress", value = YesNo, optional, absent = "no")]
     pub auto_address: bool,
     /// It was missing; running guests only.
-    #[xml(attr, value = YesNo, optional)]
+    #[xml(attr, value = YesNo, optional, absent = "no")]
     pub missing: bool,
     /// What happens when the guest resets it.
     #[xml(attr = "guestReset")]
@@ -130,6 +143,20 @@ pub enum ScsiHostdev {
     },
 }
 
+/// What `<source>` of a SCSI controller in the host's kernel has.
+#[derive(Describe, Debug, Clone, PartialEq, Eq)]
+#[xml(more(
+    attr = "protocol",
+    told = "'vhost'",
+    optional,
+    doc = "How the guest talks to it."
+))]
+pub struct VhostScsi {
+    /// Its name: `naa.` and 16 digits.
+    #[xml(attr)]
+    pub wwpn: String,
+}
+
 /// A device of the host that is handed over as a whole.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type", body = "source")]
@@ -147,7 +174,7 @@ pub enum HostdevSubsys {
     #[xml("scsi_host")]
     ScsiHost {
         /// Its name.
-        #[xml(attr)]
+        #[xml(flat, value = VhostScsi)]
         wwpn: String,
     },
     /// A mediated device.

@@ -77,7 +77,7 @@ pub struct Input {
     #[xml(attr = "type", when = is_visible)]
     pub kind: InputType,
     /// What it is attached to.
-    #[xml(attr, when = has_bus)]
+    #[xml(attr, when = has_bus, absent = "none of `evdev`, else what fits kind and machine")]
     pub bus: Option<InputBus>,
     /// Revision of virtio.
     #[xml(attr, when = is_visible)]

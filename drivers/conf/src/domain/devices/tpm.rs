@@ -91,7 +91,7 @@ pub struct TpmEmulator {
     #[xml(attr)]
     pub version: Option<TpmVersion>,
     /// Whether the state outlives a transient guest.
-    #[xml(attr)]
+    #[xml(attr, absent = "no")]
     pub persistent_state: Option<YesNo>,
     /// How much is logged.
     #[xml(attr)]
@@ -163,8 +163,16 @@ impl Content for TpmEmulator {
 
 /// A program that somebody else runs.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "type", wrap = "source", value = String, doc = "Always `unix`."))]
-#[xml(more(attr = "mode", wrap = "source", value = String, optional, doc = "Always `connect`."))]
+#[xml(more(attr = "type", wrap = "source", value = String,
+    told = "'unix'", doc = "What it is."))]
+#[xml(more(
+    attr = "mode",
+    wrap = "source",
+    value = String,
+    told = "'connect'",
+    optional,
+    doc = "What the hypervisor does with it."
+))]
 pub struct TpmExternal {
     /// Path of its socket.
     #[xml(attr, wrap = "source")]

@@ -41,8 +41,8 @@ pub struct GraphicsAuth {
     /// The password; secret.
     #[xml(attr)]
     pub passwd: Option<String>,
-    /// When it expires, in UTC, as `2010-04-09T15:51:00`.
-    #[xml(attr = "passwdValidTo")]
+    /// When it expires, in UTC.
+    #[xml(attr = "passwdValidTo", told = "a time such as 2010-04-09T15:51:00")]
     pub valid_to: Option<String>,
     /// Clients that are connected when it changes.
     #[xml(attr)]
@@ -167,13 +167,13 @@ pub struct Rdp {
     #[xml(attr)]
     pub port: Option<i32>,
     /// Whether the driver chooses the port.
-    #[xml(attr)]
+    #[xml(attr, absent = "no")]
     pub autoport: Option<YesNo>,
     /// Whether a new client replaces the one connected.
-    #[xml(attr = "replaceUser")]
+    #[xml(attr = "replaceUser", absent = "no")]
     pub replace_user: Option<YesNo>,
     /// Whether several clients may connect.
-    #[xml(attr = "multiUser")]
+    #[xml(attr = "multiUser", absent = "no")]
     pub multi_user: Option<YesNo>,
     /// User.
     #[xml(attr)]
@@ -284,13 +284,13 @@ impl Graphics {
             {
                 return Err(mismatch(node, "socket"));
             }
-            let flags = match listen.into_iter().next() {
-                Some(Listen::Socket(old)) => old,
-                _ => SocketListen::default(),
-            };
+            if let Some(Listen::Socket(first)) = listen.first_mut() {
+                first.socket = Some(socket);
+                return Ok(listen);
+            }
             return Ok(vec![Listen::Socket(SocketListen {
                 socket: Some(socket),
-                ..flags
+                ..SocketListen::default()
             })]);
         }
         match (listen.first_mut(), address) {

@@ -128,7 +128,7 @@ pub struct Spice {
     #[xml(attr)]
     pub keymap: Option<String>,
     /// Encryption of channels that are not listed.
-    #[xml(attr = "defaultMode")]
+    #[xml(attr = "defaultMode", absent = "any")]
     pub default_mode: Option<SpiceChannelMode>,
     /// Password.
     #[xml(flat)]

@@ -16,9 +16,9 @@ pub use options::{
     PortForwardProtocol, PortForwardRange, Teaming, TeamingType, Tune, TxMode,
 };
 pub use source::{
-    BridgeSource, DirectSource, EthernetSource, InterfaceSource, InterfaceType, InternalSource,
-    LocalSocket, MacTableManager, MacvtapMode, NetworkPlace, SocketSource, UdpSocketSource,
-    UserSource, VdpaSource, VdsSource, VhostUserMode, VhostUserNetSource,
+    BridgeSource, DirectSource, EthernetSource, InterfaceHostdev, InterfaceSource, InterfaceType,
+    InternalSource, LocalSocket, MacTableManager, MacvtapMode, NetworkPlace, SocketSource,
+    UdpSocketSource, UserSource, VdpaSource, VdsSource, VhostUserMode, VhostUserNetSource,
 };
 
 use super::info::DeviceInfo;

@@ -3,7 +3,7 @@
 use virtbus_xml::{Content, Describe, Flags, Node, Result, Value, Writer, Xml, YesNo, xml_names};
 
 use crate::common::{IpInfo, Uuid};
-use crate::domain::devices::hostdev::{HostdevSubsys, HostdevType};
+use crate::domain::devices::hostdev::{HostdevSubsys, HostdevType, PciHostdev, UsbHostdev};
 use crate::storage::{Reconnect, SocketKind};
 
 xml_names! {
@@ -206,6 +206,17 @@ pub struct VdsSource {
     pub connectionid: Option<i64>,
 }
 
+/// Which devices of the host can be interfaces.
+#[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InterfaceHostdev {
+    /// A PCI device.
+    #[xml(flat, value = PciHostdev)]
+    Pci,
+    /// A USB device.
+    #[xml(flat, value = UsbHostdev)]
+    Usb,
+}
+
 /// What an interface is connected to.
 #[derive(Describe, Debug, Clone, PartialEq)]
 #[xml(tag = "type", body = "source")]
@@ -244,10 +255,10 @@ pub enum InterfaceSource {
     #[xml("hostdev")]
     Hostdev {
         /// Whether the driver detaches it from the host.
-        #[xml(attr, wrap = "..")]
+        #[xml(attr, wrap = "..", absent = "no")]
         managed: Option<YesNo>,
         /// The device.
-        #[xml(flat, value = crate::domain::devices::hostdev::PciHostdev)]
+        #[xml(flat, value = InterfaceHostdev)]
         subsys: HostdevSubsys,
     },
     /// Through a UDP tunnel.

@@ -74,6 +74,7 @@ files = \
 	data/tmpfiles.d/virtbus.conf:$(tmpfilesdir)/virtbus.conf \
 	$(foreach file,$(wildcard data/dbus/interfaces/*.xml),$(file):$(sharedir)/dbus-1/interfaces/$(notdir $(file))) \
 	$(foreach page,$(wildcard data/man/*),$(page):$(sharedir)/man/man$(lastword $(subst ., ,$(page)))/$(notdir $(page))) \
+	data/virtbusd.toml:$(sharedir)/doc/virtbus/examples/virtbusd.toml \
 	data/completions/virtbusd.bash:$(sharedir)/bash-completion/completions/virtbusd \
 	data/completions/_virtbusd:$(sharedir)/zsh/site-functions/_virtbusd \
 	data/completions/virtbusd.fish:$(sharedir)/fish/vendor_completions.d/virtbusd.fish \

@@ -35,6 +35,8 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
         "share/dbus-1/system-services/org.libvirt.service",
         "share/dbus-1/system-services/org.virtbus.service",
         "share/bash-completion/completions/virtbusd",
+        "share/doc/virtbus/examples/60-libvirt-group.rules",
+        "share/doc/virtbus/examples/virtbusd.toml",
         "share/fish/vendor_completions.d/virtbusd.fish",
         "share/man/man5/org.libvirt.Connect.5",
         "share/man/man5/org.libvirt.Domain.5",
@@ -102,6 +104,9 @@ fn systemd_takes_units_and_users_as_they_stand() {
     let installed = Installation::with_own_prefix(Path::new(PROGRAM)).unwrap();
     for (manager, unit) in [("--system", "system"), ("--user", "user")] {
         let unit = format!("lib/systemd/{unit}/virtbusd.service");
+        let text = fs::read_to_string(installed.prefix().join(&unit)).unwrap();
+        // By this `systemctl service-log-level` finds the service.
+        assert!(text.contains("\nBusName=org.libvirt\n"), "{unit}");
         let verified = Command::new("systemd-analyze")
             .args(["verify", "--man=no", manager])
             .arg(installed.prefix().join(unit))

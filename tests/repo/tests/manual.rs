@@ -11,6 +11,10 @@ use virtbus_skip::skip;
 /// clap adds these.
 const EVERY_PROGRAM_S: [&str; 2] = ["--help", "--version"];
 
+fn read(path: &str) -> String {
+    fs::read_to_string(tracked::root().join(path)).expect("it is there")
+}
+
 /// The options that are declared: fields below `#[arg(long, …)]`, spelt as clap does.
 fn declared(source: &str) -> BTreeSet<String> {
     let mut options = BTreeSet::new();
@@ -51,7 +55,6 @@ fn described(page: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_manual_page_describes_every_option_and_no_other() {
-    let read = |path| fs::read_to_string(tracked::root().join(path)).unwrap();
     let mut wanted = declared(&read("service/src/cli.rs"));
     assert!(wanted.contains("--state-dir"), "{wanted:?}");
     wanted.extend(EVERY_PROGRAM_S.map(ToOwned::to_owned));
@@ -137,17 +140,52 @@ fn pages_are_called_as_their_files_and_name_pages_that_are_there() {
 }
 
 #[test]
-fn the_overview_has_every_interface_and_no_other() {
-    let overview = fs::read_to_string(tracked::root().join("data/man/virtbus-dbus.7")).unwrap();
-    let told: BTreeSet<String> = overview
+fn the_overview_has_every_interface_with_its_folder_and_no_other() {
+    let overview = read("data/man/virtbus-dbus.7");
+    let rows: Vec<Vec<&str>> = overview
         .lines()
         .filter(|line| line.starts_with("DRIVER"))
-        .filter_map(|line| line.split_whitespace().nth(1))
-        .map(ToOwned::to_owned)
+        .map(|line| line.split_whitespace().collect())
         .collect();
+    let told: BTreeSet<String> = rows.iter().map(|row| row[1].to_owned()).collect();
     let served: BTreeSet<String> = virtbus_dbus::documents()
         .into_iter()
         .map(|(file, _)| file.trim_end_matches(".xml").to_owned())
         .collect();
     assert_eq!(told, served);
+
+    let folders: BTreeSet<&str> = rows
+        .iter()
+        .filter_map(|row| row[0].strip_prefix("DRIVER/"))
+        .collect();
+    let tree = read("interfaces/dbus/src/tree.rs");
+    let table = tree
+        .split("const KINDS: ")
+        .nth(1)
+        .expect("there is a table");
+    let table = table.split("];").next().expect("it has an end");
+    let served: BTreeSet<&str> = table.split('"').skip(1).step_by(2).collect();
+    assert_eq!(folders, served);
+}
+
+#[test]
+fn the_overview_has_every_error_of_the_protocol() {
+    let overview = read("data/man/virtbus-dbus.7");
+    let section = overview.split(".SH ERRORS\n").nth(1).expect("a section");
+    let section = section.split("\n.SH ").next().expect("it has an end");
+    let source = read("interfaces/dbus/src/error.rs");
+    let errors: BTreeSet<&str> = source
+        .split("\"org.freedesktop.DBus.Error.")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(errors.len() > 5, "{errors:?}");
+    for error in errors {
+        let told = section
+            .lines()
+            .filter(|line| line.starts_with(".B"))
+            .flat_map(|line| line.split([' ', '.', '"', ',']))
+            .any(|word| word == error);
+        assert!(told, "the overview does not tell of {error}");
+    }
 }

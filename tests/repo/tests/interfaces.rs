@@ -1,12 +1,12 @@
-//! What is served on the bus: the committed introspection is what the daemon's tables give today, and has every member of
-//! libvirt-dbus, as clients know it.
+//! What is served on the bus: the committed introspection and manual pages are what the daemon's tables give today, and every
+//! member of libvirt-dbus is there, as clients know it.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use virtbus_repo_tests::{bless, tracked};
+use virtbus_repo_tests::{bless, man, tracked};
 
 /// Where the introspection of each interface is.
 const FOLDER: &str = "data/dbus/interfaces";
@@ -25,6 +25,25 @@ fn the_introspection_is_that_of_the_tables() {
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
     assert_eq!(there, known, "files of interfaces that are no more");
+}
+
+#[test]
+fn the_manual_pages_are_those_of_the_tables() {
+    let pages = man::interface_pages();
+    for (file, text) in &pages {
+        if let Err(difference) = bless::compare(&format!("{}/{file}", man::FOLDER), text) {
+            panic!("{difference}");
+        }
+    }
+    let mut known: BTreeSet<String> = pages.into_iter().map(|(file, _)| file).collect();
+    known.insert(man::SETTINGS.to_owned());
+    // Generated are those of section 5, the others are written by hand.
+    let there: BTreeSet<String> = fs::read_dir(tracked::root().join(man::FOLDER))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|file| file.ends_with(".5"))
+        .collect();
+    assert_eq!(there, known, "pages of interfaces that are no more");
 }
 
 #[test]

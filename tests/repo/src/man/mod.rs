@@ -10,29 +10,33 @@ mod settings;
 /// The folder that the pages are in, beside those that are written by hand.
 pub const FOLDER: &str = "data/man";
 
-/// The generated pages: file name and text.
-///
-/// # Errors
-/// What cannot be understood of the sample settings.
+/// The page of the settings.
+pub const SETTINGS: &str = "virtbusd.toml.5";
+
+/// The pages of interfaces: file name and text.
 ///
 /// # Panics
 /// If the introspection is not well-formed.
-pub fn pages(sample_settings: &str) -> Result<Vec<(String, String)>, String> {
+#[must_use]
+pub fn interface_pages() -> Vec<(String, String)> {
     let documents = virtbus_dbus::documents();
     let names: Vec<String> = documents
         .iter()
         .map(|(file, _)| file.trim_end_matches(".xml").to_owned())
         .collect();
-    let mut pages: Vec<(String, String)> = documents
+    documents
         .iter()
         .map(|(_, xml)| {
             let interface = interface::Interface::read(xml);
             (format!("{}.5", interface.name), interface.page(&names))
         })
-        .collect();
-    pages.push((
-        "virtbusd.toml.5".to_owned(),
-        settings::page(sample_settings)?,
-    ));
-    Ok(pages)
+        .collect()
+}
+
+/// The page of the settings, from the sample file.
+///
+/// # Errors
+/// What cannot be understood of it.
+pub fn settings_page(sample: &str) -> Result<String, String> {
+    settings::page(sample)
 }

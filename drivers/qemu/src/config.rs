@@ -27,6 +27,12 @@ impl Dirs {
         self.config.join("autostart")
     }
 
+    /// Saved memory that the next start of a domain takes.
+    #[must_use]
+    pub fn saved(&self) -> PathBuf {
+        self.state.join("save")
+    }
+
     /// The folder of one running guest's sockets and files.
     #[must_use]
     pub fn guest(&self, id: u32, name: &str) -> PathBuf {

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use virtbus_api::connection::{Connection, Host};
 use virtbus_api::domain::{
     DefinedDetail, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainEvent, DomainId,
-    DomainInfo, DomainLifecycle, DomainModificationImpact, DomainRebootFlags, DomainShutdownFlags,
-    DomainState, DomainStatistics, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags,
-    DomainVcpuFlags, DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason,
-    ResumedDetail, RunningReason, ShutoffReason, SuspendedDetail, UndefinedDetail,
+    DomainInfo, DomainJobs, DomainLifecycle, DomainModificationImpact, DomainRebootFlags,
+    DomainSaving, DomainShutdownFlags, DomainState, DomainStatistics, DomainStatsFlags,
+    DomainStatsTypes, DomainUndefineFlags, DomainVcpuFlags, DomainVcpus, DomainView,
+    DomainXmlFlags, Domains, Lifecycle, PausedReason, ResumedDetail, RunningReason, ShutoffReason,
+    SuspendedDetail, UndefinedDetail,
 };
 use virtbus_api::event::EventHub;
 use virtbus_api::typed::TypedParameters;
@@ -21,11 +22,12 @@ use crate::config::Config;
 use crate::core::{Core, HostServices, blocking, monitor_failed};
 use crate::domain::{Claim, Domain, Run};
 use crate::monitor::commands::system::{Cont, InjectNmi, Stop, SystemReset, SystemWakeup};
-use crate::{definition, reconnect, shutdown, start, stats, stop};
+use crate::start::Origin;
+use crate::{definition, reconnect, saving, shutdown, start, stats, stop};
 
 /// A connection to QEMU on this host.
 pub struct Qemu {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 impl std::fmt::Debug for Qemu {
@@ -57,12 +59,17 @@ impl Qemu {
         }
     }
 
-    fn domain(&self, id: &DomainId) -> Result<Arc<Domain>> {
+    pub(crate) fn domain(&self, id: &DomainId) -> Result<Arc<Domain>> {
         self.core.table.get(id.uuid)
     }
 
     /// Runs `work` as a modifying job of the domain.
-    async fn job<T, F>(&self, domain: &Arc<Domain>, name: &'static str, work: F) -> Result<T>
+    pub(crate) async fn job<T, F>(
+        &self,
+        domain: &Arc<Domain>,
+        name: &'static str,
+        work: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
@@ -74,7 +81,7 @@ impl Qemu {
     }
 
     /// Takes a name and UUID for a definition from a client.
-    fn claim(&self, definition: &Definition) -> Result<Claim> {
+    pub(crate) fn claim(&self, definition: &Definition) -> Result<Claim> {
         let (uuid, name) = (
             definition::uuid(definition)?,
             definition::name(definition).to_owned(),
@@ -107,6 +114,14 @@ impl Connection for Qemu {
     }
 
     fn lifecycle(&self) -> Option<&dyn DomainLifecycle> {
+        Some(self)
+    }
+
+    fn saving(&self) -> Option<&dyn DomainSaving> {
+        Some(self)
+    }
+
+    fn jobs(&self) -> Option<&dyn DomainJobs> {
         Some(self)
     }
 
@@ -266,7 +281,16 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
         Error::operation_invalid(format!("domain '{name}' has no stored definition"))
     })?;
     definition::check_undefine(&config, flags)?;
+    let saved = domain.snapshot().view.managed_save;
+    if saved && !flags.contains(DomainUndefineFlags::MANAGED_SAVE) {
+        return Err(Error::operation_invalid(format!(
+            "domain '{name}' has a managed save image; say that it is to be removed (MANAGED_SAVE)"
+        )));
+    }
     core.store.remove_config(&name)?;
+    if saved && let Err(error) = saving::remove_image(core, &name) {
+        tracing::warn!(domain = %name, %error, "the managed save of an undefined domain is left over, ignoring");
+    }
     if let Err(error) = definition::remove_state(core, &config, flags) {
         // The definition is gone, and cannot come back; what is left of its state is told of.
         tracing::warn!(domain = %name, %error, "the state of an undefined domain is left over, ignoring");
@@ -275,6 +299,7 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
         inner.config = None;
         inner.autostart = false;
         inner.updated = false;
+        inner.managed_save = false;
         let event = DomainEvent::Lifecycle(Lifecycle::Undefined(UndefinedDetail::Removed));
         Ok(((), vec![event]))
     })?;
@@ -344,13 +369,7 @@ impl DomainLifecycle for Qemu {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, "DomainCreate", async move {
-            let config = job_domain.snapshot().config.clone().ok_or_else(|| {
-                Error::operation_invalid(format!(
-                    "domain '{}' is running already",
-                    job_domain.name()
-                ))
-            })?;
-            start::start(core, job_domain, config, flags).await
+            saving::create(core, job_domain, flags).await
         })
         .await
     }
@@ -363,7 +382,14 @@ impl DomainLifecycle for Qemu {
         let domain = Arc::clone(claim.domain());
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, "DomainCreateXml", async move {
-            let answer = start::start(core, Arc::clone(&job_domain), definition, flags).await;
+            let answer = start::start(
+                core,
+                Arc::clone(&job_domain),
+                definition,
+                flags,
+                Origin::Boot,
+            )
+            .await;
             drop(claim);
             answer.map(|()| Arc::clone(&job_domain.snapshot().view))
         })

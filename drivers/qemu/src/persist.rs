@@ -56,6 +56,9 @@ pub(crate) struct Status {
     pub(crate) place: Option<String>,
     /// Whether the guest's next power-off is to be a reboot.
     pub(crate) reboot_wanted: bool,
+    /// The save that is under way.
+    #[serde(default)]
+    pub(crate) saving: Option<crate::saving::Saving>,
     /// What was done on the host for this run, to be undone after it.
     #[serde(default)]
     pub(crate) prepared: crate::prepare::Prepared,
@@ -86,6 +89,7 @@ impl Status {
             dir,
             place: None,
             reboot_wanted: false,
+            saving: None,
             prepared: crate::prepare::Prepared::default(),
             definition: definition::format_status(definition),
         }
@@ -98,6 +102,11 @@ impl Status {
 
     pub(crate) fn set_state(&mut self, state: DomainState) {
         self.state = SavedState::of(state);
+    }
+
+    /// Whether the guest's CPUs have not been released, nor been meant to stand, yet.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.state() == DomainState::Paused(PausedReason::StartingUp)
     }
 
     /// QEMU's process, if it got one.

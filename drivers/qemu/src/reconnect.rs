@@ -4,11 +4,13 @@
 //! A guest is known as soon as its status file is read; its monitor is reached in the background by the task that watches
 //! it, so one guest that does not answer holds up nobody.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustix::process::Signal;
+use tokio::sync::watch;
 use virtbus_api::domain::{
     DomainCreateFlags, DomainEvent, Lifecycle, ShutoffReason, StoppedDetail,
 };
@@ -21,11 +23,14 @@ use crate::core::Core;
 use crate::domain::{Domain, Live, Run};
 use crate::persist::Status;
 use crate::stop::Ending;
-use crate::watch::{self, Process};
-use crate::{definition, start};
+use crate::watch::Process;
+use crate::{definition, saving};
 
 /// The file that says in which boot of the host domains have been autostarted.
 const AUTOSTARTED: &str = "autostarted";
+
+/// Managed save images end so.
+const SAVED: &str = ".save";
 
 /// Reads definitions into the table, and gives the status files. Blocks.
 pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
@@ -38,6 +43,7 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
         file::ensure_dir(dir, 0o755, None).map_err(crate::prepare::failed)?;
     }
     core.store.sweep();
+    let saved = saved_domains(core);
     for stored in core.store.read_configs() {
         let name = definition::name(&stored.definition).to_owned();
         let claim = definition::uuid(&stored.definition).and_then(|uuid| {
@@ -49,6 +55,7 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
             Ok(claim) => insert(core, claim.domain(), |inner| {
                 inner.config = Some(Arc::new(stored.definition));
                 inner.autostart = stored.autostart;
+                inner.managed_save = saved.contains(&name);
             }),
             Err(error) => {
                 tracing::error!(domain = name, %error, "a definition cannot be taken in, ignoring");
@@ -56,6 +63,15 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
         }
     }
     Ok(core.store.read_statuses())
+}
+
+/// Names of the domains that have a managed save image.
+fn saved_domains(core: &Core) -> HashSet<String> {
+    let names = file::list_dir(&core.config.dirs.saved(), SAVED).unwrap_or_default();
+    let names = names
+        .iter()
+        .filter_map(|name| name.to_str()?.strip_suffix(SAVED));
+    names.map(str::to_owned).collect()
 }
 
 fn insert(core: &Core, domain: &Domain, change: impl FnOnce(&mut crate::domain::Inner)) {
@@ -96,18 +112,22 @@ async fn resume_one(
         None
     };
     match found {
-        Some(process) if status.pid.is_some() => {
+        Some(process) if !status.is_starting() => {
             tracing::info!(
                 domain = name,
                 pid = process.pid(),
                 "a guest of an earlier daemon runs"
             );
             core.preparer.ports.reserve(&status.prepared.ports);
+            if domain.snapshot().view.managed_save && status.saving.is_none() {
+                // The guest has gone on from there; going back to it would be wrong.
+                saving::remove_managed(core, domain).await?;
+            }
             take_in(core, domain, status, definition, process);
         }
         other => {
             if let Some(process) = other {
-                // Started by a daemon that ended before it knew the process: nobody was told of this guest yet.
+                // Its CPUs have not been released yet, and nobody was told of this guest.
                 tracing::warn!(
                     domain = name,
                     pid = process.pid(),
@@ -118,7 +138,7 @@ async fn resume_one(
             } else {
                 tracing::warn!(domain = name, "a guest ended while no daemon ran");
             }
-            let started = status.pid.is_some();
+            let started = !status.is_starting();
             core.preparer.undo(core, &status).await;
             let reason = if started {
                 ShutoffReason::Crashed
@@ -182,20 +202,22 @@ fn take_in(
 ) {
     let process = Arc::new(process);
     let epoch = core.next_epoch();
-    let (handle, requests) = watch::Handle::new();
+    let (handle, requests) = crate::watch::Handle::new();
     let live = Live {
         epoch,
         status,
         definition,
         process: Arc::clone(&process),
         monitor: None,
+        flow: watch::Sender::default(),
+        quietly: None,
         ending: Ending::None,
         watcher: handle,
     };
     insert(core, domain, |inner| inner.run = Run::Live(Box::new(live)));
     core.watched.fetch_add(1, Ordering::Relaxed);
     let (core, domain) = (Arc::clone(core), Arc::clone(domain));
-    tokio::spawn(watch::watch(
+    tokio::spawn(crate::watch::watch(
         core,
         domain,
         epoch,
@@ -223,16 +245,13 @@ pub(crate) async fn autostart(core: Arc<Core>) {
         .into_iter()
         .filter(|domain| domain.snapshot().view.autostart);
     for domain in domains {
-        let Some(config) = domain.snapshot().config.clone() else {
-            continue;
-        };
         if domain.snapshot().live.is_some() {
             continue;
         }
         let (core, job_domain) = (Arc::clone(&core), Arc::clone(&domain));
         let limit = core.config.timeouts.job;
         let work =
-            async move { start::start(core, job_domain, config, DomainCreateFlags::empty()).await };
+            async move { saving::create(core, job_domain, DomainCreateFlags::empty()).await };
         if let Err(error) = domain
             .jobs
             .run(&domain.name(), "DomainCreate", limit, work)

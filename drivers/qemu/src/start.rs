@@ -34,7 +34,7 @@ use crate::persist::Status;
 use crate::stop::Ending;
 use crate::tap::{self, Tap};
 use crate::watch::{self, MONITOR_SOCKET, Process};
-use crate::{definition, guest_log, stop, tpm};
+use crate::{definition, guest_log, saving, stop, tpm};
 
 /// Starts the guest. To be run as a job of `domain`.
 ///
@@ -46,9 +46,11 @@ pub(crate) async fn start(
     domain: Arc<Domain>,
     config: Arc<Definition>,
     flags: DomainCreateFlags,
+    origin: Origin,
 ) -> Result<()> {
     let emulator = core.capabilities_of(&config).await?;
     let starting = begin(&domain)?;
+    let beginning = Beginning::of(&origin, flags);
     core.watched.fetch_add(1, Ordering::Relaxed);
     let mut attempt = Attempt {
         core: Arc::clone(&core),
@@ -63,11 +65,11 @@ pub(crate) async fn start(
             ErrorDomain::Qemu,
             format!("domain '{}' was destroyed while it was being started", domain.name()),
         )),
-        up = attempt.bring_up(&config, &emulator, flags) => up,
+        up = attempt.bring_up(&config, &emulator, origin, beginning) => up,
     };
     match up {
         Ok(up) => {
-            attempt.publish(up, flags);
+            attempt.publish(up, beginning);
             Ok(())
         }
         Err(error) => {
@@ -111,6 +113,57 @@ fn begin(domain: &Domain) -> Result<Arc<Starting>> {
     }
 }
 
+/// Where a guest's first state comes from.
+pub(crate) enum Origin {
+    /// It boots.
+    Boot,
+    /// It was saved.
+    Saved {
+        /// The file, standing at its state.
+        state: File,
+        /// Whether it ran.
+        running: bool,
+    },
+}
+
+/// How a guest begins, and what is told of that.
+#[derive(Clone, Copy)]
+struct Beginning {
+    started: StartedDetail,
+    /// Why it does not run at first.
+    suspended: Option<SuspendedDetail>,
+    state: DomainState,
+}
+
+impl Beginning {
+    fn of(origin: &Origin, flags: DomainCreateFlags) -> Self {
+        let asked = flags
+            .contains(DomainCreateFlags::PAUSED)
+            .then_some(SuspendedDetail::Paused);
+        let (started, reason, suspended) = match origin {
+            Origin::Boot => (StartedDetail::Booted, RunningReason::Booted, asked),
+            Origin::Saved { running, .. } => {
+                let paused = (!running).then_some(SuspendedDetail::Restored);
+                let suspended = asked.or(paused);
+                (StartedDetail::Restored, RunningReason::Restored, suspended)
+            }
+        };
+        let state = match suspended {
+            None => DomainState::Running(reason),
+            Some(_) => DomainState::Paused(PausedReason::User),
+        };
+        Self {
+            started,
+            suspended,
+            state,
+        }
+    }
+
+    const fn runs(self) -> bool {
+        self.suspended.is_none()
+    }
+}
+
 /// A guest whose monitor is up.
 struct Up {
     monitor: Monitor,
@@ -133,7 +186,8 @@ impl Attempt {
         &mut self,
         config: &Arc<Definition>,
         emulator: &(PathBuf, Arc<Capabilities>),
-        flags: DomainCreateFlags,
+        origin: Origin,
+        beginning: Beginning,
     ) -> Result<Up> {
         let core = Arc::clone(&self.core);
         let (binary, capabilities) = emulator;
@@ -169,6 +223,7 @@ impl Attempt {
             dir: &dir,
             monitor_fd,
             seccomp: core.config.seccomp,
+            incoming: matches!(origin, Origin::Saved { .. }),
             files: &files,
         };
         let resources = command::fill(&mut cmd, &live, capabilities, &host)?;
@@ -209,24 +264,30 @@ impl Attempt {
             self.reach_monitor(&dir, log, log_start),
             core.placement.place(&guest)
         );
-        let (monitor, events) = reached?;
+        let (monitor, mut events) = reached?;
         match placed {
             Ok(place) => status.place = place,
             Err(error) => {
                 tracing::warn!(domain = %name, %error, "a guest gets no scope of its own, ignoring");
             }
         }
+        if let Origin::Saved { state, .. } = origin {
+            saving::take_in(&self.domain, &monitor, &mut events, state).await?;
+        }
         command::after_start(&monitor, &mut live)
             .await
             .map_err(|error| crate::core::monitor_failed(&self.domain, &error))?;
-        if !flags.contains(DomainCreateFlags::PAUSED) {
+        // Written before the CPUs are released: a guest that ran at all is never taken for one whose start was interrupted.
+        status.definition = definition::format_status(&live);
+        status.set_state(beginning.state);
+        core.store.write_status(&status)?;
+        self.status = Some(status.clone());
+        if beginning.runs() {
             monitor
                 .execute(&Cont {})
                 .await
                 .map_err(|error| crate::core::monitor_failed(&self.domain, &error))?;
         }
-        status.definition = definition::format_status(&live);
-        self.status = Some(status.clone());
         Ok(Up {
             monitor,
             events,
@@ -408,36 +469,23 @@ impl Attempt {
     }
 
     /// Makes the guest the domain's, and tells.
-    fn publish(mut self, up: Up, flags: DomainCreateFlags) {
+    fn publish(mut self, up: Up, beginning: Beginning) {
         let child = self.child.take().expect("a guest that is up has a process");
-        let mut status = up.status;
-        let paused = flags.contains(DomainCreateFlags::PAUSED);
-        let state = if paused {
-            DomainState::Paused(PausedReason::User)
-        } else {
-            DomainState::Running(RunningReason::Booted)
-        };
-        status.set_state(state);
-        if let Err(error) = self.core.store.write_status(&status) {
-            // What was written before is enough to find the guest again.
-            tracing::error!(domain = status.name, %error, "a status file cannot be written, ignoring");
-        }
         let (handle, requests) = watch::Handle::new();
         let epoch = self.core.next_epoch();
-        let mut events = vec![DomainEvent::Lifecycle(Lifecycle::Started(
-            StartedDetail::Booted,
-        ))];
-        if paused {
-            events.push(DomainEvent::Lifecycle(Lifecycle::Suspended(
-                SuspendedDetail::Paused,
-            )));
-        }
+        let started = Lifecycle::Started(beginning.started);
+        let events = std::iter::once(started)
+            .chain(beginning.suspended.map(Lifecycle::Suspended))
+            .map(DomainEvent::Lifecycle)
+            .collect();
         let live = Live {
             epoch,
-            status,
+            status: up.status,
             definition: up.definition,
             process: up.process,
             monitor: Some(up.monitor),
+            flow: tokio::sync::watch::Sender::default(),
+            quietly: None,
             ending: Ending::None,
             watcher: handle,
         };

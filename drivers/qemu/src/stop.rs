@@ -22,6 +22,10 @@ pub(crate) enum Ending {
     None,
     /// Somebody destroyed it.
     Destroyed,
+    /// It was saved.
+    Saved,
+    /// It was dumped, and is to count as crashed.
+    Crashed,
 }
 
 /// Ends the domain. Takes no job's turn, so that a stuck guest can always be ended.
@@ -76,6 +80,34 @@ pub(crate) async fn destroy(
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
     }
     Ok(())
+}
+
+/// Ends a run for this reason, and waits until the domain is off.
+///
+/// # Errors
+/// `OperationInvalid` if it is over already; `ResourceBusy` if the kernel does not let go of the process.
+pub(crate) async fn end(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    epoch: u64,
+    ending: Ending,
+) -> Result<()> {
+    let mut ended = domain.ended.subscribe();
+    let seen = *ended.borrow_and_update();
+    let process = {
+        let mut inner = domain.lock();
+        let live = inner.live_mut(epoch)?;
+        if live.ending == Ending::None {
+            live.ending = ending;
+        }
+        Arc::clone(&live.process)
+    };
+    end_process(core, domain, &process, false, false).await?;
+    let waited = tokio::time::timeout(core.config.timeouts.kill, ended.wait_for(|n| *n > seen));
+    match waited.await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(cannot_end(domain)),
+    }
 }
 
 /// Ends the process of a run that nobody asked to end.
@@ -174,6 +206,8 @@ pub(crate) async fn finish(
     let crashed = matches!(saved.state(), DomainState::Crashed { .. });
     let (reason, detail) = match (ending, shutdown_seen) {
         (Ending::Destroyed, _) => (ShutoffReason::Destroyed, StoppedDetail::Destroyed),
+        (Ending::Saved, _) => (ShutoffReason::Saved, StoppedDetail::Saved),
+        (Ending::Crashed, _) => (ShutoffReason::Crashed, StoppedDetail::Crashed),
         (Ending::None, _) if crashed => (ShutoffReason::Crashed, StoppedDetail::Crashed),
         (Ending::None, true) => (ShutoffReason::Shutdown, StoppedDetail::Shutdown),
         (Ending::None, false) => (ShutoffReason::Crashed, StoppedDetail::Failed),

@@ -24,8 +24,9 @@ use crate::domain::{Domain, Run};
 use crate::monitor::commands::system::{Cont, QueryStatus, Quit, RunState, SystemReset};
 use crate::monitor::event::{self, Event};
 use crate::monitor::{Events, Limits, Monitor, Notification};
+use crate::saving::Flow;
 use crate::stop::Ending;
-use crate::{stop, translate};
+use crate::{saving, stop, translate};
 
 /// How long what QEMU said last may take to arrive after it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -258,6 +259,8 @@ impl Watcher {
                     CrashedDetail::CrashLoaded,
                 )));
             }
+            Event::Migration(migration) => self.flows(Flow::Migration(migration.status)),
+            Event::DumpCompleted(dump) => self.flows(Flow::Dumped(dump.error)),
             other => {
                 if let Some(event) = translate::plain(&other) {
                     self.tell(event);
@@ -376,13 +379,21 @@ impl Watcher {
             .take()
             .unwrap_or((PausedReason::User, SuspendedDetail::Paused));
         self.core.transition(&self.domain, self.epoch, |live| {
+            let quietly = live.quietly.take();
             matches!(live.status.state(), DomainState::Running(_)).then(|| {
-                (
-                    DomainState::Paused(reason),
-                    vec![DomainEvent::Lifecycle(Lifecycle::Suspended(detail))],
-                )
+                let event = DomainEvent::Lifecycle(Lifecycle::Suspended(detail));
+                quietly.map_or((DomainState::Paused(reason), vec![event]), |state| {
+                    (state, Vec::new())
+                })
             })
         });
+    }
+
+    /// Tells whoever waits for the stream of the guest's state.
+    fn flows(&self, flow: Flow) {
+        if let Ok(live) = self.domain.lock().live_mut(self.epoch) {
+            live.flow.send_replace(flow);
+        }
     }
 
     fn resumed(&mut self) {
@@ -394,12 +405,15 @@ impl Watcher {
             .transition(&self.domain, self.epoch, |live| match live.status.state() {
                 // Released for the first time: the start itself tells of it.
                 DomainState::Paused(PausedReason::StartingUp) => None,
-                DomainState::Paused(_) => Some((
-                    DomainState::Running(RunningReason::Unpaused),
-                    vec![DomainEvent::Lifecycle(Lifecycle::Resumed(
-                        ResumedDetail::Unpaused,
-                    ))],
-                )),
+                DomainState::Paused(_) => Some(match live.quietly.take() {
+                    Some(state) => (state, Vec::new()),
+                    None => (
+                        DomainState::Running(RunningReason::Unpaused),
+                        vec![DomainEvent::Lifecycle(Lifecycle::Resumed(
+                            ResumedDetail::Unpaused,
+                        ))],
+                    ),
+                }),
                 _ => None,
             });
     }
@@ -498,6 +512,9 @@ pub(crate) async fn catch_up(
     epoch: u64,
     monitor: &Monitor,
 ) {
+    if saving::recover(core, domain, epoch).await {
+        return;
+    }
     let status = match monitor.execute(&QueryStatus {}).await {
         Ok(status) => status,
         Err(error) => {
@@ -513,6 +530,12 @@ pub(crate) async fn catch_up(
     match status.status {
         // A reboot that the last daemon had begun: the machine is reset, its CPUs are not released yet.
         RunState::PreLaunch if reboot_wanted => missed_shutdown(core, domain, epoch, monitor).await,
+        // The last daemon had noted that the CPUs are to be released, and no more.
+        RunState::PreLaunch if is_running(domain, epoch) => {
+            if let Err(error) = monitor.execute(&Cont {}).await {
+                tracing::warn!(domain = %domain.name(), %error, "a guest whose start was interrupted does not go on");
+            }
+        }
         RunState::Shutdown => missed_shutdown(core, domain, epoch, monitor).await,
         RunState::Suspended => core.set_state(
             domain,
@@ -554,6 +577,12 @@ pub(crate) async fn catch_up(
             })
         }),
     }
+}
+
+fn is_running(domain: &Domain, epoch: u64) -> bool {
+    let mut inner = domain.lock();
+    let live = inner.live_mut(epoch);
+    live.is_ok_and(|live| matches!(live.status.state(), DomainState::Running(_)))
 }
 
 /// The guest powered off while nobody listened.

@@ -19,6 +19,7 @@ pub(crate) enum Value<'a> {
     U64(u64),
     Str(Cow<'a, str>),
     I32(i32),
+    I32U32(i32, u32),
     StrI32(Cow<'a, str>, i32),
     Strs(Vec<Cow<'a, str>>),
 }
@@ -59,6 +60,12 @@ impl From<i32> for Value<'_> {
     }
 }
 
+impl From<(i32, u32)> for Value<'_> {
+    fn from((first, second): (i32, u32)) -> Self {
+        Self::I32U32(first, second)
+    }
+}
+
 impl<'a> From<(&'a str, i32)> for Value<'a> {
     fn from((text, number): (&'a str, i32)) -> Self {
         Self::StrI32(Cow::Borrowed(text), number)
@@ -79,6 +86,7 @@ impl Serialize for Value<'_> {
             Self::U64(value) => variant(serializer, value),
             Self::Str(value) => variant(serializer, &&**value),
             Self::I32(value) => variant(serializer, value),
+            Self::I32U32(first, second) => variant(serializer, &(*first, *second)),
             Self::StrI32(text, number) => variant(serializer, &(&**text, *number)),
             Self::Strs(texts) => variant(
                 serializer,

@@ -23,6 +23,15 @@ pub struct JobInfo {
     pub file_remaining: u64,
 }
 
+/// The long job of a domain, as far as everybody who may know the domain may know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobProgress {
+    /// What it does.
+    pub operation: DomainJobOperation,
+    /// How much of it is done, 0 to 100; 0 as long as that cannot be told.
+    pub percent: u32,
+}
+
 /// How far a job on a disk is (`virDomainBlockJobInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockJobInfo {
@@ -226,6 +235,48 @@ flags! {
 }
 
 numbered! {
+    /// What a long job does (`virDomainJobOperation`).
+    DomainJobOperation {
+        /// Nothing that is known.
+        Unknown = 0,
+        /// Starts.
+        Start = 1,
+        /// Saves memory to a file.
+        Save = 2,
+        /// Starts from a file.
+        Restore = 3,
+        /// Comes from another host.
+        MigrationIn = 4,
+        /// Goes to another host.
+        MigrationOut = 5,
+        /// Makes a snapshot.
+        Snapshot = 6,
+        /// Goes back to a snapshot.
+        SnapshotRevert = 7,
+        /// Dumps memory to a file.
+        Dump = 8,
+        /// Backs disks up.
+        Backup = 9,
+        /// Deletes a snapshot.
+        SnapshotDelete = 10,
+    }
+
+    /// How a job is doing (`virDomainJobType`).
+    DomainJobType {
+        /// There is none.
+        None = 0,
+        /// Under way, and it is known when it is done.
+        Bounded = 1,
+        /// Under way, and its end is not known.
+        Unbounded = 2,
+        /// Done.
+        Completed = 3,
+        /// Failed.
+        Failed = 4,
+        /// Ended by somebody.
+        Cancelled = 5,
+    }
+
     /// The form of a dump (`virDomainCoreDumpFormat`).
     DomainCoreDumpFormat {
         /// The hypervisor's own.

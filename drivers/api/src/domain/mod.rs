@@ -34,9 +34,9 @@ pub use jobs::{
     BlockJobInfo, ControlInfo, DomainAbortJobFlags, DomainBlockCommitFlags, DomainBlockCopyFlags,
     DomainBlockJobAbortFlags, DomainBlockJobInfoFlags, DomainBlockJobSetSpeedFlags,
     DomainBlockJobs, DomainBlockPullFlags, DomainBlockRebaseFlags, DomainBlockResizeFlags,
-    DomainCoreDumpFlags, DomainCoreDumpFormat, DomainGetJobStatsFlags, DomainJobs,
-    DomainMigrateFlags, DomainMigrateMaxSpeedFlags, DomainMigration, DomainSaveImageXmlFlags,
-    DomainSaveRestoreFlags, DomainSaving, JobInfo,
+    DomainCoreDumpFlags, DomainCoreDumpFormat, DomainGetJobStatsFlags, DomainJobOperation,
+    DomainJobType, DomainJobs, DomainMigrateFlags, DomainMigrateMaxSpeedFlags, DomainMigration,
+    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, JobInfo, JobProgress,
 };
 pub use moments::{
     BackupBeginFlags, CheckpointCreateFlags, CheckpointId, CheckpointListFlags, CheckpointView,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DomainState, ListAllDomainsFlags};
+use super::{DomainState, JobProgress, ListAllDomainsFlags};
 use crate::Uuid;
 use crate::filter::{Filtered, passes};
 
@@ -40,6 +40,8 @@ pub struct DomainView {
     pub snapshots: u32,
     /// How many checkpoints it has.
     pub checkpoints: u32,
+    /// The long job that is under way.
+    pub job: Option<JobProgress>,
 }
 
 impl DomainView {

@@ -20,6 +20,9 @@ pub(super) fn head(builder: &mut Builder<'_>) -> Result<()> {
     builder.option("-name", format!("guest={name},debug-threads=on"));
     // Halted until everything is set up; the driver releases the CPUs.
     builder.switch("-S");
+    if builder.host.incoming {
+        builder.option("-incoming", "defer");
+    }
     builder.switch("-no-user-config");
     builder.switch("-nodefaults");
     if builder.host.seccomp && builder.has(Cap::SeccompSandbox) {

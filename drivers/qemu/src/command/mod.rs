@@ -41,6 +41,8 @@ pub(crate) struct Host<'a> {
     pub(crate) monitor_fd: i32,
     /// Whether QEMU is to confine its own system calls.
     pub(crate) seccomp: bool,
+    /// Whether QEMU is to wait for a state to take in, in place of booting.
+    pub(crate) incoming: bool,
     /// Files that were opened for QEMU, by path, with the numbers that they have in QEMU.
     pub(crate) files: &'a [(String, i32)],
 }

@@ -19,7 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use virtbus_api::domain::{DomainEvent, DomainId, DomainState, DomainView, ShutoffReason};
+use virtbus_api::domain::{
+    DomainEvent, DomainId, DomainState, DomainView, JobProgress, ShutoffReason,
+};
 use virtbus_api::event::{Event, EventHub};
 use virtbus_api::object::View;
 use virtbus_api::{Error, Result, Uuid};
@@ -29,8 +31,10 @@ use virtbus_util::process::Pidfd;
 pub(crate) use table::{Claim, Table};
 
 use crate::job::Jobs;
+use crate::long::LongJobs;
 use crate::monitor::Monitor;
 use crate::persist::{Status, Store};
+use crate::saving::Flow;
 
 /// What readers see: published whole, never changed.
 #[derive(Debug, Clone)]
@@ -67,6 +71,10 @@ pub(crate) struct Live {
     pub(crate) process: Arc<Pidfd>,
     /// The monitor, once it is up; none while a guest that was found again does not answer.
     pub(crate) monitor: Option<Monitor>,
+    /// How the stream of its state is doing, when there is one.
+    pub(crate) flow: watch::Sender<Flow>,
+    /// The state that the next stop or release of its CPUs leads to, told by no event of its own.
+    pub(crate) quietly: Option<DomainState>,
     /// Whether it is being ended from here.
     pub(crate) ending: crate::stop::Ending,
     /// Reaches the task that watches the guest.
@@ -112,6 +120,10 @@ pub(crate) struct Inner {
     pub(crate) autostart: bool,
     /// Whether the stored definition was changed while the domain ran.
     pub(crate) updated: bool,
+    /// Whether there is a managed save image that the next start takes.
+    pub(crate) managed_save: bool,
+    /// The long job that is under way.
+    pub(crate) job: Option<JobProgress>,
     pub(crate) run: Run,
 }
 
@@ -124,6 +136,7 @@ pub(crate) struct Domain {
     published: ArcSwap<Snapshot>,
     inner: Mutex<Inner>,
     pub(crate) jobs: Jobs,
+    pub(crate) long: LongJobs,
     /// Follows [`Run`]: how many runs have ended. Who waits for an end waits for this to grow.
     pub(crate) ended: watch::Sender<u64>,
 }
@@ -136,6 +149,8 @@ impl Domain {
             config: None,
             autostart: false,
             updated: false,
+            managed_save: false,
+            job: None,
             run: Run::Off(reason),
         };
         Self {
@@ -144,6 +159,7 @@ impl Domain {
             published: ArcSwap::from_pointee(inner.snapshot(uuid)),
             inner: Mutex::new(inner),
             jobs: Jobs::default(),
+            long: LongJobs::default(),
             ended: watch::Sender::new(0),
         }
     }
@@ -269,10 +285,11 @@ impl Inner {
             persistent: self.config.is_some(),
             autostart: self.autostart,
             updated: self.updated,
-            managed_save: false,
+            managed_save: self.managed_save,
             scheduler: None,
             snapshots: 0,
             checkpoints: 0,
+            job: self.job,
         };
         Snapshot {
             view: Arc::new(view),

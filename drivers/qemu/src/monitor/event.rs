@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 pub use payload::{
     AcpiDeviceOst, AcpiOst, BalloonChange, BlockIoError, BlockJob, BlockJobError, BlockJobPending,
-    BlockJobType, BlockWriteThreshold, DeviceGone, DeviceTrayMoved, ErrorAction, Graphics,
-    GraphicsAddress, GuestPanicked, IoOperation, JobStatus, JobStatusChange,
+    BlockJobType, BlockWriteThreshold, DeviceGone, DeviceTrayMoved, DumpCompleted, ErrorAction,
+    Graphics, GraphicsAddress, GuestPanicked, IoOperation, JobStatus, JobStatusChange,
     MemoryDeviceSizeChange, MemoryFailure, MemoryFailureFlags, Migration, MigrationPass,
     MigrationStatus, NetdevConnection, NicRxFilterChanged, PanicAction, PanicInfo,
     PrManagerStatusChanged, RtcChange, Shutdown, ShutdownReason, UnplugPrimary, VserportChange,
@@ -67,6 +67,8 @@ pub enum Event {
     DeviceDeleted(DeviceGone),
     /// The guest would not let go of a device (`DEVICE_UNPLUG_GUEST_ERROR`).
     DeviceUnplugGuestError(DeviceGone),
+    /// See [`DumpCompleted`].
+    DumpCompleted(DumpCompleted),
     /// See [`DeviceTrayMoved`].
     DeviceTrayMoved(DeviceTrayMoved),
     /// See [`BalloonChange`].
@@ -172,6 +174,7 @@ impl Event {
             "BLOCK_IO_ERROR" => Self::BlockIoError(data.read()?),
             "DEVICE_DELETED" => Self::DeviceDeleted(data.read()?),
             "DEVICE_UNPLUG_GUEST_ERROR" => Self::DeviceUnplugGuestError(data.read()?),
+            "DUMP_COMPLETED" => Self::DumpCompleted(data.read()?),
             "DEVICE_TRAY_MOVED" => Self::DeviceTrayMoved(data.read()?),
             "BALLOON_CHANGE" => Self::BalloonChange(data.read()?),
             "GUEST_PANICKED" => Self::GuestPanicked(data.read()?),

@@ -24,6 +24,7 @@ mod test_peer;
 mod tests;
 pub(crate) mod wire;
 
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -112,12 +113,17 @@ pub enum Notification {
 pub struct Events {
     shared: Arc<Shared>,
     channel: mpsc::Receiver<RawEvent>,
+    /// What was received and given back.
+    earlier: VecDeque<Notification>,
     ended: bool,
 }
 
 impl Events {
     /// Waits for the next notification; `None` after [`Notification::Closed`]. Cancel safe.
     pub async fn recv(&mut self) -> Option<Notification> {
+        if let Some(earlier) = self.earlier.pop_front() {
+            return Some(earlier);
+        }
         if self.ended {
             return None;
         }
@@ -133,6 +139,13 @@ impl Events {
             timestamp: raw.timestamp,
             event: event::Event::from_raw(raw.name, raw.data),
         })
+    }
+
+    /// Gives back what was received, in its order, for somebody else to receive it first.
+    pub fn give_back(&mut self, received: impl IntoIterator<Item = Notification>) {
+        let mut received: VecDeque<_> = received.into_iter().collect();
+        received.append(&mut self.earlier);
+        self.earlier = received;
     }
 }
 
@@ -176,6 +189,7 @@ impl Monitor {
         let events = Events {
             shared,
             channel,
+            earlier: VecDeque::new(),
             ended: false,
         };
         match monitor

@@ -113,6 +113,7 @@ impl Domain {
                 scheduler: None,
                 snapshots: 0,
                 checkpoints: 0,
+                job: None,
             }),
         }
     }
@@ -164,6 +165,7 @@ impl Domain {
             scheduler: Some((FAIR.into(), 1)),
             snapshots: self.snapshots.len(),
             checkpoints: self.checkpoints.len(),
+            job: None,
         };
         if view != *self.view {
             self.view = Arc::new(view);

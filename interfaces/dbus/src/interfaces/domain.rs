@@ -505,6 +505,11 @@ interface! {
         };
         /// The number of the running domain, 0 when it is off.
         Id: u32, emits Value: DomainLookupByUuid => |view| Ok(domain_id_property(view.id.id).into());
+        /// The long job that is under way: what it does (virDomainJobOperation), and how much of it is done, 0 to 100; (0, 0) if
+        /// there is none. `AbortJob` ends it.
+        Job: (i32, u32), emits Value: DomainGetJobInfo => |view| {
+            Ok(view.job.map_or((0, 0), |job| (job.operation.number(), job.percent)).into())
+        };
         /// The name, unique on the connection.
         Name: String, emits Value: DomainLookupByUuid => |view| Ok((&*view.id.name).into());
         /// What kind of guest it is, such as hvm.

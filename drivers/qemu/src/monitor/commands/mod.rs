@@ -11,6 +11,7 @@ pub mod display;
 pub mod introspect;
 pub mod job;
 pub mod memory;
+pub mod migration;
 pub mod qom;
 pub mod system;
 

@@ -308,6 +308,11 @@ payloads! {
         /// Its status now.
         status: JobStatus,
     }
+    /// A dump of the guest's memory ended.
+    DumpCompleted {
+        /// Why it failed, if it did.
+        error: Option<String>,
+    }
     /// Migration changed its status.
     Migration {
         /// The status now.

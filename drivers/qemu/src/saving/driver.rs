@@ -1,0 +1,323 @@
+//! The calls of the driver API about saving and about jobs, forwarded.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use virtbus_api::domain::{
+    ControlInfo, DomainAbortJobFlags, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainCreateFlags,
+    DomainGetJobStatsFlags, DomainId, DomainJobOperation, DomainJobType, DomainJobs,
+    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, JobInfo,
+};
+use virtbus_api::typed::TypedParameters;
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::Flags;
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_util::file;
+
+use super::Target;
+use crate::core::{Core, blocking};
+use crate::definition;
+use crate::domain::Domain;
+use crate::driver::Qemu;
+use crate::long::{Calling, Underway};
+use crate::start::{self, Origin};
+
+/// A client's path, which must not depend on where the daemon happens to be.
+fn absolute(path: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(path);
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    Err(Error::invalid_argument(format!(
+        "'{}' is not an absolute path",
+        path.display()
+    )))
+}
+
+fn xml_flags(flags: DomainSaveImageXmlFlags) -> Flags {
+    if flags.contains(DomainSaveImageXmlFlags::SECURE) {
+        Flags::SECURE | Flags::INACTIVE
+    } else {
+        Flags::INACTIVE
+    }
+}
+
+/// A definition that a client gives in place of one that ran.
+async fn replacement(core: &Arc<Core>, xml: Option<&str>) -> Result<Option<Definition>> {
+    match xml {
+        Some(xml) => definition::parse(core, xml, false).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Where the domain's managed save image is, if it has one.
+fn managed(core: &Core, domain: &Domain) -> Result<PathBuf> {
+    if domain.snapshot().view.managed_save {
+        return Ok(super::managed_path(core, &domain.name()));
+    }
+    Err(Error::operation_invalid(format!(
+        "domain '{}' has no managed save image",
+        domain.name()
+    )))
+}
+
+#[async_trait]
+impl DomainSaving for Qemu {
+    async fn save(
+        &self,
+        domain: &DomainId,
+        to: &str,
+        xml: Option<&str>,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        super::runs(flags, false)?;
+        let target = Target {
+            path: absolute(to)?,
+            managed: false,
+        };
+        let definition = replacement(&self.core, xml).await?;
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, "DomainSave", async move {
+            super::save(&core, &job_domain, target, definition, flags).await
+        })
+        .await
+    }
+
+    async fn restore(
+        &self,
+        from: &str,
+        xml: Option<&str>,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        super::runs(flags, false)?;
+        let path = absolute(from)?;
+        let opened = blocking(move || super::open(&path)).await?;
+        let running = super::runs(flags, opened.running)?;
+        let definition = match replacement(&self.core, xml).await? {
+            Some(definition) => {
+                super::check_abi(&opened.definition, &definition)?;
+                definition
+            }
+            None => opened.definition,
+        };
+        let claim = self.claim(&definition)?;
+        let domain = Arc::clone(claim.domain());
+        let origin = Origin::Saved {
+            state: opened.state,
+            running,
+        };
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, "DomainRestore", async move {
+            let job = Underway::begin(&core, &job_domain, DomainJobOperation::Restore);
+            let flags = DomainCreateFlags::empty();
+            let definition = Arc::new(definition);
+            let started = start::start(core, job_domain, definition, flags, origin).await;
+            drop(job);
+            drop(claim);
+            started
+        })
+        .await
+    }
+
+    async fn save_image_xml_desc(
+        &self,
+        file: &str,
+        flags: DomainSaveImageXmlFlags,
+    ) -> Result<String> {
+        let path = absolute(file)?;
+        let opened = blocking(move || super::open(&path)).await?;
+        Ok(opened.definition.format(xml_flags(flags)))
+    }
+
+    async fn save_image_define_xml(
+        &self,
+        file: &str,
+        xml: &str,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        super::runs(flags, false)?;
+        let path = absolute(file)?;
+        let definition = definition::parse(&self.core, xml, false).await?;
+        blocking(move || super::exchange(&path, &definition, flags)).await
+    }
+
+    async fn managed_save(&self, domain: &DomainId, flags: DomainSaveRestoreFlags) -> Result<()> {
+        super::runs(flags, false)?;
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, "DomainManagedSave", async move {
+            if job_domain.snapshot().config.is_none() {
+                return Err(Error::operation_invalid(format!(
+                    "domain '{}' is transient: nothing would start from the image",
+                    job_domain.name()
+                )));
+            }
+            let dir = core.config.dirs.saved();
+            blocking(move || file::ensure_dir(&dir, 0o700, None).map_err(crate::prepare::failed))
+                .await?;
+            let target = Target {
+                path: super::managed_path(&core, &job_domain.name()),
+                managed: true,
+            };
+            super::save(&core, &job_domain, target, None, flags).await
+        })
+        .await
+    }
+
+    async fn managed_save_remove(&self, domain: &DomainId) -> Result<()> {
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, "DomainManagedSaveRemove", async move {
+            super::remove_managed(&core, &job_domain).await
+        })
+        .await
+    }
+
+    async fn managed_save_xml_desc(
+        &self,
+        domain: &DomainId,
+        flags: DomainSaveImageXmlFlags,
+    ) -> Result<String> {
+        let domain = self.domain(domain)?;
+        let path = managed(&self.core, &domain)?;
+        let opened = blocking(move || super::open(&path)).await?;
+        Ok(opened.definition.format(xml_flags(flags)))
+    }
+
+    async fn managed_save_define_xml(
+        &self,
+        domain: &DomainId,
+        xml: &str,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        super::runs(flags, false)?;
+        let domain = self.domain(domain)?;
+        let definition = definition::parse(&self.core, xml, false).await?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, "DomainManagedSaveDefineXml", async move {
+            let path = managed(&core, &job_domain)?;
+            blocking(move || super::exchange(&path, &definition, flags)).await
+        })
+        .await
+    }
+
+    async fn core_dump(
+        &self,
+        domain: &DomainId,
+        to: &str,
+        format: DomainCoreDumpFormat,
+        flags: DomainCoreDumpFlags,
+    ) -> Result<()> {
+        use DomainCoreDumpFlags as F;
+        let path = absolute(to)?;
+        let afterwards = flags & (F::CRASH | F::LIVE | F::RESET);
+        if afterwards.bits().count_ones() > 1 {
+            return Err(Error::invalid_argument(
+                "one of the flags CRASH, LIVE and RESET at most",
+            ));
+        }
+        if flags.contains(F::BYPASS_CACHE) {
+            return Err(Error::new(
+                ErrorCode::ArgumentUnsupported,
+                ErrorDomain::Qemu,
+                "dumps past the host's page cache (BYPASS_CACHE) are not supported",
+            ));
+        }
+        super::format_name(format)?;
+        if format != DomainCoreDumpFormat::Raw && !flags.contains(F::MEMORY_ONLY) {
+            return Err(Error::invalid_argument(
+                "a dump in another format than raw is one of memory alone (MEMORY_ONLY)",
+            ));
+        }
+        let domain = self.domain(domain)?;
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, "DomainCoreDump", async move {
+            super::core_dump(&core, &job_domain, path, format, flags).await
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl DomainJobs for Qemu {
+    async fn job_info(&self, domain: &DomainId) -> Result<JobInfo> {
+        let domain = self.domain(domain)?;
+        check_active(&domain)?;
+        Ok(domain
+            .long
+            .current()
+            .map_or_else(JobInfo::default, |report| report.info()))
+    }
+
+    async fn job_stats(
+        &self,
+        domain: &DomainId,
+        flags: DomainGetJobStatsFlags,
+    ) -> Result<(i32, TypedParameters)> {
+        let domain = self.domain(domain)?;
+        let report = if flags.contains(DomainGetJobStatsFlags::COMPLETED) {
+            domain
+                .long
+                .completed(flags.contains(DomainGetJobStatsFlags::KEEP_COMPLETED))
+        } else if flags.contains(DomainGetJobStatsFlags::KEEP_COMPLETED) {
+            return Err(Error::invalid_argument(
+                "the flag KEEP_COMPLETED goes with COMPLETED only",
+            ));
+        } else {
+            check_active(&domain)?;
+            domain.long.current()
+        };
+        Ok(report.map_or_else(
+            || (DomainJobType::None.number(), Vec::new()),
+            |report| (report.kind().number(), report.stats()),
+        ))
+    }
+
+    async fn abort_job(&self, domain: &DomainId, flags: DomainAbortJobFlags) -> Result<()> {
+        if !flags.is_empty() {
+            return Err(Error::invalid_argument(
+                "only a migration after its switch-over can be interrupted (POSTCOPY)",
+            ));
+        }
+        let domain = self.domain(domain)?;
+        check_active(&domain)?;
+        let name = domain.name();
+        match domain.long.cancel() {
+            Calling::Off => Ok(()),
+            Calling::InVain => Err(Error::operation_invalid(format!(
+                "the job of domain '{name}' goes on to its end"
+            ))),
+            Calling::Nothing => Err(Error::operation_invalid(format!(
+                "domain '{name}' has no job that could be called off"
+            ))),
+        }
+    }
+
+    async fn control_info(&self, domain: &DomainId) -> Result<ControlInfo> {
+        const OK: u32 = 0;
+        const JOB: u32 = 1;
+        const OCCUPIED: u32 = 2;
+        let domain = self.domain(domain)?;
+        check_active(&domain)?;
+        let answers = domain
+            .monitor()
+            .is_ok_and(|(monitor, _)| monitor.is_responsive());
+        let (state, since) = match domain.jobs.current() {
+            _ if !answers => (OCCUPIED, Duration::ZERO),
+            Some((_, since)) => (JOB, since),
+            None => (OK, Duration::ZERO),
+        };
+        Ok(ControlInfo {
+            state,
+            details: 0,
+            state_time: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+fn check_active(domain: &Domain) -> Result<()> {
+    domain.lock().live().map(drop)
+}

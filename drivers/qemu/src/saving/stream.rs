@@ -1,0 +1,315 @@
+//! A guest's state as a stream into a file that QEMU writes by itself, with its progress and its end.
+//!
+//! QEMU gets the file as a descriptor, so the guest's user need not have access to where it is, and nothing passes through the daemon.
+//! How a stream ends is told by an event; how far it is has to be asked, which is done here so that no client has to.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+
+use crate::core::monitor_failed;
+use crate::domain::Domain;
+use crate::long::{Amounts, Underway};
+use crate::monitor::commands::migration::{
+    DumpGuestMemory, DumpStatus, Getfd, Migrate, MigrateCancel, MigrateIncoming,
+    MigrateSetCapabilities, MigrateSetParameters, MigrationCapability, QueryDump, QueryMigrate,
+};
+use crate::monitor::event::{Event, MigrationStatus};
+use crate::monitor::{Events, Monitor, MonitorError, Notification};
+
+/// The name that the descriptor has in QEMU.
+const FD: &str = "virtbus-state";
+
+/// So often is it asked how far a stream is: a bar that moves smoothly.
+const PACE: Duration = Duration::from_millis(200);
+
+/// As fast as it goes: the most that every QEMU takes. Bytes per second.
+const NO_LIMIT: u64 = (i64::MAX as u64) >> 20 << 20;
+
+/// How the guest's stream is doing, as its events tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Flow {
+    /// Nothing was told yet.
+    #[default]
+    Idle,
+    /// A migration has this status.
+    Migration(MigrationStatus),
+    /// A dump ended, and why it failed if it did.
+    Dumped(Option<String>),
+}
+
+/// Follows the stream of one run.
+struct Follower<'a> {
+    domain: &'a Arc<Domain>,
+    flow: watch::Receiver<Flow>,
+    job: &'a Underway,
+}
+
+/// What is known of a stream after an event or an answer.
+enum Known {
+    Flowing,
+    Done,
+}
+
+/// Sends the guest's state to `file`. The guest's CPUs must not run, and do not when this returns.
+///
+/// # Errors
+/// `OperationAborted` if somebody called it off; what QEMU or the file have against it.
+pub(crate) async fn send(
+    domain: &Arc<Domain>,
+    epoch: u64,
+    job: &Underway,
+    file: &File,
+) -> Result<()> {
+    let (monitor, fd, mut follower) = begin(domain, epoch, job, file).await?;
+    let asked = async {
+        prepare(&monitor).await?;
+        let parameters = MigrateSetParameters {
+            max_bandwidth: Some(NO_LIMIT),
+        };
+        monitor.execute(&parameters).await?;
+        take_fd(&monitor, fd).await?;
+        let uri = format!("fd:{FD}");
+        monitor.execute(&Migrate { uri }).await.map(drop)
+    };
+    asked
+        .await
+        .map_err(|error| monitor_failed(domain, &error))?;
+    follower.migration().await
+}
+
+/// Writes the guest's memory to `file` as a core file of this format.
+///
+/// # Errors
+/// What QEMU or the file have against it. A dump cannot be called off.
+pub(crate) async fn dump(
+    domain: &Arc<Domain>,
+    epoch: u64,
+    job: &Underway,
+    file: &File,
+    format: &'static str,
+) -> Result<()> {
+    let (monitor, fd, mut follower) = begin(domain, epoch, job, file).await?;
+    let asked = async {
+        take_fd(&monitor, fd).await?;
+        let dump = DumpGuestMemory {
+            paging: false,
+            protocol: format!("fd:{FD}"),
+            detach: true,
+            format: Some(format.to_owned()),
+        };
+        monitor.execute(&dump).await.map(drop)
+    };
+    asked
+        .await
+        .map_err(|error| monitor_failed(domain, &error))?;
+    follower.dump().await
+}
+
+/// Lets a QEMU that was started for it take a state in from `file`. Its events are received here; those of others are given back.
+///
+/// # Errors
+/// What QEMU has against the state.
+pub(crate) async fn take_in(
+    domain: &Domain,
+    monitor: &Monitor,
+    events: &mut Events,
+    file: File,
+) -> Result<()> {
+    let asked = async {
+        prepare(monitor).await?;
+        take_fd(monitor, file.into()).await?;
+        let uri = format!("fd:{FD}");
+        monitor.execute(&MigrateIncoming { uri }).await.map(drop)
+    };
+    asked
+        .await
+        .map_err(|error| monitor_failed(domain, &error))?;
+    let mut others = Vec::new();
+    let outcome = loop {
+        match events.recv().await {
+            Some(Notification::Event {
+                event: Event::Migration(migration),
+                ..
+            }) => match migration.status {
+                MigrationStatus::Completed => break Ok(()),
+                MigrationStatus::Failed | MigrationStatus::Cancelled => {
+                    break Err(failed(domain, "QEMU does not take the state"));
+                }
+                _ => {}
+            },
+            Some(other @ Notification::Event { .. }) => others.push(other),
+            Some(closed @ Notification::Closed { .. }) => {
+                others.push(closed);
+                break Err(failed(domain, "QEMU ended while it took the state in"));
+            }
+            None => break Err(failed(domain, "QEMU ended while it took the state in")),
+        }
+    };
+    events.give_back(others);
+    outcome
+}
+
+async fn begin<'a>(
+    domain: &'a Arc<Domain>,
+    epoch: u64,
+    job: &'a Underway,
+    file: &File,
+) -> Result<(Monitor, OwnedFd, Follower<'a>)> {
+    let (monitor, _) = domain.monitor()?;
+    let flow = {
+        let mut inner = domain.lock();
+        let live = inner.live_mut(epoch)?;
+        live.flow.send_replace(Flow::Idle);
+        live.flow.subscribe()
+    };
+    let file = file.try_clone().map_err(|error| {
+        Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
+    })?;
+    let follower = Follower { domain, flow, job };
+    Ok((monitor, file.into(), follower))
+}
+
+/// Without this no event tells how a migration is doing.
+async fn prepare(monitor: &Monitor) -> std::result::Result<(), MonitorError> {
+    let capabilities = vec![MigrationCapability {
+        capability: "events",
+        state: true,
+    }];
+    let wanted = MigrateSetCapabilities { capabilities };
+    monitor.execute(&wanted).await.map(drop)
+}
+
+async fn take_fd(monitor: &Monitor, fd: OwnedFd) -> std::result::Result<(), MonitorError> {
+    let fdname = FD.to_owned();
+    monitor
+        .execute_with_fd(&Getfd { fdname }, fd)
+        .await
+        .map(drop)
+}
+
+impl Follower<'_> {
+    /// Waits for the end of a migration.
+    async fn migration(&mut self) -> Result<()> {
+        let mut tick = ticks();
+        let mut called_off = false;
+        loop {
+            tokio::select! {
+                biased;
+                changed = self.flow.changed() => {
+                    self.check_run(changed.is_ok())?;
+                    let flow = self.flow.borrow_and_update().clone();
+                    if let Flow::Migration(status) = flow
+                        && let Known::Done = self.judge(&status, None).await?
+                    {
+                        return Ok(());
+                    }
+                }
+                () = self.job.cancelled(), if !called_off => {
+                    called_off = true;
+                    if let Ok((monitor, _)) = self.domain.monitor() {
+                        // Whether it was in time is told by the end.
+                        let _ = monitor.execute(&MigrateCancel {}).await;
+                    }
+                }
+                _ = tick.tick() => {
+                    // A monitor that is silent for a while is no reason to give up.
+                    let Ok((monitor, _)) = self.domain.monitor() else { continue };
+                    let Ok(info) = monitor.execute(&QueryMigrate {}).await else { continue };
+                    if let Some(ram) = &info.ram {
+                        self.job.progress(Amounts { total: ram.total, remaining: ram.remaining });
+                    }
+                    if let Some(status) = &info.status
+                        && let Known::Done = self.judge(status, info.error_desc.as_deref()).await?
+                    {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of a dump.
+    async fn dump(&mut self) -> Result<()> {
+        let mut tick = ticks();
+        loop {
+            tokio::select! {
+                biased;
+                changed = self.flow.changed() => {
+                    self.check_run(changed.is_ok())?;
+                    let flow = self.flow.borrow_and_update().clone();
+                    if let Flow::Dumped(error) = flow {
+                        return error.map_or(Ok(()), |error| Err(failed(self.domain, &error)));
+                    }
+                }
+                _ = tick.tick() => {
+                    let Ok((monitor, _)) = self.domain.monitor() else { continue };
+                    let Ok(info) = monitor.execute(&QueryDump {}).await else { continue };
+                    let remaining = info.total.saturating_sub(info.completed);
+                    self.job.progress(Amounts { total: info.total, remaining });
+                    match info.status {
+                        DumpStatus::Completed => return Ok(()),
+                        DumpStatus::Failed => return Err(failed(self.domain, "QEMU cannot write the dump")),
+                        DumpStatus::None | DumpStatus::Active | DumpStatus::Other(_) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_run(&self, runs: bool) -> Result<()> {
+        if runs {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::OperationAborted,
+            ErrorDomain::Qemu,
+            format!("domain '{}' ended meanwhile", self.domain.name()),
+        ))
+    }
+
+    /// What a status means for whoever waits.
+    async fn judge(&self, status: &MigrationStatus, why: Option<&str>) -> Result<Known> {
+        match status {
+            MigrationStatus::Completed => Ok(Known::Done),
+            MigrationStatus::Cancelled => Err(Error::new(
+                ErrorCode::OperationAborted,
+                ErrorDomain::Qemu,
+                format!("the job of domain '{}' was called off", self.domain.name()),
+            )),
+            MigrationStatus::Failed => {
+                let why = match why {
+                    Some(why) => Some(why.to_owned()),
+                    None => self.ask_why().await,
+                };
+                let why = why.unwrap_or_else(|| "QEMU cannot write the state".to_owned());
+                Err(failed(self.domain, &why))
+            }
+            _ => Ok(Known::Flowing),
+        }
+    }
+
+    async fn ask_why(&self) -> Option<String> {
+        let (monitor, _) = self.domain.monitor().ok()?;
+        monitor.execute(&QueryMigrate {}).await.ok()?.error_desc
+    }
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut tick = tokio::time::interval(PACE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}
+
+fn failed(domain: &Domain, why: &str) -> Error {
+    Error::new(
+        ErrorCode::OperationFailed,
+        ErrorDomain::Qemu,
+        format!("domain '{}': {why}", domain.name()),
+    )
+}

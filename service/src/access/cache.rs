@@ -1,10 +1,14 @@
 //! Answers of polkit, kept for a few seconds: a page that lists a hundred guests asks the same thing hundreds of times.
+//!
+//! Whoever asks what is being asked already waits for that answer, so that the hundreds that come at once are one question. An
+//! answer that was asked for before everything was forgotten is not kept.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use virtbus_api::access::{Permission, Verdict};
+use tokio::sync::OnceCell;
+use virtbus_api::access::{Caller, Permission};
 
 /// How long an answer is good for. Whoever leaves the bus never comes back under the same name, and polkit tells when its
 /// rules change; this is for what it does not tell, such as a changed group.
@@ -30,36 +34,165 @@ pub(crate) struct Question {
     pub(crate) details: Vec<(&'static str, String)>,
 }
 
-/// Answers by question.
-#[derive(Debug, Default)]
-pub(crate) struct Cache(Mutex<HashMap<Question, (Verdict, Instant)>>);
+impl Question {
+    /// Whether the caller has one of the coarse actions.
+    pub(crate) fn coarse(caller: &Caller, action: &'static str) -> Self {
+        Self {
+            caller: Arc::clone(&caller.name),
+            action: Action::Coarse(action),
+            details: Vec::new(),
+        }
+    }
+}
 
-impl Cache {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Question, (Verdict, Instant)>> {
+/// An answer, or the place for one that is being asked for.
+#[derive(Debug)]
+struct Slot<A> {
+    since: Instant,
+    answer: OnceCell<A>,
+}
+
+impl<A> Slot<A> {
+    fn new(answer: OnceCell<A>) -> Self {
+        Self {
+            since: Instant::now(),
+            answer,
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.since.elapsed() < LIFETIME
+    }
+}
+
+/// Answers by question.
+#[derive(Debug)]
+pub(crate) struct Cache<A>(Mutex<HashMap<Question, Arc<Slot<A>>>>);
+
+impl<A> Default for Cache<A> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<A: Copy> Cache<A> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Question, Arc<Slot<A>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer, if there is a fresh one.
-    pub(crate) fn get(&self, question: &Question) -> Option<Verdict> {
-        let answers = self.lock();
-        let (verdict, since) = answers.get(question)?;
-        (since.elapsed() < LIFETIME).then_some(*verdict)
+    /// The answer: a fresh one, the one that is being asked for, or what `ask` gives. No answer is not kept, and the next
+    /// one asks again.
+    pub(crate) async fn get_or_ask(
+        &self,
+        question: &Question,
+        ask: impl AsyncFnOnce() -> Option<A>,
+    ) -> Option<A> {
+        let slot = self.slot(question);
+        let answer = slot.answer.get_or_try_init(async || ask().await.ok_or(()));
+        answer.await.ok().copied()
     }
 
-    /// Keeps an answer.
-    pub(crate) fn put(&self, question: Question, verdict: Verdict) {
+    fn slot(&self, question: &Question) -> Arc<Slot<A>> {
         let mut answers = self.lock();
-        if answers.len() >= CAPACITY {
-            answers.retain(|_, (_, since)| since.elapsed() < LIFETIME);
-            if answers.len() >= CAPACITY {
-                answers.clear();
-            }
+        if let Some(slot) = answers.get(question).filter(|slot| slot.is_fresh()) {
+            return Arc::clone(slot);
         }
-        answers.insert(question, (verdict, Instant::now()));
+        let slot = Arc::new(Slot::new(OnceCell::new()));
+        keep(&mut answers, question.clone(), Arc::clone(&slot));
+        slot
+    }
+
+    /// Keeps an answer that was had in another way.
+    pub(crate) fn put(&self, question: Question, answer: A) {
+        let slot = Arc::new(Slot::new(OnceCell::new_with(Some(answer))));
+        keep(&mut self.lock(), question, slot);
     }
 
     /// Forgets everything: polkit's rules have changed.
     pub(crate) fn clear(&self) {
         self.lock().clear();
+    }
+}
+
+fn keep<A>(answers: &mut HashMap<Question, Arc<Slot<A>>>, question: Question, slot: Arc<Slot<A>>) {
+    if answers.len() >= CAPACITY {
+        answers.retain(|_, slot| slot.is_fresh());
+        if answers.len() >= CAPACITY {
+            answers.clear();
+        }
+    }
+    answers.insert(question, slot);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    fn question() -> Question {
+        Question {
+            caller: ":1.7".into(),
+            action: Action::Coarse("look"),
+            details: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_the_same_at_once_are_one_question() {
+        let (cache, asked) = (Arc::new(Cache::default()), Arc::new(AtomicUsize::new(0)));
+        let callers: Vec<_> = (0..10)
+            .map(|_| {
+                let (cache, asked) = (Arc::clone(&cache), Arc::clone(&asked));
+                tokio::spawn(async move {
+                    let ask = async || {
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        tokio::task::yield_now().await;
+                        Some(7)
+                    };
+                    cache.get_or_ask(&question(), ask).await
+                })
+            })
+            .collect();
+        for caller in callers {
+            assert_eq!(caller.await.unwrap(), Some(7));
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_asked_for_again() {
+        let cache = Cache::default();
+        assert_eq!(cache.get_or_ask(&question(), async || None).await, None);
+        let answer = cache.get_or_ask(&question(), async || Some(1)).await;
+        assert_eq!(answer, Some(1));
+        let kept = cache.get_or_ask(&question(), async || Some(2)).await;
+        assert_eq!(kept, Some(1));
+        cache.put(question(), 3);
+        let put = cache.get_or_ask(&question(), async || None).await;
+        assert_eq!(put, Some(3));
+    }
+
+    #[tokio::test]
+    async fn an_answer_from_before_everything_was_forgotten_is_not_kept() {
+        let (cache, go) = (Arc::new(Cache::default()), Arc::new(Notify::new()));
+        let before = {
+            let (cache, go) = (Arc::clone(&cache), Arc::clone(&go));
+            let ask = async move || {
+                go.notified().await;
+                Some("old")
+            };
+            tokio::spawn(async move { cache.get_or_ask(&question(), ask).await })
+        };
+        while cache.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        cache.clear();
+        go.notify_one();
+        assert_eq!(before.await.unwrap(), Some("old"));
+        let after = cache.get_or_ask(&question(), async || Some("new")).await;
+        assert_eq!(after, Some("new"));
     }
 }

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use polkit::{Authority, AuthorizationResult, CheckAuthorizationFlags, Details, SystemBusName};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use virtbus_api::access::{
     Authorizer, Caller, Default as Who, Object, ObjectClass, Permission, Verdict,
 };
 
 use super::cache::{Action, Cache, Question};
-use super::rules::Rules;
+use super::rules::{Rules, attribute_prefix};
 
 /// The coarse actions, by what a permission's default is.
 const MONITOR: &str = "org.libvirt.unix.monitor";
@@ -28,6 +28,10 @@ const DEADLINE: Duration = Duration::from_secs(25);
 /// The rules are looked through again after so long; polkit tells when it has read them anew, but not before the first
 /// question has gone to it.
 const RULES_LIFETIME: Duration = Duration::from_secs(1);
+
+/// So many questions may be on their way to polkit, which answers one after the other anyway: a bus lets no client wait for more
+/// than 128 answers, unless it is configured to.
+const AT_ONCE: usize = 64;
 
 /// A person has so long to type a password.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -54,10 +58,28 @@ enum Answer {
     Absent,
 }
 
+/// What polkit's answers come to for a caller of whom nothing is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    Granted,
+    Denied,
+    /// The caller could authenticate, for one of the two.
+    Challenge(Dialog),
+}
+
+/// What a dialog asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialog {
+    /// The action itself, each time.
+    Action,
+    /// Everything, kept for a while.
+    Coarse,
+}
+
 /// What the GLib thread and its callers share.
 #[derive(Default)]
 struct Known {
-    cache: Cache,
+    cache: Cache<Decision>,
     rules: Mutex<Option<(Instant, Rules)>>,
 }
 
@@ -66,6 +88,8 @@ pub(crate) struct Polkit {
     known: Arc<Known>,
     /// The way to the thread, which is started by the first caller who is not root.
     thread: OnceLock<mpsc::UnboundedSender<Check>>,
+    /// The questions that may be on their way at once.
+    at_once: Semaphore,
 }
 
 impl Polkit {
@@ -73,9 +97,11 @@ impl Polkit {
         Self {
             known: Arc::default(),
             thread: OnceLock::new(),
+            at_once: Semaphore::new(AT_ONCE),
         }
     }
 
+    /// Asks while a person may be asked, or quickly.
     async fn ask(
         &self,
         caller: &Caller,
@@ -83,6 +109,12 @@ impl Polkit {
         details: &[(&'static str, String)],
         interactive: bool,
     ) -> Answer {
+        // A dialog holds up nobody else's question.
+        let _turn = if interactive {
+            None
+        } else {
+            self.at_once.acquire().await.ok()
+        };
         let (answer, answered) = oneshot::channel();
         let check = Check {
             subject: caller.name.to_string(),
@@ -102,72 +134,53 @@ impl Polkit {
         }
     }
 
+    /// Decides without asking anybody for a password; `None` if there is no polkit.
     async fn decide(
         &self,
         caller: &Caller,
         permission: Permission,
         details: &[(&'static str, String)],
-    ) -> Verdict {
+    ) -> Option<Decision> {
         // Whoever may not even look is kept out altogether, as by libvirt's read-only socket.
-        if self.may_look(caller).await != Verdict::Granted {
-            return Verdict::Denied;
+        if self.decide_coarsely(caller, MONITOR).await? == Decision::Denied {
+            return Some(Decision::Denied);
         }
-        let action = permission.action();
-        match self.ask(caller, action.clone(), details, false).await {
-            Answer::Yes => return Verdict::Granted,
-            Answer::No | Answer::Absent => return Verdict::Denied,
+        match self.ask(caller, permission.action(), details, false).await {
+            Answer::Yes => return Some(Decision::Granted),
+            Answer::No => return Some(Decision::Denied),
+            Answer::Absent => return None,
             Answer::Challenge { kept: true } => {}
             // A rule wants a password each time: the coarse action must not get around that.
             Answer::Challenge { kept: false } => {
-                return if caller.interactive {
-                    self.dialog(caller, action, details).await
-                } else {
-                    Verdict::Challenge
-                };
+                return Some(Decision::Challenge(Dialog::Action));
             }
         }
-        let coarse = match permission.default() {
-            Who::Anybody => MONITOR,
-            Who::Administrator => MANAGE,
-        };
-        match self.ask(caller, coarse.to_owned(), &[], false).await {
-            Answer::Yes => Verdict::Granted,
-            Answer::Challenge { .. } if caller.interactive => {
-                self.dialog(caller, coarse.to_owned(), &[]).await
-            }
-            Answer::Challenge { .. } => Verdict::Challenge,
-            Answer::No | Answer::Absent => Verdict::Denied,
-        }
+        self.decide_coarsely(caller, coarse(permission)).await
     }
 
-    /// The object's attributes, if any rule looks at them. Where none does, one answer holds for all objects of the class, and
-    /// a page with a hundred guests costs a handful of questions.
+    /// The same for one of the coarse actions; asked once in a few seconds.
+    async fn decide_coarsely(&self, caller: &Caller, action: &'static str) -> Option<Decision> {
+        let question = Question::coarse(caller, action);
+        let ask = async || match self.ask(caller, action.to_owned(), &[], false).await {
+            Answer::Yes => Some(Decision::Granted),
+            Answer::No => Some(Decision::Denied),
+            Answer::Absent => None,
+            Answer::Challenge { .. } => Some(Decision::Challenge(Dialog::Coarse)),
+        };
+        self.known.cache.get_or_ask(&question, ask).await
+    }
+
+    /// The object's attributes, as far as rules look at them. Where none looks at those of the class, one answer holds for all its
+    /// objects, and a page with a hundred guests costs a handful of questions; the driver is the same for all of them.
     fn details(&self, object: &dyn Object) -> Vec<(&'static str, String)> {
-        if self.tells_apart(object.class()) {
-            object.details()
-        } else {
-            Vec::new()
+        let mut details = object.details();
+        if !self.tells_apart(object.class()) {
+            details.retain(|(name, _)| name.starts_with(attribute_prefix(ObjectClass::Connect)));
         }
+        details
     }
 
-    /// Whether the caller may connect at all; asked once in a few seconds.
-    async fn may_look(&self, caller: &Caller) -> Verdict {
-        let question = Question {
-            caller: Arc::clone(&caller.name),
-            action: Action::Coarse(MONITOR),
-            details: Vec::new(),
-        };
-        if let Some(verdict) = self.known.cache.get(&question) {
-            return verdict;
-        }
-        let verdict = match self.ask(caller, MONITOR.to_owned(), &[], false).await {
-            Answer::Yes | Answer::Challenge { .. } => Verdict::Granted,
-            Answer::No | Answer::Absent => Verdict::Denied,
-        };
-        self.known.cache.put(question, verdict);
-        verdict
-    }
-
+    /// Lets the caller be asked for a password.
     async fn dialog(
         &self,
         caller: &Caller,
@@ -179,6 +192,14 @@ impl Polkit {
             Answer::Challenge { .. } => Verdict::Challenge,
             Answer::No | Answer::Absent => Verdict::Denied,
         }
+    }
+}
+
+/// The coarse action that counts beside a permission.
+const fn coarse(permission: Permission) -> &'static str {
+    match permission.default() {
+        Who::Anybody => MONITOR,
+        Who::Administrator => MANAGE,
     }
 }
 
@@ -197,16 +218,27 @@ impl Authorizer for Polkit {
             action: Action::Fine(permission),
             details: self.details(object),
         };
-        match self.known.cache.get(&question) {
-            Some(Verdict::Challenge) if caller.interactive => {}
-            Some(verdict) => return verdict,
-            None => {}
+        let details = &question.details;
+        let ask = async || self.decide(caller, permission, details).await;
+        match self.known.cache.get_or_ask(&question, ask).await {
+            Some(Decision::Granted) => Verdict::Granted,
+            Some(Decision::Denied) | None => Verdict::Denied,
+            Some(Decision::Challenge(_)) if !caller.interactive => Verdict::Challenge,
+            // Asked for each time, and so not kept.
+            Some(Decision::Challenge(Dialog::Action)) => {
+                self.dialog(caller, permission.action(), details).await
+            }
+            Some(Decision::Challenge(Dialog::Coarse)) => {
+                let action = coarse(permission);
+                let verdict = self.dialog(caller, action.to_owned(), &[]).await;
+                if verdict == Verdict::Granted {
+                    let coarse = Question::coarse(caller, action);
+                    self.known.cache.put(coarse, Decision::Granted);
+                    self.known.cache.put(question, Decision::Granted);
+                }
+                verdict
+            }
         }
-        let verdict = self.decide(caller, permission, &question.details).await;
-        if !(caller.interactive && verdict == Verdict::Challenge) {
-            self.known.cache.put(question, verdict);
-        }
-        verdict
     }
 
     fn tells_apart(&self, class: ObjectClass) -> bool {
@@ -239,7 +271,8 @@ fn start(known: Arc<Known>) -> mpsc::UnboundedSender<Check> {
 }
 
 fn serve(known: &Arc<Known>, mut checks: mpsc::UnboundedReceiver<Check>) {
-    let context = glib::MainContext::new();
+    // The default one: polkit's library makes its proxy in a thread of its own, and so polkit's signals go here.
+    let context = glib::MainContext::default();
     let served = context.with_thread_default(|| {
         context.block_on(async {
             let mut authority = None;
@@ -292,16 +325,23 @@ async fn answer(authority: Authority, check: Check) {
     } else {
         CheckAuthorizationFlags::NONE
     };
-    let result = authority
-        .check_authorization_future(&subject, &check.action, Some(&details), flags)
-        .await;
-    let answer = match result {
-        Ok(result) => meaning(&result),
-        Err(error) => {
-            tracing::warn!(action = check.action, %error, "polkit does not answer");
-            Answer::Absent
+    // A polkit that ends before it has answered is started again by the next question. Nobody is asked for a password twice.
+    let attempts = if check.interactive { 1 } else { 2 };
+    let mut answer = Answer::Absent;
+    for _ in 0..attempts {
+        let result = authority
+            .check_authorization_future(&subject, &check.action, Some(&details), flags)
+            .await;
+        match result {
+            Ok(result) => {
+                answer = meaning(&result);
+                break;
+            }
+            Err(error) => {
+                tracing::warn!(action = check.action, %error, "polkit does not answer");
+            }
         }
-    };
+    }
     // Whoever asked may have given up.
     let _ = check.answer.send(answer);
 }

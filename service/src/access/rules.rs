@@ -16,8 +16,8 @@ const DIRECTORIES: [&str; 4] = [
     "/usr/share/polkit-1/rules.d",
 ];
 
-/// How the attributes of a class of objects begin.
-const fn attribute_prefix(class: ObjectClass) -> &'static str {
+/// How the attributes begin that objects of a class have of their own.
+pub(crate) const fn attribute_prefix(class: ObjectClass) -> &'static str {
     match class {
         ObjectClass::Connect => "connect_",
         ObjectClass::Domain => "domain_",
@@ -72,11 +72,13 @@ impl Rules {
 
     /// Whether a rule may answer differently for two objects of the class.
     pub(crate) fn tell_apart(&self, class: ObjectClass) -> bool {
-        self.unreadable
-            || self
-                .texts
-                .iter()
-                .any(|text| looks_up(text, attribute_prefix(class)))
+        let looked_up = |class| {
+            let prefix = attribute_prefix(class);
+            self.texts.iter().any(|text| looks_up(text, prefix))
+        };
+        // A volume has the attributes of its pool besides.
+        let of_pool = class == ObjectClass::StorageVol && looked_up(ObjectClass::StoragePool);
+        self.unreadable || of_pool || looked_up(class)
     }
 }
 
@@ -125,6 +127,14 @@ mod tests {
         let guest = rules("if (action.lookup( 'domain_name' ) == 'web') return polkit.Result.YES;");
         assert!(guest.tell_apart(ObjectClass::Domain));
         assert!(!guest.tell_apart(ObjectClass::Network));
+    }
+
+    #[test]
+    fn a_rule_that_looks_at_a_pool_tells_its_volumes_apart() {
+        let pool = rules("if (action.lookup('pool_name') == 'private') return polkit.Result.NO;");
+        assert!(pool.tell_apart(ObjectClass::StorageVol));
+        let volume = rules("if (action.lookup('vol_name') == 'private') return polkit.Result.NO;");
+        assert!(!volume.tell_apart(ObjectClass::StoragePool));
     }
 
     #[test]

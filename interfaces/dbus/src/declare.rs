@@ -154,7 +154,8 @@ macro_rules! interface {
                     #[allow(unused_variables, reason = "not every method has flags")]
                     let $flags: u32 = 0;
                     let ($($arg,)*): ($($type,)*) = invocation.arguments()?;
-                    $(let target = $resolve(&invocation, $(&$about),+).await?;
+                    $(invocation.require_sight().await?;
+                    let target = $resolve(&invocation, $(&$about),+).await?;
                     let invocation = invocation.about(target);)?
                     let arguments = virtbus_api::access::Arguments {
                         flags: $flags,

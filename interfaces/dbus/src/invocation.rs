@@ -81,6 +81,19 @@ impl Invocation {
         require(&self.guard, &self.caller, call, arguments, &self.target).await
     }
 
+    /// Asks whether the caller may know of the object that the call was sent to. Comes before anything is looked up there: what
+    /// would be found, or said to be missing, tells of the object.
+    pub(crate) async fn require_sight(&self) -> Result<()> {
+        match self.target.not_found() {
+            None => {
+                let open = self.require(Call::ConnectOpen, Arguments::default());
+                open.await.map(drop)
+            }
+            Some(_) if sees(&self.guard, &self.caller, &self.target).await => Ok(()),
+            Some(not_found) => Err(not_found),
+        }
+    }
+
     /// What a method's body works with, now that the call is granted.
     pub(crate) fn context<'a>(
         &'a self,

@@ -77,6 +77,23 @@ impl BootedSystem {
         self
     }
 
+    /// Brings the program that tries what a caller may do, with the interfaces' documents that it compares.
+    ///
+    /// # Panics
+    /// When the documents cannot be listed.
+    #[must_use]
+    pub fn walker(self, program: &Path) -> BootedSystem {
+        let mut system = self.copy(program, Path::new("/usr/local/bin/virtbus-walk"));
+        let documents = repository().join("data/dbus/interfaces");
+        for entry in std::fs::read_dir(documents).expect("the documents are in the tree") {
+            let file = entry.expect("a directory can be read").path();
+            let name = file.file_name().expect("a file has a name");
+            let inside = Path::new("/walk/interfaces").join(name);
+            system = system.copy(&file, &inside);
+        }
+        system
+    }
+
     /// Boots, and runs a script of `tests/e2e/tests` as root.
     ///
     /// # Panics
@@ -91,6 +108,8 @@ impl BootedSystem {
         let errors = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{}:\n{said}\n{errors}", done.status);
         assert!(said.contains(SUCCESS), "{said}");
+        // Shown by whoever runs the test for its figures.
+        println!("{said}");
     }
 }
 

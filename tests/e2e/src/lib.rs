@@ -20,6 +20,7 @@ pub mod need;
 pub mod raw;
 pub mod testbed;
 pub mod wait;
+pub mod walk;
 
 pub use booted::BootedSystem;
 pub use bus::PrivateBus;

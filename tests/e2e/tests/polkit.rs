@@ -1,7 +1,7 @@
 //! Who may do what, decided by the real polkit on the real system bus of a booted Debian.
 //!
-//! The checks run inside: `policy.sh` asks polkit and the bus about the installed policy,
-//! `polkit.sh` asks the daemon. Here is what boots them.
+//! The checks run inside: `policy.sh` asks polkit and the bus about the installed policy, `polkit.sh` asks the daemon, `walk.sh`
+//! asks it for everything it has, by the program `virtbus-walk`. Here is what boots them.
 
 use std::path::Path;
 
@@ -36,4 +36,17 @@ fn root_polkit_decides_about_calls_and_guests() {
     BootedSystem::new(&installation)
         .guest(&image)
         .run("polkit.sh");
+}
+
+#[test]
+fn root_every_member_is_let_in_or_refused_as_declared() {
+    let ready = BootedSystem::possible().and_then(|()| daemon::binary());
+    let binary = match ready {
+        Ok(binary) => binary,
+        Err(reason) => skip!("{reason}"),
+    };
+    let installation = Installation::staged(&binary).unwrap();
+    BootedSystem::new(&installation)
+        .walker(Path::new(env!("CARGO_BIN_EXE_virtbus-walk")))
+        .run("walk.sh");
 }

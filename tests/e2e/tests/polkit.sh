@@ -46,7 +46,6 @@ allowed() {    # allowed COMMAND...: must succeed
     answer=$("$@") || fail "$*: $answer"
 }
 state() { domain root "$1" GetState u 0; }
-everything() { as root call org.libvirt $node org.freedesktop.DBus.ObjectManager GetManagedObjects; }
 active() { [ "$(systemctl is-active virtbusd.service)" = active ]; }
 inactive() { [ "$(systemctl is-active virtbusd.service)" = inactive ]; }
 emulator() { pgrep -f 'qemu-system-x86_64.*guest=web' | head -1; }
@@ -81,83 +80,6 @@ allowed domain alice "${path[web]}" GetState u 0
 allowed domain alice "${path[web]}" GetXMLDesc u 0
 allowed as alice get-property org.libvirt "${path[web]}" org.libvirt.Domain Name
 refused domain alice "${path[web]}" GetXMLDesc u 1    # passwords in it
-
-# Every member of an object, from its introspection: "method NAME SIGNATURE PERMISSIONS" (signature of what goes in;
-# "-" for nothing) and "property NAME SIGNATURE" of those that can be set.
-members() {    # members PATH INTERFACE
-    as root --xml-interface introspect org.libvirt "$1" | tr '\n' ' ' | sed 's/>/>\n/g' | awk -v wanted="$2" '
-        function attribute(name) { return match($0, " " name "=[\"'"'"'][^\"'"'"']*") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 3) : "" }
-        function flush() { if (method != "") print "method", method, (ins == "" ? "-" : ins), needs; method = ins = needs = "" }
-        /<interface / { here = attribute("name") == wanted }
-        !here { next }
-        /<\/interface>/ { here = 0 }
-        /<method / { method = attribute("name"); if ($0 ~ /\/>/) flush() }
-        /<annotation / && method != "" && attribute("name") == "org.virtbus.Permissions" { needs = attribute("value") }
-        /<arg / && method != "" && attribute("direction") != "out" { ins = ins attribute("type") }
-        /<\/method>/ { flush() }
-        /<property / && attribute("access") ~ /write/ { print "property", attribute("name"), attribute("type") }'
-}
-# What the installed policy gives anybody: an action a line.
-anybodys=$(tr '\n' ' ' < /usr/share/polkit-1/actions/org.libvirt.policy | sed 's/<action /\n<action /g' |
-    sed -n 's/^<action id="\([^"]*\)".*<allow_any>yes<.*/\1/p')
-[ -n "$anybodys" ] || fail "the policy gives anybody nothing"
-# Whether alice may make a call that needs these permissions, with every number 0.
-anybody_may() {    # anybody_may PERMISSIONS...
-    local needed
-    for needed; do
-        case $needed in
-            *:!*) needed=${needed%%:*};;
-            *:*) continue;;
-        esac
-        grep -qxF "$needed" <<< "$anybodys" || return 1
-    done
-}
-# Arguments of no consequence for a signature, one a line
-arguments() {
-    local rest=$1
-    while [ -n "$rest" ]; do
-        case $rest in
-            a\{*) echo 0; rest=${rest#*\}};;
-            a\(*) echo 0; rest=${rest#*)};;
-            a?*) echo 0; rest=${rest#a}; while [ "${rest:0:1}" = a ]; do rest=${rest#a}; done; rest=${rest:1};;
-            [\(\)]*) rest=${rest:1};;
-            [ynqiuxtd]*) echo 0; rest=${rest:1};;
-            b*) echo false; rest=${rest:1};;
-            s*|g*) echo; rest=${rest:1};;
-            o*) echo /; rest=${rest:1};;
-            v*) echo s; echo; rest=${rest:1};;
-            *) fail "no argument of this kind can be given: $rest";;
-        esac
-    done
-}
-before=$(everything)
-for object in "$node org.libvirt.Connect" "${path[web]} org.libvirt.Domain"; do
-    read -r at interface <<< "$object"
-    check "alice may call of $interface what the policy gives her, and nothing else"
-    asked=0 refusals=0
-    while read -r kind name signature needs <&3; do
-        if [ "$kind" = property ]; then
-            mapfile -t given < <(arguments "$signature")
-            answer=$(as alice set-property org.libvirt "$at" "$interface" "$name" "$signature" "${given[@]}") && fail "alice may set $name"
-            denied "$answer" || fail "alice may not set $name for another reason: $answer"
-            continue
-        fi
-        given=()
-        if [ "$signature" != - ]; then mapfile -t given < <(arguments "$signature"); given=("$signature" "${given[@]}"); fi
-        asked=$((asked + 1))
-        answer=$(as alice call org.libvirt "$at" "$interface" "$name" "${given[@]}") || true
-        # shellcheck disable=SC2086 # a list of words
-        if anybody_may $needs; then
-            if denied "$answer"; then fail "alice may not call $name"; fi
-        else
-            denied "$answer" || fail "alice is not refused $name: $answer"
-            refusals=$((refusals + 1))
-        fi
-    done 3< <(members "$at" "$interface")
-    echo "  $refusals of $asked methods are refused"
-    [ "$refusals" -gt 0 ] && [ "$asked" -gt "$refusals" ] || fail "the introspection was not understood"
-done
-[ "$(everything)" = "$before" ] || fail "alice has changed something"
 
 check "without somebody to ask, interaction changes nothing"
 answer=$(runuser -u alice -- busctl --timeout=60 call org.libvirt "${path[web]}" org.libvirt.Domain Create u 0 2>&1 < /dev/null) && fail "alice may start it"

@@ -1,0 +1,173 @@
+//! `virtbus-walk`: tries as its caller what that caller may see and do on the system bus. Run by the scripts of
+//! `tests/e2e/tests` in a booted system; each of its commands ends with an error if something is not as it should be.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+use futures_util::StreamExt;
+use virtbus_tests::client::{CONNECT, Client};
+use virtbus_tests::walk::members::{Counts, Walker};
+use virtbus_tests::walk::objects::{self, TEST};
+use virtbus_tests::walk::one::Shown;
+use virtbus_tests::walk::policy::Policy;
+use virtbus_tests::walk::{Findings, Managed, ROOT, managed, page};
+use zbus::message::Type;
+use zbus::{MatchRule, MessageStream};
+
+const BUS: &str = "unix:path=/run/dbus/system_bus_socket";
+const INTERFACES: &str = "/walk/interfaces";
+const POLICY: &str = "/usr/share/polkit-1/actions/org.libvirt.policy";
+
+const USAGE: &str = "virtbus-walk make | list | state | members LIST [+ACTION|-ACTION]... | one DOMAIN LIST | \
+                     listen | page NODE user|administrator";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments).await {
+        Ok(said) => {
+            println!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
+    let client = Client::connect(BUS).await?;
+    match arguments {
+        ["make"] => {
+            objects::make(&client).await?;
+            Ok("made".to_owned())
+        }
+        ["list"] => {
+            let all = objects::all(&client).await?;
+            let lines = all
+                .iter()
+                .map(|(interface, path)| format!("{interface} {path}"));
+            Ok(lines.collect::<Vec<_>>().join("\n"))
+        }
+        ["state"] => Ok(objects::state(&client).await?),
+        ["members", list, changes @ ..] => members(&client, &read(list)?, changes).await,
+        ["one", domain, list] => one(&client, domain, &read(list)?).await,
+        ["listen"] => listen(&client).await,
+        ["page", node, who] => {
+            let administrator = *who == "administrator";
+            let first = page::load(&client, node, administrator).await?;
+            let again = page::load(&client, node, administrator).await?;
+            Ok(format!(
+                "{} domains, {} calls: {:?}, again {:?}",
+                first.domains, first.calls, first.took, again.took
+            ))
+        }
+        _ => Err(USAGE.into()),
+    }
+}
+
+/// The list that the command of this name printed.
+fn read(list: &str) -> std::io::Result<Vec<(String, String)>> {
+    let text = std::fs::read_to_string(list)?;
+    let pairs = text.lines().filter_map(|line| line.split_once(' '));
+    Ok(pairs
+        .map(|(interface, path)| (interface.to_owned(), path.to_owned()))
+        .collect())
+}
+
+async fn members(
+    client: &Client,
+    all: &[(String, String)],
+    changes: &[&str],
+) -> Result<String, Box<dyn std::error::Error>> {
+    let documents = objects::documents(Path::new(INTERFACES));
+    let mut policy = Policy::of_anybody(Path::new(POLICY));
+    for change in changes {
+        policy.change(change);
+    }
+    let managed = managed(client, ROOT).await.unwrap_or(Managed::new());
+    let walker = Walker {
+        client,
+        policy: &policy,
+        managed: &managed,
+    };
+    let mut findings = Findings::default();
+    let mut said = Vec::new();
+    let mut tell = |what: &str, counts: Counts| {
+        said.push(format!(
+            "  {what}: {} of {} refused",
+            counts.refused, counts.asked
+        ));
+    };
+    let (chosen, without) = objects::one_of_each(all, &documents);
+    for (interface, path) in chosen {
+        let counts = walker
+            .walk(&path, &interface, &documents[&interface], &mut findings)
+            .await;
+        tell(&format!("{path} {interface}"), counts);
+    }
+    for interface in without {
+        let folder = interface.trim_start_matches("org.libvirt.").to_lowercase();
+        let path = format!("{TEST}/{folder}/_00000000_0000_0000_0000_000000000001");
+        let counts = walker
+            .walk_nowhere(&path, &interface, &documents[&interface], &mut findings)
+            .await;
+        tell(&format!("{interface}, of which there is none"), counts);
+    }
+    findings.into_result()?;
+    Ok(said.join("\n"))
+}
+
+async fn one(
+    client: &Client,
+    domain: &str,
+    all: &[(String, String)],
+) -> Result<String, Box<dyn std::error::Error>> {
+    let documents = objects::documents(Path::new(INTERFACES));
+    let shown = Shown {
+        client,
+        domain,
+        all,
+    };
+    let mut findings = Findings::default();
+    shown.in_lists(&mut findings).await?;
+    shown.reads(&documents, &mut findings).await;
+    shown.searches(&mut findings).await;
+    let managed = managed(client, ROOT).await?;
+    let counts = shown.hidden(&documents, &managed, &mut findings).await;
+    findings.into_result()?;
+    Ok(format!("  {} calls to what is hidden", counts.asked))
+}
+
+/// Hears all signals of the daemon until its input ends, and then prints them, one a line.
+async fn listen(client: &Client) -> Result<String, Box<dyn std::error::Error>> {
+    let rule = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .path_namespace(ROOT)
+        .build()?;
+    let queue = std::num::NonZeroUsize::new(4096);
+    let mut heard = MessageStream::for_match_rule(rule, client.connection(), queue).await?;
+    println!("listening");
+    tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
+    // What was sent before this answer has arrived before it.
+    client
+        .object(TEST, CONNECT)
+        .get::<zbus::OwnedVariant>("LibVersion")
+        .await?;
+    let mut lines = Vec::new();
+    while let Some(Some(message)) = futures_util::FutureExt::now_or_never(heard.next()) {
+        let message = message?;
+        let header = message.header();
+        let body = message.body();
+        let body: zbus::Structure<'_> = body.deserialize()?;
+        lines.push(format!(
+            "{} {} {body:?}",
+            header.path().map_or("", |path| path.as_str()),
+            header.member().map_or("", |member| member.as_str()),
+        ));
+    }
+    Ok(lines.join("\n"))
+}

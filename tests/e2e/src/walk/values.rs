@@ -1,0 +1,35 @@
+//! Arguments of no consequence: the emptiest value of each type that goes into a member.
+
+use std::collections::HashMap;
+
+use zbus::{Array, OwnedVariant, Signature, Variant};
+
+/// A number as flags are.
+#[must_use]
+pub fn number(value: u32) -> Variant<'static> {
+    value.into()
+}
+
+/// The emptiest value of a type.
+///
+/// # Panics
+/// When no member has had an argument of this type so far.
+#[must_use]
+pub fn nothing(signature: &str) -> Variant<'static> {
+    match signature {
+        "a{sv}" => HashMap::<String, OwnedVariant>::new().into(),
+        "a(ut)" => Vec::<(u32, u64)>::new().into(),
+        "as" => Vec::<String>::new().into(),
+        "ab" => vec![true].into(),
+        "au" => vec![1_u32].into(),
+        "ay" => vec![1_u8].into(),
+        "ah" => Array::new(&Signature::Fd).into(),
+        "b" => true.into(),
+        "u" => 0_u32.into(),
+        "i" => 0_i32.into(),
+        "t" => 0_u64.into(),
+        "x" => 0_i64.into(),
+        "s" => String::new().into(),
+        other => panic!("no value of the type '{other}' is known"),
+    }
+}

@@ -1,0 +1,143 @@
+# Every member of every interface, called by people of different rights: run by tests/polkit.rs in a booted Debian with
+# the daemon and virtbus-walk installed, as root. Prints what it checks; the first check that fails ends it.
+set -euo pipefail
+
+check() { echo "check: $*"; }
+fail() {
+    echo "FAILED: $*"
+    systemctl status --no-pager virtbusd.service | head -20 || true
+    journalctl --no-pager -u virtbusd.service -u polkit.service -n 60 || true
+    exit 1
+}
+until_true() {    # until_true SECONDS WHAT COMMAND...
+    local left=$(($1 * 10)) what=$2
+    shift 2
+    until "$@" > /dev/null 2>&1; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || fail "waited in vain for $what"
+        sleep 0.1
+    done
+}
+walk() {    # walk USER COMMAND...: in the words of virtbus-walk
+    local user=$1
+    shift
+    runuser -u "$user" -- virtbus-walk "$@" || fail "$user: virtbus-walk $*"
+}
+rule() {    # rule NAME: installs a rule, which is read from the input
+    cat > "/etc/polkit-1/rules.d/50-$1.rules"
+}
+may() {    # may USER ACTION [DETAIL VALUE]: what polkit says
+    local user=$1 action=$2
+    shift 2
+    runuser -u "$user" -- sh -c 'exec pkcheck --process $$ "$@"' sh --action-id "$action" "$@"
+}
+may_not() { ! may "$@"; }
+
+for user in alice carol dave olga; do useradd -m "$user"; done
+check "everything that there can be is there"
+walk root make
+for name in web mail; do
+    busctl call org.libvirt /org/libvirt/QEMU org.libvirt.Connect DomainDefineXML s \
+        "<domain type='qemu'><name>$name</name><memory>65536</memory><os><type>hvm</type></os></domain>" > /dev/null
+done
+walk root list > /srv/all
+walk root state > /srv/before
+unchanged() {
+    walk root state > /srv/after
+    diff /srv/before /srv/after || fail "$1 has changed something"
+}
+
+check "an ordinary user may do what the policy gives anybody, and nothing else"
+walk alice members /srv/all
+unchanged alice
+
+check "who may not even look is kept out"
+rule dave <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user == "dave" && action.id == "org.libvirt.unix.monitor") return polkit.Result.NO;
+});
+RULE
+until_true 20 "the rule to hold" may_not dave org.libvirt.unix.monitor
+walk dave members /srv/all -org.libvirt.unix.monitor
+unchanged dave
+
+check "a rule shows one domain, and nothing else"
+rule olga <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user != "olga" || action.id.indexOf("org.libvirt.api.") != 0) return polkit.Result.NOT_HANDLED;
+    if (action.id.indexOf("org.libvirt.api.connect.") == 0) return polkit.Result.NOT_HANDLED;
+    return action.lookup("domain_name") == "test" ? polkit.Result.YES : polkit.Result.NO;
+});
+RULE
+until_true 20 "the rule to hold" may_not olga org.libvirt.api.network.getattr
+domain=$(busctl call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainLookupByName s test | cut -d '"' -f 2)
+walk olga one "$domain" /srv/all
+unchanged olga
+
+check "signals tell nothing of what is hidden but that it is there"
+other=$(busctl call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainLookupByName s other | cut -d '"' -f 2)
+coproc ear { walk olga listen; }
+# shellcheck disable=SC2154 # set by coproc
+read -r word <&"${ear[0]}" && [ "$word" = listening ] || fail "nobody listens: $word"
+on_other() { busctl call org.libvirt "$other" org.libvirt.Domain "$@" > /dev/null || fail "$*"; }
+on_other Create u 0
+on_other Suspend
+on_other Destroy u 0
+on_other SnapshotCreateXML su '<domainsnapshot><name>secret-snapshot</name></domainsnapshot>' 0
+busctl set-property org.libvirt "$other" org.libvirt.Domain Autostart b true
+busctl call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainDefineXML s \
+    "<domain type='test'><name>another-secret</name><memory>65536</memory><os><type>hvm</type></os></domain>" > /dev/null
+exec {hears}<&"${ear[0]}" {silence}>&"${ear[1]}"
+eval "exec ${ear[1]}>&-"
+exec {silence}>&-
+heard=$(cat <&"$hears")
+for member in InterfacesAdded PropertiesChanged DomainEvent; do
+    grep -q " $member " <<< "$heard" || fail "no $member was heard: $heard"
+done
+# Object paths are all that tells of it.
+values=$(sed 's/ObjectPath([^)]*)//g' <<< "$heard")
+if grep -e secret -e '"other"' -e 'Bool(true)' <<< "$values"; then fail "the values above were heard"; fi
+rm /etc/polkit-1/rules.d/50-olga.rules
+
+check "rights over some classes of objects are rights over those"
+rule carol <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user != "carol") return polkit.Result.NOT_HANDLED;
+    switch (action.id) {
+        case "org.libvirt.api.network.write":
+        case "org.libvirt.api.storage-pool.refresh":
+        case "org.libvirt.api.domain.read-secure":
+        case "org.libvirt.api.domain.suspend":
+            return polkit.Result.YES;
+        case "org.libvirt.api.node-device.getattr":
+        case "org.libvirt.api.storage-vol.read":
+        case "org.libvirt.api.connect.search-networks":
+            return polkit.Result.NO;
+    }
+    return polkit.Result.NOT_HANDLED;
+});
+RULE
+until_true 20 "the rule to hold" may carol org.libvirt.api.network.write
+walk carol members /srv/all +org.libvirt.api.network.write +org.libvirt.api.storage-pool.refresh \
+    +org.libvirt.api.domain.read-secure +org.libvirt.api.domain.suspend -org.libvirt.api.node-device.getattr \
+    -org.libvirt.api.storage-vol.read -org.libvirt.api.connect.search-networks
+rm /etc/polkit-1/rules.d/50-carol.rules
+
+check "an ordinary user opens a page with a hundred domains"
+for number in $(seq 98); do
+    busctl call org.libvirt /org/libvirt/QEMU org.libvirt.Connect DomainDefineXML s \
+        "<domain type='qemu'><name>page$number</name><memory>65536</memory><os><type>hvm</type></os></domain>" > /dev/null
+done
+walk alice page /org/libvirt/QEMU user
+walk root page /org/libvirt/QEMU administrator
+rule alice <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (action.lookup("domain_name") == "hidden") return polkit.Result.NO;
+    if (subject.user == "alice" && action.id == "org.libvirt.api.domain.reset") return polkit.Result.YES;
+});
+RULE
+until_true 20 "the rule to hold" may alice org.libvirt.api.domain.reset
+echo "the same where a rule tells guests apart"
+sleep 1    # the daemon looks for new rules so often if nobody called meanwhile
+walk alice page /org/libvirt/QEMU user
+echo "all checks passed"

@@ -58,7 +58,7 @@ pub enum CapacityRule {
 #[xml(more(attr = "path", wrap = "source/device", value = String, optional, output, doc = "A device of which it takes a part."))]
 pub struct StorageVolume {
     /// What it is on the host.
-    #[xml(attr = "type")]
+    #[xml(attr = "type", absent = "file")]
     pub kind: Option<VolumeType>,
     /// Its name, unique in the pool.
     #[xml(text_child)]

@@ -1,0 +1,10 @@
+//! What documents declare: documents made from it, read and written again, and reference pages.
+
+mod coverage;
+mod declared;
+mod dice;
+mod kinds;
+mod make;
+mod property;
+mod samples;
+mod walk;

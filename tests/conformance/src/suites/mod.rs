@@ -8,6 +8,7 @@ mod moments;
 mod node_device;
 mod schema;
 mod storage;
+mod vbox;
 
 use crate::case::Case;
 use crate::outcome::Held;
@@ -49,6 +50,7 @@ const SUITES: &[(&str, Runner)] = &[
     ("storagepoolxml2xml", Runner::Each(storage::pool)),
     ("storagevolxml2xml", Runner::Each(storage::volume)),
     ("uri", Runner::Each(format::uri)),
+    ("vboxsnapshot", Runner::Each(vbox::settings)),
 ];
 
 /// How the suite is run, if it can be.

@@ -28,6 +28,7 @@ use virtbus_conf::snapshot::{AlignOptions, Snapshot};
 use virtbus_conf::storage_pool::{PoolSource, PoolType, StoragePool};
 use virtbus_conf::storage_pool_capabilities::StoragePoolCapabilities;
 use virtbus_conf::storage_volume::{CapacityRule, StorageVolume};
+use virtbus_vbox_settings::{Error, NewHardDisk, Settings};
 use virtbus_xml::{Document, Fragment};
 
 use self::Place::{Any, Children, Document as DocumentOf, Elements};
@@ -91,6 +92,7 @@ targets! {
     "storage-pool-source" in Elements(&["pool"], &["source"]) => search_pools;
     "storage-pool-capabilities" in DocumentOf("storagepoolCapabilities") => |xml| STORAGE_POOL_CAPABILITIES.run(xml);
     "storage-volume" in DocumentOf("volume") => |xml| VOLUME.run(xml).and(PARTITION.run(xml));
+    "vbox-settings" in DocumentOf("VirtualBox") => keep_settings;
 }
 
 const XML: Trip<Fragment> = Trip {
@@ -513,3 +515,53 @@ const PARTITION: Trip<StorageVolume> = Trip {
     finish: |volume| finish_volume(volume, PoolType::Disk, CapacityRule::Required),
     ..VOLUME
 };
+
+const SETTINGS: Trip<Settings> = Trip {
+    read: |xml| Settings::parse(xml.as_bytes()).map_err(text),
+    read_strictly: |xml| Settings::parse(xml.as_bytes()).map_err(text),
+    finish: as_read,
+    write: |settings| String::from_utf8_lossy(&settings.format()).into_owned(),
+    forget: everything,
+    also: change_settings,
+};
+
+/// What is read is written as it was, byte for byte.
+fn keep_settings(xml: &str) -> Outcome {
+    match Settings::parse(xml.as_bytes()) {
+        Ok(settings) if settings.format() != xml.as_bytes() => {
+            Outcome::Broken("is not written as it was".to_owned())
+        }
+        Ok(_) | Err(_) => SETTINGS.run(xml),
+    }
+}
+
+/// Adds a hard disk and a snapshot below the last ones, and removes them.
+fn change_settings(settings: &Settings) -> Result<(), String> {
+    let mut changed = settings.clone();
+    let uuid = settings.uuid();
+    let disk = NewHardDisk {
+        uuid,
+        location: "new.vdi".to_owned(),
+        format: "VDI".to_owned(),
+        kind: None,
+    };
+    let parent = settings.hard_disks().last().map(|disk| disk.uuid);
+    match changed.add_hard_disk(&disk, parent) {
+        Ok(()) => changed.remove_hard_disk(uuid).map_err(text)?,
+        Err(Error::HardDiskExists(_) | Error::Unreadable { .. }) => {}
+        Err(error) => return Err(format!("no hard disk can be added: {error}")),
+    }
+    let new = settings.new_snapshot(uuid, "new", "2024-05-06T07:08:09Z");
+    let parent = settings.snapshots().last().map(|snapshot| snapshot.uuid);
+    match changed.add_snapshot(new, parent) {
+        Ok(()) => changed.remove_snapshot(uuid).map_err(text)?,
+        Err(Error::SnapshotExists(_) | Error::Unreadable { .. }) => {}
+        Err(error) => return Err(format!("no snapshot can be added: {error}")),
+    }
+    let counted =
+        |settings: &Settings| (settings.hard_disks().count(), settings.snapshots().count());
+    if counted(&changed) == counted(settings) {
+        return Ok(());
+    }
+    Err("what was added and removed is not gone".to_owned())
+}

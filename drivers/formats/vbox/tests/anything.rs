@@ -156,7 +156,7 @@ fn taken_and_removed(before: &Settings, parent: Uuid) -> Result<(), TestCaseErro
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn edited_files_are_refused_or_kept(edits in edits()) {

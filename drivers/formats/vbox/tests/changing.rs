@@ -321,33 +321,29 @@ fn hardware_from_a_file_with_other_name_spaces_is_refused() {
 
 #[test]
 fn no_snapshot_is_added_that_would_be_too_deep() {
-    // Without white space, of which there would be a lot.
-    let flat: String = MACHINE.lines().map(str::trim).collect();
-    let mut settings = Settings::parse(flat.as_bytes()).unwrap();
-    let mut parent = uuid(0x12);
-    let mut last = None;
-    for n in 0..300 {
+    const DEEPEST: u128 = 259;
+    let begin = |n: u128| {
+        let uuid = uuid(0x1000 + n);
+        format!("<Snapshot uuid='{uuid}' name='n' timeStamp='t'><Hardware/><Snapshots>")
+    };
+    let deep: String = (1..DEEPEST).map(begin).collect();
+    let ends = "</Snapshots></Snapshot>".repeat((1..DEEPEST).count());
+    let (start, end) = MACHINE.split_at(MACHINE.find("    <Snapshot ").unwrap());
+    let end = &end[end
+        .find("    <Hardware>\n      <CPU count=\"2\">\n")
+        .unwrap()..];
+    let text = format!("{start}{deep}{ends}{end}");
+    let mut settings = Settings::parse(text.as_bytes()).unwrap();
+    let mut add = |n: u128| {
         let mut new = snapshot(&settings, uuid(0x1000 + n));
-        new.storage_controllers = None;
-        match settings.add_snapshot(new, Some(parent)) {
-            Ok(()) => parent = uuid(0x1000 + n),
-            Err(error) => {
-                last = Some(error);
-                break;
-            }
-        }
-    }
-    assert!(
-        matches!(
-            last,
-            Some(Error::Unreadable {
-                source: Some(_),
-                ..
-            })
-        ),
-        "{last:?}"
-    );
-    assert!(settings.snapshot_chain(parent).unwrap().len() > 250);
-    let again = Settings::parse(&settings.format()).unwrap();
-    assert_eq!(again, settings);
+        let empty = settings.snapshot(uuid(0x1001)).unwrap().hardware;
+        (new.hardware, new.storage_controllers) = (empty.clone(), None);
+        settings.add_snapshot(new, Some(uuid(0x1000 + n - 1)))
+    };
+    add(DEEPEST).unwrap();
+    let error = add(DEEPEST + 1).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("nested deeper than 520"), "{source}");
+    let last = settings.snapshot_chain(uuid(0x1000 + DEEPEST)).unwrap();
+    assert_eq!(last.len(), 259);
 }

@@ -10,6 +10,8 @@ use virtbus_api::Connection as Driver;
 use virtbus_api::access::{Authorizer, Guard};
 use virtbus_dbus::{BUS_NAME, Limits, PLAIN_BUS_NAME, Service};
 use virtbus_util::dirs::Dirs;
+use zbus::fdo::{DBusProxy, RequestNameFlags};
+use zbus::names::BusName;
 use zbus::{Connection, MessageStream, connection};
 
 use crate::access::{Owner, Polkit};
@@ -56,6 +58,7 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         }
     }
     let (bus, messages) = connect(&plan.mode).await.map_err(DaemonError::Connect)?;
+    expect_no_other(&bus).await?;
     let authorizer: Arc<dyn Authorizer> = if plan.mode.is_system() {
         Arc::new(Polkit::new())
     } else {
@@ -96,7 +99,8 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     };
     // Objects first, names last: whoever sees the name finds the objects.
     for name in [BUS_NAME, PLAIN_BUS_NAME] {
-        bus.request_name(name)
+        // Not with the library's defaults, by which the next one who asks has the name.
+        bus.request_name_with_flags(name, RequestNameFlags::DO_NOT_QUEUE)
             .await
             .map_err(|source| DaemonError::Name { name, source })?;
     }
@@ -140,6 +144,26 @@ async fn connect(mode: &Mode) -> zbus::Result<(Connection, MessageStream)> {
     // Before any name is taken, so that no call is missed.
     let messages = MessageStream::from(&bus);
     Ok((bus, messages))
+}
+
+/// Makes sure that nobody serves this bus yet: the drivers take charge of guests as they are opened, which is before the names
+/// are taken.
+async fn expect_no_other(bus: &Connection) -> Result<(), DaemonError> {
+    let owned = async |name| {
+        let proxy = DBusProxy::new(bus).await?;
+        zbus::Result::Ok(proxy.name_has_owner(BusName::try_from(name)?).await?)
+    };
+    for name in [BUS_NAME, PLAIN_BUS_NAME] {
+        match owned(name).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let source = zbus::Error::NameTaken;
+                return Err(DaemonError::Name { name, source });
+            }
+            Err(source) => return Err(DaemonError::Name { name, source }),
+        }
+    }
+    Ok(())
 }
 
 /// Messages that may wait for the dispatcher; then the bus's own queue fills.

@@ -1,5 +1,6 @@
 //! `org.libvirt.Connect`: a connection to a hypervisor.
 
+use futures_util::future::join_all;
 use virtbus_api::connection::{Host, LIB_VERSION};
 use virtbus_api::domain::{DomainDefineFlags, DomainStatsFlags, ListAllDomainsFlags};
 use virtbus_api::filter::Filtered;
@@ -353,13 +354,16 @@ async fn get_all_domain_stats(
     let statistics = c.statistics()?;
     let mut views = c.domains()?.views().await?;
     views.retain(|view| view.matches(which));
-    let mut records = Vec::new();
-    for view in c.visible(views).await {
-        match statistics.stats(&view.id, groups, flags).await {
-            Ok(parameters) => {
-                let parameters = Parameters(parameters, c.dialect.wrapping());
-                records.push((view.id.name.to_string(), parameters));
-            }
+    let visible = c.visible(views).await;
+    // At once: guests that do not answer are waited for together, and not one after the other.
+    let collected = visible.iter().map(async |view| {
+        let parameters = statistics.stats(&view.id, groups, flags).await;
+        (view.id.name.to_string(), parameters)
+    });
+    let mut records = Vec::with_capacity(visible.len());
+    for (name, parameters) in join_all(collected).await {
+        match parameters {
+            Ok(parameters) => records.push((name, Parameters(parameters, c.dialect.wrapping()))),
             // Gone since it was listed.
             Err(error) if error.code == ErrorCode::NoDomain => {}
             Err(error) => return Err(error),

@@ -4,8 +4,9 @@
 //! polkit, scopes. Boots by `tests/testbed/boot-systemd`; what is checked is in the scripts,
 //! beside the tests that run them.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::{GuestImage, Installation, need};
 
@@ -99,18 +100,42 @@ impl BootedSystem {
     /// # Panics
     /// When the script fails or does not come to its end; with all that was printed.
     pub fn run(mut self, script: &str) {
+        self.bring(script);
+        let done = self.boot.args(["--", "bash", "/checks.sh"]).output();
+        judge(done.expect("it could be run a moment ago"));
+    }
+
+    /// The same for a script that restarts the bus: it is run by nobody who would notice.
+    ///
+    /// # Panics
+    /// As [`BootedSystem::run`].
+    pub fn run_without_bus(mut self, script: &str) {
+        self.bring(script);
+        let shell = self.boot.arg("--shell").stdin(Stdio::piped());
+        let shell = shell.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut shell = shell.spawn().expect("it could be run a moment ago");
+        let mut input = shell.stdin.take().expect("it is piped");
+        let given = input.write_all(b"exec bash /checks.sh < /dev/null\n");
+        given.expect("a shell reads its input");
+        drop(input);
+        judge(shell.wait_with_output().expect("it was started"));
+    }
+
+    fn bring(&mut self, script: &str) {
         let file = repository().join("tests/e2e/tests").join(script);
         self.boot
             .args(["--bind-ro", &format!("{}:/checks.sh", file.display())]);
-        let done = self.boot.args(["--", "bash", "/checks.sh"]).output();
-        let done = done.expect("it could be run a moment ago");
-        let said = String::from_utf8_lossy(&done.stdout);
-        let errors = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.success(), "{}:\n{said}\n{errors}", done.status);
-        assert!(said.contains(SUCCESS), "{said}");
-        // Shown by whoever runs the test for its figures.
-        println!("{said}");
     }
+}
+
+/// Looks whether a script came to its end.
+fn judge(done: Output) {
+    let said = String::from_utf8_lossy(&done.stdout);
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{}:\n{said}\n{errors}", done.status);
+    assert!(said.contains(SUCCESS), "{said}\n{errors}");
+    // Shown by whoever runs the test for its figures.
+    println!("{said}");
 }
 
 /// The top of the source tree.

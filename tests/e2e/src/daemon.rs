@@ -27,6 +27,7 @@ pub struct Daemon {
     address: String,
     state_dir: PathBuf,
     arguments: Vec<String>,
+    open_files: Option<u64>,
     process: Option<Child>,
 }
 
@@ -44,8 +45,14 @@ impl Daemon {
                 .iter()
                 .map(|&argument| argument.to_owned())
                 .collect(),
+            open_files: None,
             process: None,
         })
+    }
+
+    /// Lets the daemon open so many files and no more, from its next start on; `None`: as many as the test may.
+    pub fn limit_open_files(&mut self, most: Option<u64>) {
+        self.open_files = most;
     }
 
     /// Starts the daemon and waits until it owns its name.
@@ -77,7 +84,16 @@ impl Daemon {
             .open(self.log_path())
             .expect("the log can be written");
         let errors = log.try_clone().expect("a descriptor can be had");
-        let process = need::ends_with_us(&self.binary.to_string_lossy())
+        let binary = self.binary.to_string_lossy();
+        let mut command = match self.open_files {
+            None => need::ends_with_us(&binary),
+            Some(most) => {
+                let mut command = need::ends_with_us("prlimit");
+                command.args([&format!("--nofile={most}"), "--", &*binary]);
+                command
+            }
+        };
+        let process = command
             .args(["--address", &self.address])
             .arg("--state-dir")
             .arg(&self.state_dir)

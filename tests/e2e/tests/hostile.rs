@@ -189,6 +189,57 @@ async fn a_client_that_never_reads_holds_up_nobody() {
     assert!(testbed.daemon.exited().is_none());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ten_thousand_calls_at_once_each_is_answered() {
+    let mut testbed = match Testbed::start(&[]).await {
+        Ok(testbed) => testbed,
+        Err(reason) => skip!("{reason}"),
+    };
+    let xml = DomainXml::new("stormed").xml();
+    let domain = testbed.client.define(&xml).await.unwrap();
+    let before = resident_kib(testbed.daemon.pid());
+    let storm = Client::connect(testbed.bus.address()).await.unwrap();
+    // Writes wait for each other and are what the limit of a client is about; reads are answered at once.
+    let calls = (0..FLOOD).map(|number| {
+        let (storm, domain, xml) = (&storm, storm.domain(domain.path()), &xml);
+        async move {
+            match number % 4 {
+                0 => domain.state().await.map(drop),
+                _ => storm.define(xml).await.map(drop),
+            }
+        }
+    });
+    let storm = futures_util::future::join_all(calls);
+    let others = async {
+        for _ in 0..20 {
+            let listed = testbed.client.list(0).await.unwrap();
+            assert_eq!(listed, [domain.path()]);
+        }
+    };
+    let (answers, ()) = futures_util::future::join(storm, others).await;
+    let (mut done, mut refused) = (0, 0);
+    for answer in answers {
+        match answer {
+            Ok(()) => done += 1,
+            Err(error) => {
+                // Too many of one client, or too many for one domain.
+                let name = error.name();
+                let limits = ["Error.LimitsExceeded", "Error.ResourceBusy"];
+                assert!(limits.iter().any(|limit| name.ends_with(limit)), "{error}");
+                refused += 1;
+            }
+        }
+    }
+    let after = resident_kib(testbed.daemon.pid());
+    println!("{done} calls done, {refused} refused; memory {before} -> {after} KiB");
+    assert!(done > FLOOD / 4, "{done} calls were done");
+    assert!(after < before + 256 * 1024, "{before} -> {after} KiB");
+    // Who was refused may go on.
+    let again = testbed.client.define(&xml).await.unwrap();
+    assert_eq!(again.path(), domain.path());
+    assert!(testbed.daemon.exited().is_none());
+}
+
 fn path_of(domain: &virtbus_tests::client::Domain) -> String {
     domain.path().to_owned()
 }

@@ -50,7 +50,7 @@ pub struct BackupDisk {
     #[xml(attr)]
     pub name: String,
     /// Whether it is copied. If not, nothing below means anything.
-    #[xml(attr, optional)]
+    #[xml(attr, optional, absent = "yes")]
     pub backup: YesNo,
     /// How far the job is; only in files of drivers.
     #[xml(attr)]
@@ -74,7 +74,7 @@ pub struct BackupDisk {
     #[xml(skip)]
     pub format: Option<ImageFormat>,
     /// The target (push), or the scratch image that keeps what the guest overwrites (pull): a file or
-    /// block device. Its path may be left to [`super::Backup::align_disks`].
+    /// block device. Its path may be left out.
     #[xml(
         attr = "type",
         told = "one of 'file', 'block'",

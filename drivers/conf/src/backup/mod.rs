@@ -71,7 +71,7 @@ impl Content for BackupObjects {
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub struct Backup {
     /// Who moves the data.
-    #[xml(attr, optional)]
+    #[xml(attr, optional, absent = "push")]
     pub mode: BackupMode,
     /// Checkpoint since which changes are copied.
     #[xml(text_child)]

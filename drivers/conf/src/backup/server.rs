@@ -62,8 +62,8 @@ pub struct BackupServer {
     /// Name or address to listen on, with TCP.
     #[xml(attr)]
     pub name: Option<String>,
-    /// Port, with TCP; absent lets the driver choose.
-    #[xml(attr)]
+    /// Port, with TCP.
+    #[xml(attr, absent = "the driver's choice")]
     pub port: Option<u16>,
     /// Path of a socket.
     #[xml(attr, told = "an absolute path")]

@@ -57,7 +57,7 @@ xml_names! {
 /// `<disk>` of a checkpoint.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckpointDisk {
-    /// Target of the guest's disk; before [`Checkpoint::align_disks`] also its absolute path.
+    /// Target of the guest's disk, or its absolute path.
     #[xml(attr)]
     pub name: String,
     /// Whether its changes are recorded.

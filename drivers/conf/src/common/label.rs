@@ -82,7 +82,7 @@ pub struct DeviceLabel {
     #[xml(attr, absent = "yes")]
     pub relabel: Option<YesNo>,
     /// The file could not be labelled; running guests only.
-    #[xml(attr, value = YesNo, optional, absent = "no")]
+    #[xml(attr, value = YesNo, optional, conditional, absent = "no")]
     pub labelskip: bool,
     /// The label.
     #[xml(text_child)]

@@ -66,7 +66,7 @@ xml_names! {
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct CpuModel {
     /// Whether another model may stand in.
-    #[xml(attr)]
+    #[xml(attr, absent = "allow")]
     pub fallback: Option<CpuFallback>,
     /// Vendor to show to the guest: 12 characters.
     #[xml(attr)]
@@ -83,10 +83,10 @@ pub struct CpuTopology {
     #[xml(attr)]
     pub sockets: u32,
     /// Dies in a socket.
-    #[xml(attr)]
+    #[xml(attr, absent = "1")]
     pub dies: Option<u32>,
     /// Clusters in a die.
-    #[xml(attr)]
+    #[xml(attr, absent = "1")]
     pub clusters: Option<u32>,
     /// Cores in a cluster.
     #[xml(attr)]
@@ -122,8 +122,8 @@ xml_names! {
 /// `<cache>`.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuCache {
-    /// Level, 1 to 3; absent means all.
-    #[xml(attr)]
+    /// Level, 1 to 3.
+    #[xml(attr, absent = "all")]
     pub level: Option<u32>,
     /// What the guest sees.
     #[xml(attr)]
@@ -156,7 +156,7 @@ pub struct MaxPhysAddr {
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct CpuFeature {
     /// What to do with it; hosts have none.
-    #[xml(attr)]
+    #[xml(attr, absent = "require")]
     pub policy: Option<FeaturePolicy>,
     /// Name.
     #[xml(attr)]
@@ -170,7 +170,7 @@ pub struct GuestCpu {
     #[xml(attr)]
     pub mode: Option<CpuMode>,
     /// How close it must come.
-    #[xml(attr = "match")]
+    #[xml(attr = "match", absent = "exact")]
     pub matching: Option<CpuMatch>,
     /// How the result is checked.
     #[xml(attr)]

@@ -84,8 +84,8 @@ pub struct NumaCache {
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
 pub struct NumaCell {
-    /// Which; absent means its place in the list.
-    #[xml(attr)]
+    /// Which.
+    #[xml(attr, absent = "its place in the list")]
     pub id: Option<u32>,
     /// Virtual CPUs.
     #[xml(attr)]

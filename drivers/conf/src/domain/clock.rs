@@ -57,7 +57,7 @@ pub struct VariableClock {
     #[xml(attr)]
     pub adjustment: Option<i64>,
     /// What it is relative to.
-    #[xml(attr)]
+    #[xml(attr, absent = "utc")]
     pub basis: Option<ClockBasis>,
     /// The adjustment at start; status only.
     #[xml(attr, when = has_initial)]

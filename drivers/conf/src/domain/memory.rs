@@ -58,8 +58,8 @@ pub struct HugePage {
     /// Size of a page.
     #[xml(attr, value = u64)]
     pub size: Kib,
-    /// Guest NUMA nodes it is for; absent means all others.
-    #[xml(attr)]
+    /// Guest NUMA nodes it is for.
+    #[xml(attr, absent = "all others")]
     pub nodeset: Option<BitSet>,
 }
 

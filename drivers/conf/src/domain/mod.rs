@@ -169,13 +169,13 @@ pub struct Domain {
     #[xml(child)]
     pub clock: Option<Clock>,
     /// When it powers off.
-    #[xml(text_child)]
+    #[xml(text_child, absent = "destroy")]
     pub on_poweroff: Option<LifecycleAction>,
     /// When it reboots.
-    #[xml(text_child)]
+    #[xml(text_child, absent = "restart")]
     pub on_reboot: Option<LifecycleAction>,
     /// When it crashes.
-    #[xml(text_child)]
+    #[xml(text_child, absent = "destroy")]
     pub on_crash: Option<LifecycleAction>,
     /// When a lock is lost.
     #[xml(text_child)]

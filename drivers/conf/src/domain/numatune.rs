@@ -18,7 +18,7 @@ xml_names! {
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NumaMemory {
     /// How strictly.
-    #[xml(attr)]
+    #[xml(attr, absent = "strict")]
     pub mode: Option<NumaMode>,
     /// The host nodes.
     #[xml(attr)]
@@ -39,7 +39,7 @@ pub struct MemNode {
     #[xml(attr)]
     pub cellid: u32,
     /// How strictly.
-    #[xml(attr)]
+    #[xml(attr, absent = "strict")]
     pub mode: Option<NumaMode>,
     /// The host nodes.
     #[xml(attr)]

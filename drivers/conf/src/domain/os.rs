@@ -162,7 +162,7 @@ pub struct Loader {
     #[xml(attr)]
     pub secure: Option<YesNo>,
     /// How it is mapped.
-    #[xml(attr = "type")]
+    #[xml(attr = "type", absent = "rom")]
     pub kind: Option<LoaderType>,
     /// Whether it does without variables.
     #[xml(attr)]

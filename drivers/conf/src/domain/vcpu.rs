@@ -14,13 +14,13 @@ xml_names! {
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VcpuCount {
     /// Who chooses the host CPUs.
-    #[xml(attr)]
+    #[xml(attr, absent = "static")]
     pub placement: Option<Placement>,
     /// Host CPUs they may run on.
     #[xml(attr)]
     pub cpuset: Option<BitSet>,
-    /// How many are on at start; absent means all.
-    #[xml(attr)]
+    /// How many are on at start.
+    #[xml(attr, absent = "all")]
     pub current: Option<u32>,
     /// How many there can be.
     #[xml(text)]

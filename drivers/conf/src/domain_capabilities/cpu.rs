@@ -77,7 +77,7 @@ pub struct CustomCpu {
     pub blockers: Vec<String>,
 }
 
-/// `<cpu>`: each mode of [`crate::cpu::CpuMode`].
+/// `<cpu>`: what each mode offers.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(more(attr = "supported", wrap = "mode[name=custom]", value = YesNo, optional, doc = "Whether models can be chosen by name."))]
 pub struct CpuCapabilities {

@@ -127,10 +127,10 @@ pub struct Nat {
 #[xml(more(attr = "dev", value = String, optional, doc = "The first interface again, for older clients."))]
 pub struct Forward {
     /// How packets leave.
-    #[xml(attr, optional)]
+    #[xml(attr, optional, absent = "nat")]
     pub mode: ForwardMode,
     /// Whether PCI devices are taken from the host's driver and given back; hostdev only.
-    #[xml(attr, absent = "no")]
+    #[xml(attr, conditional, absent = "no")]
     pub managed: Option<YesNo>,
     /// The host's driver of PCI devices.
     #[xml(child)]

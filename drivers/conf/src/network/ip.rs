@@ -180,8 +180,8 @@ pub struct Bootp {
     /// The file.
     #[xml(attr)]
     pub file: String,
-    /// The server that has it; this host if absent.
-    #[xml(attr)]
+    /// The server that has it.
+    #[xml(attr, absent = "this host")]
     pub server: Option<String>,
 }
 

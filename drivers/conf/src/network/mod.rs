@@ -39,10 +39,10 @@ pub struct NetworkBridge {
     #[xml(attr)]
     pub zone: Option<String>,
     /// Whether it talks the spanning tree protocol.
-    #[xml(attr)]
+    #[xml(attr, absent = "on if the bridge is the network's own")]
     pub stp: Option<OnOff>,
     /// Seconds before a new port may forward.
-    #[xml(attr)]
+    #[xml(attr, absent = "0 if the bridge is the network's own")]
     pub delay: Option<u64>,
     /// Who keeps its table of Ethernet addresses.
     #[xml(attr = "macTableManager")]

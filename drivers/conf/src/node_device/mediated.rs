@@ -65,11 +65,11 @@ pub struct MdevAttribute {
 /// `type='mdev'`: a mediated device.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Mdev {
-    /// Its kind, a [`MdevType::id`] of the parent.
+    /// Its kind, one of those that the parent lists.
     #[xml(child_attr = "type/id")]
     pub type_id: String,
-    /// Its UUID; absent if one is to be made up.
-    #[xml(text_child)]
+    /// Its UUID.
+    #[xml(text_child, absent = "made up")]
     pub uuid: Option<Uuid>,
     /// Address of the parent, as mdevctl writes it.
     #[xml(text_child)]

@@ -7,11 +7,11 @@ use super::{nested, unknown_nested, write_nested};
 /// Nested `type='fc_host'`: a Fibre Channel adapter.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct FcHost {
-    /// World wide node name; absent if one is to be made up.
-    #[xml(text_child)]
+    /// World wide node name.
+    #[xml(text_child, absent = "made up")]
     pub wwnn: Option<String>,
-    /// World wide port name; absent if one is to be made up.
-    #[xml(text_child)]
+    /// World wide port name.
+    #[xml(text_child, absent = "made up")]
     pub wwpn: Option<String>,
     /// World wide name of the fabric it is connected to.
     #[xml(text_child)]

@@ -84,6 +84,7 @@ fn protocol(protocol: RuleProtocol) -> Part {
         .collect();
     fields.push(Part {
         absent: "yes",
+        conditional: true,
         ..attribute(
             "match",
             "Whether the fields must be as given, or different.",

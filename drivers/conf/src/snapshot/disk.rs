@@ -63,7 +63,7 @@ impl Content for SnapshotImage {
 /// `<disk>` of a snapshot.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct SnapshotDisk {
-    /// Target of the guest's disk; before [`super::Snapshot::align_disks`] also its absolute path.
+    /// Target of the guest's disk, or its absolute path.
     #[xml(attr)]
     pub name: String,
     /// What is done.

@@ -40,11 +40,11 @@ pub struct Host {
     /// Name or address.
     #[xml(attr)]
     pub name: Option<String>,
-    /// Port; absent means the protocol's own.
-    #[xml(attr)]
+    /// Port.
+    #[xml(attr, absent = "the protocol's own")]
     pub port: Option<u32>,
-    /// What carries the protocol; absent means TCP.
-    #[xml(attr)]
+    /// What carries the protocol.
+    #[xml(attr, absent = "tcp")]
     pub transport: Option<HostTransport>,
     /// Path of the socket, with `unix`.
     #[xml(attr)]

@@ -72,8 +72,8 @@ pub struct StorageVolume {
     /// Its size for the guest, below 2⁶³ bytes.
     #[xml(child)]
     pub capacity: Option<Bytes>,
-    /// What it takes on the host at once, below 2⁶³ bytes; absent means all of it.
-    #[xml(child)]
+    /// What it takes on the host at once, below 2⁶³ bytes.
+    #[xml(child, absent = "all of it")]
     pub allocation: Option<Bytes>,
     /// What it takes on the host now; 0 is not told.
     #[xml(child, optional, output)]

@@ -5,6 +5,7 @@ mod declared;
 mod dice;
 mod kinds;
 mod make;
+mod pages;
 mod property;
 mod samples;
 mod walk;

@@ -267,13 +267,13 @@ impl Maker<'_> {
     }
 }
 
-/// Whether `value` is another than what holds if the part is absent.
+/// Whether `value` is another than what holds if the part is absent, and need not be written then.
 pub(crate) fn says_something(part: &Part, value: &str) -> bool {
     let absent = part
         .absent
         .split_once(' ')
         .map_or(part.absent, |(word, _)| word);
-    value.is_empty() || value != absent
+    value.is_empty() || !part.conditional || value != absent
 }
 
 fn element(name: &str) -> Fragment {

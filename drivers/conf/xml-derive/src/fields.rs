@@ -51,6 +51,8 @@ pub(crate) struct Described {
     pub(crate) skip: bool,
     /// What holds if it is absent.
     pub(crate) absent: Option<String>,
+    /// Whether it depends on the rest that it is written.
+    pub(crate) conditional: bool,
     /// What values are allowed, if no type tells.
     pub(crate) told: Option<String>,
     /// Whether it is read, written, or both.
@@ -204,6 +206,7 @@ impl Keys {
             "foreign" => described.foreign = true,
             "absent" => described.absent = Some(meta.value()?.parse::<LitStr>()?.value()),
             "told" => described.told = Some(meta.value()?.parse::<LitStr>()?.value()),
+            "conditional" => described.conditional = true,
             "input" => described.way = Way::In,
             "output" => described.way = Way::Out,
             "required" => described.shape = Some(Shape::Required),

@@ -18,7 +18,8 @@
 //! empty still gets an end tag), `default` (a required child that is absent reads like an empty one),
 //! `when = path` (a function of `&Self` and the flags that says whether to write it), and for
 //! descriptions only `absent = "…"` (what holds if it is not there), `told = "…"` (which texts are allowed, if the type
-//! does not tell), `input` (read, and written as something else) and `output` (written, and ignored when read).
+//! does not tell), `input` (read, and written as something else), `output` (written, and ignored when read) and `conditional` (not
+//! always written; `when` says so, too).
 //!
 //! An enum has `#[xml(tag = "type")]`: that attribute chooses the variant, whose contents stand in the
 //! same element, or with `body = "source"` in a child of it. `default` on a variant chooses it when

@@ -91,8 +91,8 @@ pub struct UdpSource {
 /// A TCP socket.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TcpSource {
-    /// Which end opens the connection; absent means connect.
-    #[xml(attr, wrap = "source")]
+    /// Which end opens the connection.
+    #[xml(attr, wrap = "source", absent = "connect")]
     pub mode: Option<ChardevMode>,
     /// Host or local address.
     #[xml(attr, wrap = "source")]
@@ -117,11 +117,11 @@ pub struct TcpSource {
 /// A socket in the file system.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnixSource {
-    /// Which end opens the connection; absent means connect.
-    #[xml(attr, wrap = "source")]
+    /// Which end opens the connection.
+    #[xml(attr, wrap = "source", absent = "connect")]
     pub mode: Option<ChardevMode>,
-    /// Where it is; absent if the driver chooses.
-    #[xml(attr, wrap = "source")]
+    /// Where it is.
+    #[xml(attr, wrap = "source", absent = "the driver's choice")]
     pub path: Option<String>,
     /// Whether to connect again.
     #[xml(child, wrap = "source")]

@@ -376,7 +376,7 @@ pub struct Disk {
     #[xml(flat)]
     pub source: StorageSource,
     /// What the guest takes it for.
-    #[xml(attr)]
+    #[xml(attr, absent = "disk")]
     pub device: Option<DiskDevice>,
     /// Revision of virtio.
     #[xml(attr)]
@@ -387,8 +387,8 @@ pub struct Disk {
     /// Whether any SCSI command may be sent.
     #[xml(attr)]
     pub sgio: Option<SgIo>,
-    /// Snapshots; [`Disk::snapshot_mode`] says what it means to leave it out.
-    #[xml(attr)]
+    /// How snapshots of the guest treat it.
+    #[xml(attr, absent = "by what kind of disk it is")]
     pub snapshot: Option<SnapshotMode>,
     /// What the image is based on.
     #[xml(flat)]

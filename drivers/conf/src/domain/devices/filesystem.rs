@@ -124,7 +124,7 @@ pub struct VirtiofsBinary {
 /// Where it is on the host.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type", body = "source")]
-#[xml(more(attr = "units", wrap = "source", value = String, optional, doc = "Unit of `usage`, KiB if absent."))]
+#[xml(more(attr = "units", wrap = "source", value = String, optional, absent = "KiB", doc = "Unit of `usage`."))]
 pub enum FilesystemSource {
     /// A folder, mounted.
     #[xml("mount", default)]
@@ -275,7 +275,7 @@ pub struct Filesystem {
     #[xml(flat)]
     pub source: FilesystemSource,
     /// Whose permissions count.
-    #[xml(attr)]
+    #[xml(attr, absent = "passthrough")]
     pub accessmode: Option<AccessMode>,
     /// Revision of virtio.
     #[xml(attr)]

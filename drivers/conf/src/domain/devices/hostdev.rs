@@ -89,10 +89,10 @@ pub struct UsbHostdev {
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
     /// The place was found by vendor and product, and may be another one next time.
-    #[xml(attr = "autoAddress", value = YesNo, optional, absent = "no")]
+    #[xml(attr = "autoAddress", value = YesNo, optional, conditional, absent = "no")]
     pub auto_address: bool,
     /// It was missing; running guests only.
-    #[xml(attr, value = YesNo, optional, absent = "no")]
+    #[xml(attr, value = YesNo, optional, conditional, absent = "no")]
     pub missing: bool,
     /// What happens when the guest resets it.
     #[xml(attr = "guestReset")]
@@ -505,7 +505,7 @@ pub struct Hostdev {
     #[xml(flat)]
     pub mode: HostdevMode,
     /// Whether the driver detaches it from the host.
-    #[xml(attr)]
+    #[xml(attr, absent = "no")]
     pub managed: Option<YesNo>,
     /// Whether any SCSI command may be sent.
     #[xml(attr)]

@@ -174,7 +174,7 @@ pub struct Shmem {
     #[xml(attr)]
     pub role: Option<ShmemRole>,
     /// Model.
-    #[xml(child_attr = "model/type")]
+    #[xml(child_attr = "model/type", absent = "ivshmem")]
     pub model: Option<ShmemModel>,
     /// Size.
     #[xml(child)]

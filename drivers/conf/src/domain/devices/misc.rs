@@ -133,7 +133,7 @@ pub struct Watchdog {
     #[xml(attr)]
     pub model: WatchdogModel,
     /// What it does.
-    #[xml(attr)]
+    #[xml(attr, absent = "reset")]
     pub action: Option<WatchdogAction>,
     /// Alias, address.
     #[xml(flat)]
@@ -180,8 +180,8 @@ pub struct RngRate {
     /// Most bytes in a period.
     #[xml(attr)]
     pub bytes: u32,
-    /// The period in ms; absent means 1000.
-    #[xml(attr)]
+    /// The period in ms.
+    #[xml(attr, absent = "1000")]
     pub period: Option<u32>,
 }
 
@@ -192,8 +192,8 @@ pub enum RngBackend {
     /// A device of the host.
     #[xml("random")]
     Random {
-        /// Its path; absent means the driver's default.
-        #[xml(text)]
+        /// Its path.
+        #[xml(text, absent = "the driver's default")]
         path: Option<String>,
     },
     /// An entropy gathering daemon.
@@ -449,8 +449,8 @@ pub struct LeaseTarget {
     /// File that holds the lease.
     #[xml(attr)]
     pub path: String,
-    /// Where in the file, in bytes; absent means at the beginning.
-    #[xml(attr)]
+    /// Where in the file, in bytes.
+    #[xml(attr, absent = "at the beginning")]
     pub offset: Option<u64>,
 }
 

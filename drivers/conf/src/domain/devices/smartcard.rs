@@ -124,7 +124,7 @@ xml_names! {
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Redirdev {
     /// What it is attached to.
-    #[xml(attr)]
+    #[xml(attr, absent = "usb")]
     pub bus: Option<RedirdevBus>,
     /// The other end.
     #[xml(flat)]

@@ -38,8 +38,8 @@ xml_names! {
 /// A device of the host.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TpmPassthrough {
-    /// Its path; absent means the first.
-    #[xml(child_attr = "device/path")]
+    /// Its path.
+    #[xml(child_attr = "device/path", absent = "the first")]
     pub device: Option<String>,
 }
 
@@ -91,7 +91,7 @@ pub struct TpmEmulator {
     #[xml(attr)]
     pub version: Option<TpmVersion>,
     /// Whether the state outlives a transient guest.
-    #[xml(attr, absent = "no")]
+    #[xml(attr, conditional, absent = "no")]
     pub persistent_state: Option<YesNo>,
     /// How much is logged.
     #[xml(attr)]

@@ -97,7 +97,7 @@ pub struct VideoModel {
     #[xml(attr)]
     pub vgamem: Option<u32>,
     /// Screens.
-    #[xml(attr)]
+    #[xml(attr, absent = "1")]
     pub heads: Option<u32>,
     /// Whether it is the first card.
     #[xml(attr)]

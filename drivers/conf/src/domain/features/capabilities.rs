@@ -66,10 +66,10 @@ pub struct CapabilityFeature {
 /// `<capabilities>`: each capability is an element of its own.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessCapabilities {
-    /// What happens to those that are not listed; absent means the default.
-    #[xml(attr)]
+    /// What happens to those that are not listed.
+    #[xml(attr, absent = "the default")]
     pub policy: Option<CapabilitiesPolicy>,
-    /// Those listed, in the order of [`Capability::ALL`].
+    /// Those listed.
     #[xml(named = "state", value = Capability, many)]
     pub features: Vec<CapabilityFeature>,
 }

@@ -63,7 +63,7 @@ pub struct TlbFlush {
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct HyperV {
     /// Who chooses.
-    #[xml(attr)]
+    #[xml(attr, absent = "custom")]
     pub mode: Option<HyperVMode>,
     /// Relaxed timers.
     #[xml(child)]

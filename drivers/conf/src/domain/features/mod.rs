@@ -115,8 +115,8 @@ xml_names! {
 /// `<gic>`.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gic {
-    /// Its version; absent lets the driver choose.
-    #[xml(attr)]
+    /// Its version.
+    #[xml(attr, absent = "the driver's choice")]
     pub version: Option<GicVersion>,
 }
 

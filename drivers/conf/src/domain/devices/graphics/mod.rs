@@ -107,7 +107,7 @@ pub struct Vnc {
     #[xml(attr)]
     pub port: Option<i32>,
     /// Whether the driver chooses the port.
-    #[xml(attr)]
+    #[xml(attr, absent = "no")]
     pub autoport: Option<YesNo>,
     /// Port for web sockets; -1 lets the driver choose.
     #[xml(attr)]
@@ -167,13 +167,13 @@ pub struct Rdp {
     #[xml(attr)]
     pub port: Option<i32>,
     /// Whether the driver chooses the port.
-    #[xml(attr, absent = "no")]
+    #[xml(attr, conditional, absent = "no")]
     pub autoport: Option<YesNo>,
     /// Whether a new client replaces the one connected.
-    #[xml(attr = "replaceUser", absent = "no")]
+    #[xml(attr = "replaceUser", conditional, absent = "no")]
     pub replace_user: Option<YesNo>,
     /// Whether several clients may connect.
-    #[xml(attr = "multiUser", absent = "no")]
+    #[xml(attr = "multiUser", conditional, absent = "no")]
     pub multi_user: Option<YesNo>,
     /// User.
     #[xml(attr)]

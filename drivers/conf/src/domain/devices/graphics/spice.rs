@@ -122,13 +122,13 @@ pub struct Spice {
     #[xml(attr = "tlsPort")]
     pub tls_port: Option<i32>,
     /// Whether the driver chooses the ports.
-    #[xml(attr)]
+    #[xml(attr, absent = "no")]
     pub autoport: Option<YesNo>,
     /// Keyboard layout.
     #[xml(attr)]
     pub keymap: Option<String>,
     /// Encryption of channels that are not listed.
-    #[xml(attr = "defaultMode", absent = "any")]
+    #[xml(attr = "defaultMode", conditional, absent = "any")]
     pub default_mode: Option<SpiceChannelMode>,
     /// Password.
     #[xml(flat)]

@@ -303,7 +303,11 @@ impl Content for Interface {
             }
         }
         self.options.children(w);
-        if let Some(driver) = &self.driver {
+        // What is shown as a host device has its own <driver>.
+        let of_host = |actual: &ActualNet| actual.source.kind() == InterfaceType::Hostdev;
+        let is_hostdev =
+            self.shows_actual(w.flags()) && self.actual.as_deref().is_some_and(of_host);
+        if let Some(driver) = self.driver.as_ref().filter(|_| !is_hostdev) {
             w.element_unless_empty("driver", driver);
         }
         self.tail.children(w);

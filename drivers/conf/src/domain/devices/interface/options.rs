@@ -22,8 +22,8 @@ pub struct PortForwardRange {
     /// Last port on the host.
     #[xml(attr)]
     pub end: Option<u16>,
-    /// First port in the guest; absent means the same.
-    #[xml(attr)]
+    /// First port in the guest.
+    #[xml(attr, absent = "the same")]
     pub to: Option<u16>,
     /// Whether the range is left out.
     #[xml(attr)]

@@ -89,7 +89,7 @@ pub struct DirectSource {
     #[xml(attr)]
     pub dev: Option<String>,
     /// How it switches.
-    #[xml(attr)]
+    #[xml(attr, absent = "vepa")]
     pub mode: Option<MacvtapMode>,
 }
 
@@ -255,7 +255,7 @@ pub enum InterfaceSource {
     #[xml("hostdev")]
     Hostdev {
         /// Whether the driver detaches it from the host.
-        #[xml(attr, wrap = "..", absent = "no")]
+        #[xml(attr, wrap = "..", conditional, absent = "no")]
         managed: Option<YesNo>,
         /// The device.
         #[xml(flat, value = InterfaceHostdev)]

@@ -107,3 +107,31 @@ fn pages_tell_what_types_declare() {
         assert!(known(&name), "nothing tells of {name}");
     }
 }
+
+/// The places that links of `text` lead to: `page.md#anchor`, of `page` itself where the link names none.
+fn links<'t>(page: &'t str, text: &'t str) -> impl Iterator<Item = (&'t str, &'t str)> {
+    text.split("](").skip(1).map(move |rest| {
+        let target = rest.split(')').next().unwrap_or_default();
+        let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+        (if file.is_empty() { page } else { file }, anchor)
+    })
+}
+
+#[test]
+fn links_lead_to_sections() {
+    let pages = pages();
+    for (page, text) in &pages {
+        for (file, anchor) in links(page, text) {
+            let target = pages.iter().find(|(name, _)| name == file);
+            let Some((_, target)) = target else {
+                panic!("{page} leads to {file}, which is no page")
+            };
+            let id = format!("<a id=\"{anchor}\"></a>");
+            let count = target.matches(&id).count();
+            assert!(
+                anchor.is_empty() || count == 1,
+                "{page}: {count} of {file}#{anchor}"
+            );
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! What happens on a connection, as signals: libvirt-dbus's own, `PropertiesChanged`, and the object managers'.
 //!
 //! Called by the driver in the order in which things happened, and only queues. A signal reaches everybody who listens, so
-//! where rules tell objects apart, no value goes out with one: who may see the object asks.
+//! where rules tell objects apart, none tells more of an object than that something happened to which of its devices: no value
+//! of a property or parameter, no file, address or person. Who may see the object asks.
 
 use std::sync::{Arc, Weak};
 
@@ -13,6 +14,7 @@ use virtbus_api::node_device::{NodeDeviceEvent, NodeDeviceId};
 use virtbus_api::object::{self, Id, Kind};
 use virtbus_api::secret::{SecretEvent, SecretId};
 use virtbus_api::storage::{StoragePoolEvent, StoragePoolId};
+use virtbus_api::typed::TypedParameters;
 use zbus::wire::DynamicType;
 use zbus::{Message, ObjectPath};
 
@@ -74,6 +76,26 @@ impl Announcer {
     /// Whether values may go out to everybody.
     fn in_public(&self, kind: Kind) -> bool {
         !self.guard.tells_apart(kind.class())
+    }
+
+    /// A text that names a file or says who or where somebody is: empty where not everybody may read it.
+    fn discreet<'a>(&self, kind: Kind, text: &'a str) -> &'a str {
+        if self.in_public(kind) { text } else { "" }
+    }
+
+    /// The same for the values of parameters.
+    fn discreet_parameters(&self, kind: Kind, parameters: &TypedParameters) -> Parameters {
+        let shown = if self.in_public(kind) {
+            parameters.clone()
+        } else {
+            TypedParameters::new()
+        };
+        Parameters(shown, Wrapping::Once)
+    }
+
+    fn address<'a>(&self, address: &'a GraphicsAddress) -> (i32, &'a str, &'a str) {
+        let text = |text| self.discreet(Kind::Domain, text);
+        (address.family, text(&address.node), text(&address.service))
     }
 
     fn object_added(&self, after: &object::View) {
@@ -154,6 +176,7 @@ impl Announcer {
 
     fn domain_event(&self, id: &DomainId, event: &DomainEvent) {
         let path = self.node.path_of(&Id::Domain(id.clone()));
+        let discreet = |text| self.discreet(Kind::Domain, text);
         match event {
             DomainEvent::Lifecycle(lifecycle) => {
                 let Ok(object) = ObjectPath::try_from(path.as_str()) else {
@@ -184,7 +207,7 @@ impl Announcer {
                     &path,
                     DOMAIN.name,
                     "IOError",
-                    &(source, device, *action as i32, reason),
+                    &(discreet(source), device, *action as i32, reason),
                 );
             }
             DomainEvent::Graphics {
@@ -196,12 +219,12 @@ impl Announcer {
             } => {
                 let identities: Vec<(&str, &str)> = identities
                     .iter()
-                    .map(|identity| (identity.kind.as_str(), identity.name.as_str()))
+                    .map(|identity| (identity.kind.as_str(), discreet(&identity.name)))
                     .collect();
                 let body = (
                     *phase as i32,
-                    address(local),
-                    address(remote),
+                    self.address(local),
+                    self.address(remote),
                     auth_scheme,
                     identities,
                 );
@@ -245,15 +268,15 @@ impl Announcer {
                     &path,
                     DOMAIN.name,
                     "DiskChange",
-                    &(old, new, device, *reason),
+                    &(discreet(old), discreet(new), device, *reason),
                 );
             }
             DomainEvent::JobCompleted(parameters) => {
-                let parameters = Parameters(parameters.clone(), Wrapping::Once);
+                let parameters = self.discreet_parameters(Kind::Domain, parameters);
                 self.send(&path, DOMAIN.name, "JobCompleted", &(parameters,));
             }
             DomainEvent::MetadataChange { kind, namespace } => {
-                let namespace = namespace.as_deref().unwrap_or_default();
+                let namespace = discreet(namespace.as_deref().unwrap_or_default());
                 self.send(
                     &path,
                     DOMAIN.name,
@@ -265,7 +288,7 @@ impl Announcer {
                 self.send(&path, DOMAIN.name, "MigrationIteration", &(*iteration,));
             }
             DomainEvent::Tunable(parameters) => {
-                let parameters = Parameters(parameters.clone(), Wrapping::Once);
+                let parameters = self.discreet_parameters(Kind::Domain, parameters);
                 self.send(&path, DOMAIN.name, "Tunable", &(parameters,));
             }
             DomainEvent::BlockThreshold {
@@ -274,7 +297,7 @@ impl Announcer {
                 threshold,
                 excess,
             } => {
-                let body = (device, image, *threshold, *excess);
+                let body = (device, discreet(image), *threshold, *excess);
                 self.send(&path, DOMAIN.name, "BlockThreshold", &body);
             }
             DomainEvent::MemoryDeviceSizeChange { device, size } => {
@@ -301,7 +324,8 @@ impl Announcer {
                 }
             }
             NetworkEvent::MetadataChange { kind, namespace } => {
-                let body = (*kind, namespace.as_deref().unwrap_or_default());
+                let namespace = namespace.as_deref().unwrap_or_default();
+                let body = (*kind, self.discreet(Kind::Network, namespace));
                 self.send(
                     &self.node.path_of(&id),
                     NETWORK.name,
@@ -354,10 +378,6 @@ impl Announcer {
             self.send(&self.node.path, CONNECT.name, member, &(object, event, 0));
         }
     }
-}
-
-fn address(address: &GraphicsAddress) -> (i32, &str, &str) {
-    (address.family, &address.node, &address.service)
 }
 
 impl EventListener for Announcer {

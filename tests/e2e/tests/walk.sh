@@ -61,6 +61,9 @@ until_true 20 "the rule to hold" may_not dave org.libvirt.unix.monitor
 walk dave members /srv/all -org.libvirt.unix.monitor
 unchanged dave
 
+check "two hundred clients call at the same moment"
+walk alice crowd 200 5
+
 check "a rule shows one domain, and nothing else"
 rule olga <<'RULE'
 polkit.addRule(function (action, subject) {
@@ -82,6 +85,7 @@ read -r word <&"${ear[0]}" && [ "$word" = listening ] || fail "nobody listens: $
 on_other() { busctl call org.libvirt "$other" org.libvirt.Domain "$@" > /dev/null || fail "$*"; }
 on_other Create u 0
 on_other Suspend
+on_other SetMetadata isssu 2 '<secret/>' key secret-namespace 1
 on_other Destroy u 0
 on_other SnapshotCreateXML su '<domainsnapshot><name>secret-snapshot</name></domainsnapshot>' 0
 busctl set-property org.libvirt "$other" org.libvirt.Domain Autostart b true
@@ -91,7 +95,7 @@ exec {hears}<&"${ear[0]}" {silence}>&"${ear[1]}"
 eval "exec ${ear[1]}>&-"
 exec {silence}>&-
 heard=$(cat <&"$hears")
-for member in InterfacesAdded PropertiesChanged DomainEvent; do
+for member in InterfacesAdded PropertiesChanged DomainEvent MetadataChange; do
     grep -q " $member " <<< "$heard" || fail "no $member was heard: $heard"
 done
 # Object paths are all that tells of it.

@@ -6,21 +6,22 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use futures_util::StreamExt;
-use virtbus_tests::client::{CONNECT, Client};
+use futures_util::future::join_all;
+use virtbus_tests::client::{CONNECT, CallError, Client};
 use virtbus_tests::walk::members::{Counts, Walker};
 use virtbus_tests::walk::objects::{self, TEST};
 use virtbus_tests::walk::one::Shown;
 use virtbus_tests::walk::policy::Policy;
 use virtbus_tests::walk::{Findings, Managed, ROOT, managed, page};
 use zbus::message::Type;
-use zbus::{MatchRule, MessageStream};
+use zbus::{MatchRule, MessageStream, OwnedObjectPath};
 
 const BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 const INTERFACES: &str = "/walk/interfaces";
 const POLICY: &str = "/usr/share/polkit-1/actions/org.libvirt.policy";
 
 const USAGE: &str = "virtbus-walk make | list | state | members LIST [+ACTION|-ACTION]... | one DOMAIN LIST | \
-                     listen | page NODE user|administrator";
+                     listen | page NODE user|administrator | crowd CLIENTS CALLS";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -65,7 +66,30 @@ async fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
                 first.domains, first.calls, first.took, again.took
             ))
         }
+        ["crowd", clients, calls] => crowd(clients.parse()?, calls.parse()?).await,
         _ => Err(USAGE.into()),
+    }
+}
+
+/// Many clients of whom the daemon has not heard yet call at the same moment; each is answered.
+async fn crowd(clients: usize, calls: usize) -> Result<String, Box<dyn std::error::Error>> {
+    let mut crowd = Vec::new();
+    for _ in 0..clients {
+        crowd.push(Client::connect(BUS).await?);
+    }
+    let asked = crowd.iter().flat_map(|client| {
+        (0..calls).map(|_| async {
+            let connection = client.object(TEST, CONNECT);
+            let domains = connection.call::<_, Vec<OwnedObjectPath>>("ListDomains", &(0_u32,));
+            domains.await
+        })
+    });
+    let answers = join_all(asked).await;
+    let total = answers.len();
+    let refusals: Vec<CallError> = answers.into_iter().filter_map(Result::err).collect();
+    match refusals.first() {
+        None => Ok(format!("  {clients} clients, {total} calls")),
+        Some(first) => Err(format!("{} of {total} calls: {first}", refusals.len()).into()),
     }
 }
 

@@ -141,7 +141,7 @@ polkit.addRule(function (action, subject) {
 });
 RULE
 until_true 20 "the rule to hold" may alice org.libvirt.api.domain.reset
-echo "the same where a rule tells guests apart"
+check "the same where a rule tells guests apart"
 sleep 1    # the daemon looks for new rules so often if nobody called meanwhile
 walk alice page /org/libvirt/QEMU user
 echo "all checks passed"

@@ -62,8 +62,8 @@ async fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
             let first = page::load(&client, node, administrator).await?;
             let again = page::load(&client, node, administrator).await?;
             Ok(format!(
-                "{} domains, {} calls: {:?}, again {:?}",
-                first.domains, first.calls, first.took, again.took
+                "  {} domains, {} calls: listed after {:?}, all after {:?}, again {:?}",
+                first.domains, first.calls, first.listed, first.took, again.took
             ))
         }
         ["crowd", clients, calls] => crowd(clients.parse()?, calls.parse()?).await,

@@ -20,6 +20,8 @@ pub struct Page {
     pub domains: usize,
     /// Calls that it took.
     pub calls: usize,
+    /// Until the list was there.
+    pub listed: Duration,
     /// Until all was answered.
     pub took: Duration,
 }
@@ -37,6 +39,7 @@ pub async fn load(client: &Client, node: &str, administrator: bool) -> Result<Pa
     let connection = client.object(node, CONNECT);
     connection.get::<zbus::OwnedVariant>("LibVersion").await?;
     let domains: Vec<OwnedObjectPath> = connection.call("ListDomains", &(0_u32,)).await?;
+    let listed = begin.elapsed();
     let domains = domains.iter().map(|path| client.domain(path.as_str()));
     let domains: Vec<Domain> = domains.collect();
     let asked: Vec<_> = domains
@@ -51,6 +54,7 @@ pub async fn load(client: &Client, node: &str, administrator: bool) -> Result<Pa
     Ok(Page {
         domains: domains.len(),
         calls,
+        listed,
         took: begin.elapsed(),
     })
 }

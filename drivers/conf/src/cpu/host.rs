@@ -53,7 +53,7 @@ pub struct CpuCounter {
 
 /// `<pages>`: a size that pages can have.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct CpuPageSize(#[xml(attr = "size", value = u64)] pub virtbus_xml::Kib);
 
 impl Content for CpuPageSize {

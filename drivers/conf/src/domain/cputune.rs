@@ -87,7 +87,7 @@ xml_names! {
 
 /// `<cache>` in `<cachetune>`: a part of one host cache.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct CacheAllocation {
     /// Which cache of the level.
     #[xml(attr)]

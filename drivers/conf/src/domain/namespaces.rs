@@ -19,7 +19,7 @@ pub const VMWARE_URI: &str = "http://libvirt.org/schemas/domain/vmware/1.0";
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct QemuEnv {
     /// Its name.
-    #[xml(attr)]
+    #[xml(attr, told = "the name of a variable: letters, digits and underscores")]
     pub name: String,
     /// Its value.
     #[xml(attr)]

@@ -30,7 +30,7 @@ pub struct SevCapabilities {
 
 /// `<section>`: memory of enclaves on a node.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct SgxSection {
     /// The node.
     #[xml(attr)]

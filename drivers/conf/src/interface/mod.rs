@@ -248,7 +248,7 @@ impl InterfaceKind {
 /// `<interface>` inside a bridge or bond.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Port {
-    /// What it is.
+    /// What it is: in a bond a network card, in a bridge also a bond or VLAN.
     #[xml(flat)]
     pub kind: InterfaceKind,
     /// Its name.

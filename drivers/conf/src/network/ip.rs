@@ -89,7 +89,7 @@ pub struct DhcpHost {
     #[xml(attr, told = "Ethernet addresses joined by commas")]
     pub mac: Option<String>,
     /// The guest's name.
-    #[xml(attr)]
+    #[xml(attr, told = "a name that begins with a letter")]
     pub name: Option<String>,
     /// The address.
     #[xml(attr)]

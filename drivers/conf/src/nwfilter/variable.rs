@@ -75,7 +75,7 @@ impl fmt::Display for Variable {
 
 /// `<filterref>`: another filter, with values for its variables.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "name", wrap = "parameter", value = String, doc = "Name of a variable."))]
+#[xml(more(attr = "name", wrap = "parameter", value = String, told = "letters, digits and '_'", doc = "Name of a variable."))]
 #[xml(more(attr = "value", wrap = "parameter", value = String, doc = "A value of it; one that is given several times has several."))]
 pub struct FilterReference {
     /// Name of the filter.

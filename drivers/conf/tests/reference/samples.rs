@@ -10,6 +10,16 @@ const SAMPLES: &[(&str, &[&str])] = &[
         "text",
         &["/a", "b", "it's <\"&>", "ü 1", "x  y", "1", "true"],
     ),
+    (
+        "a unit such as bytes, kB, KiB, MB or MiB",
+        &["KiB", "b", "MB", "GiB"],
+    ),
+    ("a name that begins with a letter", &["a", "b c"]),
+    (
+        "the name of a variable: letters, digits and underscores",
+        &["A", "_b1"],
+    ),
+    ("letters, digits and '_'", &["IP", "a_1"]),
     ("an absolute path", &["/a", "/b c"]),
     ("a name without '/'", &["a", "it's <\"&>"]),
     ("a number of seconds, with a fraction", &["1.000000001"]),

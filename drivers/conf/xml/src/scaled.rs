@@ -15,7 +15,7 @@ use crate::writer::Writer;
 ///
 /// A size without a unit counts in `UNIT`s; one that is no whole number of them is rounded up.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[xml(more(attr = "unit", value = String, optional, doc = "Unit of the size, decimal such as `kB` or binary such as `KiB`."))]
+#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the size: powers of 1000 with `B`, of 1024 with `iB` or the letter alone."))]
 pub struct Scaled<const UNIT: u64>(#[xml(text)] pub u64);
 
 /// A size in KiB.

@@ -1,7 +1,7 @@
 //! What `#[derive(Xml)]` makes of a type.
 
 use virtbus_xml::{
-    Content, Describe, Document, ErrorKind, Flags, Hex, Kib, Kind, Occurs, OnOff, Part, Xml,
+    Content, Describe, Document, ErrorKind, Flags, Hex, Kib, Kind, Occurs, OnOff, Part, Way, Xml,
     XmlError, xml_names,
 };
 
@@ -302,4 +302,45 @@ fn what_is_read_by_hand_is_described_by_the_same_attributes() {
         (tty.doc, tty.occurs),
         ("For older clients.", Occurs::Optional)
     );
+}
+
+/// What a lock is known by.
+#[derive(Describe)]
+#[expect(dead_code, reason = "described only")]
+enum Lock {
+    /// By its place.
+    #[xml(attr = "path", told = "an absolute path")]
+    Path(String),
+    /// By its name.
+    #[xml(
+        attr = "kind",
+        told = "one of 'lease', 'file'",
+        absent = "file",
+        conditional
+    )]
+    Kind(String),
+    /// As older clients say it.
+    #[xml(flag = "old", input)]
+    Old,
+    /// When it was taken.
+    #[xml(text_child = "since", told = "it's a time", output)]
+    Since(String),
+}
+
+#[test]
+fn what_no_type_tells_is_told_by_attributes() {
+    let lock = Lock::describe();
+    assert!(lock.alternatives && !Disk::describe().alternatives);
+    let values = |name: &str| match &part(lock.parts, name).kind {
+        Kind::Attribute(values) | Kind::TextElement(values) => *values,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(values("path").expected(), "an absolute path");
+    assert_eq!(values("path").words(), [""; 0]);
+    assert_eq!(values("kind").words(), ["lease", "file"]);
+    assert_eq!(values("since").words(), [""; 0]);
+    let kind = part(lock.parts, "kind");
+    assert_eq!((kind.absent, kind.conditional), ("file", true));
+    let ways = lock.parts.iter().map(|part| part.way);
+    assert!(ways.eq([Way::Both, Way::Both, Way::In, Way::Out]));
 }

@@ -52,7 +52,7 @@ fn page(sections: &Sections, page: &'static str, title: &str) -> String {
     let mut writer = Writer {
         page,
         sections,
-        out: format!("{NOTE}{title}\nHow to read the tables is told in the [index](README.md).\n"),
+        out: format!("{title}\n{NOTE}How to read the tables is told in the [index](README.md).\n"),
     };
     for name in &sections.order {
         if let Some(section) = sections.by_type.get(name).filter(|s| s.page == page) {
@@ -64,7 +64,7 @@ fn page(sections: &Sections, page: &'static str, title: &str) -> String {
 }
 
 fn index() -> String {
-    let mut out = format!("{NOTE}# XML documents\n\n");
+    let mut out = format!("# XML documents\n\n{NOTE}");
     for kind in DOCUMENTS {
         let name = kind.name;
         let _ = writeln!(

@@ -33,6 +33,9 @@ const RULES_LIFETIME: Duration = Duration::from_secs(1);
 /// than 128 answers, unless it is configured to.
 const AT_ONCE: usize = 64;
 
+/// So many restarts of polkit may come between a question and its answer. Nobody is asked for a password twice.
+const RESTARTS: u32 = 10;
+
 /// A person has so long to type a password.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -325,23 +328,21 @@ async fn answer(authority: Authority, check: Check) {
     } else {
         CheckAuthorizationFlags::NONE
     };
-    // A polkit that ends before it has answered is started again by the next question. Nobody is asked for a password twice.
-    let attempts = if check.interactive { 1 } else { 2 };
-    let mut answer = Answer::Absent;
-    for _ in 0..attempts {
+    let mut again = if check.interactive { 0 } else { RESTARTS };
+    let answer = loop {
         let result = authority
             .check_authorization_future(&subject, &check.action, Some(&details), flags)
             .await;
         match result {
-            Ok(result) => {
-                answer = meaning(&result);
-                break;
-            }
+            Ok(result) => break meaning(&result),
+            // It ended before it had answered, and is started again by the next question.
+            Err(error) if again > 0 && error.matches(gio::DBusError::NoReply) => again -= 1,
             Err(error) => {
                 tracing::warn!(action = check.action, %error, "polkit does not answer");
+                break Answer::Absent;
             }
         }
-    }
+    };
     // Whoever asked may have given up.
     let _ = check.answer.send(answer);
 }

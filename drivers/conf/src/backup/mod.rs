@@ -67,7 +67,7 @@ impl Content for BackupObjects {
     }
 }
 
-/// `<domainbackup>`.
+/// `<domainbackup>`: a copy of a guest's disks that is made while it runs.
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub struct Backup {
     /// Who moves the data.

@@ -19,7 +19,7 @@ pub use resctrl::{
 };
 pub use topology::{HostCell, HostPages, HostThread, HostTopology};
 
-/// `<capabilities>`.
+/// `<capabilities>`: the host, and what guests it can run.
 #[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct Capabilities {
     /// The host.

@@ -71,7 +71,7 @@ pub struct CheckpointDisk {
     pub size: Option<u64>,
 }
 
-/// `<domaincheckpoint>`.
+/// `<domaincheckpoint>`: a moment since which changes of a guest's disks are recorded.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct Checkpoint {
     /// Name.

@@ -127,7 +127,7 @@ pub struct HostCpu {
     pub pages: Vec<CpuPageSize>,
 }
 
-/// A processor in a document of its own, as clients compare them.
+/// `<cpu>`: a processor in a document of its own, as clients compare them.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum Cpu {
     /// A host's: it names its architecture.

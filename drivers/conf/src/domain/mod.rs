@@ -69,7 +69,7 @@ xml_names! {
     }
 }
 
-/// `<domain>`.
+/// `<domain>`: a guest.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct Domain {
     /// Hypervisor.

@@ -131,7 +131,7 @@ pub struct DeviceCapabilities {
     pub panic: Option<Support>,
 }
 
-/// `<domainCapabilities>`.
+/// `<domainCapabilities>`: what guests of one machine type and emulator can have.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct DomainCapabilities {
     /// Program of the emulator.

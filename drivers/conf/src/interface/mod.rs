@@ -304,7 +304,7 @@ impl Content for Port {
     }
 }
 
-/// `<interface>` of the host.
+/// `<interface>`: a network interface of the host.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
     /// What it is.

@@ -119,7 +119,7 @@ impl Content for DnsmasqOptions {
     }
 }
 
-/// `<network>`.
+/// `<network>`: a virtual network that guests connect to.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct Network {
     /// Options for dnsmasq.

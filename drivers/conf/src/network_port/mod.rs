@@ -82,7 +82,7 @@ pub enum Plug {
     HostdevPci(HostdevPciPlug),
 }
 
-/// `<networkport>`.
+/// `<networkport>`: the place of one interface in a network.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct NetworkPort {
     /// UUID.

@@ -136,7 +136,7 @@ pub struct DeviceDriver {
     pub name: Option<String>,
 }
 
-/// `<device>`.
+/// `<device>`: a device of the host.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct NodeDevice {
     /// Name; absent from a device that is still to be created.

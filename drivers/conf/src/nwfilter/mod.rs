@@ -46,7 +46,7 @@ const CHAINS: [(&str, i32); 8] = [
 /// Most characters of a chain's name.
 const MAX_CHAIN: usize = 12;
 
-/// `<filter>`.
+/// `<filter>`: rules for the packets of guests.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct NwFilter {
     /// Its name.

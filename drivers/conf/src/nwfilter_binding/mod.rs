@@ -16,7 +16,7 @@ pub struct BindingOwner {
     pub uuid: Uuid,
 }
 
-/// `<filterbinding>`.
+/// `<filterbinding>`: which filter an interface of a guest has.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct NwFilterBinding {
     /// The guest.

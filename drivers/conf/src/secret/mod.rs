@@ -65,7 +65,7 @@ impl Usage {
     }
 }
 
-/// `<secret>`.
+/// `<secret>`: a password or key that others refer to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     /// Whether the value is kept in memory only.

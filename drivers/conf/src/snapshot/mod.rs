@@ -59,7 +59,7 @@ pub struct SnapshotMemory {
     pub file: Option<String>,
 }
 
-/// `<domainsnapshot>`.
+/// `<domainsnapshot>`: a state of a guest that it can be put back to.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
     /// Name.

@@ -32,7 +32,7 @@ xml_names! {
     }
 }
 
-/// `<pool>`.
+/// `<pool>`: storage that volumes are made in.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(more(attr = "name", wrap = "fs:mount_opts/fs:option", value = String, optional, doc = "An option for `mount`."))]
 #[xml(more(attr = "name", wrap = "rbd:config_opts/rbd:option", value = String, optional, doc = "Name of an option for the RBD library."))]

@@ -139,7 +139,7 @@ impl Content for PoolCapability {
     }
 }
 
-/// `<storagepoolCapabilities>`.
+/// `<storagepoolCapabilities>`: what kinds of pools there can be.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoragePoolCapabilities {
     /// One for each kind of pool.

@@ -53,7 +53,7 @@ pub enum CapacityRule {
     Optional,
 }
 
-/// `<volume>`.
+/// `<volume>`: storage for one disk of a guest.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(more(attr = "path", wrap = "source/device", value = String, optional, output, doc = "A device of which it takes a part."))]
 pub struct StorageVolume {

@@ -66,13 +66,9 @@ fn page(sections: &Sections, page: &'static str, title: &str) -> String {
 fn index() -> String {
     let mut out = format!("# XML documents\n\n{NOTE}");
     for kind in DOCUMENTS {
-        let name = kind.name;
-        let _ = writeln!(
-            out,
-            "- [`<{}>`]({name}.md): {}",
-            kind.root,
-            name.replace('-', " ")
-        );
+        let about = (kind.describe)().doc;
+        let about = about.split_once(": ").map_or(about, |(_, about)| about);
+        let _ = writeln!(out, "- [`<{}>`]({}.md): {about}", kind.root, kind.name);
     }
     let _ = write!(
         out,

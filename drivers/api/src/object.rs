@@ -26,6 +26,10 @@ macro_rules! kinds {
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Id { $($(#[$doc])* $kind($id),)* }
 
+        /// [`Id`], borrowed.
+        #[derive(Debug, Clone, Copy)]
+        pub enum IdRef<'a> { $($(#[$doc])* $kind(&'a $id),)* }
+
         /// What is known of an object of any kind at one moment.
         #[derive(Debug, Clone, PartialEq)]
         pub enum View { $($(#[$doc])* $kind(Arc<$view>),)* }
@@ -58,6 +62,20 @@ macro_rules! kinds {
             pub const fn kind(&self) -> Kind {
                 match self { $(Self::$kind(_) => Kind::$kind,)* }
             }
+
+            /// The same, borrowed.
+            #[must_use]
+            pub const fn borrowed(&self) -> IdRef<'_> {
+                match self { $(Self::$kind(id) => IdRef::$kind(id),)* }
+            }
+        }
+
+        impl IdRef<'_> {
+            /// Its kind.
+            #[must_use]
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$kind(_) => Kind::$kind,)* }
+            }
         }
 
         impl View {
@@ -71,6 +89,12 @@ macro_rules! kinds {
             #[must_use]
             pub fn id(&self) -> Id {
                 match self { $(Self::$kind(view) => Id::$kind(view.id.clone()),)* }
+            }
+
+            /// The same, borrowed.
+            #[must_use]
+            pub fn borrowed_id(&self) -> IdRef<'_> {
+                match self { $(Self::$kind(view) => IdRef::$kind(&view.id),)* }
             }
         }
 

@@ -18,6 +18,7 @@ use virtbus_api::{Connection, Error, Result};
 use zbus::wire::DynamicType;
 use zbus::{Message, OwnedObjectPath, Type};
 
+use crate::paths::Paths;
 use crate::quirks::Dialect;
 use crate::tree::{Node, Sought, Target};
 use crate::value::{Parameters, Wrapping};
@@ -229,23 +230,28 @@ impl<'a> Context<'a> {
     where
         View: From<Arc<V>>,
     {
-        let objects: Vec<ConnectedObject<'_>> = views
-            .iter()
-            .map(|view| ConnectedObject {
-                driver: self.node.name,
-                id: View::from(Arc::clone(view)).id(),
-            })
-            .collect();
-        let Some(first) = objects.first() else {
+        let Some(kind) = views
+            .first()
+            .map(|view| View::from(Arc::clone(view)).kind())
+        else {
             return views;
         };
+        let object = |at: usize| ConnectedObject {
+            driver: self.node.name,
+            id: View::from(Arc::clone(&views[at])).id(),
+        };
         // What may be read of an object that may not be seen makes no difference.
-        let getattr = first.id.kind().getattr();
-        let mut seen = self.guard.seen(self.caller, getattr, &objects).await;
+        let getattr = kind.getattr();
+        let count = views.len();
+        let mut seen = self.guard.seen(self.caller, getattr, count, object).await;
         if let Some(permission) = self.call.filter()
             && permission != getattr
         {
-            seen = seen.and(self.guard.seen(self.caller, permission, &objects).await);
+            seen = seen.and(
+                self.guard
+                    .seen(self.caller, permission, count, object)
+                    .await,
+            );
         }
         let mut at = 0..;
         let mut views = views;
@@ -254,11 +260,7 @@ impl<'a> Context<'a> {
     }
 
     /// The paths of those that the flags choose and the caller may see.
-    pub(crate) async fn list<V, F>(
-        &self,
-        views: Vec<Arc<V>>,
-        flags: F,
-    ) -> Result<Vec<OwnedObjectPath>>
+    pub(crate) async fn list<V, F>(&self, views: Vec<Arc<V>>, flags: F) -> Result<Paths>
     where
         V: Filtered<F>,
         F: Copy,
@@ -272,15 +274,16 @@ impl<'a> Context<'a> {
     }
 
     /// The paths of those that the caller may see.
-    pub(crate) async fn list_all<V>(&self, views: Vec<Arc<V>>) -> Result<Vec<OwnedObjectPath>>
+    pub(crate) async fn list_all<V>(&self, views: Vec<Arc<V>>) -> Result<Paths>
     where
         View: From<Arc<V>>,
     {
-        self.visible(views)
-            .await
-            .into_iter()
-            .map(|view| self.path_of(view))
-            .collect()
+        let views = self.visible(views).await;
+        let mut paths = Paths::with_capacity(views.len());
+        for view in views {
+            paths.push(self.node, View::from(view).borrowed_id());
+        }
+        Ok(paths)
     }
 
     /// The domain's snapshots. A driver without snapshots has none, so that whoever looks a domain over is not stopped by it.
@@ -343,7 +346,7 @@ pub(crate) async fn require(
 /// Whether the caller may know that the object is there.
 pub(crate) async fn sees(guard: &Guard, caller: &Caller, target: &Target) -> bool {
     guard
-        .seen(caller, target.getattr(), std::slice::from_ref(target))
+        .seen(caller, target.getattr(), 1, |_| target)
         .await
         .has(0)
 }

@@ -21,6 +21,7 @@ mod interfaces;
 mod invocation;
 mod moments;
 mod outbox;
+mod paths;
 mod peers;
 mod quirks;
 mod signals;

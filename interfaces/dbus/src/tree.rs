@@ -12,7 +12,7 @@ use virtbus_api::interface::InterfaceView;
 use virtbus_api::network::{NetworkPortView, NetworkView};
 use virtbus_api::node_device::NodeDeviceView;
 use virtbus_api::nwfilter::{NwfilterBindingView, NwfilterView};
-use virtbus_api::object::{self, Id, Kind};
+use virtbus_api::object::{self, Id, IdRef, Kind};
 use virtbus_api::secret::SecretView;
 use virtbus_api::storage::{StoragePoolView, StorageVolView};
 use virtbus_api::{Connection, Error, Result, Uuid};
@@ -315,19 +315,30 @@ fn path_names(id: &Id) -> (&'static str, String) {
 
 /// The last element of an object's path.
 pub(crate) fn element(id: &Id) -> String {
+    let mut element = String::with_capacity(37);
+    write_element(id.borrowed(), &mut element);
+    element
+}
+
+fn write_element(id: IdRef<'_>, out: &mut String) {
+    let moment = |domain: Uuid, name: &str, out: &mut String| {
+        write_uuid(domain, out);
+        out.push('_');
+        write_encoded(name, out);
+    };
     match id {
-        Id::Domain(id) => uuid_element(id.uuid),
-        Id::DomainSnapshot(id) => moment_element(id.domain.uuid, &id.name),
-        Id::DomainCheckpoint(id) => moment_element(id.domain.uuid, &id.name),
-        Id::Interface(id) => encode(&id.mac),
-        Id::Network(id) => uuid_element(id.uuid),
-        Id::NetworkPort(id) => uuid_element(id.uuid),
-        Id::NodeDevice(id) => encode(&id.name),
-        Id::Nwfilter(id) => uuid_element(id.uuid),
-        Id::NwfilterBinding(id) => encode(&id.port_dev),
-        Id::Secret(id) => uuid_element(id.uuid),
-        Id::StoragePool(id) => uuid_element(id.uuid),
-        Id::StorageVol(id) => encode(&id.key),
+        IdRef::Domain(id) => write_uuid(id.uuid, out),
+        IdRef::DomainSnapshot(id) => moment(id.domain.uuid, &id.name, out),
+        IdRef::DomainCheckpoint(id) => moment(id.domain.uuid, &id.name, out),
+        IdRef::Interface(id) => write_encoded(&id.mac, out),
+        IdRef::Network(id) => write_uuid(id.uuid, out),
+        IdRef::NetworkPort(id) => write_uuid(id.uuid, out),
+        IdRef::NodeDevice(id) => write_encoded(&id.name, out),
+        IdRef::Nwfilter(id) => write_uuid(id.uuid, out),
+        IdRef::NwfilterBinding(id) => write_encoded(&id.port_dev, out),
+        IdRef::Secret(id) => write_uuid(id.uuid, out),
+        IdRef::StoragePool(id) => write_uuid(id.uuid, out),
+        IdRef::StorageVol(id) => write_encoded(&id.key, out),
     }
 }
 
@@ -437,14 +448,21 @@ async fn find_moment(
 }
 
 /// A UUID as an element of a path: `_` and the UUID with `_` in place of `-`.
+fn write_uuid(uuid: Uuid, out: &mut String) {
+    let mut text = Uuid::encode_buffer();
+    for part in uuid.hyphenated().encode_lower(&mut text).split('-') {
+        out.push('_');
+        out.push_str(part);
+    }
+}
+
 fn uuid_element(uuid: Uuid) -> String {
     let mut element = String::with_capacity(37);
-    element.push('_');
-    element.push_str(&uuid.to_string().replace('-', "_"));
+    write_uuid(uuid, &mut element);
     element
 }
 
-/// The UUID that a path's last element names, if it is spelt as [`uuid_element`] would.
+/// The UUID that a path's last element names, if it is spelt as [`write_uuid`] would.
 fn element_uuid(element: &str) -> Option<Uuid> {
     let text = element.strip_prefix('_')?;
     if text.len() != 36 || text.contains('-') {
@@ -455,10 +473,6 @@ fn element_uuid(element: &str) -> Option<Uuid> {
 }
 
 /// A domain's snapshot or checkpoint: the domain's element, `_`, and the encoded name.
-fn moment_element(domain: Uuid, name: &str) -> String {
-    format!("{}_{}", uuid_element(domain), encode(name))
-}
-
 fn element_moment(element: &str) -> Option<(Uuid, String)> {
     let (domain, name) = element.split_at_checked(37)?;
     Some((element_uuid(domain)?, decode(name.strip_prefix('_')?)?))
@@ -466,22 +480,26 @@ fn element_moment(element: &str) -> Option<(Uuid, String)> {
 
 /// A name as an element of a path: ASCII letters and digits stand for themselves, every other byte is `_` and two lower-case
 /// hexadecimal digits.
-fn encode(name: &str) -> String {
-    let mut element = String::with_capacity(name.len() + 16);
+fn write_encoded(name: &str, out: &mut String) {
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() {
-            element.push(char::from(byte));
+            out.push(char::from(byte));
         } else {
             const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            element.push('_');
-            element.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            element.push(char::from(DIGITS[usize::from(byte & 15)]));
+            out.push('_');
+            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            out.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
     }
+}
+
+fn encode(name: &str) -> String {
+    let mut element = String::with_capacity(name.len() + 16);
+    write_encoded(name, &mut element);
     element
 }
 
-/// The name that an element stands for, if it is spelt as [`encode`] would.
+/// The name that an element stands for, if it is spelt as [`write_encoded`] would.
 fn decode(element: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(element.len());
     let mut rest = element.as_bytes();
@@ -502,12 +520,25 @@ fn decode(element: &str) -> Option<String> {
 impl Node {
     /// The path of one of the connection's objects.
     pub(crate) fn path_of(&self, id: &Id) -> String {
-        format!("{}/{}/{}", self.path, segment(id.kind()), element(id))
+        let mut path = String::with_capacity(80);
+        self.write_path(id.borrowed(), &mut path);
+        path
+    }
+
+    /// Adds that path to a text.
+    pub(crate) fn write_path(&self, id: IdRef<'_>, out: &mut String) {
+        for part in [&*self.path, segment(id.kind())] {
+            out.push_str(part);
+            out.push('/');
+        }
+        write_element(id, out);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use virtbus_api::domain::{DomainId, SnapshotId};
+
     use super::*;
 
     #[test]
@@ -573,7 +604,13 @@ mod tests {
             assert_eq!(decode(wrong), None, "{wrong}");
         }
         let uuid = Uuid::try_parse("8c5a0c1e-1b1f-4a47-9d2b-2f4a3a6f0d11").unwrap();
-        let element = moment_element(uuid, "before update");
+        let domain = DomainId {
+            uuid,
+            name: "web".into(),
+            id: None,
+        };
+        let name = "before update".into();
+        let element = element(&SnapshotId { domain, name }.into());
         assert_eq!(
             element,
             "_8c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11_before_20update"

@@ -32,6 +32,19 @@ pub(crate) async fn both_ways(
     report: &mut Report,
 ) -> Outcome<()> {
     one_by_one(bus, effort.rounds, effort.calls, pair, report).await?;
+    at_once_only(bus, effort, pair, report).await
+}
+
+/// Measures a pair with [`AT_ONCE`] calls at once.
+///
+/// # Errors
+/// If a call is answered with an error.
+pub(crate) async fn at_once_only(
+    bus: &Connection,
+    effort: Effort,
+    pair: &Pair,
+    report: &mut Report,
+) -> Outcome<()> {
     let mut samples = (Samples::default(), Samples::default());
     for round in 0..=effort.rounds {
         let ours = at_once(bus, effort.calls, &pair.ours).await?;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use futures_util::StreamExt;
+use zbus::object_server::SignalEmitter;
 use zbus::{Connection, MessageStream, OwnedObjectPath, OwnedVariant, connection, interface};
 
 use crate::Outcome;
@@ -47,6 +48,16 @@ impl Bare {
 
     async fn objects(&self) -> &Objects {
         &self.objects
+    }
+
+    #[zbus(signal)]
+    async fn emitted(emitter: &SignalEmitter<'_>) -> zbus::Result<()>;
+
+    async fn emit(
+        &self,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> zbus::fdo::Result<()> {
+        Ok(Self::emitted(&emitter).await?)
     }
 
     async fn set_text(&mut self, text: String) {

@@ -71,29 +71,33 @@ impl Guard {
         self.authorizer.tells_apart(class)
     }
 
-    /// On which of `objects` the caller has `permission`. Never puts up a dialog.
+    /// On which of `count` objects the caller has `permission`. Never puts up a dialog. Objects are made only if they matter.
     pub async fn seen<T: Object>(
         &self,
         caller: &Caller,
         permission: Permission,
-        objects: &[T],
+        count: usize,
+        object: impl Fn(usize) -> T,
     ) -> Seen {
         let caller = &Caller {
             interactive: false,
             ..caller.clone()
         };
-        let Some(first) = objects.first() else {
+        if count == 0 {
             return Seen::All;
-        };
+        }
         if !self.authorizer.tells_apart(permission.class()) {
-            return match self.authorizer.check(caller, permission, first).await {
+            let first = object(0);
+            return match self.authorizer.check(caller, permission, &first).await {
                 Verdict::Granted => Seen::All,
                 Verdict::Denied | Verdict::Challenge => Seen::None,
             };
         }
-        let mut seen = Vec::with_capacity(objects.len());
-        for object in objects {
-            seen.push(self.authorizer.check(caller, permission, object).await == Verdict::Granted);
+        let mut seen = Vec::with_capacity(count);
+        for at in 0..count {
+            let object = object(at);
+            let verdict = self.authorizer.check(caller, permission, &object).await;
+            seen.push(verdict == Verdict::Granted);
         }
         Seen::Some(seen)
     }

@@ -108,6 +108,16 @@ pub trait Object: Send + Sync {
     fn details(&self) -> Vec<(&'static str, String)>;
 }
 
+impl<T: Object + ?Sized> Object for &T {
+    fn class(&self) -> ObjectClass {
+        (**self).class()
+    }
+
+    fn details(&self) -> Vec<(&'static str, String)> {
+        (**self).details()
+    }
+}
+
 /// What an authorizer finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {

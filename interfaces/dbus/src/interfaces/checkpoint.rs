@@ -5,6 +5,7 @@ use zbus::OwnedObjectPath;
 
 use crate::declare::interface;
 use crate::moments;
+use crate::paths::Paths;
 
 interface! {
     /// A checkpoint: a moment of a domain from which on changes of its disks are known, for backups of what changed.
@@ -24,7 +25,7 @@ interface! {
         /// The checkpoint as XML. Flags are those of virDomainCheckpointGetXMLDesc.
         read GetXMLDesc(flags: u32) -> (xml: String): DomainCheckpointGetXmlDesc => |c| c.checkpoints()?.xml_desc(c.id()?, c.flags(flags)?).await;
         /// The checkpoints that follow this one. Flags are those of virDomainCheckpointListAllChildren.
-        read ListChildren(flags: u32) -> (domainCheckpoints: Vec<OwnedObjectPath>): DomainCheckpointListAllChildren => |c| {
+        read ListChildren(flags: u32) -> (domainCheckpoints: Paths): DomainCheckpointListAllChildren => |c| {
             let (id, flags): (&CheckpointId, CheckpointListFlags) = (c.id()?, c.flags(flags)?);
             let all = c.checkpoints()?.checkpoints(&id.domain).await?;
             c.list_all(moments::below(all, Some(&id.name), flags)).await

@@ -18,6 +18,7 @@ use super::lookup::{
 };
 use crate::declare::{Property, interface};
 use crate::invocation::Context;
+use crate::paths::Paths;
 use crate::quirks::optional;
 use crate::tree::View;
 use crate::value::{Dict, Given, Parameters};
@@ -160,29 +161,29 @@ interface! {
         /// Finds the host interface with this name.
         read InterfaceLookupByName(name: String) -> (interface: OwnedObjectPath): InterfaceLookupByName on interface_named(name) => |c| c.path();
         /// The domains that pass the flags of virConnectListAllDomains; 0 lists all.
-        read ListDomains(flags: u32) -> (domains: Vec<OwnedObjectPath>): ConnectListAllDomains => |c| {
+        read ListDomains(flags: u32) -> (domains: Paths): ConnectListAllDomains => |c| {
             c.list::<_, ListAllDomainsFlags>(c.domains()?.views().await?, c.flags(flags)?).await
         };
         /// The host interfaces that pass the flags of virConnectListAllInterfaces; 0 lists all.
-        read ListInterfaces(flags: u32) -> (interfaces: Vec<OwnedObjectPath>): ConnectListAllInterfaces => |c| c.list(c.interfaces()?.views().await?, c.flags(flags)?).await;
+        read ListInterfaces(flags: u32) -> (interfaces: Paths): ConnectListAllInterfaces => |c| c.list(c.interfaces()?.views().await?, c.flags(flags)?).await;
         /// The networks that pass the flags of virConnectListAllNetworks; 0 lists all.
-        read ListNetworks(flags: u32) -> (networks: Vec<OwnedObjectPath>): ConnectListAllNetworks => |c| c.list(c.networks()?.views().await?, c.flags(flags)?).await;
+        read ListNetworks(flags: u32) -> (networks: Paths): ConnectListAllNetworks => |c| c.list(c.networks()?.views().await?, c.flags(flags)?).await;
         /// The host's devices that pass the flags of virConnectListAllNodeDevices; 0 lists all.
-        read ListNodeDevices(flags: u32) -> (devs: Vec<OwnedObjectPath>): ConnectListAllNodeDevices => |c| c.list(c.node_devices()?.views().await?, c.flags(flags)?).await;
+        read ListNodeDevices(flags: u32) -> (devs: Paths): ConnectListAllNodeDevices => |c| c.list(c.node_devices()?.views().await?, c.flags(flags)?).await;
         /// The bindings of network filters.
-        read ListNWFilterBindings(flags: u32) -> (nwfilterBindings: Vec<OwnedObjectPath>): ConnectListAllNwfilterBindings => |c| {
+        read ListNWFilterBindings(flags: u32) -> (nwfilterBindings: Paths): ConnectListAllNwfilterBindings => |c| {
             c.no_flags(flags)?;
             c.list_all(c.nwfilter_bindings()?.views().await?).await
         };
         /// The network filters.
-        read ListNWFilters(flags: u32) -> (nwfilters: Vec<OwnedObjectPath>): ConnectListAllNwfilters => |c| {
+        read ListNWFilters(flags: u32) -> (nwfilters: Paths): ConnectListAllNwfilters => |c| {
             c.no_flags(flags)?;
             c.list_all(c.nwfilters()?.views().await?).await
         };
         /// The secrets that pass the flags of virConnectListAllSecrets; 0 lists all.
-        read ListSecrets(flags: u32) -> (secrets: Vec<OwnedObjectPath>): ConnectListAllSecrets => |c| c.list(c.secrets()?.views().await?, c.flags(flags)?).await;
+        read ListSecrets(flags: u32) -> (secrets: Paths): ConnectListAllSecrets => |c| c.list(c.secrets()?.views().await?, c.flags(flags)?).await;
         /// The storage pools that pass the flags of virConnectListAllStoragePools; 0 lists all.
-        read ListStoragePools(flags: u32) -> (storagePools: Vec<OwnedObjectPath>): ConnectListAllStoragePools => |c| c.list(c.storage_pools()?.views().await?, c.flags(flags)?).await;
+        read ListStoragePools(flags: u32) -> (storagePools: Paths): ConnectListAllStoragePools => |c| c.list(c.storage_pools()?.views().await?, c.flags(flags)?).await;
         /// Starts a network from XML. Without a stored definition of the same UUID it vanishes when it stops.
         write NetworkCreateXML(xml: String) -> (network: OwnedObjectPath): NetworkCreateXml on network_in(xml) => |c| {
             c.path_of(c.networks()?.create_xml(&xml, NetworkDefineFlags::empty()).await?)

@@ -12,6 +12,7 @@ use zbus::OwnedObjectPath;
 use super::lookup::{checkpoint_named, snapshot_named};
 use crate::declare::interface;
 use crate::moments;
+use crate::paths::Paths;
 use crate::quirks::{domain_id_property, optional};
 use crate::value::{Dict, Given, Parameters};
 
@@ -295,13 +296,13 @@ interface! {
             Ok(c.parameters(c.counters()?.interface_stats(c.id()?, &device).await?))
         };
         /// The domain's checkpoints. Flags are those of virDomainListAllCheckpoints.
-        read ListDomainCheckpoints(flags: u32) -> (domainCheckpoints: Vec<OwnedObjectPath>): DomainListAllCheckpoints => |c| {
+        read ListDomainCheckpoints(flags: u32) -> (domainCheckpoints: Paths): DomainListAllCheckpoints => |c| {
             let flags: virtbus_api::domain::CheckpointListFlags = c.flags(flags)?;
             let all = c.checkpoints()?.checkpoints(c.id()?).await?;
             c.list_all(moments::below(all, None, flags)).await
         };
         /// The domain's snapshots. Flags are those of virDomainListAllSnapshots.
-        read ListDomainSnapshots(flags: u32) -> (domainSnapshots: Vec<OwnedObjectPath>): DomainListAllSnapshots => |c| {
+        read ListDomainSnapshots(flags: u32) -> (domainSnapshots: Paths): DomainListAllSnapshots => |c| {
             let flags: SnapshotListFlags = c.flags(flags)?;
             let all = c.snapshots_or_none(c.id()?).await?;
             c.list_all(moments::below(all, None, flags)).await

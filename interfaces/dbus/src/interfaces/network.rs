@@ -7,6 +7,7 @@ use zbus::OwnedObjectPath;
 
 use super::lookup::network_port_with_uuid;
 use crate::declare::interface;
+use crate::paths::Paths;
 use crate::quirks::optional;
 use crate::value::{Given, Parameters};
 
@@ -32,7 +33,7 @@ interface! {
         /// The network as XML; with the flag 1 its definition, without what its run adds.
         read GetXMLDesc(flags: u32) -> (xml: String): NetworkGetXmlDesc => |c| c.networks()?.xml_desc(c.id()?, c.flags(flags)?).await;
         /// The network's ports.
-        read ListPorts(flags: u32) -> (ports: Vec<OwnedObjectPath>): NetworkListAllPorts => |c| {
+        read ListPorts(flags: u32) -> (ports: Paths): NetworkListAllPorts => |c| {
             c.no_flags(flags)?;
             c.list_all(c.network_ports()?.views(c.id()?).await?).await
         };

@@ -5,6 +5,7 @@ use zbus::OwnedObjectPath;
 
 use crate::declare::interface;
 use crate::moments;
+use crate::paths::Paths;
 
 interface! {
     /// A snapshot: a moment of a domain that can be returned to.
@@ -30,7 +31,7 @@ interface! {
             Ok(c.snapshots()?.snapshot(&id.domain, &id.name).await?.current)
         };
         /// The snapshots that follow this one. Flags are those of virDomainSnapshotListAllChildren.
-        read ListChildren(flags: u32) -> (domainSnapshots: Vec<OwnedObjectPath>): DomainSnapshotListAllChildren => |c| {
+        read ListChildren(flags: u32) -> (domainSnapshots: Paths): DomainSnapshotListAllChildren => |c| {
             let (id, flags): (&SnapshotId, SnapshotListFlags) = (c.id()?, c.flags(flags)?);
             let all = c.snapshots()?.snapshots(&id.domain).await?;
             c.list_all(moments::below(all, Some(&id.name), flags)).await

@@ -7,6 +7,7 @@ use zbus::OwnedObjectPath;
 
 use super::lookup::{storage_vol_in, storage_vol_named};
 use crate::declare::interface;
+use crate::paths::Paths;
 
 interface! {
     /// A storage pool: where volumes are kept.
@@ -28,7 +29,7 @@ interface! {
         /// The pool as XML; with the flag 1 its stored definition.
         read GetXMLDesc(flags: u32) -> (xml: String): StoragePoolGetXmlDesc => |c| c.storage_pools()?.xml_desc(c.id()?, c.flags(flags)?).await;
         /// The pool's volumes.
-        read ListStorageVolumes(flags: u32) -> (storageVols: Vec<OwnedObjectPath>): StoragePoolListAllVolumes => |c| {
+        read ListStorageVolumes(flags: u32) -> (storageVols: Paths): StoragePoolListAllVolumes => |c| {
             c.no_flags(flags)?;
             c.list_all(c.storage_vols()?.views(c.id()?).await?).await
         };

@@ -87,7 +87,12 @@ async fn children(
             let seen = received
                 .shared
                 .guard
-                .seen(&received.caller().await, kind.getattr(), &targets)
+                .seen(
+                    &received.caller().await,
+                    kind.getattr(),
+                    targets.len(),
+                    |at| &targets[at],
+                )
                 .await;
             let visible = targets.iter().enumerate().filter(|(at, _)| seen.has(*at));
             visible

@@ -114,7 +114,9 @@ async fn objects_of_kind(
         .iter()
         .map(|view| Target::of_view(node.name, view))
         .collect();
-    let seen = guard.seen(caller, kind.getattr(), &targets).await;
+    let target = |at: usize| &targets[at];
+    let count = targets.len();
+    let seen = guard.seen(caller, kind.getattr(), count, target).await;
     let interface = tree::interface(kind);
     let mut allowed: Vec<(Permission, Seen)> = Vec::new();
     for rule in interface
@@ -126,7 +128,7 @@ async fn objects_of_kind(
             .iter()
             .any(|(permission, _)| *permission == rule.permission)
         {
-            let seen = guard.seen(caller, rule.permission, &targets).await;
+            let seen = guard.seen(caller, rule.permission, count, target).await;
             allowed.push((rule.permission, seen));
         }
     }

@@ -142,11 +142,13 @@ async fn change(bus: &Connection, effort: Effort, report: &mut Report) -> Outcom
         let begin = Instant::now();
         let (reply, heard) = tokio::join!(create.ask(bus), told(&mut events));
         let took = begin.elapsed();
-        (reply?, heard?);
+        reply?;
+        heard?;
         let begin = Instant::now();
         let (reply, heard) = tokio::join!(emit.ask(bus), told(&mut emitted));
         let took_bare = begin.elapsed();
-        (reply?, heard?);
+        reply?;
+        heard?;
         destroy.ask(bus).await?;
         told(&mut events).await?;
         if round > 0 {

@@ -80,6 +80,22 @@ impl Qemu {
             .await
     }
 
+    /// The same for a job that talks to the guest. A guest that was found again is waited for before the job's turn, so that
+    /// many who wait for one that hangs do not wait for one another.
+    pub(crate) async fn guest_job<T, F>(
+        &self,
+        domain: &Arc<Domain>,
+        name: &'static str,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        domain.reached(self.core.config.timeouts.command).await;
+        self.job(domain, name, work).await
+    }
+
     /// Takes a name and UUID for a definition from a client.
     pub(crate) fn claim(&self, definition: &Definition) -> Result<Claim> {
         let (uuid, name) = (
@@ -399,7 +415,7 @@ impl DomainLifecycle for Qemu {
     async fn shutdown(&self, domain: &DomainId, flags: DomainShutdownFlags) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainShutdown", async move {
+        self.guest_job(&domain, "DomainShutdown", async move {
             shutdown::shutdown(&core, &job_domain, flags).await
         })
         .await
@@ -408,7 +424,7 @@ impl DomainLifecycle for Qemu {
     async fn reboot(&self, domain: &DomainId, flags: DomainRebootFlags) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainReboot", async move {
+        self.guest_job(&domain, "DomainReboot", async move {
             shutdown::reboot(&core, &job_domain, flags).await
         })
         .await
@@ -417,7 +433,7 @@ impl DomainLifecycle for Qemu {
     async fn reset(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.job(&domain, "DomainReset", async move {
+        self.guest_job(&domain, "DomainReset", async move {
             let (monitor, _) = job_domain.monitor()?;
             monitor
                 .execute(&SystemReset {})
@@ -441,7 +457,7 @@ impl DomainLifecycle for Qemu {
     async fn suspend(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainSuspend", async move {
+        self.guest_job(&domain, "DomainSuspend", async move {
             let state = job_domain.snapshot().view.state;
             if matches!(state, DomainState::Paused(PausedReason::User)) {
                 return Ok(());
@@ -469,7 +485,7 @@ impl DomainLifecycle for Qemu {
     async fn resume(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainResume", async move {
+        self.guest_job(&domain, "DomainResume", async move {
             match job_domain.snapshot().view.state {
                 DomainState::Running(_) => return Ok(()),
                 DomainState::PmSuspended => {
@@ -497,7 +513,7 @@ impl DomainLifecycle for Qemu {
     async fn inject_nmi(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.job(&domain, "DomainInjectNmi", async move {
+        self.guest_job(&domain, "DomainInjectNmi", async move {
             let (monitor, _) = job_domain.monitor()?;
             monitor
                 .execute(&InjectNmi {})
@@ -511,7 +527,7 @@ impl DomainLifecycle for Qemu {
     async fn pm_wakeup(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.job(&domain, "DomainPmWakeup", async move {
+        self.guest_job(&domain, "DomainPmWakeup", async move {
             let (monitor, _) = job_domain.monitor()?;
             if job_domain.snapshot().view.state != DomainState::PmSuspended {
                 let message = format!("domain '{}' does not sleep", job_domain.name());

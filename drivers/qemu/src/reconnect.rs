@@ -209,6 +209,7 @@ fn take_in(
         definition,
         process: Arc::clone(&process),
         monitor: None,
+        reached: watch::Sender::new(false),
         flow: watch::Sender::default(),
         quietly: None,
         ending: Ending::None,

@@ -484,6 +484,7 @@ impl Attempt {
             definition: up.definition,
             process: up.process,
             monitor: Some(up.monitor),
+            reached: tokio::sync::watch::Sender::new(true),
             flow: tokio::sync::watch::Sender::default(),
             quietly: None,
             ending: Ending::None,

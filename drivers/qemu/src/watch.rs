@@ -498,6 +498,7 @@ impl Watcher {
         tracing::info!(domain = %self.domain.name(), "the monitor answers again");
         if let Ok(live) = self.domain.lock().live_mut(self.epoch) {
             live.monitor = Some(monitor.clone());
+            live.reached.send_replace(true);
         }
         let (core, domain, epoch) = (Arc::clone(&self.core), Arc::clone(&self.domain), self.epoch);
         self.tasks

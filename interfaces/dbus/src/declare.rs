@@ -70,7 +70,15 @@ pub(crate) struct Property {
     /// The call whose permissions reading needs.
     pub(crate) call: Call,
     pub(crate) get: fn(&View) -> Result<Value<'_>>,
-    pub(crate) set: Option<Run>,
+    pub(crate) set: Option<Setter>,
+}
+
+/// How a property is set.
+#[derive(Debug)]
+pub(crate) struct Setter {
+    /// The call whose permissions setting needs.
+    pub(crate) call: Call,
+    pub(crate) run: Run,
 }
 
 /// A signal.
@@ -198,14 +206,14 @@ macro_rules! interface {
     (@body $answer:ident, $($out:ident),*) => { $answer };
     (@set $property:ident $type:ty) => { None };
     (@set $property:ident $type:ty, $call:ident, $c:ident, $value:ident, $set:expr) => {
-        Some(|invocation| Box::pin(async move {
+        Some($crate::declare::Setter { call: virtbus_api::access::Call::$call, run: |invocation| Box::pin(async move {
             const CALL: virtbus_api::access::Call = virtbus_api::access::Call::$call;
             let $value: $type = invocation.property_value()?;
             let grant = invocation.require(CALL, Default::default()).await?;
             let $c = invocation.context(&grant, CALL, stringify!($property));
             let () = invocation.enter(async { $set }).await?;
             invocation.reply(&())
-        }))
+        }) })
     };
 }
 

@@ -20,7 +20,7 @@ use crate::declare::{Interface, Method};
 use crate::error::{Failure, Protocol};
 use crate::interfaces::connect::ConnectView;
 use crate::invocation::Invocation;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Watch};
 use crate::peers::{Peer, Peers};
 use crate::quirks::Dialect;
 use crate::signals::Announcer;
@@ -188,6 +188,8 @@ impl Service {
                 .peers
                 .get(header.sender().map_or("", |sender| sender.as_str()))
         };
+        // Begins before anything is read.
+        let watch = tells_state(&message.header()).then(|| shared.outbox.watch());
         let mut answer = Box::pin(
             AssertUnwindSafe(answer(
                 Arc::clone(shared),
@@ -201,7 +203,8 @@ impl Service {
             .poll(&mut Context::from_waker(Waker::noop()))
         {
             Poll::Ready(result) => {
-                shared.finish(&message, result.unwrap_or_else(|_| Err(panicked())));
+                let result = result.unwrap_or_else(|_| Err(panicked()));
+                shared.finish(&message, result, watch.as_ref());
             }
             Poll::Pending => {
                 let Some(in_flight) = peer.enter(shared.limits.calls_in_flight) else {
@@ -210,6 +213,7 @@ impl Service {
                     shared.finish(
                         &message,
                         Err(Failure::protocol(Protocol::LimitsExceeded, text)),
+                        None,
                     );
                     return;
                 };
@@ -217,12 +221,24 @@ impl Service {
                 let shared = Arc::clone(shared);
                 tokio::spawn(async move {
                     let result = answer.await.unwrap_or_else(|_| Err(panicked()));
-                    shared.finish(&message, result);
+                    shared.finish(&message, result, watch.as_ref());
                     shared.open.fetch_sub(1, Ordering::Relaxed);
                     drop(in_flight);
                 });
             }
         }
+    }
+}
+
+/// Whether a call asks for what clients keep a picture of, with signals that tell its changes.
+fn tells_state(call: &Header<'_>) -> bool {
+    let member = call.member().map_or("", |member| member.as_str());
+    match member {
+        "GetManagedObjects" => true,
+        "Get" | "GetAll" => call
+            .interface()
+            .is_none_or(|interface| interface.as_str() == standard::properties::NAME),
+        _ => false,
     }
 }
 
@@ -253,14 +269,17 @@ fn panicked() -> Failure {
 
 impl Shared {
     /// Sends the reply, if one is wanted.
-    fn finish(&self, call: &Message, result: Result<Message, Failure>) {
+    fn finish(&self, call: &Message, result: Result<Message, Failure>, watch: Option<&Watch>) {
         let header = call.header();
         if header.primary().flags().contains(Flags::NO_REPLY_EXPECTED) {
             return;
         }
         let reply = result.or_else(|failure| failure.reply(&header));
         match reply {
-            Ok(reply) => self.outbox.reply(reply),
+            Ok(reply) => match watch {
+                Some(watch) => self.outbox.reply_with_news(reply, watch),
+                None => self.outbox.reply(reply),
+            },
             Err(error) => tracing::error!(%error, "a reply cannot be built"),
         }
     }

@@ -45,7 +45,10 @@ async fn counting(name: &str) -> Result<(Testbed, Domain), String> {
         .define(&guest.xml())
         .await
         .map_err(|error| error.to_string())?;
-    domain.act("Create", 0).await.unwrap();
+    domain
+        .act("Create", 0)
+        .await
+        .map_err(|error| error.to_string())?;
     testbed.wait_for_console(name, READY).await;
     Ok((testbed, domain))
 }
@@ -63,14 +66,14 @@ async fn goes_on(testbed: &Testbed, name: &str) {
         (ticks(&console) > before + 1).then_some(())
     })
     .await;
-    let said = fs::read(&console).unwrap();
+    let said = fs::read(&console).expect("the console is there");
     let boots = String::from_utf8_lossy(&said).matches(READY).count();
     assert!(boots <= 1, "it booted {boots} times");
 }
 
 async fn job(domain: &Domain) -> (i32, u32) {
-    let job: OwnedVariant = domain.0.get("Job").await.unwrap();
-    job.try_into().unwrap()
+    let job: OwnedVariant = domain.0.get("Job").await.expect("the property is there");
+    job.try_into().expect("it is of its type")
 }
 
 async fn save(
@@ -78,17 +81,17 @@ async fn save(
     to: &Path,
     flags: u32,
 ) -> Result<(), virtbus_tests::client::CallError> {
-    let to = to.to_str().unwrap();
+    let to = to.to_str().expect("test folders are plain");
     domain.0.call("Save", &(to, "", flags)).await
 }
 
 async fn restore(client: &Client, from: &Path) {
-    let from = from.to_str().unwrap();
+    let from = from.to_str().expect("test folders are plain");
     let answer = client
         .qemu()
         .call::<_, ()>("DomainRestore", &(from, "", 0_u32))
         .await;
-    answer.unwrap();
+    answer.expect("the guest is restored");
 }
 
 #[tokio::test(flavor = "multi_thread")]

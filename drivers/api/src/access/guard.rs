@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::{Authorizer, Call, Caller, Object, Permission, Rule, Verdict, When};
 use crate::{Error, ErrorCode, ErrorDomain, Result};
+
+/// How many objects of a list an authorizer is asked about at once.
+const AT_ONCE: usize = 64;
 
 /// Asks the authorizer what a call needs.
 #[derive(Clone)]
@@ -94,10 +99,13 @@ impl Guard {
             };
         }
         let mut seen = Vec::with_capacity(count);
-        for at in 0..count {
-            let object = object(at);
-            let verdict = self.authorizer.check(caller, permission, &object).await;
-            seen.push(verdict == Verdict::Granted);
+        for begin in (0..count).step_by(AT_ONCE) {
+            let checks = (begin..count.min(begin + AT_ONCE)).map(|at| {
+                let object = object(at);
+                async move { self.authorizer.check(caller, permission, &object).await }
+            });
+            let verdicts = join_all(checks).await;
+            seen.extend(verdicts.iter().map(|verdict| *verdict == Verdict::Granted));
         }
         Seen::Some(seen)
     }

@@ -16,6 +16,7 @@ mod table;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -71,6 +72,8 @@ pub(crate) struct Live {
     pub(crate) process: Arc<Pidfd>,
     /// The monitor, once it is up; none while a guest that was found again does not answer.
     pub(crate) monitor: Option<Monitor>,
+    /// Whether this daemon has ever reached the monitor.
+    pub(crate) reached: watch::Sender<bool>,
     /// How the stream of its state is doing, when there is one.
     pub(crate) flow: watch::Sender<Flow>,
     /// The state that the next stop or release of its CPUs leads to, told by no event of its own.
@@ -214,6 +217,17 @@ impl Domain {
         }
         drop(inner);
         Ok(answer)
+    }
+
+    /// Waits until the monitor of a guest that was found again has been reached for the first time, at most `limit`. Whoever comes
+    /// first after the daemon's start is not refused for that. Cancel safe.
+    pub(crate) async fn reached(&self, limit: Duration) {
+        let mut reached = match &self.lock().run {
+            Run::Live(live) => live.reached.subscribe(),
+            Run::Off(_) | Run::Starting(_) => return,
+        };
+        // If the time is over, or the run is, whoever asks for the monitor is told.
+        let _ = tokio::time::timeout(limit, reached.wait_for(|reached| *reached)).await;
     }
 
     /// The monitor of the running guest and the run that it belongs to.

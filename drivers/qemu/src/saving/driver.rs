@@ -80,7 +80,7 @@ impl DomainSaving for Qemu {
         let definition = replacement(&self.core, xml).await?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainSave", async move {
+        self.guest_job(&domain, "DomainSave", async move {
             super::save(&core, &job_domain, target, definition, flags).await
         })
         .await
@@ -148,7 +148,7 @@ impl DomainSaving for Qemu {
         super::runs(flags, false)?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainManagedSave", async move {
+        self.guest_job(&domain, "DomainManagedSave", async move {
             if job_domain.snapshot().config.is_none() {
                 return Err(Error::operation_invalid(format!(
                     "domain '{}' is transient: nothing would start from the image",
@@ -234,7 +234,7 @@ impl DomainSaving for Qemu {
         }
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainCoreDump", async move {
+        self.guest_job(&domain, "DomainCoreDump", async move {
             super::core_dump(&core, &job_domain, path, format, flags).await
         })
         .await

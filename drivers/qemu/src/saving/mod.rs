@@ -30,7 +30,6 @@ use crate::core::{Core, blocking, monitor_failed};
 use crate::definition;
 use crate::domain::Domain;
 use crate::long::Underway;
-use crate::monitor::commands::migration::MigrateCancel;
 use crate::monitor::commands::system::{Cont, Stop, SystemReset};
 use crate::start::{self, Origin};
 use crate::stop::{self, Ending};
@@ -215,17 +214,14 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
         return true;
     }
     tracing::warn!(domain = %domain.name(), "a save was interrupted, the guest goes on");
-    if let Ok((monitor, _)) = domain.monitor() {
-        let _ = monitor.execute(&MigrateCancel {}).await;
+    stream::call_off(domain).await;
+    if saving.running {
+        // Whether the CPUs stand may not have been written down yet.
+        let state = DomainState::Running(RunningReason::SaveCanceled);
+        if let Err(error) = quietly(core, domain, epoch, state, |_| true).await {
+            tracing::error!(domain = %domain.name(), %error, "a guest stays paused after a save that was interrupted");
+        }
     }
-    go_on(
-        core,
-        domain,
-        epoch,
-        saving.running,
-        RunningReason::SaveCanceled,
-    )
-    .await;
     let _ = note(core, domain, epoch, None);
     false
 }

@@ -28,6 +28,9 @@ const FD: &str = "virtbus-state";
 /// So often is it asked how far a stream is: a bar that moves smoothly.
 const PACE: Duration = Duration::from_millis(200);
 
+/// QEMU has so long to let go of a stream that was called off.
+const LET_GO: Duration = Duration::from_secs(30);
+
 /// As fast as it goes: the most that every QEMU takes. Bytes per second.
 const NO_LIMIT: u64 = (i64::MAX as u64) >> 20 << 20;
 
@@ -153,6 +156,37 @@ pub(crate) async fn take_in(
     };
     events.give_back(others);
     outcome
+}
+
+/// Calls off the stream of a guest's state that an earlier daemon began, and waits until QEMU has let go of it.
+pub(crate) async fn call_off(domain: &Domain) {
+    let mut tick = ticks();
+    let deadline = tokio::time::Instant::now() + LET_GO;
+    let Ok((monitor, _)) = domain.monitor() else {
+        return;
+    };
+    // One that is at its end, or never began, cannot be called off, which is as well.
+    let _ = monitor.execute(&MigrateCancel {}).await;
+    while tokio::time::Instant::now() < deadline {
+        let Ok(info) = monitor.execute(&QueryMigrate {}).await else {
+            return;
+        };
+        let flowing = matches!(
+            info.status,
+            Some(
+                MigrationStatus::Setup
+                    | MigrationStatus::Active
+                    | MigrationStatus::Device
+                    | MigrationStatus::PreSwitchover
+                    | MigrationStatus::Cancelling
+            )
+        );
+        if !flowing {
+            return;
+        }
+        // No event is to be relied on: the one that matters may have come while nobody listened.
+        tick.tick().await;
+    }
 }
 
 async fn begin<'a>(

@@ -133,7 +133,10 @@ fn write_interface(xml: &mut String, interface: &Interface) {
             property.name, property.signature
         );
         write_doc(xml, 6, property.doc);
-        write_permissions(xml, property.call);
+        write_permissions(xml, "", property.call);
+        if let Some(setter) = &property.set {
+            write_permissions(xml, ".Set", setter.call);
+        }
         if property.emits != Emits::Value {
             let _ = writeln!(
                 xml,
@@ -146,7 +149,7 @@ fn write_interface(xml: &mut String, interface: &Interface) {
     for method in interface.methods {
         let _ = writeln!(xml, "    <method name=\"{}\">", method.name);
         write_doc(xml, 6, method.doc);
-        write_permissions(xml, method.call);
+        write_permissions(xml, "", method.call);
         write_args(xml, method.ins, Some("in"));
         write_args(xml, method.outs, Some("out"));
         xml.push_str("    </method>\n");
@@ -177,9 +180,9 @@ fn write_doc(xml: &mut String, indent: usize, doc: &[&str]) {
     );
 }
 
-/// What the caller needs, as polkit's actions; behind `:` when it does, in the form that libvirt's protocol has: with
+/// What the caller needs, to set the property if it is `of` that, as polkit's actions; behind `:` when it does, in the form that libvirt's protocol has: with
 /// one of the flags set, with none of them (`!`), or with an argument of that value.
-fn write_permissions(xml: &mut String, call: Call) {
+fn write_permissions(xml: &mut String, of: &str, call: Call) {
     let rules = call.rules().iter().map(|rule| {
         let action = rule.permission.action();
         match rule.when {
@@ -193,7 +196,7 @@ fn write_permissions(xml: &mut String, call: Call) {
     if !rules.is_empty() {
         let _ = writeln!(
             xml,
-            "      <annotation name=\"org.virtbus.Permissions\" value=\"{rules}\"/>"
+            "      <annotation name=\"org.virtbus.Permissions{of}\" value=\"{rules}\"/>"
         );
     }
 }

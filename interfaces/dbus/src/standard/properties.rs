@@ -82,7 +82,7 @@ pub(crate) async fn set(
     let body = message.body();
     let (interface, name, _): (&str, &str, zbus::Variant<'_>) = arguments(&message, &body)?;
     let property = find(place, interface, name, path)?;
-    let run = property.set.ok_or_else(|| {
+    let setter = property.set.as_ref().ok_or_else(|| {
         Failure::protocol(
             Protocol::PropertyReadOnly,
             format!("{interface}.{name} can only be read"),
@@ -90,7 +90,7 @@ pub(crate) async fn set(
     })?;
     let order = received.peer.lane(path).lock_owned().await;
     let invocation = received.invocation(place, path, Some(order)).await?;
-    run(invocation).await.map_err(Failure::Api)
+    (setter.run)(invocation).await.map_err(Failure::Api)
 }
 
 fn find(

@@ -59,6 +59,8 @@ pub struct Property {
     pub writable: bool,
     /// What the caller needs to read it.
     pub needs: Vec<Need>,
+    /// What the caller needs to set it.
+    pub set_needs: Vec<Need>,
 }
 
 /// The members of one interface.
@@ -106,7 +108,7 @@ impl Members {
                         name: name(),
                         signature: attribute(tag, "type").unwrap_or_default(),
                         writable: attribute(tag, "access").is_some_and(|to| to.contains("write")),
-                        needs: Vec::new(),
+                        ..Property::default()
                     });
                 }
                 // Those of signals come behind all methods.
@@ -120,6 +122,11 @@ impl Members {
                                 last.needs = needs;
                             }
                         }
+                    }
+                }
+                "annotation" if name() == "org.virtbus.Permissions.Set" => {
+                    if let Some(last) = members.properties.last_mut() {
+                        last.set_needs = needs(&attribute(tag, "value").unwrap_or_default());
                     }
                 }
                 "arg" if attribute(tag, "direction").as_deref() == Some("in") => {

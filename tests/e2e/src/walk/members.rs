@@ -120,10 +120,6 @@ impl Walker<'_> {
         counts: &mut Counts,
     ) {
         let path = object.path();
-        let write = [Need {
-            action: action_of(interface, "write"),
-            when: super::introspection::When::Always,
-        }];
         let mut readable = BTreeSet::new();
         for property in &members.properties {
             let name = &property.name;
@@ -143,7 +139,7 @@ impl Walker<'_> {
             };
             let set = object.set(name, value).await;
             if property.writable {
-                let expected = self.expected(interface, &write, &Way::default());
+                let expected = self.expected(interface, &property.set_needs, &Way::default());
                 findings.expect(Outcome::of(&set) == expected, || {
                     format!("{path} Set {interface}.{name}: {expected:?} is expected: {set:?}")
                 });

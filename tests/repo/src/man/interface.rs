@@ -23,6 +23,7 @@ struct Member {
     name: String,
     doc: String,
     permissions: String,
+    setting: String,
     /// Of a property: its type, whether it is read or written, and whether it says that it changed.
     signature: String,
     access: String,
@@ -86,6 +87,7 @@ impl Interface {
                         ("org.gtk.GDBus.DocString", Some(member)) => member.doc = value,
                         ("org.gtk.GDBus.DocString", None) => interface.doc = value,
                         ("org.virtbus.Permissions", Some(member)) => member.permissions = value,
+                        ("org.virtbus.Permissions.Set", Some(member)) => member.setting = value,
                         ("org.freedesktop.DBus.Property.EmitsChangedSignal", Some(member)) => {
                             member.emits = value;
                         }
@@ -167,11 +169,18 @@ impl Interface {
                     ("property", "readwrite") => "Reading needs",
                     _ => "Needs",
                 };
-                let needs: Vec<String> = member.permissions.split(' ').map(needed).collect();
-                let _ = write!(page, ".br\n{what}\n{}.\n", needs.join(",\n"));
+                write_needs(page, what, &member.permissions);
+            }
+            if !member.setting.is_empty() {
+                write_needs(page, "Setting needs", &member.setting);
             }
         }
     }
+}
+
+fn write_needs(page: &mut String, what: &str, permissions: &str) {
+    let needs: Vec<String> = permissions.split(' ').map(needed).collect();
+    let _ = write!(page, ".br\n{what}\n{}.\n", needs.join(",\n"));
 }
 
 /// Kinds of members, and what stands above them.
@@ -286,6 +295,7 @@ mod tests {
   <property name="Full" type="b" access="readwrite">
     <annotation name="org.gtk.GDBus.DocString" value="Whether there is tea &amp; milk."/>
     <annotation name="org.virtbus.Permissions" value="org.example.cup.read"/>
+    <annotation name="org.virtbus.Permissions.Set" value="org.example.cup.write"/>
     <annotation name="org.freedesktop.DBus.Property.EmitsChangedSignal" value="false"/>
   </property>
   <method name="Fill">
@@ -308,7 +318,7 @@ mod tests {
             "    \\fBFill\\fR(in u \\fIlevel\\fR, out a{sv} \\fIleft\\fR);\n",
             "    readwrite b \\fBFull\\fR;\n",
             "    \\fBSpilt\\fR(s \\fIwhere\\fR);\n",
-            ".TP\n\\fBFull\\fR\nWhether there is tea & milk.\nThat it changed is not announced.\n.br\nReading needs\n\\fBorg.example.cup.read\\fR.\n",
+            ".TP\n\\fBFull\\fR\nWhether there is tea & milk.\nThat it changed is not announced.\n.br\nReading needs\n\\fBorg.example.cup.read\\fR.\n.br\nSetting needs\n\\fBorg.example.cup.write\\fR.\n",
             "Fills it up to \\fBlevel\\fR.\n.br\nNeeds\n\\fBorg.example.cup.write\\fR,\n",
             "\\fBorg.example.cup.save\\fR if no flag of 0x3 is set,\n",
             "\\fBorg.example.cup.save\\fR if a flag of 0x2 is set,\n",

@@ -103,7 +103,7 @@ async fn a_reply_made_before_a_change_does_not_hide_it() {
         .await
         .unwrap();
 
-    for round in 0..60 {
+    for round in 0..150 {
         let (member, active) = if round % 2 == 0 {
             ("Create", true)
         } else {

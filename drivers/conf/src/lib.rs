@@ -30,5 +30,6 @@ pub mod storage_volume;
 
 pub use error::{ConfError, ConfErrorKind};
 pub use virtbus_xml::{
-    BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Kib, OnOff, Value, XmlError, YesNo,
+    BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Kib, OnOff, Rare, Value, XmlError,
+    YesNo,
 };

@@ -18,7 +18,7 @@ use virtbus_api::placement::Guest;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::YesNo;
 use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::interface::{InterfaceSource, InterfaceTarget};
+use virtbus_conf::domain::devices::interface::InterfaceSource;
 use virtbus_conf::domain::devices::tpm::{TpmBackend, TpmVersion};
 use virtbus_util::cmd::{Child, Cmd};
 use virtbus_util::process::Pidfd;
@@ -315,10 +315,7 @@ impl Attempt {
                 InterfaceSource::Ethernet(_) => None,
                 _ => continue,
             };
-            let target = interface
-                .options
-                .target
-                .get_or_insert_with(InterfaceTarget::default);
+            let target = interface.options.target.get_or_insert_default();
             if target.managed == Some(YesNo::No) {
                 continue;
             }

@@ -188,7 +188,7 @@ fn interface(list: &mut List, definition: &Definition) {
         let device = interface
             .options
             .target
-            .as_ref()
+            .as_deref()
             .and_then(|target: &InterfaceTarget| target.dev.as_deref());
         let Some(device) = device else { continue };
         list.add(format!("net.{number}.name"), device);

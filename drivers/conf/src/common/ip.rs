@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
-use virtbus_xml::{Value, Xml, xml_names};
+use virtbus_xml::{Nothing, Value, Xml, xml_names};
 
 /// A numeric IPv4 or IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,7 +106,7 @@ pub struct Route {
 }
 
 /// Addresses and routes of one end of an interface.
-#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct IpInfo {
     /// The addresses.
     #[xml(child)]

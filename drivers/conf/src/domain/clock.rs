@@ -187,7 +187,7 @@ pub struct Timer {
     pub mode: Option<TimerMode>,
     /// How to catch up.
     #[xml(child, skip_empty)]
-    pub catchup: Option<Catchup>,
+    pub catchup: Option<Box<Catchup>>,
 }
 
 /// `<clock>`.

@@ -27,7 +27,8 @@ pub use complete::{
     CompleteFlags, DomainDefaults, DriverFeatures, Entropy, NoDefaults, Seams, disk_index,
 };
 use virtbus_xml::{
-    Content, Describe, Document, Flags, Fragment, Node, Result, Writer, Xml, XmlError, xml_names,
+    Content, Describe, Document, Flags, Fragment, Node, Rare, Result, Writer, Xml, XmlError,
+    xml_names,
 };
 
 use self::blkiotune::{BlkioTune, Resource};
@@ -110,7 +111,7 @@ pub struct Domain {
     pub current_memory: Option<virtbus_xml::Kib>,
     /// Block I/O limits.
     #[xml(child, skip_empty)]
-    pub blkiotune: Option<BlkioTune>,
+    pub blkiotune: Option<Box<BlkioTune>>,
     /// Memory limits.
     #[xml(child, skip_empty)]
     pub memtune: Option<Box<MemTune>>,
@@ -122,19 +123,19 @@ pub struct Domain {
     pub vcpu: Option<VcpuCount>,
     /// Virtual CPUs one by one.
     #[xml(child, skip_empty)]
-    pub vcpus: Option<Vcpus>,
+    pub vcpus: Option<Box<Vcpus>>,
     /// How many I/O threads.
     #[xml(text_child)]
     pub iothreads: Option<u32>,
     /// I/O threads one by one.
     #[xml(child, skip_empty)]
-    pub iothreadids: Option<IoThreadIds>,
+    pub iothreadids: Option<Box<IoThreadIds>>,
     /// The main loop's thread pool.
     #[xml(child, skip_empty)]
     pub defaultiothread: Option<DefaultIoThread>,
     /// Limits that disks can share.
     #[xml(child, skip_empty)]
-    pub throttlegroups: Option<ThrottleGroups>,
+    pub throttlegroups: Option<Box<ThrottleGroups>>,
     /// Scheduling.
     #[xml(child, skip_empty)]
     pub cputune: Option<Box<CpuTune>>,
@@ -146,13 +147,13 @@ pub struct Domain {
     pub resource: Option<Box<Resource>>,
     /// What its firmware tells.
     #[xml(child)]
-    pub sysinfo: Vec<Sysinfo>,
+    pub sysinfo: Rare<Vec<Sysinfo>>,
     /// Boot loader on the host, for Xen.
     #[xml(text_child)]
-    pub bootloader: Option<String>,
+    pub bootloader: Option<Box<str>>,
     /// Its arguments.
     #[xml(text_child)]
-    pub bootloader_args: Option<String>,
+    pub bootloader_args: Option<Box<str>>,
     /// How it boots.
     #[xml(child)]
     pub os: Option<Os>,
@@ -185,16 +186,16 @@ pub struct Domain {
     pub pm: Option<Pm>,
     /// Performance counters.
     #[xml(child, skip_empty)]
-    pub perf: Option<Perf>,
+    pub perf: Option<Box<Perf>>,
     /// Devices.
     #[xml(child, default, open)]
     pub devices: Devices,
     /// Security labels.
     #[xml(child, skip_empty)]
-    pub seclabel: Vec<SecLabel>,
+    pub seclabel: Rare<Vec<SecLabel>>,
     /// Wrapped keys.
     #[xml(child)]
-    pub keywrap: Option<KeyWrap>,
+    pub keywrap: Option<Box<KeyWrap>>,
     /// Confidentiality.
     #[xml(child = "launchSecurity")]
     pub launch_security: Option<Box<LaunchSecurity>>,
@@ -206,7 +207,7 @@ fn has_id(_: &Domain, flags: Flags) -> bool {
 
 /// `<metadata>`, which other programs own: each has an element there in a name space of its own.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-pub struct Metadata(#[xml(child = "metadata", foreign)] pub Option<Fragment>);
+pub struct Metadata(#[xml(child = "metadata", foreign)] pub Option<Box<Fragment>>);
 
 impl Content for Metadata {
     fn parse(node: Node<'_>) -> Result<Self> {

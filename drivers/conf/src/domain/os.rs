@@ -1,7 +1,7 @@
 //! How the guest boots: type, firmware, kernel, boot devices.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Writer, Xml, YesNo, xml_names,
 };
 
 use crate::storage::{ImageFormat, StorageSource};
@@ -317,18 +317,9 @@ pub struct InitEnv {
     pub value: Option<String>,
 }
 
-/// `<os>`.
-#[derive(Xml, Debug, Clone, PartialEq)]
-pub struct Os {
-    /// Which firmware to look for.
-    #[xml(attr, when = not_migratable)]
-    pub firmware: Option<Firmware>,
-    /// Kind of guest.
-    #[xml(child = "type")]
-    pub machine: OsMachine,
-    /// What the firmware must be able to do.
-    #[xml(child = "firmware", skip_empty, when = not_migratable)]
-    pub firmware_info: Option<FirmwareInfo>,
+/// How a container begins.
+#[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerInit {
     /// First program of a container.
     #[xml(text_child)]
     pub init: Option<String>,
@@ -347,12 +338,11 @@ pub struct Os {
     /// Its group.
     #[xml(text_child)]
     pub initgroup: Option<String>,
-    /// The firmware image.
-    #[xml(child, skip_empty)]
-    pub loader: Option<Box<Loader>>,
-    /// The firmware's variables.
-    #[xml(child, skip_empty)]
-    pub nvram: Option<Box<Nvram>>,
+}
+
+/// A kernel that is booted directly, and what goes with it.
+#[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
+pub struct DirectBoot {
     /// Kernel to boot directly.
     #[xml(text_child)]
     pub kernel: Option<String>,
@@ -371,9 +361,35 @@ pub struct Os {
     /// Root device, for UML.
     #[xml(text_child)]
     pub root: Option<String>,
+}
+
+/// `<os>`.
+#[derive(Xml, Debug, Clone, PartialEq)]
+pub struct Os {
+    /// Which firmware to look for.
+    #[xml(attr, when = not_migratable)]
+    pub firmware: Option<Firmware>,
+    /// Kind of guest.
+    #[xml(child = "type")]
+    pub machine: OsMachine,
+    /// What the firmware must be able to do.
+    #[xml(child = "firmware", skip_empty, when = not_migratable)]
+    pub firmware_info: Option<Box<FirmwareInfo>>,
+    /// How a container begins.
+    #[xml(flat)]
+    pub container: Rare<ContainerInit>,
+    /// The firmware image.
+    #[xml(child, skip_empty)]
+    pub loader: Option<Box<Loader>>,
+    /// The firmware's variables.
+    #[xml(child, skip_empty)]
+    pub nvram: Option<Box<Nvram>>,
+    /// What is booted without a boot loader of the guest.
+    #[xml(flat)]
+    pub direct: Rare<DirectBoot>,
     /// ACPI tables to add.
     #[xml(child)]
-    pub acpi: Option<AcpiTables>,
+    pub acpi: Option<Box<AcpiTables>>,
     /// Kinds of devices to boot from, in order.
     #[xml(child_attr = "boot/dev")]
     pub boot: Vec<BootDevice>,
@@ -399,20 +415,10 @@ impl Os {
                 kind: Some(kind),
             },
             firmware_info: None,
-            init: None,
-            initarg: Vec::new(),
-            initenv: Vec::new(),
-            initdir: None,
-            inituser: None,
-            initgroup: None,
+            container: Rare::default(),
             loader: None,
             nvram: None,
-            kernel: None,
-            initrd: None,
-            cmdline: None,
-            shim: None,
-            dtb: None,
-            root: None,
+            direct: Rare::default(),
             acpi: None,
             boot: Vec::new(),
             bootmenu: None,

@@ -256,7 +256,7 @@ impl Network {
 
     /// Notes of other programs.
     pub fn metadata(&self) -> Option<&Fragment> {
-        self.metadata.0.as_ref()
+        self.metadata.0.as_deref()
     }
 
     /// Writes the document.

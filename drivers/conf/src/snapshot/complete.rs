@@ -145,7 +145,7 @@ impl SnapshotDisk {
         if let Some(fault) = fault {
             return Err(ConfError::invalid(format!("disk '{}': {fault}", self.name)));
         }
-        source.common_mut().index = None;
+        source.clear_index();
         if self.snapshot.is_none() && !self.image.is_unset() {
             self.snapshot = Some(SnapshotMode::External);
         }

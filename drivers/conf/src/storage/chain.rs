@@ -3,7 +3,7 @@
 //! In XML each `<backingStore>` holds the next one; here the layers stand in a list, so that neither
 //! reading nor walking a long chain needs a deep stack.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer};
+use virtbus_xml::{Content, Describe, Node, Nothing, Result, Writer};
 
 use super::{Format, StorageSource};
 
@@ -33,7 +33,7 @@ pub struct BackingLayer {
 }
 
 /// The images below the active one, the nearest first.
-#[derive(Describe, Debug, Clone, Default, PartialEq)]
+#[derive(Describe, Nothing, Debug, Clone, Default, PartialEq)]
 pub struct BackingChain {
     /// The images.
     #[xml(child = "backingStore", optional)]
@@ -41,6 +41,14 @@ pub struct BackingChain {
     /// Whether there may be more.
     #[xml(skip)]
     pub end: ChainEnd,
+}
+
+impl Nothing for ChainEnd {
+    const NOTHING: Self = Self::Unknown;
+
+    fn nothing() -> &'static Self {
+        &Self::NOTHING
+    }
 }
 
 impl Content for BackingChain {

@@ -1,7 +1,7 @@
 //! Images on other machines.
 
 use virtbus_xml::{
-    AnyBase, Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    AnyBase, Content, Describe, ErrorKind, Flags, Node, Rare, Result, Writer, Xml, YesNo, xml_names,
 };
 
 use super::SourceCommon;
@@ -214,7 +214,7 @@ pub struct NetworkSource {
     pub known_hosts: Option<String>,
     /// What every source has.
     #[xml(flat)]
-    pub common: SourceCommon,
+    pub common: Rare<SourceCommon>,
 }
 
 impl NetworkSource {
@@ -237,7 +237,7 @@ impl NetworkSource {
             cookies: Vec::new(),
             http: HttpTimeouts::default(),
             known_hosts: None,
-            common: SourceCommon::default(),
+            common: Rare::default(),
         }
     }
 }
@@ -263,7 +263,7 @@ impl Content for NetworkSource {
             cookies: node.child_or_absent("cookies").child_vec("cookie")?,
             http: HttpTimeouts::parse(node)?,
             known_hosts: node.child_attr_opt("knownHosts", "path")?,
-            common: SourceCommon::parse(node)?,
+            common: Rare::parse(node)?,
         };
         for (i, cookie) in source.cookies.iter().enumerate() {
             if source.cookies[..i]

@@ -1,7 +1,8 @@
 //! The kinds of `<source>`, chosen by `type` on the element around it.
 
 use virtbus_xml::{
-    Bytes, Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    Bytes, Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use super::{Auth, Encryption, NetworkSource, Reconnect};
@@ -161,7 +162,7 @@ pub struct DataStore {
 }
 
 /// What every kind of `<source>` may have.
-#[derive(Describe, Debug, Clone, Default, PartialEq)]
+#[derive(Describe, Nothing, Debug, Clone, Default, PartialEq)]
 pub struct SourceCommon {
     /// Number of the image in a running guest, from 1.
     #[xml(attr)]
@@ -246,13 +247,13 @@ pub struct FileSource {
     pub file: Option<String>,
     /// Name of a group of descriptors to open it by.
     #[xml(attr)]
-    pub fdgroup: Option<String>,
+    pub fdgroup: Option<Box<str>>,
     /// What to do if it is missing.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
     /// What every source has.
     #[xml(flat)]
-    pub common: SourceCommon,
+    pub common: Rare<SourceCommon>,
 }
 
 /// `<source>` of `type='block'`.
@@ -266,7 +267,7 @@ pub struct BlockSource {
     pub startup_policy: Option<StartupPolicy>,
     /// What every source has.
     #[xml(flat)]
-    pub common: SourceCommon,
+    pub common: Rare<SourceCommon>,
 }
 
 /// `<source>` of `type='dir'`.
@@ -280,7 +281,7 @@ pub struct DirSource {
     pub startup_policy: Option<StartupPolicy>,
     /// What every source has.
     #[xml(flat)]
-    pub common: SourceCommon,
+    pub common: Rare<SourceCommon>,
 }
 
 xml_names! {
@@ -308,7 +309,7 @@ pub struct VolumeSource {
     pub startup_policy: Option<StartupPolicy>,
     /// What every source has.
     #[xml(flat)]
-    pub common: SourceCommon,
+    pub common: Rare<SourceCommon>,
 }
 
 /// `<source>` of `type='nvme'`.
@@ -331,7 +332,7 @@ pub struct NvmeSource {
     pub address: PciAddress,
     /// What every source has.
     #[xml(flat)]
-    pub common: SourceCommon,
+    pub common: Rare<SourceCommon>,
 }
 
 xml_names! {
@@ -355,7 +356,7 @@ pub struct VhostUserSource {
     pub reconnect: Option<Reconnect>,
     /// What every source has.
     #[xml(flat)]
-    pub common: SourceCommon,
+    pub common: Rare<SourceCommon>,
 }
 
 xml_names! {
@@ -373,7 +374,7 @@ pub struct VhostVdpaSource {
     pub dev: String,
     /// What every source has.
     #[xml(flat)]
-    pub common: SourceCommon,
+    pub common: Rare<SourceCommon>,
 }
 
 /// Where an image is: `type=` and `<source>`.
@@ -493,7 +494,7 @@ impl StorageSource {
     }
 
     /// What every source has, to be changed.
-    pub fn common_mut(&mut self) -> &mut SourceCommon {
+    pub fn common_mut(&mut self) -> &mut Rare<SourceCommon> {
         match self {
             Self::File(s) => &mut s.common,
             Self::Block(s) => &mut s.common,
@@ -504,6 +505,15 @@ impl StorageSource {
             Self::VhostUser(s) => &mut s.common,
             Self::VhostVdpa(s) => &mut s.common,
         }
+    }
+
+    /// Forgets the number that the image has in a running guest.
+    pub(crate) fn clear_index(&mut self) {
+        let common = self.common_mut();
+        if let Some(common) = common.get_mut() {
+            common.index = None;
+        }
+        common.tidy();
     }
 
     /// Path, device, socket or name of the image, by its kind.

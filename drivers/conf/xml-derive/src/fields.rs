@@ -68,6 +68,8 @@ pub(crate) struct XmlField {
     pub(crate) skip_empty: bool,
     pub(crate) open: bool,
     pub(crate) default: bool,
+    /// Whether it is a list that most do not have.
+    pub(crate) rare: bool,
     pub(crate) wrap: Option<String>,
     pub(crate) when: Option<Path>,
     /// The comment.
@@ -243,6 +245,7 @@ impl Keys {
             skip_empty: self.skip_empty,
             open: self.open,
             default: self.default,
+            rare: list(ty).is_some(),
             wrap: self.wrap,
             when: self.when,
             doc: self.doc,
@@ -254,7 +257,7 @@ impl Keys {
 
 /// `Option<…>` and `Vec<…>` by name: that is all a macro can see.
 fn shape_of(ty: &Type) -> Shape {
-    match wrapped(ty) {
+    match wrapped(list(ty).unwrap_or(ty)) {
         Some(("Option", _)) => Shape::Optional,
         Some(("Vec", _)) => Shape::Many,
         _ => Shape::Required,
@@ -263,13 +266,21 @@ fn shape_of(ty: &Type) -> Shape {
 
 /// The type that is read and written: without the `Option` or `Vec` around it.
 fn inner(ty: &Type, shape: Shape) -> &Type {
-    match (shape, wrapped(ty)) {
+    match (shape, wrapped(list(ty).unwrap_or(ty))) {
         (Shape::Optional | Shape::Many, Some((_, inner))) => inner,
         _ => ty,
     }
 }
 
-/// `Option` or `Vec`, and the type in it.
+/// The `Vec<…>` in a `Rare<Vec<…>>`.
+fn list(ty: &Type) -> Option<&Type> {
+    match wrapped(ty) {
+        Some(("Rare", inner)) if matches!(wrapped(inner), Some(("Vec", _))) => Some(inner),
+        _ => None,
+    }
+}
+
+/// `Option`, `Vec` or `Rare`, and the type in it.
 fn wrapped(ty: &Type) -> Option<(&'static str, &Type)> {
     let Type::Path(path) = ty else { return None };
     let last = path.path.segments.last()?;
@@ -279,7 +290,7 @@ fn wrapped(ty: &Type) -> Option<(&'static str, &Type)> {
     let Some(GenericArgument::Type(inner)) = arguments.args.first() else {
         return None;
     };
-    let around = ["Option", "Vec"];
+    let around = ["Option", "Vec", "Rare"];
     let name = around.into_iter().find(|name| last.ident == name)?;
     Some((name, inner))
 }

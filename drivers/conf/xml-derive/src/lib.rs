@@ -33,10 +33,14 @@
 //! `more(attr = "tty", value = String, optional, doc = "…")`; an enum without `tag` has variants
 //! of which one is there, each with an attribute like a field's.
 //!
+//! Where a type is told here as `Vec<T>`, it can be `Rare<Vec<T>>` as well, and a part that is `flat` a `Rare<T>`, for what most
+//! documents do not have.
+//!
 //! The macro knows nothing of name spaces and makes no defaults; what does not fit is written by hand.
 
 mod describe;
 mod fields;
+mod nothing;
 mod structs;
 mod tagged;
 
@@ -64,5 +68,13 @@ pub fn derive_xml(input: TokenStream) -> TokenStream {
 pub fn derive_describe(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     let output = describe::derive(&input);
+    output.unwrap_or_else(Error::into_compile_error).into()
+}
+
+/// Derives `virtbus_xml::Nothing` for a struct: each field has to have a value that says nothing.
+#[proc_macro_derive(Nothing)]
+pub fn derive_nothing(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let output = nothing::derive(&input);
     output.unwrap_or_else(Error::into_compile_error).into()
 }

@@ -82,9 +82,14 @@ fn parse_field(field: &XmlField) -> TokenStream {
         (Role::Flat, Shape::Optional) => quote!(part_filled()?),
         (Role::Flat, _) => return quote!(#ident: ::virtbus_xml::Content::parse(node)?),
     };
-    match &field.wrap {
-        None => quote!(#ident: node.#reader),
-        Some(wrap) => quote!(#ident: node.child_or_absent(#wrap).#reader),
+    let read = match &field.wrap {
+        None => quote!(node.#reader),
+        Some(wrap) => quote!(node.child_or_absent(#wrap).#reader),
+    };
+    if field.rare {
+        quote!(#ident: ::virtbus_xml::Rare::new(#read))
+    } else {
+        quote!(#ident: #read)
     }
 }
 

@@ -19,6 +19,7 @@ mod error;
 mod fragment;
 mod names;
 mod numbers;
+mod rare;
 mod scaled;
 mod scan;
 mod text;
@@ -38,7 +39,8 @@ pub fn one_of(names: &[&str]) -> std::borrow::Cow<'static, str> {
 pub use error::{ErrorKind, Result, XmlError, shortened};
 pub use fragment::{Fragment, FragmentNode};
 pub use numbers::{AnyBase, Base16, Hex, OctalMode};
+pub use rare::{Nothing, Rare};
 pub use scaled::{Bytes, Kib, ParseUnitError, Scaled, scale_factor};
 pub use value::{OnOff, Value, YesNo};
-pub use virtbus_xml_derive::{Describe, Xml};
+pub use virtbus_xml_derive::{Describe, Nothing, Xml};
 pub use writer::{Flags, Writer};

@@ -35,6 +35,21 @@ impl Value for String {
     }
 }
 
+/// Text that is rare, in less room than a `String`.
+impl Value for Box<str> {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+
+    fn write_to(&self, out: &mut String) {
+        out.push_str(self);
+    }
+
+    fn expected() -> Cow<'static, str> {
+        String::expected()
+    }
+}
+
 xml_names! {
     /// `yes` or `no`.
     pub enum YesNo {

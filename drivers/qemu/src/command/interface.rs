@@ -14,7 +14,7 @@ use crate::monitor::{Monitor, MonitorError};
 /// Adds every interface. Taps have been made before, and their names stand in the definition.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
     for interface in &builder.devices.interface {
-        let alias = alias(interface.info())?;
+        let alias = alias(&interface.info)?;
         let netdev = netdev(interface, alias)?;
         builder.netdev(&netdev);
         card(builder, interface, alias)?;
@@ -175,8 +175,8 @@ fn card(builder: &mut Builder<'_>, interface: &Interface, alias: &str) -> Result
         .set("netdev", format!("host{alias}"))
         .set("id", alias)
         .set_opt("mac", mac);
-    props = Builder::boot(props, interface.info());
-    let props = builder.place(props, interface.info())?;
+    props = Builder::boot(props, &interface.info);
+    let props = builder.place(props, &interface.info)?;
     builder.device(&props);
     Ok(())
 }
@@ -188,7 +188,7 @@ pub(super) async fn set_links(
 ) -> std::result::Result<(), MonitorError> {
     for interface in &definition.devices.interface {
         if interface.tail.link == Some(LinkState::Down)
-            && let Some(alias) = &interface.info().alias
+            && let Some(alias) = &interface.info.alias
         {
             monitor
                 .execute(&SetLink {

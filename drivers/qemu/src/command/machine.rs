@@ -199,7 +199,7 @@ fn machine_options(
     if let Some(vmport) = features.and_then(|features| features.vmport) {
         add("vmport", vmport.0.as_str());
     }
-    if let Some(smm) = features.and_then(|features| features.smm) {
+    if let Some(smm) = features.and_then(|features| features.smm.as_deref()) {
         add("smm", smm.state.as_str());
     }
     let dump = definition
@@ -532,7 +532,7 @@ pub(crate) fn has_device_boot_order(definition: &Definition) -> bool {
         || devices
             .interface
             .iter()
-            .any(|interface| interface.info().boot.is_some())
+            .any(|interface| interface.info.boot.is_some())
 }
 
 /// Whether a machine is of the q35 family.
@@ -556,7 +556,7 @@ fn boot(builder: &mut Builder<'_>) -> Result<()> {
         options.push(format!("reboot-timeout={timeout}"));
     }
     let per_device = has_device_boot_order(builder.definition);
-    if !per_device && !os.boot.is_empty() && os.kernel.is_none() {
+    if !per_device && !os.boot.is_empty() && os.direct.kernel.is_none() {
         let order: String = os
             .boot
             .iter()
@@ -571,14 +571,18 @@ fn boot(builder: &mut Builder<'_>) -> Result<()> {
     }
     options.push("strict=on".to_owned());
     builder.option("-boot", options.join(","));
-    let (kernel, initrd, dtb) = (os.kernel.clone(), os.initrd.clone(), os.dtb.clone());
+    let (kernel, initrd, dtb) = (
+        os.direct.kernel.clone(),
+        os.direct.initrd.clone(),
+        os.direct.dtb.clone(),
+    );
     for (name, file) in [("-kernel", kernel), ("-initrd", initrd), ("-dtb", dtb)] {
         if let Some(file) = file {
             builder.needs(&file, Access::ReadOnly);
             builder.option(name, file);
         }
     }
-    if let Some(cmdline) = os.cmdline.clone() {
+    if let Some(cmdline) = os.direct.cmdline.clone() {
         builder.option("-append", cmdline);
     }
     Ok(())

@@ -18,7 +18,6 @@ use virtbus_conf::domain::devices::controller::{
 };
 use virtbus_conf::domain::devices::disk::{Disk, DiskBus, DiskDevice};
 use virtbus_conf::domain::devices::graphics::{GraphicsKind, Listen};
-use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::domain::devices::misc::{
     Input, InputBus, InputType, Memballoon, MemballoonModel,
 };
@@ -27,7 +26,7 @@ use virtbus_conf::domain::lifecycle::LifecycleAction;
 use virtbus_conf::domain::os::{Arch, BootDevice};
 use virtbus_conf::domain::vcpu::VcpuCount;
 use virtbus_conf::storage::ImageFormat;
-use virtbus_conf::{Kib, YesNo};
+use virtbus_conf::{Kib, Rare, YesNo};
 
 use crate::capabilities::Capabilities;
 use crate::command::is_q35;
@@ -79,7 +78,7 @@ pub(super) fn complete(
             autodeflate: None,
             free_page_reporting: None,
             stats_period: None,
-            info: DeviceInfo::default(),
+            info: Rare::default(),
             driver: None,
         })
     });
@@ -274,7 +273,7 @@ fn consoles(devices: &mut Devices) {
             let serial = Serial {
                 chardev: console.chardev.clone(),
                 target: Some(target),
-                info: DeviceInfo::default(),
+                info: Rare::default(),
             };
             devices.serial.push(serial);
         }
@@ -286,7 +285,7 @@ fn consoles(devices: &mut Devices) {
             let console = Console {
                 chardev: serial.chardev.clone(),
                 target: Some(target),
-                info: DeviceInfo::default(),
+                info: Rare::default(),
             };
             devices.console.push(console);
         }
@@ -374,7 +373,7 @@ fn displays(devices: &mut Devices) {
                 model: None,
                 driver: None,
                 source: None,
-                info: DeviceInfo::default(),
+                info: Rare::default(),
             });
         }
     }
@@ -480,7 +479,7 @@ fn boot(definition: &mut Definition) {
     let ordered = crate::command::has_device_boot_order(definition);
     if let Some(os) = &mut definition.os
         && os.boot.is_empty()
-        && os.kernel.is_none()
+        && os.direct.kernel.is_none()
         && !ordered
     {
         os.boot.push(BootDevice::Hd);

@@ -153,7 +153,7 @@ fn aliases(devices: &mut Devices, q35: bool) {
         });
     }
     for interface in &mut devices.interface {
-        names.give("net", interface.info_mut());
+        names.give("net", &mut interface.info);
     }
     for serial in &mut devices.serial {
         names.give("serial", &mut serial.info);

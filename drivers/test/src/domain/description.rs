@@ -171,12 +171,14 @@ fn set_element(
     key: Option<&str>,
     uri: &str,
 ) -> Result<()> {
-    let mut all = definition.metadata.0.take().unwrap_or_else(|| Fragment {
-        name: "metadata".to_owned(),
-        namespace: None,
-        declarations: Vec::new(),
-        attributes: Vec::new(),
-        children: Vec::new(),
+    let mut all = definition.metadata.0.take().unwrap_or_else(|| {
+        Box::new(Fragment {
+            name: "metadata".to_owned(),
+            namespace: None,
+            declarations: Vec::new(),
+            attributes: Vec::new(),
+            children: Vec::new(),
+        })
     });
     let kept = std::mem::take(&mut all.children);
     all.children = kept

@@ -13,7 +13,7 @@ use virtbus_conf::common::{Bandwidth, BandwidthRate};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::blkiotune::{BlkioDevice, BlkioTune};
 use virtbus_conf::domain::devices::iotune::IoTune;
-use virtbus_conf::domain::lifecycle::{LifecycleAction, Perf, PerfEvent, PerfEventName};
+use virtbus_conf::domain::lifecycle::{LifecycleAction, PerfEvent, PerfEventName};
 use virtbus_conf::domain::memory::MemTune;
 use virtbus_conf::domain::numatune::{NumaMemory, NumaMode};
 use virtbus_conf::{BitSet, Kib, Value, YesNo};
@@ -277,7 +277,7 @@ impl DomainTuning for Test {
     async fn blkio_parameters(&self, id: &DomainId, impact: Impact) -> Result<TypedParameters> {
         self.get(id, impact, |definition| {
             let none = BlkioTune::default();
-            let tune = definition.blkiotune.as_ref().unwrap_or(&none);
+            let tune = definition.blkiotune.as_deref().unwrap_or(&none);
             let mut parameters = vec![TypedParameter::new("weight", tune.weight.unwrap_or(0))];
             for (name, read, _) in BLKIO {
                 let set = tune.device.iter().filter(|device| read(device) > 0);
@@ -495,7 +495,7 @@ impl DomainTuning for Test {
             else {
                 return Err(unknown("perf", parameter));
             };
-            let events = &mut definition.perf.get_or_insert_with(Perf::default).event;
+            let events = &mut definition.perf.get_or_insert_default().event;
             events.retain(|event| event.name != name);
             events.push(PerfEvent {
                 name,

@@ -10,7 +10,7 @@ use virtbus_api::{Error, Result};
 use virtbus_conf::BitSet;
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::cputune::{CpuTune, IoThreadPin, VcpuPin};
-use virtbus_conf::domain::vcpu::{IoThread, IoThreadIds, Poll, VcpuCount};
+use virtbus_conf::domain::vcpu::{IoThread, Poll, VcpuCount};
 
 use super::definition;
 use crate::driver::Test;
@@ -59,10 +59,7 @@ fn threads(definition: &Definition) -> Vec<u32> {
 /// The I/O threads one by one, as a list that can be changed.
 fn thread_list(definition: &mut Definition) -> &mut Vec<IoThread> {
     let ids = threads(definition);
-    let list = &mut definition
-        .iothreadids
-        .get_or_insert_with(IoThreadIds::default)
-        .iothread;
+    let list = &mut definition.iothreadids.get_or_insert_default().iothread;
     if list.is_empty() {
         *list = ids.into_iter().map(new_thread).collect();
     }

@@ -61,10 +61,11 @@ pub(super) fn strip_live(mut device: DeviceMut<'_>) {
     match device {
         DeviceMut::Disk(disk) => {
             disk.mirror = None;
-            disk.source.common_mut().index = None;
-            for layer in &mut disk.backing.layers {
+            disk.source.clear_index();
+            let layers = disk.backing.get_mut().map(|backing| &mut backing.layers);
+            for layer in layers.into_iter().flatten() {
                 layer.index = None;
-                layer.source.common_mut().index = None;
+                layer.source.clear_index();
             }
         }
         DeviceMut::Interface(interface) => strip_interface(interface),
@@ -99,7 +100,10 @@ fn strip_interface(interface: &mut Interface) {
     if let InterfaceSource::Network(source) | InterfaceSource::Bridge(source) =
         &mut interface.source
     {
-        source.place.portid = None;
+        if let Some(place) = source.place.get_mut() {
+            place.portid = None;
+        }
+        source.place.tidy();
     }
     if let Some(mac) = &mut interface.mac {
         mac.current_address = None;
@@ -108,7 +112,7 @@ fn strip_interface(interface: &mut Interface) {
         && target.is_generated()
     {
         target.dev = None;
-        if *target == InterfaceTarget::default() {
+        if **target == InterfaceTarget::default() {
             interface.options.target = None;
         }
     }

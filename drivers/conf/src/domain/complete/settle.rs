@@ -236,7 +236,7 @@ fn iothreads(domain: &mut Domain) -> Result<()> {
     }
     let total = u32::try_from(total).unwrap_or(u32::MAX);
     domain.iothreads = (total > 0).then_some(total);
-    domain.iothreadids = any_listed.then_some(IoThreadIds { iothread: listed });
+    domain.iothreadids = any_listed.then(|| Box::new(IoThreadIds { iothread: listed }));
     Ok(())
 }
 

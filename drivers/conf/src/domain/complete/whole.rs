@@ -19,7 +19,10 @@ use crate::error::Result;
 
 pub(super) fn complete(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
     if domain.os_type() == Some(OsType::Exe)
-        && domain.os.as_ref().is_none_or(|os| os.init.is_none())
+        && domain
+            .os
+            .as_ref()
+            .is_none_or(|os| os.container.init.is_none())
     {
         return invalid("a container needs a first program, given by <init>");
     }
@@ -201,7 +204,10 @@ fn timers(domain: &Domain) -> Result<()> {
         {
             return refuse("'tickpolicy'");
         }
-        let catches_up = timer.catchup.is_some_and(|c| c != Default::default());
+        let catches_up = timer
+            .catchup
+            .as_deref()
+            .is_some_and(|c| *c != Default::default());
         if catches_up && timer.tickpolicy != Some(TickPolicy::Catchup) {
             return invalid("<catchup> needs tickpolicy='catchup'");
         }

@@ -2,7 +2,7 @@
 //! smart cards, redirected devices and random number generators.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, OnOff, Rare, Result, Writer, Xml, YesNo, xml_names,
 };
 
 use super::info::DeviceInfo;
@@ -67,7 +67,7 @@ pub struct PathSource {
     pub append: Option<OnOff>,
     /// Security labels.
     #[xml(child, wrap = "source")]
-    pub seclabel: Vec<DeviceLabel>,
+    pub seclabel: Rare<Vec<DeviceLabel>>,
 }
 
 /// A UDP socket: where to send to and where to listen.
@@ -128,7 +128,7 @@ pub struct UnixSource {
     pub reconnect: Option<Reconnect>,
     /// Security labels.
     #[xml(child, wrap = "source")]
-    pub seclabel: Vec<DeviceLabel>,
+    pub seclabel: Rare<Vec<DeviceLabel>>,
 }
 
 /// Where the other end of a character device is.
@@ -158,10 +158,10 @@ pub enum ChardevSource {
     Stdio,
     /// UDP.
     #[xml("udp")]
-    Udp(UdpSource),
+    Udp(Box<UdpSource>),
     /// TCP.
     #[xml("tcp")]
-    Tcp(TcpSource),
+    Tcp(Box<TcpSource>),
     /// A socket in the file system.
     #[xml("unix")]
     Unix(UnixSource),
@@ -281,7 +281,7 @@ fn parse_path(node: Node<'_>) -> Result<PathSource> {
     Ok(PathSource {
         path: node.attr_opt("path")?,
         append: node.attr_opt("append")?,
-        seclabel: DeviceLabels::parse(node)?.0,
+        seclabel: Rare::new(DeviceLabels::parse(node)?.0),
     })
 }
 
@@ -317,7 +317,7 @@ impl Content for Chardev {
         // Only TCP has a choice, but clients give one to others as well.
         let protocol = node.child_or_absent("protocol").attr_opt("type")?;
         if kind == ChardevType::Udp {
-            let source = ChardevSource::Udp(parse_udp(&sources)?);
+            let source = ChardevSource::Udp(Box::new(parse_udp(&sources)?));
             return Ok(Self {
                 source,
                 log: node.child_opt("log")?,
@@ -332,8 +332,8 @@ impl Content for Chardev {
             ChardevType::File => ChardevSource::File(parse_path(from)?),
             ChardevType::Pipe => ChardevSource::Pipe(parse_path(from)?),
             ChardevType::Stdio => ChardevSource::Stdio,
-            ChardevType::Udp => ChardevSource::Udp(UdpSource::default()),
-            ChardevType::Tcp => ChardevSource::Tcp(TcpSource {
+            ChardevType::Udp => ChardevSource::Udp(Box::default()),
+            ChardevType::Tcp => ChardevSource::Tcp(Box::new(TcpSource {
                 mode: from.attr_opt("mode")?,
                 host: from.attr_opt("host")?,
                 service: from.attr_opt("service")?,
@@ -341,12 +341,12 @@ impl Content for Chardev {
                 tls_from_config: from.attr_opt("tlsFromConfig")?,
                 reconnect: from.child_filled("reconnect")?,
                 protocol,
-            }),
+            })),
             ChardevType::Unix => ChardevSource::Unix(UnixSource {
                 mode: from.attr_opt("mode")?,
                 path: from.attr_opt("path")?,
                 reconnect: from.child_filled("reconnect")?,
-                seclabel: DeviceLabels::parse(from)?.0,
+                seclabel: Rare::new(DeviceLabels::parse(from)?.0),
             }),
             ChardevType::Spicevmc => ChardevSource::Spicevmc,
             ChardevType::Spiceport => ChardevSource::Spiceport {
@@ -552,7 +552,7 @@ pub struct Serial {
     pub target: Option<SerialTarget>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 /// `<target>` of a parallel port.
@@ -574,7 +574,7 @@ pub struct Parallel {
     pub target: Option<ParallelTarget>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 xml_names! {
@@ -614,7 +614,7 @@ pub struct Console {
     pub target: Option<ConsoleTarget>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 impl Content for Console {
@@ -628,7 +628,7 @@ impl Content for Console {
         Ok(Self {
             chardev,
             target: node.child_filled("target")?,
-            info: DeviceInfo::parse(node)?,
+            info: Rare::parse(node)?,
         })
     }
 
@@ -722,5 +722,5 @@ pub struct Channel {
     pub target: ChannelTarget,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }

@@ -1,7 +1,7 @@
 //! `<controller>`: what other devices are attached to.
 
 use virtbus_xml::{
-    AnyBase, Content, Describe, Flags, Hex, Kib, Node, OnOff, Result, Writer, Xml, xml_names,
+    AnyBase, Content, Describe, Flags, Hex, Kib, Node, OnOff, Rare, Result, Writer, Xml, xml_names,
 };
 
 use super::disk::IoThreadMapping;
@@ -330,7 +330,7 @@ pub struct ControllerDriver {
     pub virtio: VirtioOptions,
     /// The I/O threads that serve it together.
     #[xml(child = "iothread", wrap = "iothreads")]
-    pub iothreads: Vec<IoThreadMapping>,
+    pub iothreads: Rare<Vec<IoThreadMapping>>,
 }
 
 /// `<controller>`.
@@ -347,7 +347,7 @@ pub struct Controller {
     pub driver: Option<Box<ControllerDriver>>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
     /// 64-bit memory for the devices on a root bus.
     #[xml(child)]
     pub pcihole64: Option<Kib>,
@@ -360,7 +360,7 @@ impl Controller {
             kind: ControllerKind::new(kind),
             index: Some(index),
             driver: None,
-            info: DeviceInfo::default(),
+            info: Rare::default(),
             pcihole64: None,
         }
     }
@@ -391,7 +391,7 @@ impl Content for Controller {
             kind,
             index: node.attr_opt("index")?,
             driver: node.child_filled("driver")?,
-            info: DeviceInfo::parse(node)?,
+            info: Rare::parse(node)?,
             pcihole64: node.child_opt("pcihole64")?,
         })
     }

@@ -1,6 +1,6 @@
 //! Devices of any kind: one at a time, as clients plug them, or all of them in order.
 
-use virtbus_xml::{Content, Document, ErrorKind, Flags, Node, Result, Writer, XmlError};
+use virtbus_xml::{Content, Document, ErrorKind, Flags, Node, Rare, Result, Writer, XmlError};
 
 use super::Devices;
 use super::chardev::{Channel, Console, Parallel, Serial};
@@ -24,7 +24,7 @@ use crate::domain::Domain;
 /// What devices have in common.
 trait Informed {
     fn device_info(&self) -> Option<&DeviceInfo>;
-    fn device_info_mut(&mut self) -> Option<&mut DeviceInfo>;
+    fn device_info_mut(&mut self) -> Option<&mut Rare<DeviceInfo>>;
 }
 
 macro_rules! informed {
@@ -34,7 +34,7 @@ macro_rules! informed {
                 Some(&self.info)
             }
 
-            fn device_info_mut(&mut self) -> Option<&mut DeviceInfo> {
+            fn device_info_mut(&mut self) -> Option<&mut Rare<DeviceInfo>> {
                 Some(&mut self.info)
             }
         }
@@ -48,7 +48,7 @@ macro_rules! uninformed {
                 None
             }
 
-            fn device_info_mut(&mut self) -> Option<&mut DeviceInfo> {
+            fn device_info_mut(&mut self) -> Option<&mut Rare<DeviceInfo>> {
                 None
             }
         }
@@ -57,6 +57,7 @@ macro_rules! uninformed {
 
 informed!(
     Disk,
+    Interface,
     Sound,
     Hostdev,
     Filesystem,
@@ -85,16 +86,6 @@ informed!(
 );
 uninformed!(Lease, Graphics, Audio);
 
-impl Informed for Interface {
-    fn device_info(&self) -> Option<&DeviceInfo> {
-        Some(&self.tail.info)
-    }
-
-    fn device_info_mut(&mut self) -> Option<&mut DeviceInfo> {
-        Some(&mut self.tail.info)
-    }
-}
-
 /// The place of the devices of a kind: a list, or one at most.
 trait Place<T: 'static> {
     /// The devices.
@@ -105,11 +96,11 @@ trait Place<T: 'static> {
     fn put(&mut self, device: T) -> Result<(), T>;
     /// Leaves those for which `stays` holds.
     fn leave(&mut self, stays: &mut dyn FnMut(&T) -> bool);
-    /// Gives memory back that is for more devices.
+    /// Gives memory back that is for more than there is.
     fn fit(&mut self);
 }
 
-impl<T: 'static> Place<T> for Vec<T> {
+impl<T: Informed + 'static> Place<T> for Vec<T> {
     fn each(&self) -> impl Iterator<Item = &T> {
         self.iter()
     }
@@ -129,10 +120,39 @@ impl<T: 'static> Place<T> for Vec<T> {
 
     fn fit(&mut self) {
         self.shrink_to_fit();
+        tidy(self);
     }
 }
 
-impl<T: 'static> Place<T> for Option<Box<T>> {
+impl<T: Informed + PartialEq + 'static> Place<T> for Rare<Vec<T>> {
+    fn each(&self) -> impl Iterator<Item = &T> {
+        self.iter()
+    }
+
+    fn each_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.into_iter()
+    }
+
+    fn put(&mut self, device: T) -> Result<(), T> {
+        self.push(device);
+        Ok(())
+    }
+
+    fn leave(&mut self, stays: &mut dyn FnMut(&T) -> bool) {
+        if let Some(devices) = self.get_mut() {
+            devices.leave(stays);
+        }
+    }
+
+    fn fit(&mut self) {
+        self.tidy();
+        if let Some(devices) = self.get_mut() {
+            devices.fit();
+        }
+    }
+}
+
+impl<T: Informed + 'static> Place<T> for Option<Box<T>> {
     fn each(&self) -> impl Iterator<Item = &T> {
         self.as_deref().into_iter()
     }
@@ -155,7 +175,16 @@ impl<T: 'static> Place<T> for Option<Box<T>> {
         *self = self.take().filter(|device| stays(device));
     }
 
-    fn fit(&mut self) {}
+    fn fit(&mut self) {
+        tidy(self.as_deref_mut());
+    }
+}
+
+/// Gives memory back that is for what devices have in common, where they have nothing of it.
+fn tidy<'a, T: Informed + 'a>(devices: impl IntoIterator<Item = &'a mut T>) {
+    for info in devices.into_iter().filter_map(T::device_info_mut) {
+        info.tidy();
+    }
 }
 
 macro_rules! device_kinds {
@@ -239,7 +268,7 @@ macro_rules! device_kinds {
             }
 
             /// Boot order, alias and address, of kinds that have them.
-            pub fn info_mut(&mut self) -> Option<&mut DeviceInfo> {
+            pub fn info_mut(&mut self) -> Option<&mut Rare<DeviceInfo>> {
                 match self {
                     $( Self::$variant(d) => d.device_info_mut(), )+
                 }
@@ -278,7 +307,7 @@ macro_rules! device_kinds {
                 $( self.$field.leave(&mut |device| stays(DeviceRef::$variant(device))); )+
             }
 
-            /// Gives memory back that is for more devices.
+            /// Gives memory back that is for more than there is.
             pub fn shrink_to_fit(&mut self) {
                 $( self.$field.fit(); )+
             }

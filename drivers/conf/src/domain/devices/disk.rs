@@ -1,7 +1,7 @@
 //! `<disk>`: block devices.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, OnOff, Rare, Result, Writer, Xml, YesNo, xml_names,
 };
 
 use super::info::{DeviceInfo, VirtioOptions};
@@ -182,10 +182,10 @@ pub struct DiskDriver {
     pub virtio: VirtioOptions,
     /// Cache of metadata.
     #[xml(child, skip_empty)]
-    pub metadata_cache: Option<MetadataCache>,
+    pub metadata_cache: Option<Box<MetadataCache>>,
     /// The I/O threads that serve it together.
     #[xml(child = "iothread", wrap = "iothreads")]
-    pub iothreads: Vec<IoThreadMapping>,
+    pub iothreads: Rare<Vec<IoThreadMapping>>,
 }
 
 xml_names! {
@@ -392,16 +392,16 @@ pub struct Disk {
     pub snapshot: Option<SnapshotMode>,
     /// What the image is based on.
     #[xml(flat)]
-    pub backing: BackingChain,
+    pub backing: Rare<BackingChain>,
     /// Guest that provides it, for Xen.
     #[xml(child_attr = "backenddomain/name")]
-    pub backenddomain: Option<String>,
+    pub backenddomain: Option<Box<str>>,
     /// Geometry.
     #[xml(child)]
-    pub geometry: Option<Geometry>,
+    pub geometry: Option<Box<Geometry>>,
     /// Block sizes.
     #[xml(child, skip_empty)]
-    pub blockio: Option<BlockIo>,
+    pub blockio: Option<Box<BlockIo>>,
     /// A copy in the making.
     #[xml(child, when = live)]
     pub mirror: Option<Box<Mirror>>,
@@ -413,7 +413,7 @@ pub struct Disk {
     pub iotune: Option<Box<IoTune>>,
     /// Limits shared with other disks, by group.
     #[xml(child_attr = "throttlefilter/group", wrap = "throttlefilters")]
-    pub throttlefilters: Vec<String>,
+    pub throttlefilters: Rare<Vec<String>>,
     /// Whether the guest may not write.
     #[xml(flag)]
     pub readonly: bool,
@@ -431,16 +431,16 @@ pub struct Disk {
     pub wwn: Option<crate::common::Wwn>,
     /// Vendor: up to 8 characters.
     #[xml(text_child)]
-    pub vendor: Option<String>,
+    pub vendor: Option<Box<str>>,
     /// Product: up to 40 characters.
     #[xml(text_child)]
-    pub product: Option<String>,
+    pub product: Option<Box<str>>,
     /// Encryption, where it stands outside of `<source>`.
     #[xml(child)]
     pub encryption: Option<Box<Encryption>>,
     /// Boot order, alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 fn live(_: &Disk, flags: Flags) -> bool {

@@ -1,7 +1,7 @@
 //! `<filesystem>`: folders and file systems of the host.
 
 use virtbus_xml::{
-    Bytes, Content, Describe, Node, OctalMode, OnOff, Result, Writer, Xml, xml_names,
+    Bytes, Content, Describe, Node, OctalMode, OnOff, Rare, Result, Writer, Xml, xml_names,
 };
 
 use super::disk::VirtioModel;
@@ -297,7 +297,7 @@ pub struct Filesystem {
     pub readonly: bool,
     /// Boot order, alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
     /// Most space.
     #[xml(child)]
     pub space_hard_limit: Option<Bytes>,

@@ -1,8 +1,8 @@
 //! `<hostdev>`: devices of the host, and what an interface shares with them.
 
 use virtbus_xml::{
-    AnyBase, Content, Describe, ErrorKind, Flags, Hex, Node, OnOff, Result, Writer, Xml, YesNo,
-    xml_names,
+    AnyBase, Content, Describe, ErrorKind, Flags, Hex, Node, OnOff, Rare, Result, Writer, Xml,
+    YesNo, xml_names,
 };
 
 use super::disk::{SgIo, VirtioModel};
@@ -536,7 +536,7 @@ pub struct Hostdev {
     pub shareable: bool,
     /// Boot order, alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 impl Hostdev {
@@ -613,7 +613,7 @@ impl Content for Hostdev {
             teaming: node.child_opt("teaming")?,
             readonly: node.child("readonly").is_some(),
             shareable: node.child("shareable").is_some(),
-            info: DeviceInfo::parse(node)?,
+            info: Rare::parse(node)?,
         })
     }
 

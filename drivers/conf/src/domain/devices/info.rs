@@ -1,6 +1,6 @@
 //! What every device may have: boot order, alias, address.
 
-use virtbus_xml::{Flags, OnOff, Xml, YesNo};
+use virtbus_xml::{Flags, Nothing, OnOff, Xml, YesNo};
 
 use super::address::Address;
 
@@ -33,7 +33,7 @@ pub struct Rom {
 }
 
 /// The parts that devices share, as children of the device's element.
-#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceInfo {
     /// Boot order.
     #[xml(child)]

@@ -1,8 +1,8 @@
 //! `<memory>` in `<devices>`: memory that is plugged in.
 
 use virtbus_xml::{
-    Base16, BitSet, Bytes, Content, Describe, Flags, Kib, Node, OnOff, Result, Writer, Xml, YesNo,
-    xml_names,
+    Base16, BitSet, Bytes, Content, Describe, Flags, Kib, Node, OnOff, Rare, Result, Writer, Xml,
+    YesNo, xml_names,
 };
 
 use super::info::DeviceInfo;
@@ -107,7 +107,7 @@ pub struct MemoryDevice {
     pub target: MemoryDeviceTarget,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 xml_names! {
@@ -187,5 +187,5 @@ pub struct Shmem {
     pub msi: Option<ShmemMsi>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }

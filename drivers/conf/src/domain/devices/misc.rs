@@ -1,6 +1,8 @@
 //! Small devices: input, watchdog, balloon, random numbers, panic, sockets, IOMMU, crypto, and others.
 
-use virtbus_xml::{Content, Describe, Flags, Node, OnOff, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, Flags, Node, OnOff, Rare, Result, Writer, Xml, YesNo, xml_names,
+};
 
 use super::chardev::Chardev;
 use super::disk::VirtioModel;
@@ -87,10 +89,10 @@ pub struct Input {
     pub driver: Option<VirtioOptions>,
     /// The host's device.
     #[xml(child, skip_empty, when = is_visible)]
-    pub source: Option<InputSource>,
+    pub source: Option<Box<InputSource>>,
     /// Alias, address.
     #[xml(flat, when = is_visible)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 fn is_visible(input: &Input, flags: Flags) -> bool {
@@ -137,7 +139,7 @@ pub struct Watchdog {
     pub action: Option<WatchdogAction>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 xml_names! {
@@ -168,7 +170,7 @@ pub struct Memballoon {
     pub stats_period: Option<u32>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
     /// Options of virtio.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,
@@ -198,7 +200,7 @@ pub enum RngBackend {
     },
     /// An entropy gathering daemon.
     #[xml("egd")]
-    Egd(Chardev),
+    Egd(Box<Chardev>),
     /// The hypervisor's own.
     #[xml("builtin")]
     Builtin,
@@ -214,7 +216,7 @@ impl Content for RngBackend {
                 if node.attr("type").is_none() {
                     return Err(node.missing_attr("type"));
                 }
-                Chardev::parse(node).map(Self::Egd)
+                Content::parse(node).map(Self::Egd)
             }
             Some("builtin") => Ok(Self::Builtin),
             Some(other) => Err(node.bad_attr("model", other, "one of 'random', 'egd', 'builtin'")),
@@ -259,7 +261,7 @@ pub struct Rng {
     pub driver: Option<VirtioOptions>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 xml_names! {
@@ -281,7 +283,7 @@ pub struct Panic {
     pub model: Option<PanicModel>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 /// `<cid>`: the guest's address.
@@ -306,7 +308,7 @@ pub struct Vsock {
     pub cid: Option<VsockCid>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
     /// Options of virtio.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,
@@ -355,7 +357,7 @@ pub struct Iommu {
     pub driver: Option<IommuDriver>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 xml_names! {
@@ -408,7 +410,7 @@ pub struct Crypto {
     pub driver: Option<VirtioOptions>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 xml_names! {
@@ -432,7 +434,7 @@ pub struct Pstore {
     pub size: virtbus_xml::Kib,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 /// `<nvram>` in `<devices>`: the non-volatile memory of pSeries.
@@ -440,7 +442,7 @@ pub struct Pstore {
 pub struct NvramDevice {
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 /// `<target>` of a lease.

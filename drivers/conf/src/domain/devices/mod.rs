@@ -20,7 +20,7 @@ pub mod sound;
 pub mod tpm;
 pub mod video;
 
-use virtbus_xml::Xml;
+use virtbus_xml::{Rare, Xml};
 
 pub use self::device::{Device, DeviceMut, DeviceRef};
 
@@ -54,22 +54,22 @@ pub struct Devices {
     pub controller: Vec<Controller>,
     /// Leases.
     #[xml(child)]
-    pub lease: Vec<Lease>,
+    pub lease: Rare<Vec<Lease>>,
     /// File systems.
     #[xml(child)]
-    pub filesystem: Vec<Filesystem>,
+    pub filesystem: Rare<Vec<Filesystem>>,
     /// Network interfaces.
     #[xml(child)]
     pub interface: Vec<Interface>,
     /// Smart card readers.
     #[xml(child)]
-    pub smartcard: Vec<Smartcard>,
+    pub smartcard: Rare<Vec<Smartcard>>,
     /// Serial ports.
     #[xml(child)]
     pub serial: Vec<Serial>,
     /// Parallel ports.
     #[xml(child)]
-    pub parallel: Vec<Parallel>,
+    pub parallel: Rare<Vec<Parallel>>,
     /// Consoles.
     #[xml(child)]
     pub console: Vec<Console>,
@@ -81,34 +81,34 @@ pub struct Devices {
     pub input: Vec<Input>,
     /// Trusted platform modules.
     #[xml(child)]
-    pub tpm: Vec<Tpm>,
+    pub tpm: Rare<Vec<Tpm>>,
     /// Displays.
     #[xml(child)]
     pub graphics: Vec<Graphics>,
     /// Sound cards.
     #[xml(child)]
-    pub sound: Vec<Sound>,
+    pub sound: Rare<Vec<Sound>>,
     /// Where sound goes.
     #[xml(child)]
-    pub audio: Vec<Audio>,
+    pub audio: Rare<Vec<Audio>>,
     /// Graphics cards.
     #[xml(child)]
     pub video: Vec<Video>,
     /// Devices of the host.
     #[xml(child)]
-    pub hostdev: Vec<Hostdev>,
+    pub hostdev: Rare<Vec<Hostdev>>,
     /// Redirected devices.
     #[xml(child)]
-    pub redirdev: Vec<Redirdev>,
+    pub redirdev: Rare<Vec<Redirdev>>,
     /// Which devices may be redirected.
     #[xml(child, skip_empty)]
-    pub redirfilter: Option<RedirFilter>,
+    pub redirfilter: Option<Box<RedirFilter>>,
     /// Hubs.
     #[xml(child)]
-    pub hub: Vec<Hub>,
+    pub hub: Rare<Vec<Hub>>,
     /// Watchdogs.
     #[xml(child)]
-    pub watchdog: Vec<Watchdog>,
+    pub watchdog: Rare<Vec<Watchdog>>,
     /// Memory balloon.
     #[xml(child)]
     pub memballoon: Option<Box<Memballoon>>,
@@ -120,16 +120,16 @@ pub struct Devices {
     pub nvram: Option<Box<NvramDevice>>,
     /// Crash notifiers.
     #[xml(child)]
-    pub panic: Vec<Panic>,
+    pub panic: Rare<Vec<Panic>>,
     /// Shared memory.
     #[xml(child)]
-    pub shmem: Vec<Shmem>,
+    pub shmem: Rare<Vec<Shmem>>,
     /// Memory devices.
     #[xml(child)]
-    pub memory: Vec<MemoryDevice>,
+    pub memory: Rare<Vec<MemoryDevice>>,
     /// Crypto devices.
     #[xml(child)]
-    pub crypto: Vec<Crypto>,
+    pub crypto: Rare<Vec<Crypto>>,
     /// IOMMU.
     #[xml(child)]
     pub iommu: Option<Box<Iommu>>,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Node, Result, Value, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Node, Rare, Result, Value, Writer, Xml, YesNo, xml_names,
 };
 
 use super::chardev::Chardev;
@@ -44,7 +44,7 @@ pub struct Smartcard {
     pub mode: SmartcardMode,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 impl Content for Smartcard {
@@ -81,7 +81,7 @@ impl Content for Smartcard {
         };
         Ok(Self {
             mode,
-            info: DeviceInfo::parse(node)?,
+            info: Rare::parse(node)?,
         })
     }
 
@@ -131,7 +131,7 @@ pub struct Redirdev {
     pub chardev: Chardev,
     /// Boot order, alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 /// An identifier in a filter, or any.
@@ -246,7 +246,7 @@ pub struct Hub {
     pub kind: HubType,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }
 
 #[cfg(test)]

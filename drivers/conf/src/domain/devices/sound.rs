@@ -1,6 +1,6 @@
 //! `<sound>` and `<audio>`: sound cards, and where the sound goes.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Node, Rare, Result, Writer, Xml, YesNo, xml_names};
 
 use super::info::{DeviceInfo, VirtioOptions};
 
@@ -48,7 +48,7 @@ pub struct Sound {
     pub audio: Option<u32>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
     /// Options of virtio.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,

@@ -1,7 +1,7 @@
 //! `<tpm>`: trusted platform modules.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Node, Result, Value, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Node, Rare, Result, Value, Writer, Xml, YesNo, xml_names,
 };
 
 use super::info::DeviceInfo;
@@ -232,5 +232,5 @@ pub struct Tpm {
     pub backend: TpmBackend,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }

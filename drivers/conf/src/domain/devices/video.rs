@@ -1,6 +1,6 @@
 //! `<video>`: graphics cards.
 
-use virtbus_xml::{OnOff, Xml, YesNo, xml_names};
+use virtbus_xml::{OnOff, Rare, Xml, YesNo, xml_names};
 
 use super::info::{DeviceInfo, VirtioOptions};
 
@@ -107,7 +107,7 @@ pub struct VideoModel {
     pub blob: Option<OnOff>,
     /// Acceleration.
     #[xml(child)]
-    pub acceleration: Option<Acceleration>,
+    pub acceleration: Option<Box<Acceleration>>,
     /// Resolution.
     #[xml(child)]
     pub resolution: Option<Resolution>,
@@ -124,5 +124,5 @@ pub struct Video {
     pub model: Option<VideoModel>,
     /// Alias, address.
     #[xml(flat)]
-    pub info: DeviceInfo,
+    pub info: Rare<DeviceInfo>,
 }

@@ -267,16 +267,16 @@ pub struct Features {
     pub privnet: bool,
     /// Hyper-V's interfaces.
     #[xml(child)]
-    pub hyperv: Option<HyperV>,
+    pub hyperv: Option<Box<HyperV>>,
     /// KVM's interfaces.
     #[xml(child)]
-    pub kvm: Option<Kvm>,
+    pub kvm: Option<Box<Kvm>>,
     /// Paravirtual spin locks.
     #[xml(child)]
     pub pvspinlock: Option<Switch>,
     /// Process capabilities of a container.
     #[xml(child, skip_empty)]
-    pub capabilities: Option<ProcessCapabilities>,
+    pub capabilities: Option<Box<ProcessCapabilities>>,
     /// Performance counters.
     #[xml(child)]
     pub pmu: Option<Switch>,
@@ -288,13 +288,13 @@ pub struct Features {
     pub gic: Option<Gic>,
     /// System management mode.
     #[xml(child)]
-    pub smm: Option<Smm>,
+    pub smm: Option<Box<Smm>>,
     /// I/O interrupt controller.
     #[xml(child_attr = "ioapic/driver")]
     pub ioapic: Option<IoApicDriver>,
     /// Page table of pSeries guests.
     #[xml(child, skip_empty)]
-    pub hpt: Option<Hpt>,
+    pub hpt: Option<Box<Hpt>>,
     /// Device for crash dumps.
     #[xml(child)]
     pub vmcoreinfo: Option<Switch>,
@@ -324,7 +324,7 @@ pub struct Features {
     pub ibs: Option<BranchMitigation>,
     /// Emulation of processors.
     #[xml(child, skip_empty)]
-    pub tcg: Option<Tcg>,
+    pub tcg: Option<Box<Tcg>>,
     /// Free memory after the guest is gone.
     #[xml(child = "async-teardown")]
     pub async_teardown: Option<AsyncTeardown>,

@@ -323,7 +323,9 @@ fn check_vhost_user(disk: &Disk) -> Result<()> {
         ("geometry", disk.geometry.is_some()),
         (
             "blockio",
-            disk.blockio.is_some_and(|b| b != Default::default()),
+            disk.blockio
+                .as_deref()
+                .is_some_and(|b| *b != Default::default()),
         ),
     ];
     match forbidden.into_iter().find(|(_, given)| *given) {

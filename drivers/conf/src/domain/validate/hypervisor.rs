@@ -30,6 +30,7 @@ pub(super) fn check(domain: &Domain) -> Result<()> {
         }
         if let Some(ring) = features
             .kvm
+            .as_ref()
             .and_then(|k| k.dirty_ring)
             .filter(|r| r.state == OnOff::On)
         {

@@ -4,7 +4,7 @@ mod listen;
 mod spice;
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Writer, Xml, YesNo, xml_names,
 };
 
 pub use self::listen::{AddressListen, Listen, ListenType, NetworkListen, SocketListen};
@@ -36,7 +36,7 @@ xml_names! {
 }
 
 /// The password of a display.
-#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct GraphicsAuth {
     /// The password; secret.
     #[xml(attr)]
@@ -126,7 +126,7 @@ pub struct Vnc {
     pub power_control: Option<YesNo>,
     /// Password.
     #[xml(flat)]
-    pub auth: GraphicsAuth,
+    pub auth: Rare<GraphicsAuth>,
     /// The `<audio>` that clients hear.
     #[xml(child_attr = "audio/id")]
     pub audio: Option<u32>,
@@ -214,25 +214,25 @@ pub struct DbusDisplay {
 pub enum GraphicsKind {
     /// A window.
     #[xml("sdl")]
-    Sdl(Sdl),
+    Sdl(Box<Sdl>),
     /// VNC.
     #[xml("vnc")]
     Vnc(Vnc),
     /// RDP.
     #[xml("rdp")]
-    Rdp(Rdp),
+    Rdp(Box<Rdp>),
     /// A window of VirtualBox or VMware.
     #[xml("desktop")]
-    Desktop(Desktop),
+    Desktop(Box<Desktop>),
     /// SPICE.
     #[xml("spice")]
-    Spice(Spice),
+    Spice(Box<Spice>),
     /// Rendering for others.
     #[xml("egl-headless")]
-    EglHeadless(EglHeadless),
+    EglHeadless(Box<EglHeadless>),
     /// D-Bus.
     #[xml("dbus")]
-    Dbus(DbusDisplay),
+    Dbus(Box<DbusDisplay>),
 }
 
 impl GraphicsKind {
@@ -436,7 +436,7 @@ impl Content for Graphics {
     fn parse(node: Node<'_>) -> Result<Self> {
         let name: GraphicsType = node.attr_req("type")?;
         let kind = match name {
-            GraphicsType::Sdl => GraphicsKind::Sdl(Sdl::parse(node)?),
+            GraphicsType::Sdl => GraphicsKind::Sdl(Content::parse(node)?),
             GraphicsType::Vnc => GraphicsKind::Vnc(Vnc {
                 port: node.attr_opt("port")?,
                 autoport: node.attr_opt("autoport")?,
@@ -445,30 +445,30 @@ impl Content for Graphics {
                 keymap: node.attr_opt("keymap")?,
                 share_policy: node.attr_opt("sharePolicy")?,
                 power_control: node.attr_opt("powerControl")?,
-                auth: GraphicsAuth::parse(node)?,
+                auth: Rare::parse(node)?,
                 audio: node.child_attr_opt("audio", "id")?,
             }),
-            GraphicsType::Rdp => GraphicsKind::Rdp(Rdp {
+            GraphicsType::Rdp => GraphicsKind::Rdp(Box::new(Rdp {
                 port: node.attr_opt("port")?,
                 autoport: node.attr_opt("autoport")?,
                 replace_user: node.attr_opt("replaceUser")?,
                 multi_user: node.attr_opt("multiUser")?,
                 username: node.attr_opt("username")?,
                 passwd: node.attr_opt("passwd")?,
-            }),
-            GraphicsType::Desktop => GraphicsKind::Desktop(Desktop::parse(node)?),
-            GraphicsType::Spice => GraphicsKind::Spice(Spice {
+            })),
+            GraphicsType::Desktop => GraphicsKind::Desktop(Content::parse(node)?),
+            GraphicsType::Spice => GraphicsKind::Spice(Box::new(Spice {
                 port: node.attr_opt("port")?,
                 tls_port: node.attr_opt("tlsPort")?,
                 autoport: node.attr_opt("autoport")?,
                 keymap: node.attr_opt("keymap")?,
                 default_mode: node.attr_opt("defaultMode")?,
-                auth: GraphicsAuth::parse(node)?,
+                auth: Rare::parse(node)?,
                 channel: node.child_vec("channel")?,
                 options: SpiceOptions::parse(node)?,
-            }),
-            GraphicsType::EglHeadless => GraphicsKind::EglHeadless(EglHeadless::parse(node)?),
-            GraphicsType::Dbus => GraphicsKind::Dbus(DbusDisplay::parse(node)?),
+            })),
+            GraphicsType::EglHeadless => GraphicsKind::EglHeadless(Content::parse(node)?),
+            GraphicsType::Dbus => GraphicsKind::Dbus(Content::parse(node)?),
         };
         let mut graphics = Self {
             kind,

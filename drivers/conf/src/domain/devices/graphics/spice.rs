@@ -1,6 +1,6 @@
 //! Settings of SPICE.
 
-use virtbus_xml::{Describe, OnOff, Xml, YesNo, xml_names};
+use virtbus_xml::{Describe, OnOff, Rare, Xml, YesNo, xml_names};
 
 use super::GraphicsAuth;
 use crate::domain::devices::chardev::MouseMode;
@@ -132,7 +132,7 @@ pub struct Spice {
     pub default_mode: Option<SpiceChannelMode>,
     /// Password.
     #[xml(flat)]
-    pub auth: GraphicsAuth,
+    pub auth: Rare<GraphicsAuth>,
     /// Encryption by channel.
     #[xml(child)]
     pub channel: Vec<SpiceChannel>,

@@ -1,6 +1,6 @@
 //! The connection that a virtual network gave a running guest's interface.
 
-use virtbus_xml::{Content, Describe, Flags, Node, Result, Writer, YesNo};
+use virtbus_xml::{Content, Describe, Flags, Node, Rare, Result, Writer, YesNo};
 
 use super::{InterfaceConnection, InterfaceSource};
 
@@ -18,7 +18,7 @@ pub struct ActualNet {
     pub class_id: Option<u32>,
     /// How it is connected.
     #[xml(flat)]
-    pub connection: InterfaceConnection,
+    pub connection: Rare<InterfaceConnection>,
 }
 
 impl ActualNet {
@@ -26,7 +26,7 @@ impl ActualNet {
     pub(crate) fn write_public(&self, asked: &InterfaceSource, w: &mut Writer) {
         let place = match asked {
             InterfaceSource::Network(source) => source.place.clone(),
-            _ => super::NetworkPlace::default(),
+            _ => Rare::default(),
         };
         let mut source = self.source.clone();
         match &mut source {
@@ -56,7 +56,7 @@ impl Content for ActualNet {
             source: InterfaceSource::parse(node)?,
             trust_guest_rx_filters: node.attr_opt("trustGuestRxFilters")?,
             class_id: node.child_attr_opt("class", "id")?,
-            connection: InterfaceConnection::parse(node)?,
+            connection: Rare::parse(node)?,
         })
     }
 

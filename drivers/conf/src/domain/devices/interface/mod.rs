@@ -7,7 +7,9 @@ mod actual;
 mod options;
 mod source;
 
-use virtbus_xml::{Content, Describe, Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, Flags, Node, Nothing, Rare, Result, Writer, Xml, YesNo, xml_names,
+};
 
 pub use actual::ActualNet;
 pub use options::{
@@ -124,7 +126,7 @@ xml_names! {
 }
 
 /// What an actual connection may override: children of `<interface>` beside `<source>`.
-#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceConnection {
     /// VLANs.
     #[xml(child, skip_empty)]
@@ -145,22 +147,22 @@ pub struct InterfaceConnection {
 pub struct InterfaceOptions {
     /// Addresses and routes that the guest is given.
     #[xml(flat)]
-    pub ip: IpInfo,
+    pub ip: Rare<IpInfo>,
     /// Forwarded ports.
     #[xml(child = "portForward")]
-    pub port_forward: Vec<PortForward>,
+    pub port_forward: Rare<Vec<PortForward>>,
     /// Program that brings it up.
     #[xml(child_attr = "script/path")]
-    pub script: Option<String>,
+    pub script: Option<Box<str>>,
     /// Program that takes it down.
     #[xml(child_attr = "downscript/path")]
-    pub downscript: Option<String>,
+    pub downscript: Option<Box<str>>,
     /// Guest that provides it, for Xen.
     #[xml(child_attr = "backenddomain/name")]
-    pub backenddomain: Option<String>,
+    pub backenddomain: Option<Box<str>>,
     /// The host's end.
     #[xml(child, skip_empty)]
-    pub target: Option<InterfaceTarget>,
+    pub target: Option<Box<InterfaceTarget>>,
     /// The guest's end.
     #[xml(child, skip_empty)]
     pub guest: Option<Box<InterfaceGuest>>,
@@ -170,7 +172,7 @@ pub struct InterfaceOptions {
 }
 
 /// Children of `<interface>` after the driver.
-#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceTail {
     /// What carries it on the host.
     #[xml(child, skip_empty)]
@@ -193,9 +195,6 @@ pub struct InterfaceTail {
     /// Interrupt coalescing.
     #[xml(child)]
     pub coalesce: Option<Coalesce>,
-    /// Boot order, alias, address.
-    #[xml(flat)]
-    pub info: DeviceInfo,
 }
 
 /// `<interface>`.
@@ -212,7 +211,7 @@ pub struct Interface {
     pub mac: Option<InterfaceMac>,
     /// How it is connected.
     #[xml(flat)]
-    pub connection: InterfaceConnection,
+    pub connection: Rare<InterfaceConnection>,
     /// What a network gave it; running guests only.
     #[xml(child)]
     pub actual: Option<Box<ActualNet>>,
@@ -221,10 +220,13 @@ pub struct Interface {
     pub options: InterfaceOptions,
     /// How a virtio device is handled.
     #[xml(child)]
-    pub driver: Option<InterfaceDriver>,
-    /// Backend, filter, fail-over, alias and address.
+    pub driver: Option<Box<InterfaceDriver>>,
+    /// Backend, filter, fail-over.
     #[xml(flat)]
-    pub tail: InterfaceTail,
+    pub tail: Rare<InterfaceTail>,
+    /// Boot order, alias, address.
+    #[xml(flat)]
+    pub info: Rare<DeviceInfo>,
 }
 
 impl Interface {
@@ -243,16 +245,6 @@ impl Interface {
             "virtio" | "virtio-transitional" | "virtio-non-transitional"
         )
     }
-
-    /// Boot order, alias, address.
-    pub fn info(&self) -> &DeviceInfo {
-        &self.tail.info
-    }
-
-    /// Boot order, alias, address, to be changed.
-    pub fn info_mut(&mut self) -> &mut DeviceInfo {
-        &mut self.tail.info
-    }
 }
 
 impl Content for Interface {
@@ -270,11 +262,12 @@ impl Content for Interface {
             source,
             trust_guest_rx_filters: node.attr_opt("trustGuestRxFilters")?,
             mac: node.child_opt("mac")?,
-            connection: InterfaceConnection::parse(node)?,
+            connection: Rare::parse(node)?,
             actual: node.child_opt("actual")?,
             options: InterfaceOptions::parse(node)?,
             driver,
-            tail: InterfaceTail::parse(node)?,
+            tail: Rare::parse(node)?,
+            info: Rare::parse(node)?,
         })
     }
 
@@ -308,8 +301,9 @@ impl Content for Interface {
         let is_hostdev =
             self.shows_actual(w.flags()) && self.actual.as_deref().is_some_and(of_host);
         if let Some(driver) = self.driver.as_ref().filter(|_| !is_hostdev) {
-            w.element_unless_empty("driver", driver);
+            w.element_unless_empty("driver", &**driver);
         }
         self.tail.children(w);
+        self.info.children(w);
     }
 }

@@ -1,6 +1,8 @@
 //! What an interface is connected to: `type=` and `<source>`.
 
-use virtbus_xml::{Content, Describe, Flags, Node, Result, Value, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, Flags, Node, Nothing, Rare, Result, Value, Writer, Xml, YesNo, xml_names,
+};
 
 use crate::common::{IpInfo, Uuid};
 use crate::domain::devices::hostdev::{HostdevSubsys, HostdevType, PciHostdev, UsbHostdev};
@@ -38,7 +40,7 @@ xml_names! {
 /// A virtual network and the place in it.
 ///
 /// Bridges and direct connections have one, too, when a running guest's network turned out to be one.
-#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkPlace {
     /// Name of the network.
     #[xml(attr)]
@@ -60,7 +62,7 @@ fn place_live(_: &NetworkPlace, flags: Flags) -> bool {
 pub struct BridgeSource {
     /// The network.
     #[xml(flat)]
-    pub place: NetworkPlace,
+    pub place: Rare<NetworkPlace>,
     /// The bridge.
     #[xml(attr)]
     pub bridge: Option<String>,
@@ -84,7 +86,7 @@ xml_names! {
 pub struct DirectSource {
     /// The network.
     #[xml(flat)]
-    pub place: NetworkPlace,
+    pub place: Rare<NetworkPlace>,
     /// Device of the host.
     #[xml(attr)]
     pub dev: Option<String>,
@@ -106,7 +108,7 @@ pub struct UserSource {
 pub struct EthernetSource {
     /// Addresses and routes of the host's end.
     #[xml(flat)]
-    pub ip: IpInfo,
+    pub ip: Rare<IpInfo>,
 }
 
 xml_names! {
@@ -229,7 +231,7 @@ pub enum InterfaceSource {
     Ethernet(EthernetSource),
     /// To a vhost-user daemon.
     #[xml("vhostuser")]
-    Vhostuser(VhostUserNetSource),
+    Vhostuser(Box<VhostUserNetSource>),
     /// To guests that connect to a socket.
     #[xml("server")]
     Server(SocketSource),
@@ -259,11 +261,11 @@ pub enum InterfaceSource {
         managed: Option<YesNo>,
         /// The device.
         #[xml(flat, value = InterfaceHostdev)]
-        subsys: HostdevSubsys,
+        subsys: Box<HostdevSubsys>,
     },
     /// Through a UDP tunnel.
     #[xml("udp")]
-    Udp(UdpSocketSource),
+    Udp(Box<UdpSocketSource>),
     /// To a vDPA device.
     #[xml("vdpa")]
     Vdpa(VdpaSource),
@@ -272,7 +274,7 @@ pub enum InterfaceSource {
     Null,
     /// To a distributed switch of VMware.
     #[xml("vds")]
-    Vds(VdsSource),
+    Vds(Box<VdsSource>),
 }
 
 impl InterfaceSource {
@@ -330,7 +332,7 @@ impl Content for InterfaceSource {
         Ok(match kind {
             InterfaceType::User => Self::User(UserSource::parse(source)?),
             InterfaceType::Ethernet => Self::Ethernet(EthernetSource::parse(source)?),
-            InterfaceType::Vhostuser => Self::Vhostuser(VhostUserNetSource::parse(source)?),
+            InterfaceType::Vhostuser => Self::Vhostuser(Content::parse(source)?),
             InterfaceType::Server => Self::Server(SocketSource::parse(source)?),
             InterfaceType::Client => Self::Client(SocketSource::parse(source)?),
             InterfaceType::Mcast => Self::Mcast(SocketSource::parse(source)?),
@@ -349,13 +351,13 @@ impl Content for InterfaceSource {
                 };
                 Self::Hostdev {
                     managed: node.attr_opt("managed")?,
-                    subsys: HostdevSubsys::parse(kind, node)?,
+                    subsys: Box::new(HostdevSubsys::parse(kind, node)?),
                 }
             }
-            InterfaceType::Udp => Self::Udp(UdpSocketSource::parse(source)?),
+            InterfaceType::Udp => Self::Udp(Content::parse(source)?),
             InterfaceType::Vdpa => Self::Vdpa(VdpaSource::parse(source)?),
             InterfaceType::Null => Self::Null,
-            InterfaceType::Vds => Self::Vds(VdsSource::parse(source)?),
+            InterfaceType::Vds => Self::Vds(Content::parse(source)?),
         })
     }
 

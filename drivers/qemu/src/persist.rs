@@ -5,8 +5,12 @@
 //! it. Files are replaced whole before anybody is told. Definitions have then reached the disk; a status file, which is of
 //! no use once the host has gone down, has reached the kernel.
 
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use serde::{Deserialize, Serialize};
 use virtbus_api::domain::{DomainState, PausedReason, RunningReason, ShutdownReason};
@@ -20,6 +24,9 @@ use crate::definition;
 
 /// The form of status files that is written. A file of another form is of another release.
 const STATUS_VERSION: u32 = 1;
+
+/// Fewer definitions are not worth a thread of their own.
+const LEAST_SHARE: usize = 64;
 
 /// No definition is longer; what is longer was not written by us. Bytes.
 const LARGEST_FILE: u64 = 16 << 20;
@@ -202,34 +209,57 @@ impl Store {
         }
     }
 
-    /// Every definition on disk. One that cannot be read is left where it is, and told of.
+    /// Every definition on disk. One that cannot be read is left where it is, and told of. Thousands are read by as many threads
+    /// as there are processors, since the daemon's first caller waits for this.
     pub(crate) fn read_configs(&self) -> Vec<Stored> {
         let Ok(names) = file::list_dir(&self.dirs.config, ".xml") else {
             return Vec::new();
         };
-        let mut stored = Vec::with_capacity(names.len());
-        for file_name in names {
-            let path = self.dirs.config.join(&file_name);
-            match read_definition(&path) {
-                Ok(definition) => {
-                    let name = definition::name(&definition);
-                    if Path::new(&file_name) != Path::new(&format!("{name}.xml")) {
-                        tracing::warn!(path = %path.display(), name, "a definition stands in another's file, ignoring");
-                        continue;
-                    }
-                    let link = self.autostart_path(name);
-                    let autostart = file::is_link_to(&link, &path).unwrap_or(false);
-                    stored.push(Stored {
-                        definition,
-                        autostart,
-                    });
-                }
-                Err(error) => {
-                    tracing::error!(path = %path.display(), error, "a definition cannot be read, ignoring");
-                }
-            }
+        let marked = file::list_dir(&self.dirs.autostart(), ".xml").unwrap_or_default();
+        let marked: HashSet<OsString> = marked.into_iter().collect();
+        let read = |names: &[OsString]| -> Vec<Stored> {
+            let stored = names.iter().map(|name| self.read_config(name, &marked));
+            stored.flatten().collect()
+        };
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = names.len().div_ceil(processors).max(LEAST_SHARE);
+        if names.len() <= share {
+            return read(&names);
         }
-        stored
+        thread::scope(|scope| {
+            let shares: Vec<_> = names
+                .chunks(share)
+                .map(|names| scope.spawn(move || read(names)))
+                .collect();
+            let read = shares.into_iter().map(|share| {
+                share
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            read.flatten().collect()
+        })
+    }
+
+    fn read_config(&self, file_name: &OsStr, marked: &HashSet<OsString>) -> Option<Stored> {
+        let path = self.dirs.config.join(file_name);
+        let definition = match read_definition(&path) {
+            Ok(definition) => definition,
+            Err(error) => {
+                tracing::error!(path = %path.display(), error, "a definition cannot be read, ignoring");
+                return None;
+            }
+        };
+        let name = definition::name(&definition);
+        if Path::new(file_name) != Path::new(&format!("{name}.xml")) {
+            tracing::warn!(path = %path.display(), name, "a definition stands in another's file, ignoring");
+            return None;
+        }
+        let autostart = marked.contains(file_name)
+            && file::is_link_to(&self.autostart_path(name), &path).unwrap_or(false);
+        Some(Stored {
+            definition,
+            autostart,
+        })
     }
 
     /// Writes a status file.

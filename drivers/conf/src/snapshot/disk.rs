@@ -36,9 +36,14 @@ impl SnapshotImage {
 
 impl Content for SnapshotImage {
     fn parse(node: Node<'_>) -> Result<Self> {
+        let mut source = StorageSource::parse(node)?;
+        // The image is still to be made: that it could be missing when the guest starts means nothing.
+        if source.take_startup_policy().is_some() {
+            node.child_or_absent("source").leave_attr("startupPolicy");
+        }
         Ok(Self {
             driver: node.child_opt("driver")?.unwrap_or_default(),
-            source: StorageSource::parse(node)?,
+            source,
         })
     }
 
@@ -75,4 +80,22 @@ pub struct SnapshotDisk {
     /// Whether the snapshot is being deleted.
     #[xml(flag = "snapshotDeleteInProgress")]
     pub delete_in_progress: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Snapshot;
+
+    #[test]
+    fn a_new_image_is_not_missing_at_start() {
+        let xml = "<domainsnapshot><disks><disk name='vda'><source file='/images/new' startupPolicy='optional'/></disk></disks></domainsnapshot>";
+        let written = Snapshot::parse(xml).unwrap().format(Flags::empty());
+        assert!(
+            written.contains("<source file='/images/new'/>"),
+            "{written}"
+        );
+        let refused = Snapshot::parse_strict(xml).unwrap_err().to_string();
+        assert!(refused.contains("startupPolicy"), "{refused}");
+    }
 }

@@ -540,6 +540,18 @@ impl StorageSource {
         }
     }
 
+    /// Takes out what to do if the image is missing.
+    pub(crate) fn take_startup_policy(&mut self) -> Option<StartupPolicy> {
+        match self {
+            Self::File(s) => s.startup_policy.take(),
+            Self::Block(s) => s.startup_policy.take(),
+            Self::Dir(s) => s.startup_policy.take(),
+            Self::Volume(s) => s.startup_policy.take(),
+            Self::Nvme(s) => s.startup_policy.take(),
+            Self::Network(_) | Self::VhostUser(_) | Self::VhostVdpa(_) => None,
+        }
+    }
+
     /// What to do if the image is missing.
     pub fn startup_policy(&self) -> Option<StartupPolicy> {
         match self {

@@ -68,7 +68,7 @@ const SAMPLES: &[(&str, &[&str])] = &[
     ),
     ("an octal file mode up to 0777", &["0750", "0644"]),
     (
-        "a list of numbers and ranges such as 0-3,^2,8, each below 16384",
+        "a list of numbers and ranges such as 0-3,^2,8, each below 16384 and not all excluded",
         &["0-3", "1", "0,2,8-9"],
     ),
     (

@@ -338,6 +338,17 @@ impl<'d> Node<'d> {
         Some(self.doc.str(attr.value))
     }
 
+    /// Marks the attribute as not taken after all: whoever has read it has no use for it here.
+    pub fn leave_attr(&self, name: &str) {
+        for attr in self
+            .attrs()
+            .iter()
+            .filter(|attr| self.doc.is_named(attr.name, name))
+        {
+            attr.taken.set(false);
+        }
+    }
+
     /// All attributes, none of them marked as taken. Name space declarations are not among them.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute<'d>> + use<'d> {
         let doc = self.doc;

@@ -91,14 +91,6 @@ fn pins(tune: &mut CpuTune) -> Result<()> {
             return invalid(format!("I/O thread {} is pinned twice", pin.iothread));
         }
     }
-    let sets = tune
-        .vcpupin
-        .iter()
-        .map(|p| &p.cpuset)
-        .chain(tune.iothreadpin.iter().map(|p| &p.cpuset));
-    if sets.chain(&tune.emulatorpin).any(BitSet::is_empty) {
-        return invalid("a set of host CPUs to pin to must not be empty");
-    }
     Ok(())
 }
 

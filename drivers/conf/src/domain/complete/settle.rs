@@ -151,9 +151,6 @@ fn vcpus(domain: &mut Domain) -> Result<()> {
     if placement == Placement::Auto {
         vcpu.cpuset = None;
     }
-    if vcpu.cpuset.as_ref().is_some_and(BitSet::is_empty) {
-        return invalid("the set of host CPUs must not be empty");
-    }
     let current = vcpu.current.unwrap_or(vcpu.count);
     if let Some(listed) = listed {
         if vcpu.count > MOST_VCPUS {
@@ -245,9 +242,6 @@ fn numatune(domain: &mut Domain) -> Result<()> {
     if let Some(tune) = &mut domain.numatune {
         if let Some(memory) = &mut tune.memory {
             memory.mode.get_or_insert(NumaMode::Strict);
-            if memory.nodeset.as_ref().is_some_and(BitSet::is_empty) {
-                return unsupported("the set of host nodes must not be empty");
-            }
             let implied = if memory.nodeset.is_some() || vcpu_static {
                 Placement::Static
             } else {

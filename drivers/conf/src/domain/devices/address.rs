@@ -100,7 +100,7 @@ pub struct UsbAddress {
 pub struct SpaprVioAddress {
     /// Register; absent if still to be found.
     #[xml(attr)]
-    pub reg: Option<Base16<8, u64>>,
+    pub reg: Option<Base16<8>>,
 }
 
 /// On the channel subsystem of s390.

@@ -266,6 +266,11 @@ impl Chardev {
     }
 }
 
+/// What a `<source>` may say whatever its kind is, and has no meaning for most.
+const SOURCE_ATTRIBUTES: [&str; 9] = [
+    "mode", "path", "host", "service", "channel", "master", "slave", "append", "tls",
+];
+
 /// At most one `<source>`.
 fn only_source<'d>(sources: &[Node<'d>], node: Node<'d>) -> Result<Node<'d>> {
     match sources {
@@ -316,6 +321,11 @@ impl Content for Chardev {
         let sources: Vec<Node<'_>> = node.children("source").collect();
         // Only TCP has a choice, but clients give one to others as well.
         let protocol = node.child_or_absent("protocol").attr_opt("type")?;
+        for source in &sources {
+            for name in SOURCE_ATTRIBUTES {
+                source.attr(name);
+            }
+        }
         if kind == ChardevType::Udp {
             let source = ChardevSource::Udp(Box::new(parse_udp(&sources)?));
             return Ok(Self {
@@ -723,4 +733,21 @@ pub struct Channel {
     /// Alias, address.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use virtbus_xml::Document;
+
+    #[test]
+    fn a_source_may_say_what_other_kinds_have() {
+        let xml = "<backend type='unix'><source path='/run/egd' host='h' service='1' colour='red'/></backend>";
+        let document = Document::parse(xml).unwrap();
+        let chardev = document.read::<Chardev>("backend").unwrap();
+        assert_eq!(chardev.source.path(), Some("/run/egd"));
+        let left = document.leftovers(9);
+        let left: Vec<_> = left.iter().map(|it| it.attribute.as_deref()).collect();
+        assert_eq!(left, [Some("colour")]);
+    }
 }

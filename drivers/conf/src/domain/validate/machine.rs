@@ -248,7 +248,7 @@ fn check_numa(domain: &Domain) -> Result<()> {
         let (Some(from), Some(to)) = (from, to) else {
             return invalid("an interconnect is between nodes that are not there");
         };
-        if from.cpus.as_ref().is_none_or(virtbus_xml::BitSet::is_empty) {
+        if from.cpus.is_none() {
             return invalid(format!(
                 "guest node {initiator} has no virtual CPU that could ask for memory"
             ));
@@ -351,9 +351,6 @@ fn check_numatune(domain: &Domain) -> Result<()> {
         }
         if restrictive != (node.mode == Some(NumaMode::Restrictive)) && memory.is_some() {
             return invalid("mode 'restrictive' holds for the guest and its nodes alike");
-        }
-        if node.nodeset.is_empty() {
-            return unsupported("the set of host nodes must not be empty");
         }
     }
     Ok(())

@@ -9,15 +9,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use virtbus_conf::Flags;
 use virtbus_conf::backup::Backup;
 use virtbus_conf::capabilities::Capabilities;
 use virtbus_conf::checkpoint::Checkpoint;
-use virtbus_conf::domain::Domain;
+use virtbus_conf::domain::os::Arch;
+use virtbus_conf::domain::{CompleteFlags, Domain, DriverFeatures, NoDefaults, Seams};
 use virtbus_conf::domain_capabilities::DomainCapabilities;
 use virtbus_conf::interface::Interface;
 use virtbus_conf::network::Network;
 use virtbus_conf::network_port::NetworkPort;
-use virtbus_conf::node_device::NodeDevice;
+use virtbus_conf::node_device::{NodeDevice, Purpose};
 use virtbus_conf::nwfilter::NwFilter;
 use virtbus_conf::nwfilter_binding::NwFilterBinding;
 use virtbus_conf::secret::Secret;
@@ -25,51 +27,173 @@ use virtbus_conf::snapshot::Snapshot;
 use virtbus_conf::storage_pool::StoragePool;
 use virtbus_conf::storage_pool_capabilities::StoragePoolCapabilities;
 use virtbus_conf::storage_volume::StorageVolume;
-use virtbus_conf::{Flags, XmlError};
 
+use super::domain::MAC_PREFIX;
 use crate::case::{Case, Expectation};
-use crate::outcome::{Held, Problem};
+use crate::outcome::{Held, Problem, Refusal};
 use crate::run;
 use crate::seams::Counting;
 
-/// How documents of a schema are read and written.
-type Round = fn(&str) -> Result<String, XmlError>;
+/// What the product does with the documents of a schema.
+struct Product {
+    schema: &'static str,
+    /// Reads a document as a driver does that is asked to hold it against the schema, what is not known being refused, and
+    /// writes it.
+    round: fn(&str) -> Result<String, Refusal>,
+    /// Reads it so, and completes and validates it where the type has that. What the schema accepts may need a driver of its
+    /// own for that, so this is for what is to be refused.
+    take: fn(&str) -> Result<(), Refusal>,
+}
 
 /// Everything is written, so that nothing that was read escapes the schema.
 const ALL: Flags = Flags::SECURE;
 
-macro_rules! round {
-    ($type:ty) => {
-        |xml| <$type>::parse(xml).map(|document| document.format(ALL))
-    };
-    ($type:ty, without flags) => {
-        |xml| <$type>::parse(xml).map(|document| document.format())
+/// How documents of a type are read, written and taken.
+macro_rules! product {
+    ($schema:literal, $type:ty, format($($flags:expr)?), $parse:ident, $complete:expr) => {
+        Product {
+            schema: $schema,
+            round: |xml| {
+                let document = <$type>::$parse(xml).map_err(Refusal::reading)?;
+                Ok(document.format($($flags)?))
+            },
+            take: |xml| {
+                let document = <$type>::$parse(xml).map_err(Refusal::reading)?;
+                $complete(document)
+            },
+        }
     };
 }
 
-const ROUNDS: &[(&str, Round)] = &[
-    ("capability.rng", round!(Capabilities, without flags)),
-    ("domain.rng", round!(Domain)),
-    ("domainbackup.rng", round!(Backup)),
-    ("domaincaps.rng", round!(DomainCapabilities, without flags)),
-    ("domaincheckpoint.rng", round!(Checkpoint)),
-    ("domainsnapshot.rng", round!(Snapshot)),
-    ("interface.rng", round!(Interface)),
-    ("network.rng", round!(Network)),
-    ("networkport.rng", round!(NetworkPort)),
-    ("nodedev.rng", round!(NodeDevice)),
-    ("nwfilter.rng", round!(NwFilter)),
-    ("nwfilterbinding.rng", round!(NwFilterBinding)),
-    ("secret.rng", round!(Secret)),
-    ("storagepool.rng", |xml| {
-        let mut pool = StoragePool::parse(xml)?;
-        // The target of some pools follows from their name.
-        pool.complete(&mut Counting);
-        Ok(pool.format(ALL))
-    }),
-    ("storagepoolcaps.rng", round!(StoragePoolCapabilities)),
-    ("storagevol.rng", round!(StorageVolume)),
+const PRODUCTS: &[Product] = &[
+    product!(
+        "capability.rng",
+        Capabilities,
+        format(),
+        parse_strict,
+        as_it_is
+    ),
+    product!("domain.rng", Domain, format(ALL), parse_strict, domain),
+    product!("domainbackup.rng", Backup, format(ALL), parse, as_it_is),
+    product!(
+        "domaincaps.rng",
+        DomainCapabilities,
+        format(),
+        parse_strict,
+        as_it_is
+    ),
+    product!(
+        "domaincheckpoint.rng",
+        Checkpoint,
+        format(ALL),
+        parse,
+        as_it_is
+    ),
+    product!(
+        "domainsnapshot.rng",
+        Snapshot,
+        format(ALL),
+        parse_strict,
+        as_it_is
+    ),
+    product!(
+        "interface.rng",
+        Interface,
+        format(ALL),
+        parse_strict,
+        interface
+    ),
+    product!("network.rng", Network, format(ALL), parse_strict, network),
+    product!(
+        "networkport.rng",
+        NetworkPort,
+        format(ALL),
+        parse_strict,
+        as_it_is
+    ),
+    product!(
+        "nodedev.rng",
+        NodeDevice,
+        format(ALL),
+        parse_strict,
+        node_device
+    ),
+    product!(
+        "nwfilter.rng",
+        NwFilter,
+        format(ALL),
+        parse_strict,
+        as_it_is
+    ),
+    product!(
+        "nwfilterbinding.rng",
+        NwFilterBinding,
+        format(ALL),
+        parse_strict,
+        as_it_is
+    ),
+    product!("secret.rng", Secret, format(ALL), parse_strict, as_it_is),
+    Product {
+        schema: "storagepool.rng",
+        round: |xml| {
+            let mut pool = StoragePool::parse_strict(xml).map_err(Refusal::reading)?;
+            // The target of some pools follows from their name.
+            pool.complete(&mut Counting);
+            Ok(pool.format(ALL))
+        },
+        take: |xml| {
+            let mut pool = StoragePool::parse_strict(xml).map_err(Refusal::reading)?;
+            pool.complete(&mut Counting);
+            pool.validate().map_err(Refusal::reading)
+        },
+    },
+    product!(
+        "storagepoolcaps.rng",
+        StoragePoolCapabilities,
+        format(ALL),
+        parse_strict,
+        as_it_is
+    ),
+    product!(
+        "storagevol.rng",
+        StorageVolume,
+        format(ALL),
+        parse_strict,
+        as_it_is
+    ),
 ];
+
+/// Nothing is completed or validated.
+fn as_it_is<T>(_: T) -> Result<(), Refusal> {
+    Ok(())
+}
+
+fn domain(mut domain: Domain) -> Result<(), Refusal> {
+    let features = DriverFeatures::all();
+    let mut seams = Seams {
+        driver: &mut NoDefaults(features),
+        entropy: &mut Counting,
+        mac_prefix: MAC_PREFIX,
+        host_arch: Arch::X86_64,
+        flags: CompleteFlags::INACTIVE,
+    };
+    domain.complete(&mut seams).map_err(Refusal::reading)?;
+    domain.validate(features).map_err(Refusal::reading)
+}
+
+fn interface(mut interface: Interface) -> Result<(), Refusal> {
+    interface.complete();
+    interface.validate().map_err(Refusal::reading)
+}
+
+fn network(mut network: Network) -> Result<(), Refusal> {
+    network.complete(&mut Counting);
+    network.validate().map_err(Refusal::reading)
+}
+
+fn node_device(device: NodeDevice) -> Result<(), Refusal> {
+    device.validate(Purpose::Existing).map_err(Refusal::reading)
+}
 
 /// `schema`.
 pub(crate) fn schema(cases: &[Case]) -> Vec<Held<()>> {
@@ -109,16 +233,18 @@ fn write(case: &Case) -> Held<Option<String>> {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    let (_, round) = ROUNDS
+    let product = PRODUCTS
         .iter()
-        .find(|(schema, _)| *schema == name)
+        .find(|product| product.schema == name)
         .ok_or_else(|| Problem::unsupported(format!("documents of {name}")))?;
     let xml = case.file("input")?;
-    match (case.outcome, round(&xml)) {
-        (Expectation::Ok, Ok(text)) => Ok(Some(text)),
-        (Expectation::Ok, Err(error)) => Err(Problem::failed(format!("refused: {error}"))),
-        (_, Err(_)) => Ok(None),
-        (_, Ok(_)) => Err(Problem::failed("accepted, though the schema refuses it")),
+    if case.outcome == Expectation::Ok {
+        let refused = |refusal| Problem::failed(format!("refused {refusal}"));
+        return (product.round)(&xml).map(Some).map_err(refused);
+    }
+    match (product.take)(&xml) {
+        Ok(()) => Err(Problem::failed("accepted, though the schema refuses it")),
+        Err(_) => Ok(None),
     }
 }
 

@@ -16,7 +16,8 @@ pub(crate) trait Named {
 /// Objects of one kind. UUIDs and names are unique.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    objects: HashMap<Uuid, T>,
+    /// Out of line, so that the places that a table keeps free are small.
+    objects: HashMap<Uuid, Box<T>>,
     names: HashMap<Arc<str>, Uuid>,
 }
 
@@ -31,30 +32,30 @@ impl<T> Default for Table<T> {
 
 impl<T: Named> Table<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.objects.values()
+        self.objects.values().map(|object| &**object)
     }
 
     pub(crate) fn get(&self, uuid: Uuid) -> Option<&T> {
-        self.objects.get(&uuid)
+        self.objects.get(&uuid).map(|object| &**object)
     }
 
     pub(crate) fn get_mut(&mut self, uuid: Uuid) -> Option<&mut T> {
-        self.objects.get_mut(&uuid)
+        self.objects.get_mut(&uuid).map(|object| &mut **object)
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<&T> {
-        self.objects.get(self.names.get(name)?)
+        self.get(*self.names.get(name)?)
     }
 
     pub(crate) fn insert(&mut self, object: T) {
         self.names.insert(Arc::clone(object.name()), object.uuid());
-        self.objects.insert(object.uuid(), object);
+        self.objects.insert(object.uuid(), Box::new(object));
     }
 
     pub(crate) fn remove(&mut self, uuid: Uuid) -> Option<T> {
         let object = self.objects.remove(&uuid)?;
         self.names.remove(object.name());
-        Some(object)
+        Some(*object)
     }
 
     /// Whether an object with this UUID and name may be there: `true` if it is already.

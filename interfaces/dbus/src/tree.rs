@@ -449,11 +449,12 @@ async fn find_moment(
 
 /// A UUID as an element of a path: `_` and the UUID with `_` in place of `-`.
 fn write_uuid(uuid: Uuid, out: &mut String) {
-    let mut text = Uuid::encode_buffer();
-    for part in uuid.hyphenated().encode_lower(&mut text).split('-') {
-        out.push('_');
-        out.push_str(part);
+    let mut text = [b'_'; 37];
+    uuid.hyphenated().encode_lower(&mut text[1..]);
+    for place in [9, 14, 19, 24] {
+        text[place] = b'_';
     }
+    out.push_str(std::str::from_utf8(&text).expect("hexadecimal digits are ASCII"));
 }
 
 fn uuid_element(uuid: Uuid) -> String {

@@ -172,13 +172,12 @@ pub(crate) fn os(definition: &Definition) -> &Os {
         .expect("a definition without <os> is refused when it is read")
 }
 
-pub(crate) fn os_type(definition: &Definition) -> Arc<str> {
+pub(crate) fn os_type(definition: &Definition) -> &'static str {
     definition
         .os
         .as_ref()
         .and_then(|os| os.machine.kind)
         .map_or("hvm", OsType::as_str)
-        .into()
 }
 
 pub(crate) fn on_poweroff(definition: &Definition) -> OnLifecycle {

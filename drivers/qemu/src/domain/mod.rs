@@ -285,7 +285,7 @@ impl Inner {
             ),
         };
         let os_type = live.as_ref().or(self.config.as_ref()).map_or_else(
-            || "hvm".into(),
+            || "hvm",
             |definition| crate::definition::os_type(definition),
         );
         let view = DomainView {
@@ -295,7 +295,7 @@ impl Inner {
                 id,
             },
             state,
-            os_type,
+            os_type: os_type.into(),
             persistent: self.config.is_some(),
             autostart: self.autostart,
             updated: self.updated,

@@ -145,7 +145,7 @@ impl Domain {
             .current()
             .ok()
             .and_then(|definition| definition.os_type());
-        let os_type: Arc<str> = os_type.map_or("hvm", |kind| kind.as_str()).into();
+        let os_type = os_type.map_or("hvm", |kind| kind.as_str());
         let view = DomainView {
             id: DomainId {
                 uuid: self.uuid,
@@ -153,11 +153,7 @@ impl Domain {
                 id: self.id,
             },
             state: self.state,
-            os_type: if os_type == self.view.os_type {
-                Arc::clone(&self.view.os_type)
-            } else {
-                os_type
-            },
+            os_type: os_type.into(),
             persistent: self.stored.is_some(),
             autostart: self.autostart,
             updated: self.updated,

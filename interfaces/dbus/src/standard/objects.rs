@@ -67,13 +67,17 @@ pub(crate) async fn answer(
 
 /// An object of the answer.
 struct Managed {
-    path: String,
+    node: Arc<Node>,
     interface: &'static str,
     view: View,
     properties: Arc<[&'static Property]>,
 }
 
-async fn connection_object(received: &Received, caller: &Caller, node: &Node) -> Option<Managed> {
+async fn connection_object(
+    received: &Received,
+    caller: &Caller,
+    node: &Arc<Node>,
+) -> Option<Managed> {
     let target = Target::connection(node.name);
     let mut properties = Vec::new();
     for property in CONNECT.properties {
@@ -93,7 +97,7 @@ async fn connection_object(received: &Received, caller: &Caller, node: &Node) ->
     view.prepare(node.connection.open(&Grant::identify()).host(), &properties)
         .await;
     Some(Managed {
-        path: node.path.clone(),
+        node: Arc::clone(node),
         interface: CONNECT.name,
         view,
         properties: properties.into(),
@@ -103,19 +107,15 @@ async fn connection_object(received: &Received, caller: &Caller, node: &Node) ->
 async fn objects_of_kind(
     received: &Received,
     caller: &Caller,
-    node: &Node,
+    node: &Arc<Node>,
     kind: Kind,
     objects: &mut Vec<Managed>,
 ) -> Result<(), Failure> {
     let guard = &received.shared.guard;
     // Shown are only those that the caller may see.
     let views = object::views(node.connection.open(&Grant::identify()), kind).await?;
-    let targets: Vec<Target> = views
-        .iter()
-        .map(|view| Target::of_view(node.name, view))
-        .collect();
-    let target = |at: usize| &targets[at];
-    let count = targets.len();
+    let target = |at: usize| Target::of_view(node.name, &views[at]);
+    let count = views.len();
     let seen = guard.seen(caller, kind.getattr(), count, target).await;
     let interface = tree::interface(kind);
     let mut allowed: Vec<(Permission, Seen)> = Vec::new();
@@ -133,6 +133,7 @@ async fn objects_of_kind(
         }
     }
     let mut sets: Vec<(Vec<bool>, Arc<[&'static Property]>)> = Vec::new();
+    objects.reserve(count);
     for (at, view) in views
         .into_iter()
         .enumerate()
@@ -155,7 +156,7 @@ async fn objects_of_kind(
             }
         };
         objects.push(Managed {
-            path: node.path_of(&view.id()),
+            node: Arc::clone(node),
             interface: interface.name,
             view: View::Object(view),
             properties,
@@ -170,13 +171,19 @@ struct Objects<'a>(&'a [Managed]);
 impl Serialize for Objects<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        let mut path = String::new();
         for object in self.0 {
+            path.clear();
+            match &object.view {
+                View::Object(view) => object.node.write_path(view.borrowed_id(), &mut path),
+                View::Connect(_) => path.push_str(&object.node.path),
+            }
             let properties = Properties {
                 properties: &object.properties,
                 view: Some(&object.view),
                 wrapping: Wrapping::Once,
             };
-            map.serialize_entry(&object.path, &Interfaces(object.interface, properties))?;
+            map.serialize_entry(&path, &Interfaces(object.interface, properties))?;
         }
         map.end()
     }

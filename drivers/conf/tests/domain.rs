@@ -223,3 +223,23 @@ fn what_every_guest_has_is_small() {
     assert!(disks.len() > 4, "{}", disks.len());
     assert_eq!(disks.capacity(), disks.len());
 }
+
+#[test]
+fn completing_makes_no_room_for_what_is_not_there() {
+    let xml = "<domain type='kvm'><name>n</name><memory>65536</memory><os><type>hvm</type></os><devices>\
+        <disk type='file'><source file='/images/n'/><target dev='vda' bus='virtio'/></disk>\
+        <interface type='bridge'><source bridge='br0'/><model type='virtio'/></interface>\
+        </devices></domain>";
+    let mut domain = finish(xml, CompleteFlags::INACTIVE).unwrap();
+    let devices = &mut domain.devices;
+    assert!(devices.hostdev.get_mut().is_none());
+    let disk = &mut devices.disk[0];
+    assert!(disk.info.get_mut().is_none());
+    assert!(disk.backing.get_mut().is_none());
+    assert!(disk.source.common_mut().get_mut().is_none());
+    let interface = &mut devices.interface[0];
+    assert!(interface.info.get_mut().is_none());
+    assert!(interface.connection.get_mut().is_none());
+    assert!(interface.options.ip.get_mut().is_none());
+    assert!(interface.tail.get_mut().is_none());
+}

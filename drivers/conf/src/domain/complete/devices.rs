@@ -251,12 +251,14 @@ fn settle_interface(interface: &mut Interface, seams: &mut Seams<'_>) -> Result<
     if !interface.is_virtio() {
         interface.driver = None;
     }
-    if let Some(filter) = &mut interface.tail.filterref {
-        filter.parameter.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(tail) = interface.tail.get_mut() {
+        if let Some(filter) = &mut tail.filterref {
+            filter.parameter.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        tail.mtu = tail.mtu.filter(|m| *m > 0);
     }
-    interface.tail.mtu = interface.tail.mtu.filter(|m| *m > 0);
-    let info = &mut interface.options.ip;
-    for address in &mut info.ip {
+    let addresses = interface.options.ip.get_mut().map(|info| &mut info.ip);
+    for address in addresses.into_iter().flatten() {
         let family = address.address.family();
         if address.family.is_some_and(|f| f != family) {
             return invalid(format!(
@@ -274,7 +276,8 @@ fn settle_interface(interface: &mut Interface, seams: &mut Seams<'_>) -> Result<
         address.prefix = address.prefix.filter(|p| *p > 0);
     }
     if let InterfaceSource::Ethernet(source) = &mut interface.source {
-        for address in &mut source.ip.ip {
+        let addresses = source.ip.get_mut().map(|info| &mut info.ip);
+        for address in addresses.into_iter().flatten() {
             address.family = Some(address.address.family());
             address.prefix = address.prefix.filter(|p| *p > 0);
         }

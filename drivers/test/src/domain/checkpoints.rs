@@ -155,11 +155,11 @@ impl DomainCheckpoints for Test {
             checkpoint
                 .align_disks()
                 .map_err(|error| error::conf(&error))?;
-            let parent = domain.checkpoints.current.clone();
+            let parent = domain.checkpoints.current().cloned();
             domain
                 .checkpoints
                 .insert(Arc::clone(&name), parent.as_deref(), checkpoint);
-            domain.checkpoints.current = Some(Arc::clone(&name));
+            domain.checkpoints.set_current(Some(Arc::clone(&name)));
             Ok(())
         })?;
         let domain = state

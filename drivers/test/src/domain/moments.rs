@@ -12,47 +12,73 @@ pub(crate) struct Moment<T> {
     pub(crate) content: T,
 }
 
-/// All of a domain, parents before children.
+/// All of a domain, parents before children. Few domains have any, so it takes the room of a pointer until one does.
 #[derive(Debug, Clone)]
-pub(crate) struct Tree<T> {
+pub(crate) struct Tree<T>(Option<Box<Grown<T>>>);
+
+#[derive(Debug, Clone)]
+struct Grown<T> {
     moments: Vec<Moment<T>>,
-    pub(crate) current: Option<Arc<str>>,
+    current: Option<Arc<str>>,
 }
 
 impl<T> Default for Tree<T> {
     fn default() -> Self {
-        Self {
-            moments: Vec::new(),
-            current: None,
-        }
+        Self(None)
     }
 }
 
 impl<T> Tree<T> {
+    fn moments(&self) -> &[Moment<T>] {
+        self.0.as_ref().map_or(&[], |grown| &grown.moments)
+    }
+
+    fn grown(&mut self) -> &mut Grown<T> {
+        self.0.get_or_insert_with(|| {
+            Box::new(Grown {
+                moments: Vec::new(),
+                current: None,
+            })
+        })
+    }
+
+    /// The name of the one that is current.
+    pub(crate) fn current(&self) -> Option<&Arc<str>> {
+        self.0.as_ref()?.current.as_ref()
+    }
+
+    pub(crate) fn set_current(&mut self, name: Option<Arc<str>>) {
+        self.grown().current = name;
+    }
+
     pub(crate) fn len(&self) -> u32 {
-        u32::try_from(self.moments.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.moments().len()).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Moment<T>> {
-        self.moments.iter()
+        self.moments().iter()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Moment<T>> {
-        self.moments.iter().find(|moment| *moment.name == *name)
+        self.moments().iter().find(|moment| *moment.name == *name)
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Moment<T>> {
-        self.moments.iter_mut().find(|moment| *moment.name == *name)
+        self.0
+            .as_mut()?
+            .moments
+            .iter_mut()
+            .find(|moment| *moment.name == *name)
     }
 
     pub(crate) fn is_current(&self, name: &str) -> bool {
-        self.current.as_deref() == Some(name)
+        self.current().is_some_and(|current| **current == *name)
     }
 
     /// How many have it as their parent.
     pub(crate) fn children(&self, name: &str) -> u32 {
         let children = self
-            .moments
+            .moments()
             .iter()
             .filter(|moment| moment.parent.as_deref() == Some(name));
         u32::try_from(children.count()).unwrap_or(u32::MAX)
@@ -69,7 +95,7 @@ impl<T> Tree<T> {
                 there.content = content;
                 self.sort();
             }
-            None => self.moments.push(Moment {
+            None => self.grown().moments.push(Moment {
                 name,
                 parent,
                 content,
@@ -79,8 +105,8 @@ impl<T> Tree<T> {
 
     /// Parents before children again, otherwise as they were.
     fn sort(&mut self) {
-        let mut sorted: Vec<Moment<T>> = Vec::with_capacity(self.moments.len());
-        let mut rest = std::mem::take(&mut self.moments);
+        let mut sorted: Vec<Moment<T>> = Vec::with_capacity(self.moments().len());
+        let mut rest = std::mem::take(&mut self.grown().moments);
         while !rest.is_empty() {
             let before = rest.len();
             let (ready, waiting): (Vec<_>, Vec<_>) = rest.into_iter().partition(|moment| {
@@ -98,14 +124,14 @@ impl<T> Tree<T> {
                 }
             }
         }
-        self.moments = sorted;
+        self.grown().moments = sorted;
     }
 
     /// Whether `name` is `ancestor` or below it.
     pub(crate) fn is_below(&self, name: &str, ancestor: &str) -> bool {
         let mut at = Some(name);
         // No way up is longer than the tree is large.
-        for _ in 0..=self.moments.len() {
+        for _ in 0..=self.moments().len() {
             match at {
                 Some(name) if name == ancestor => return true,
                 Some(name) => at = self.get(name).and_then(|moment| moment.parent.as_deref()),
@@ -122,7 +148,7 @@ impl<T> Tree<T> {
         let below = children_only || flags.contains(MomentDeleteFlags::CHILDREN);
         let parent = self.get(name).and_then(|moment| moment.parent.clone());
         let goes: Vec<Arc<str>> = self
-            .moments
+            .moments()
             .iter()
             .map(|moment| &moment.name)
             .filter(|there| {
@@ -131,19 +157,17 @@ impl<T> Tree<T> {
             })
             .map(Arc::clone)
             .collect();
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|current| goes.contains(current))
-        {
-            self.current = if children_only {
+        if self.current().is_some_and(|current| goes.contains(current)) {
+            let current = if children_only {
                 self.get(name).map(|moment| Arc::clone(&moment.name))
             } else {
                 parent.clone()
             };
+            self.set_current(current);
         }
-        self.moments.retain(|moment| !goes.contains(&moment.name));
-        for moment in &mut self.moments {
+        let moments = &mut self.grown().moments;
+        moments.retain(|moment| !goes.contains(&moment.name));
+        for moment in moments {
             if moment.parent.as_deref() == Some(name) && !children_only {
                 moment.parent.clone_from(&parent);
             }
@@ -161,7 +185,7 @@ mod tests {
         tree.insert("b".into(), Some("a"), 2);
         tree.insert("c".into(), Some("b"), 3);
         tree.insert("d".into(), Some("a"), 4);
-        tree.current = Some("c".into());
+        tree.set_current(Some("c".into()));
         tree
     }
 

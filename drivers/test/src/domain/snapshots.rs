@@ -187,7 +187,7 @@ impl DomainSnapshots for Test {
                     .snapshots
                     .insert(Arc::clone(&name), parent.as_deref(), snapshot);
                 if flags.contains(F::CURRENT) {
-                    domain.snapshots.current = Some(Arc::clone(&name));
+                    domain.snapshots.set_current(Some(Arc::clone(&name)));
                 }
             } else {
                 if domain.snapshots.get(&name).is_some() {
@@ -197,7 +197,7 @@ impl DomainSnapshots for Test {
                     )));
                 }
                 take(domain, &mut snapshot, flags)?;
-                let parent = domain.snapshots.current.clone();
+                let parent = domain.snapshots.current().cloned();
                 if flags.contains(F::HALT) && domain.is_active() {
                     events.push(
                         domain.stop(ShutoffReason::FromSnapshot, StoppedDetail::FromSnapshot),
@@ -206,7 +206,7 @@ impl DomainSnapshots for Test {
                 domain
                     .snapshots
                     .insert(Arc::clone(&name), parent.as_deref(), snapshot);
-                domain.snapshots.current = Some(Arc::clone(&name));
+                domain.snapshots.set_current(Some(Arc::clone(&name)));
             }
             Ok(((), events))
         })?;
@@ -252,7 +252,7 @@ impl DomainSnapshots for Test {
             let name = Arc::clone(&moment.name);
             let taken = moment.content.clone();
             let events = go_back(domain, &taken, flags, next_id)?;
-            domain.snapshots.current = Some(name);
+            domain.snapshots.set_current(Some(name));
             Ok(((), events))
         })
     }
@@ -273,7 +273,7 @@ impl DomainSnapshots for Test {
 fn take(domain: &Domain, snapshot: &mut Snapshot, flags: SnapshotCreateFlags) -> Result<()> {
     let disks_only = flags.contains(SnapshotCreateFlags::DISK_ONLY);
     snapshot.state = Some(state_of(domain, disks_only));
-    snapshot.parent = domain.snapshots.current.as_ref().map(ToString::to_string);
+    snapshot.parent = domain.snapshots.current().map(ToString::to_string);
     let mut now = (**domain.current()?).clone();
     now.id = None;
     snapshot.definitions.guest = Some(Guest::Definition(Box::new(now.clone())));

@@ -90,12 +90,16 @@ impl Preparer {
         for helper in &status.prepared.helpers {
             end_helper(*helper);
         }
-        if let Some(place) = &status.place {
-            core.placement.release(place).await;
-        }
-        for tap in &status.prepared.taps {
-            crate::tap::remove(tap).await;
-        }
+        let place = async {
+            if let Some(place) = &status.place {
+                core.placement.release(place).await;
+            }
+        };
+        let taps = async {
+            for tap in &status.prepared.taps {
+                crate::tap::remove(tap).await;
+            }
+        };
         self.ports.release(&status.prepared.ports);
         let security = Arc::clone(&self.security);
         let (confined, dir) = (status.prepared.confined.clone(), status.dir.clone());
@@ -107,7 +111,9 @@ impl Preparer {
                 Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
             })
         });
-        if let Err(error) = done.await {
+        // None of these needs another to be done.
+        let ((), (), done) = tokio::join!(place, taps, done);
+        if let Err(error) = done {
             tracing::warn!(domain = status.name, %error, "the folder of a guest cannot be removed, ignoring");
         }
     }

@@ -215,8 +215,10 @@ pub(crate) async fn finish(
     if ending == Ending::None && !shutdown_seen {
         tracing::warn!(domain = saved.name, ?status, "QEMU ended without a word");
     }
-    log_end(core, &saved.name, status, reason).await;
-    core.preparer.undo(core, &saved).await;
+    tokio::join!(
+        log_end(core, &saved.name, status, reason),
+        core.preparer.undo(core, &saved)
+    );
     let event = DomainEvent::Lifecycle(Lifecycle::Stopped(detail));
     off(core, domain, reason, vec![event]);
 }

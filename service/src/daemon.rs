@@ -97,8 +97,9 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         let service = service.clone();
         tokio::spawn(async move { service.run(messages).await })
     };
-    // Objects first, names last: whoever sees the name finds the objects.
-    for name in [BUS_NAME, PLAIN_BUS_NAME] {
+    // Objects first, names last: whoever sees the name finds the objects. The name that clients and systemd wait for is the very
+    // last, so that whoever sees it finds the other too.
+    for name in [PLAIN_BUS_NAME, BUS_NAME] {
         // Not with the library's defaults, by which the next one who asks has the name.
         bus.request_name_with_flags(name, RequestNameFlags::DO_NOT_QUEUE)
             .await

@@ -321,6 +321,28 @@ impl<'a> Context<'a> {
         Ok(view.id.clone())
     }
 
+    /// Asks for what this call needs once more, for the domain that is in a file that Save made: the connection says nothing of
+    /// the guest, and rules may.
+    pub(crate) async fn require_for_saved(&self, file: &str) -> Result<()> {
+        let flags = domain::DomainSaveImageXmlFlags::empty();
+        let xml = self.saving()?.save_image_xml_desc(file, flags).await?;
+        let id = self.domains()?.identify_xml(&xml).await?;
+        let sought = Sought::By("name", id.name.to_string());
+        let target = Target {
+            driver: self.node.name,
+            object: Some((Id::Domain(id), sought)),
+        };
+        require(
+            self.guard,
+            self.caller,
+            self.call,
+            Arguments::default(),
+            &target,
+        )
+        .await
+        .map(drop)
+    }
+
     /// Typed parameters in an answer.
     pub(crate) fn parameters(&self, parameters: TypedParameters) -> Parameters {
         Parameters(parameters, Wrapping::Once)

@@ -197,6 +197,27 @@ case $(connect alice GetAllDomainStats uu 0 0) in *vault*) fail "alice sees it i
 rm /etc/polkit-1/rules.d/51-vault.rules
 until_true 20 "the guest to be seen again" sees alice org.libvirt list
 
+check "a saved guest is as forbidden as the guest"
+for name in web vault; do
+    [ "$name" = web ] || allowed domain root "${path[$name]}" Create u 0
+    allowed domain root "${path[$name]}" Save ssu "/srv/$name.save" "" 0
+done
+cat > /etc/polkit-1/rules.d/52-images.rules <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user == "alice" && action.id.indexOf("org.libvirt.api.domain.") == 0) {
+        return action.lookup("domain_name") == "vault" ? polkit.Result.NO : polkit.Result.YES;
+    }
+});
+RULE
+restored() { connect alice DomainRestore ssu "/srv/$1.save" "" 0 > /dev/null; }
+until_true 20 "the rule to hold" restored web
+case $(state "${path[web]}") in '(ii) 1 '*) ;; *) fail "the guest does not run: $(state "${path[web]}")";; esac
+absent connect alice DomainRestore ssu /srv/vault.save "" 0
+absent connect alice DomainSaveImageGetXMLDesc su /srv/vault.save 0
+refused connect mallory DomainRestore ssu /srv/vault.save "" 0
+case $(state "${path[vault]}") in '(ii) 5 '*) ;; *) fail "the guest was restored: $(state "${path[vault]}")";; esac
+rm /etc/polkit-1/rules.d/52-images.rules /srv/*.save
+
 check "idle with a guest, the daemon stays; idle without, it ends, and is back when called"
 echo 'VIRTBUSD_ARGS=--idle-timeout 1' > /etc/default/virtbusd
 systemctl restart virtbusd.service

@@ -1,13 +1,20 @@
 //! Limits of a disk's throughput.
 
-use virtbus_xml::{Content, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Node, Result, Writer};
+
+/// Where the name of the group stands: limits of one disk and those of a group have it in different places.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NameAt {
+    BeforeLengths,
+    End,
+}
 
 macro_rules! limits {
     ($($(#[$meta:meta])* $field:ident),+ ; $($(#[$lmeta:meta])* $length:ident),+ $(,)?) => {
         /// `<iotune>` or `<throttlegroup>`: limits per second; 0 is none.
         ///
         /// A total excludes separate limits for reads and writes.
-        #[derive(virtbus_xml::Describe, Debug, Clone, Default, PartialEq, Eq)]
+        #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
         pub struct IoTune {
             $($(#[$meta])* #[xml(text_child, optional)] pub $field: u64,)+
             /// Size of an operation that counts as one, in bytes.
@@ -32,6 +39,12 @@ macro_rules! limits {
             fn attrs(&self, _: &mut Writer) {}
 
             fn children(&self, w: &mut Writer) {
+                self.write(NameAt::BeforeLengths, w);
+            }
+        }
+
+        impl IoTune {
+            fn write(&self, name_at: NameAt, w: &mut Writer) {
                 let write = |w: &mut Writer, name: &str, value: u64| {
                     if value > 0 {
                         w.text_element(name, &value);
@@ -39,10 +52,18 @@ macro_rules! limits {
                 };
                 $(write(w, stringify!($field), self.$field);)+
                 write(w, "size_iops_sec", self.size_iops_sec);
-                if let Some(name) = &self.group_name {
-                    w.text_element("group_name", name);
+                let name = |w: &mut Writer| {
+                    if let Some(name) = &self.group_name {
+                        w.text_element("group_name", name);
+                    }
+                };
+                if name_at == NameAt::BeforeLengths {
+                    name(w);
                 }
                 $(write(w, stringify!($length), self.$length);)+
+                if name_at == NameAt::End {
+                    name(w);
+                }
             }
         }
     };
@@ -102,9 +123,27 @@ impl IoTune {
 }
 
 /// `<throttlegroups>`: limits that disks can share.
-#[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ThrottleGroups {
     /// The groups, each with a name.
     #[xml(child)]
     pub throttlegroup: Vec<IoTune>,
+}
+
+impl Content for ThrottleGroups {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        Ok(Self {
+            throttlegroup: node.child_vec("throttlegroup")?,
+        })
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        for group in &self.throttlegroup {
+            w.begin("throttlegroup");
+            group.write(NameAt::End, w);
+            w.end("throttlegroup");
+        }
+    }
 }

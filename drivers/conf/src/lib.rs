@@ -12,6 +12,7 @@ pub mod common;
 pub mod cpu;
 pub mod domain;
 pub mod domain_capabilities;
+pub mod domain_status;
 mod error;
 pub mod interface;
 pub mod moment;

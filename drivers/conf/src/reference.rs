@@ -10,6 +10,7 @@ use crate::checkpoint::Checkpoint;
 use crate::cpu::Cpu;
 use crate::domain::Domain;
 use crate::domain_capabilities::DomainCapabilities;
+use crate::domain_status::DomainStatus;
 use crate::interface::Interface;
 use crate::network::Network;
 use crate::network_port::NetworkPort;
@@ -51,6 +52,7 @@ documents! {
     "cpu" = "cpu": Cpu;
     "domain" = "domain": Domain;
     "domain-capabilities" = "domainCapabilities": DomainCapabilities;
+    "domain-status" = "domstatus": DomainStatus;
     "interface" = "interface": Interface;
     "network" = "network": Network;
     "network-port" = "networkport": NetworkPort;

@@ -6,6 +6,7 @@
 mod chain;
 mod encryption;
 mod network;
+mod private;
 mod source;
 
 pub use chain::{BackingChain, BackingLayer, ChainEnd};
@@ -17,9 +18,13 @@ pub use network::{
     Cookie, Host, HostTransport, HttpTimeouts, Identity, NetworkProtocol, NetworkSource, Reconnect,
     SourceReconnect,
 };
+pub use private::{
+    FdSet, FdSetKind, Nbdkit, NodeName, NodeNameKind, ObjectSecret, ObjectSecretKind,
+    SourceObjects, SourcePrivate, ThresholdEvent,
+};
 pub use source::{
     BlockSource, DataStore, DirSource, FileSource, Format, ImageFormat, MetadataCache, NvmeBus,
     NvmeSource, Reservations, ReservationsSocket, Slice, SliceKind, SocketKind, SourceCommon,
-    StartupPolicy, StorageSource, StorageType, VhostUserSource, VhostVdpaSource, VolumeMode,
-    VolumeSource,
+    StartupPolicy, StorageSource, StorageType, TranslatedVolume, VhostUserSource, VhostVdpaSource,
+    VolumeMode, VolumeSource,
 };

@@ -5,7 +5,7 @@ use virtbus_xml::{
     xml_names,
 };
 
-use super::{Auth, Encryption, NetworkSource, Reconnect};
+use super::{Auth, Encryption, NetworkSource, Reconnect, SourcePrivate};
 use crate::common::{DeviceLabel, DeviceLabels, PciAddress};
 
 xml_names! {
@@ -182,6 +182,9 @@ pub struct SourceCommon {
     /// Persistent reservations.
     #[xml(child)]
     pub reservations: Option<Box<Reservations>>,
+    /// What only the driver knows; status only.
+    #[xml(child = "privateData", conditional)]
+    pub private_data: Option<Box<SourcePrivate>>,
     /// Where a qcow2 image keeps the data.
     #[xml(child = "dataStore")]
     pub data_store: Option<Box<DataStore>>,
@@ -207,6 +210,7 @@ impl Content for SourceCommon {
             auth: node.child_opt("auth")?,
             encryption: node.child_opt("encryption")?,
             reservations: node.child_opt("reservations")?,
+            private_data: SourcePrivate::of(node)?,
             data_store: node.child_opt("dataStore")?,
         })
     }
@@ -233,6 +237,7 @@ impl Content for SourceCommon {
         if let Some(reservations) = &self.reservations {
             w.element("reservations", reservations);
         }
+        SourcePrivate::write(&self.private_data, w);
         if let Some(store) = &self.data_store {
             w.element("dataStore", &**store);
         }
@@ -292,6 +297,48 @@ xml_names! {
     }
 }
 
+/// What a volume is on the host, as the driver has found out when the guest started.
+#[derive(Describe, Nothing, Debug, Clone, Default, PartialEq, Eq)]
+pub struct TranslatedVolume {
+    /// Kind of the image.
+    #[xml(attr = "actualType", conditional)]
+    pub kind: Option<StorageType>,
+    /// Its path, if it is a file.
+    #[xml(attr, conditional)]
+    pub file: Option<Box<str>>,
+    /// Its path, if it is a block device.
+    #[xml(attr, conditional)]
+    pub dev: Option<Box<str>>,
+    /// Its path, if it is a folder.
+    #[xml(attr, conditional)]
+    pub dir: Option<Box<str>>,
+}
+
+impl Content for TranslatedVolume {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        if !node.is_stored() {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            kind: node.attr_opt("actualType")?,
+            file: node.attr_opt("file")?,
+            dev: node.attr_opt("dev")?,
+            dir: node.attr_opt("dir")?,
+        })
+    }
+
+    fn attrs(&self, w: &mut Writer) {
+        if w.flags().contains(Flags::VOLUME_TRANSLATED) {
+            w.attr_opt("actualType", &self.kind);
+            w.attr_opt("file", &self.file);
+            w.attr_opt("dev", &self.dev);
+            w.attr_opt("dir", &self.dir);
+        }
+    }
+
+    fn children(&self, _: &mut Writer) {}
+}
+
 /// `<source>` of `type='volume'`.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct VolumeSource {
@@ -304,6 +351,9 @@ pub struct VolumeSource {
     /// How an iSCSI volume is reached.
     #[xml(attr)]
     pub mode: Option<VolumeMode>,
+    /// What it is on the host; status only.
+    #[xml(flat)]
+    pub translated: Rare<TranslatedVolume>,
     /// What to do if it is missing.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
@@ -512,6 +562,7 @@ impl StorageSource {
         let common = self.common_mut();
         if let Some(common) = common.get_mut() {
             common.index = None;
+            common.private_data = None;
         }
         common.tidy();
     }

@@ -10,6 +10,7 @@ use virtbus_conf::checkpoint::Checkpoint;
 use virtbus_conf::cpu::Cpu;
 use virtbus_conf::domain::Domain;
 use virtbus_conf::domain_capabilities::DomainCapabilities;
+use virtbus_conf::domain_status::DomainStatus;
 use virtbus_conf::interface::Interface;
 use virtbus_conf::network::Network;
 use virtbus_conf::network_port::NetworkPort;
@@ -111,7 +112,9 @@ fn backup(_: &DocumentKind, xml: &str) -> Result<Written, Failure> {
 }
 
 fn read<T: Content>(kind: &DocumentKind, xml: &str) -> Result<T, Failure> {
-    let doc = Document::parse(xml).expect("documents are well formed");
+    let doc = Document::parse(xml)
+        .expect("documents are well formed")
+        .stored();
     let value = doc
         .read(kind.root)
         .map_err(|e| Failure::Refused(e.to_string(), missing(&e)))?;
@@ -159,6 +162,7 @@ pub(crate) fn of(kind: &DocumentKind) -> Again {
         "cpu" => again::<Cpu>,
         "domain" => again::<Domain>,
         "domain-capabilities" => again::<DomainCapabilities>,
+        "domain-status" => again::<DomainStatus>,
         "interface" => again::<Interface>,
         "network" => again::<Network>,
         "network-port" => again::<NetworkPort>,

@@ -76,6 +76,7 @@ pub(crate) fn build<'t>(text: &'t str, limits: &Limits) -> Result<Document<'t>> 
         attrs: Vec::with_capacity(nodes / 2),
         spaces: Vec::new(),
         root: NONE,
+        stored: false,
     };
     Builder {
         doc,

@@ -72,6 +72,7 @@ pub struct Document<'t> {
     pub(crate) attrs: Vec<AttrData>,
     pub(crate) spaces: Vec<String>,
     pub(crate) root: u32,
+    pub(crate) stored: bool,
 }
 
 /// An element of a [`Document`]. Cheap to copy.
@@ -122,6 +123,13 @@ impl<'t> Document<'t> {
     /// [`ErrorKind::Syntax`] or [`ErrorKind::Limit`].
     pub fn parse_within(text: &'t str, limits: &Limits) -> Result<Self> {
         build::build(text, limits)
+    }
+
+    /// The same as what a driver has stored: parts that only drivers may write are read, too.
+    #[must_use]
+    pub fn stored(mut self) -> Self {
+        self.stored = true;
+        self
     }
 
     /// The root element, whatever its name.
@@ -304,6 +312,11 @@ impl<'d> Node<'d> {
             NONE => None,
             space => Some(&self.doc.spaces[space as usize]),
         }
+    }
+
+    /// Whether a driver has stored the document, so that it has what no client may say.
+    pub fn is_stored(&self) -> bool {
+        self.doc.stored
     }
 
     /// Whether this stands for an element that is not in the document.

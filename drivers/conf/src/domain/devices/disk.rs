@@ -6,6 +6,7 @@ use virtbus_xml::{
 
 use super::info::{DeviceInfo, VirtioOptions};
 use super::iotune::IoTune;
+use super::status::DiskStatus;
 use crate::storage::{
     Auth, BackingChain, Encryption, FileSource, Format, ImageFormat, MetadataCache, StorageSource,
 };
@@ -441,6 +442,9 @@ pub struct Disk {
     /// Boot order, alias, address.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
+    /// What only the driver knows; status only.
+    #[xml(flat)]
+    pub status: Rare<DiskStatus>,
 }
 
 fn live(_: &Disk, flags: Flags) -> bool {

@@ -9,7 +9,7 @@ use super::disk::{SgIo, VirtioModel};
 use super::info::DeviceInfo;
 use super::interface::Teaming;
 use crate::common::{IpInfo, PciAddress, Uuid};
-use crate::storage::{Auth, Host, StartupPolicy};
+use crate::storage::{Auth, Host, SourcePrivate, StartupPolicy};
 
 xml_names! {
     /// Who detaches a PCI device from the host.
@@ -124,6 +124,9 @@ pub enum ScsiHostdev {
         /// Unit of the target.
         #[xml(attr, wrap = "address")]
         unit: u64,
+        /// What only the driver knows; status only.
+        #[xml(child = "privateData", conditional)]
+        private_data: Option<Box<SourcePrivate>>,
     },
     /// A unit of an iSCSI target.
     #[xml("iscsi")]
@@ -134,6 +137,9 @@ pub enum ScsiHostdev {
         /// The servers.
         #[xml(child)]
         host: Vec<Host>,
+        /// What only the driver knows; status only.
+        #[xml(child = "privateData", conditional)]
+        private_data: Option<Box<SourcePrivate>>,
         /// User.
         #[xml(child)]
         auth: Option<Auth>,
@@ -370,11 +376,13 @@ fn parse_scsi(source: Node<'_>) -> Result<ScsiHostdev> {
                 bus: address.attr_req("bus")?,
                 target: address.attr_req("target")?,
                 unit: address.attr_req("unit")?,
+                private_data: SourcePrivate::of(source)?,
             })
         }
         Some("iscsi") => Ok(ScsiHostdev::Iscsi {
             name: source.attr_req("name")?,
             host: source.child_vec("host")?,
+            private_data: SourcePrivate::of(source)?,
             auth: source.child_opt("auth")?,
             initiator: source
                 .child_or_absent("initiator")
@@ -390,6 +398,7 @@ fn write_scsi(scsi: &ScsiHostdev, typed: bool, w: &mut Writer) {
         ScsiHostdev::Iscsi {
             name,
             host,
+            private_data,
             auth,
             initiator,
         } => {
@@ -398,6 +407,7 @@ fn write_scsi(scsi: &ScsiHostdev, typed: bool, w: &mut Writer) {
             for host in host {
                 w.element("host", host);
             }
+            SourcePrivate::write(private_data, w);
             if let Some(auth) = auth {
                 w.element("auth", auth);
             }
@@ -412,6 +422,7 @@ fn write_scsi(scsi: &ScsiHostdev, typed: bool, w: &mut Writer) {
             bus,
             target,
             unit,
+            private_data,
         } => {
             w.attr_element("adapter", "name", adapter);
             w.begin("address");
@@ -422,6 +433,7 @@ fn write_scsi(scsi: &ScsiHostdev, typed: bool, w: &mut Writer) {
             w.attr("target", target);
             w.attr("unit", unit);
             w.end("address");
+            SourcePrivate::write(private_data, w);
         }
     }
     w.end("source");

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod misc;
 pub mod smartcard;
 pub mod sound;
+pub mod status;
 pub mod tpm;
 pub mod video;
 

@@ -219,3 +219,23 @@ pub struct Audio {
     #[xml(child, skip_empty)]
     pub output: Option<AudioIo>,
 }
+
+impl Audio {
+    /// One of which nothing but number and kind is told.
+    pub fn new(id: u32, kind: AudioType) -> Self {
+        Self {
+            id,
+            kind,
+            timer_period: None,
+            try_mmap: None,
+            exclusive: None,
+            dsp_policy: None,
+            runtime_dir: None,
+            server_name: None,
+            driver: None,
+            path: None,
+            input: None,
+            output: None,
+        }
+    }
+}

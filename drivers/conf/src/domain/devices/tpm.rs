@@ -5,6 +5,7 @@ use virtbus_xml::{
 };
 
 use super::info::DeviceInfo;
+use super::status::TpmStatus;
 use crate::common::Uuid;
 
 xml_names! {
@@ -233,4 +234,7 @@ pub struct Tpm {
     /// Alias, address.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
+    /// What only the driver knows; status only.
+    #[xml(flat)]
+    pub status: TpmStatus,
 }

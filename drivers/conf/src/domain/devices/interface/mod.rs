@@ -24,6 +24,7 @@ pub use source::{
 };
 
 use super::info::DeviceInfo;
+use super::status::InterfaceStatus;
 use crate::common::{Bandwidth, IpInfo, Mac, PortOptions, VirtualPort, Vlan};
 
 xml_names! {
@@ -227,6 +228,9 @@ pub struct Interface {
     /// Boot order, alias, address.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
+    /// What only the driver knows; status only.
+    #[xml(flat)]
+    pub status: InterfaceStatus,
 }
 
 impl Interface {
@@ -268,6 +272,7 @@ impl Content for Interface {
             driver,
             tail: Rare::parse(node)?,
             info: Rare::parse(node)?,
+            status: InterfaceStatus::parse(node)?,
         })
     }
 
@@ -305,5 +310,6 @@ impl Content for Interface {
         }
         self.tail.children(w);
         self.info.children(w);
+        self.status.children(w);
     }
 }

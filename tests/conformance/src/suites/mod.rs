@@ -7,6 +7,7 @@ mod interface;
 mod moments;
 mod node_device;
 mod schema;
+mod status;
 mod storage;
 mod vbox;
 
@@ -42,6 +43,7 @@ const SUITES: &[(&str, Runner)] = &[
         Runner::Each(document::nwfilter_binding),
     ),
     ("nwfilterxml2xml", Runner::Each(document::nwfilter)),
+    ("qemustatusxml2xml", Runner::Each(status::qemu)),
     ("schema", Runner::Together(schema::schema)),
     ("secretxml2xml", Runner::Each(document::secret)),
     ("snapshotxml2xml", Runner::Each(moments::snapshot)),

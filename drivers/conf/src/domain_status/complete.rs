@@ -151,7 +151,6 @@ fn complete_encryption(encryption: &mut Encryption) {
 
 fn complete_source(source: &mut StorageSource) {
     if let StorageSource::Network(network) = source {
-        network.tls_from_config.get_or_insert(0);
         let of_protocol = PORTS.iter().find(|(it, _)| *it == network.protocol);
         let on_tcp = |host: &&mut Host| matches!(host.transport, None | Some(HostTransport::Tcp));
         if let Some((_, port)) = of_protocol {

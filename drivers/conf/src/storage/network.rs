@@ -250,7 +250,10 @@ impl Content for NetworkSource {
             query: node.attr_opt("query")?,
             tls: node.attr_opt("tls")?,
             tls_hostname: node.attr_opt("tlsHostname")?,
-            tls_from_config: node.attr_opt("tlsFromConfig")?,
+            // Drivers always write it, with 0 for what older releases left out.
+            tls_from_config: node
+                .attr_opt("tlsFromConfig")?
+                .or(node.is_stored().then_some(0)),
             host: node.child_vec("host")?,
             identity: node.child_filled("identity")?,
             reconnect: node.child_filled("reconnect")?,

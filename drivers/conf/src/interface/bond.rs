@@ -32,22 +32,14 @@ pub struct MiiMonitor {
     #[xml(attr)]
     pub freq: u32,
     /// Milliseconds before an interface counts as lost; 0 is not told.
-    #[xml(attr, when = has_down)]
+    #[xml(attr, unset = 0)]
     pub downdelay: Option<u32>,
     /// Milliseconds before an interface counts as back; 0 is not told.
-    #[xml(attr, when = has_up)]
+    #[xml(attr, unset = 0)]
     pub updelay: Option<u32>,
     /// How the kernel finds out.
     #[xml(attr)]
     pub carrier: Option<Carrier>,
-}
-
-fn has_down(monitor: &MiiMonitor, _: virtbus_xml::Flags) -> bool {
-    monitor.downdelay != Some(0)
-}
-
-fn has_up(monitor: &MiiMonitor, _: virtbus_xml::Flags) -> bool {
-    monitor.updelay != Some(0)
 }
 
 xml_names! {

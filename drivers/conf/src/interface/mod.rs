@@ -34,15 +34,11 @@ xml_names! {
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Link {
     /// Speed in Mbit/s; 0 is not told.
-    #[xml(attr, when = has_speed)]
+    #[xml(attr, unset = 0)]
     pub speed: Option<u32>,
     /// State.
     #[xml(attr)]
     pub state: Option<LinkState>,
-}
-
-fn has_speed(link: &Link, _: Flags) -> bool {
-    link.speed != Some(0)
 }
 
 xml_names! {
@@ -349,8 +345,8 @@ impl Content for Interface {
         if let Some(mode) = &self.start {
             w.attr_element("start", "mode", mode);
         }
-        if let Some(size) = self.mtu.filter(|size| *size > 0) {
-            w.attr_element("mtu", "size", &size);
+        if let Some(size) = &self.mtu {
+            w.attr_element("mtu", "size", size);
         }
         for protocol in &self.protocols {
             w.element_open("protocol", protocol);
@@ -371,7 +367,7 @@ fn parse_mtu(node: Node<'_>) -> Result<Option<u32>> {
     if size > MOST {
         return Err(child.bad_attr("size", &size.to_string(), &format!("a size up to {MOST}")));
     }
-    Ok(Some(size))
+    Ok(Some(size).filter(|size| *size > 0))
 }
 
 impl Interface {

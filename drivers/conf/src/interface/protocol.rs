@@ -20,12 +20,8 @@ pub struct InterfaceAddress {
     #[xml(attr)]
     pub address: String,
     /// Bits of the network part; 0 counts as unset.
-    #[xml(attr, when = has_prefix)]
+    #[xml(attr, unset = 0)]
     pub prefix: Option<u32>,
-}
-
-fn has_prefix(address: &InterfaceAddress, _: virtbus_xml::Flags) -> bool {
-    address.prefix != Some(0)
 }
 
 /// `<protocol>`: the addresses of one family.

@@ -35,12 +35,12 @@ pub struct ForwardInterface {
     #[xml(attr)]
     pub dev: String,
     /// How many guests use it; told of networks that are up.
-    #[xml(attr, when = in_use)]
+    #[xml(attr, when = is_up, unset = 0)]
     pub connections: Option<u32>,
 }
 
-fn in_use(interface: &ForwardInterface, flags: Flags) -> bool {
-    !flags.contains(Flags::INACTIVE) && interface.connections != Some(0)
+fn is_up(_: &ForwardInterface, flags: Flags) -> bool {
+    !flags.contains(Flags::INACTIVE)
 }
 
 /// `<address>`: a PCI device of the host that a guest may get.
@@ -63,7 +63,7 @@ impl Content for ForwardAddress {
         }
         Ok(Self {
             pci: PciAddress::parse(node)?,
-            connections: node.attr_opt("connections")?,
+            connections: node.attr_opt("connections")?.filter(|count| *count > 0),
         })
     }
 
@@ -164,9 +164,11 @@ impl Content for Forward {
             }
             _ => {}
         }
+        let mode = node.attr_opt("mode")?.unwrap_or(ForwardMode::Nat);
+        let managed: Option<YesNo> = node.attr_opt("managed")?;
         Ok(Self {
-            mode: node.attr_opt("mode")?.unwrap_or(ForwardMode::Nat),
-            managed: node.attr_opt("managed")?,
+            mode,
+            managed: managed.filter(|managed| mode == ForwardMode::Hostdev && managed.is_yes()),
             driver: node.child_filled("driver")?,
             nat: node.child_filled("nat")?,
             pf: node.child_opt("pf")?,
@@ -182,9 +184,7 @@ impl Content for Forward {
             w.attr("dev", &first.dev);
         }
         w.attr("mode", &self.mode);
-        if self.mode == ForwardMode::Hostdev && self.managed == Some(YesNo::Yes) {
-            w.attr_opt("managed", &self.managed);
-        }
+        w.attr_opt("managed", &self.managed);
     }
 
     fn children(&self, w: &mut Writer) {

@@ -46,7 +46,11 @@ impl Content for Lease {
             unit: node.attr_opt("unit")?.unwrap_or(LeaseUnit::Minutes),
         };
         let Some(seconds) = lease.seconds() else {
-            return Ok(lease);
+            // Of what is for ever, the unit is not told.
+            return Ok(Self {
+                unit: LeaseUnit::Minutes,
+                ..lease
+            });
         };
         if seconds < SHORTEST_LEASE || seconds > u64::from(u32::MAX) {
             let expected = "0, or at least two minutes and less than 2^32 seconds";

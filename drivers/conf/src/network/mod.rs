@@ -56,7 +56,7 @@ pub struct PortGroup {
     #[xml(attr)]
     pub name: String,
     /// Whether interfaces that name none have this one.
-    #[xml(attr, when = is_default, absent = "no")]
+    #[xml(attr, unset = YesNo::No, absent = "no")]
     pub default: Option<YesNo>,
     /// Whether the host follows what guests set as filters of reception.
     #[xml(attr = "trustGuestRxFilters")]
@@ -70,10 +70,6 @@ pub struct PortGroup {
     /// Traffic shaping.
     #[xml(child, skip_empty)]
     pub bandwidth: Option<Bandwidth>,
-}
-
-fn is_default(group: &PortGroup, _: Flags) -> bool {
-    group.default == Some(YesNo::Yes)
 }
 
 /// Options for dnsmasq, taken as they are.
@@ -126,10 +122,10 @@ pub struct Network {
     #[xml(flat, late)]
     pub dnsmasq: DnsmasqOptions,
     /// How many guests are connected; told of networks that are up.
-    #[xml(attr, when = has_connections)]
+    #[xml(attr, when = is_up, unset = 0)]
     pub connections: Option<u32>,
     /// Whether guests reach each other by IPv6 although the network has no such address.
-    #[xml(attr, when = has_ipv6, absent = "no")]
+    #[xml(attr, unset = YesNo::No, absent = "no")]
     pub ipv6: Option<YesNo>,
     /// Whether the host follows what guests set as filters of reception.
     #[xml(attr = "trustGuestRxFilters")]
@@ -190,12 +186,8 @@ pub struct Network {
     pub portgroup: Vec<PortGroup>,
 }
 
-fn has_connections(network: &Network, flags: Flags) -> bool {
-    !flags.contains(Flags::INACTIVE) && network.connections != Some(0)
-}
-
-fn has_ipv6(network: &Network, _: Flags) -> bool {
-    network.ipv6 == Some(YesNo::Yes)
+fn is_up(_: &Network, flags: Flags) -> bool {
+    !flags.contains(Flags::INACTIVE)
 }
 
 impl Network {

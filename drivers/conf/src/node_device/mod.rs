@@ -190,7 +190,8 @@ impl NodeDevice {
 
     fn read(doc: &Document<'_>) -> Result<Self> {
         let root = doc.expect_root("device")?;
-        let device = <Self as Content>::parse(root)?;
+        let mut device = <Self as Content>::parse(root)?;
+        device.parent = device.parent.filter(|parent| *parent != Parent::default());
         if device.capabilities.is_empty() {
             return Err(root.missing_child("capability"));
         }

@@ -20,15 +20,11 @@ xml_names! {
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualFunctions {
     /// How many there can be; 0 is not told.
-    #[xml(attr = "maxCount", when = has_max)]
+    #[xml(attr = "maxCount", unset = 0)]
     pub max_count: Option<u32>,
     /// Those there are.
     #[xml(child)]
     pub address: Vec<PciAddress>,
-}
-
-fn has_max(functions: &VirtualFunctions, _: virtbus_xml::Flags) -> bool {
-    functions.max_count != Some(0)
 }
 
 /// `<iommuGroup>`: devices that can only be given away together.
@@ -198,8 +194,8 @@ impl Content for PciCapability {
             header: None,
             mdev_types: parse_types(node)?,
             vpd: None,
-            iommu_group: node.child_opt("iommuGroup")?,
-            numa_node: node.child_or_absent("numa").attr_opt("node")?,
+            iommu_group: parse_group(node)?,
+            numa_node: parse_numa(node)?,
             pci_express: node.child_opt("pci-express")?,
         };
         pci.parse_nested(node)?;
@@ -234,16 +230,28 @@ impl Content for PciCapability {
         if let Some(vpd) = &self.vpd {
             write_nested(w, "vpd", vpd);
         }
-        if let Some(group) = self.iommu_group.as_ref().filter(|g| !g.address.is_empty()) {
+        if let Some(group) = &self.iommu_group {
             w.element("iommuGroup", group);
         }
-        if let Some(numa) = self.numa_node.filter(|n| *n >= 0) {
+        if let Some(numa) = self.numa_node {
             w.attr_element("numa", "node", &numa);
         }
         if let Some(express) = &self.pci_express {
             w.element("pci-express", express);
         }
     }
+}
+
+/// Reads the NUMA node; one below 0 is none.
+fn parse_numa(node: Node<'_>) -> Result<Option<i32>> {
+    let numa: Option<i32> = node.child_or_absent("numa").attr_opt("node")?;
+    Ok(numa.filter(|numa| *numa >= 0))
+}
+
+/// Reads the group, unless no device is said to be in it.
+fn parse_group(node: Node<'_>) -> Result<Option<IommuGroup>> {
+    let group: Option<IommuGroup> = node.child_opt("iommuGroup")?;
+    Ok(group.filter(|group| !group.address.is_empty()))
 }
 
 fn parse_class(node: Node<'_>) -> Result<Option<Base16<6>>, XmlError> {

@@ -8,19 +8,11 @@ use super::{nested, unknown_nested, write_nested};
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Blocks {
     /// Bytes of a block.
-    #[xml(text_child, when = has_size)]
+    #[xml(text_child, unset = 0)]
     pub logical_block_size: Option<u64>,
     /// How many blocks.
-    #[xml(text_child, when = has_count)]
+    #[xml(text_child, unset = 0)]
     pub num_blocks: Option<u64>,
-}
-
-fn has_size(blocks: &Blocks, _: virtbus_xml::Flags) -> bool {
-    blocks.logical_block_size != Some(0)
-}
-
-fn has_count(blocks: &Blocks, _: virtbus_xml::Flags) -> bool {
-    blocks.num_blocks != Some(0)
 }
 
 /// Nested `type='removable'`: the medium can be taken out.

@@ -81,12 +81,8 @@ pub struct Secret {
     #[xml(text_child)]
     pub description: Option<String>,
     /// What it is for.
-    #[xml(child, when = has_usage, absent = "none")]
+    #[xml(child, unset = Usage::None, absent = "none")]
     pub usage: Option<Usage>,
-}
-
-fn has_usage(secret: &Secret, _: Flags) -> bool {
-    secret.usage != Some(Usage::None)
 }
 
 impl Secret {

@@ -17,12 +17,8 @@ pub struct PoolHost {
     #[xml(attr)]
     pub name: String,
     /// Port; 0 counts as absent.
-    #[xml(attr, when = has_port)]
+    #[xml(attr, unset = 0)]
     pub port: Option<u32>,
-}
-
-fn has_port(host: &PoolHost, _: Flags) -> bool {
-    host.port != Some(0)
 }
 
 /// `<freeExtent>`: a part of a disk that is not used yet.
@@ -275,7 +271,7 @@ impl Content for Written<'_> {
         if let Some(auth) = &source.auth {
             w.element("auth", auth);
         }
-        if let Some(version) = source.protocol_version.filter(|v| v.0 > 0) {
+        if let Some(version) = source.protocol_version {
             w.attr_element("protocol", "ver", &version);
         }
         if let Some(vendor) = &source.vendor {
@@ -323,7 +319,10 @@ fn parse_protocol(node: Node<'_>, kind: PoolType) -> Result<Option<AnyBase>> {
     };
     let format = node.child_or_absent("format");
     match format.attr("type") {
-        None | Some("nfs" | "auto") => child.attr_req("ver").map(Some),
+        None | Some("nfs" | "auto") => {
+            let version: AnyBase = child.attr_req("ver")?;
+            Ok(Some(version).filter(|version| version.0 > 0))
+        }
         Some(other) => Err(child.attr_error(
             "ver",
             ErrorKind::Invalid,

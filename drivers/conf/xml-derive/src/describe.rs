@@ -155,7 +155,7 @@ fn part(field: &XmlField) -> TokenStream {
                 quote!(::virtbus_xml::Step { name: #name, fixed: &[#(#fixed),*] })
             })
             .collect(),
-        conditional: field.when.is_some() || described.conditional,
+        conditional: field.when.is_some() || field.unset.is_some() || described.conditional,
         absent: described.absent.clone().unwrap_or_default(),
         way: described.way,
         fixed,

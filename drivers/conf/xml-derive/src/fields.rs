@@ -2,8 +2,8 @@
 
 use syn::meta::ParseNestedMeta;
 use syn::{
-    Attribute, Error, Field, GenericArgument, Ident, LitStr, Path, PathArguments, Result, Type,
-    Variant,
+    Attribute, Error, Expr, Field, GenericArgument, Ident, LitStr, Path, PathArguments, Result,
+    Type, Variant,
 };
 
 use crate::describe::doc;
@@ -72,6 +72,8 @@ pub(crate) struct XmlField {
     pub(crate) rare: bool,
     pub(crate) wrap: Option<String>,
     pub(crate) when: Option<Path>,
+    /// The value that counts as absent.
+    pub(crate) unset: Option<Expr>,
     /// The comment.
     pub(crate) doc: String,
     /// The type without its `Option` or `Vec`.
@@ -137,6 +139,7 @@ struct Keys {
     default: bool,
     wrap: Option<String>,
     when: Option<Path>,
+    unset: Option<Expr>,
     doc: String,
     described: Described,
 }
@@ -203,6 +206,7 @@ impl Keys {
             "open" => self.open = true,
             "wrap" => self.wrap = Some(name()?),
             "when" => self.when = Some(meta.value()?.parse()?),
+            "unset" => self.unset = Some(meta.value()?.parse()?),
             "doc" => self.doc = name()?,
             "skip" => described.skip = true,
             "foreign" => described.foreign = true,
@@ -237,6 +241,9 @@ impl Keys {
         {
             return Err(Error::new(ident.span(), "this can be there only once"));
         }
+        if self.unset.is_some() && shape != Shape::Optional {
+            return Err(Error::new(ident.span(), "only an `Option` can be unset"));
+        }
         Ok(Some(XmlField {
             ident,
             role,
@@ -248,6 +255,7 @@ impl Keys {
             rare: list(ty).is_some(),
             wrap: self.wrap,
             when: self.when,
+            unset: self.unset,
             doc: self.doc,
             inner: inner(ty, shape).clone(),
             described: self.described,

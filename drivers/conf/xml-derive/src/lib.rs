@@ -16,7 +16,8 @@
 //! (the children stand in one more element, which is absent if they are), `skip_empty` (an element
 //! that would be empty is not written, and one that says nothing is read as absent), `open` (one that is
 //! empty still gets an end tag), `default` (a required child that is absent reads like an empty one),
-//! `when = path` (a function of `&Self` and the flags that says whether to write it), and for
+//! `when = path` (a function of `&Self` and the flags that says whether to write it), `unset = …` (a value that says no more than
+//! its absence: it is read as that, and not written), and for
 //! descriptions only `absent = "…"` (what holds if it is not there), `told = "…"` (which texts are allowed, if the type
 //! does not tell), `input` (read, and written as something else), `output` (written, and ignored when read) and `conditional` (not
 //! always written; `when` says so, too).

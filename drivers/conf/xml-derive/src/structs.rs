@@ -86,18 +86,28 @@ fn parse_field(field: &XmlField) -> TokenStream {
         None => quote!(node.#reader),
         Some(wrap) => quote!(node.child_or_absent(#wrap).#reader),
     };
-    if field.rare {
+    if let Some(unset) = &field.unset {
+        quote!(#ident: #read.filter(|it| *it != #unset))
+    } else if field.rare {
         quote!(#ident: ::virtbus_xml::Rare::new(#read))
     } else {
         quote!(#ident: #read)
     }
 }
 
-/// Puts `code` under the field's condition.
+/// Puts `code` under the field's conditions.
 fn guarded(field: &XmlField, code: TokenStream) -> TokenStream {
+    if code.is_empty() {
+        return code;
+    }
+    let ident = &field.ident;
+    let code = match &field.unset {
+        Some(unset) => quote!(if self.#ident.as_ref().is_some_and(|it| *it != #unset) { #code }),
+        None => code,
+    };
     match &field.when {
-        Some(when) if !code.is_empty() => quote!(if #when(self, w.flags()) { #code }),
-        _ => code,
+        Some(when) => quote!(if #when(self, w.flags()) { #code }),
+        None => code,
     }
 }
 

@@ -348,12 +348,8 @@ pub struct DiskTarget {
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Transient {
     /// Whether other guests may use the image meanwhile.
-    #[xml(attr = "shareBacking", when = backing_is_shared, absent = "no")]
+    #[xml(attr = "shareBacking", unset = YesNo::No, absent = "no")]
     pub share_backing: Option<YesNo>,
-}
-
-fn backing_is_shared(transient: &Transient, _: Flags) -> bool {
-    transient.share_backing == Some(YesNo::Yes)
 }
 
 /// Children of `<disk>` that stand before `<source>`.

@@ -64,7 +64,7 @@ impl Content for Definitions {
             Some(node) if node.attr("type").is_some() => {
                 Some(Guest::Definition(Content::parse(node)?))
             }
-            Some(node) => Some(Guest::Uuid(node.text_child_opt("uuid")?)),
+            Some(node) => (node.text_child_opt("uuid")?).map(|uuid| Guest::Uuid(Some(uuid))),
             None => None,
         };
         Ok(Self {

@@ -78,7 +78,7 @@ pub struct DeviceLabel {
     /// The security driver.
     #[xml(attr)]
     pub model: Option<String>,
-    /// Whether to label the file.
+    /// Whether to label the file; nothing is said with `labelskip`.
     #[xml(attr, absent = "yes")]
     pub relabel: Option<YesNo>,
     /// The file could not be labelled; running guests only.
@@ -98,6 +98,11 @@ impl DeviceLabel {
         !(empty && flags.contains(Flags::INACTIVE))
     }
 
+    /// Drops what only a running guest says.
+    pub(crate) fn strip_live(labels: &mut Vec<Self>) {
+        labels.retain(|label| label.is_visible(Flags::INACTIVE));
+    }
+
     /// Whether one of `labels` is written for these `flags`.
     pub(crate) fn any_visible(labels: &[Self], flags: Flags) -> bool {
         labels.iter().any(|label| label.is_visible(flags))
@@ -114,13 +119,15 @@ impl DeviceLabel {
 
 impl Content for DeviceLabel {
     fn parse(node: Node<'_>) -> Result<Self> {
+        let labelskip = node.attr_opt("labelskip")? == Some(YesNo::Yes);
+        let relabel = Some(node.attr_opt("relabel")?.unwrap_or(YesNo::Yes));
         let label = Self {
             model: node.attr_opt("model")?,
-            relabel: node.attr_opt("relabel")?,
-            labelskip: node.attr_opt("labelskip")? == Some(YesNo::Yes),
+            relabel: relabel.filter(|_| !labelskip),
+            labelskip,
             label: node.text_child_opt("label")?,
         };
-        if label.label.is_some() && label.relabel == Some(YesNo::No) {
+        if label.label.is_some() && relabel == Some(YesNo::No) {
             return Err(node.error(
                 ErrorKind::Invalid,
                 "a label makes no sense where labelling is turned off",

@@ -166,9 +166,9 @@ impl Cpu {
 
 impl Content for Cpu {
     fn parse(node: Node<'_>) -> Result<Self> {
-        if node.child("arch").is_none() {
+        let Some(arch) = node.child("arch") else {
             return GuestCpu::parse(node).map(Self::Guest);
-        }
+        };
         for only_guests in ["mode", "match"] {
             if node.attr(only_guests).is_some() {
                 return Err(node.attr_error(
@@ -178,7 +178,11 @@ impl Content for Cpu {
                 ));
             }
         }
-        HostCpu::parse(node).map(Self::Host)
+        let cpu = HostCpu::parse(node)?;
+        if cpu.arch.is_none() {
+            return Err(arch.error(ErrorKind::Missing, "must not be empty"));
+        }
+        Ok(Self::Host(cpu))
     }
 
     fn attrs(&self, w: &mut Writer) {

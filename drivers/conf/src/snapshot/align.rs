@@ -75,6 +75,7 @@ impl Snapshot {
                     )));
                 }
             }
+            entry.image.tidy();
             settled.push(entry);
         }
         self.disks = settled;

@@ -45,6 +45,14 @@ impl Snapshot {
         for disk in self.disks.iter_mut().chain(&mut self.revert_disks) {
             disk.complete()?;
         }
+        // Images of a new snapshot may still get a name, by their kind.
+        let named = self
+            .disks
+            .iter_mut()
+            .filter(|_| purpose == Purpose::Redefine);
+        for disk in named.chain(&mut self.revert_disks) {
+            disk.image.tidy();
+        }
         Ok(())
     }
 

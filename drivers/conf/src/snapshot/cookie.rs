@@ -8,7 +8,9 @@ pub struct Cookie(#[xml(flat, foreign)] pub Fragment);
 
 impl Content for Cookie {
     fn parse(node: Node<'_>) -> Result<Self> {
-        Fragment::parse(node).map(Self)
+        let mut fragment = Fragment::parse(node)?;
+        keep_written(&mut fragment);
+        Ok(Self(fragment))
     }
 
     fn attrs(&self, w: &mut Writer) {
@@ -18,6 +20,24 @@ impl Content for Cookie {
     fn children(&self, w: &mut Writer) {
         write_children(&self.0, w);
     }
+}
+
+/// Drops what is not written: all but elements, or text where there are none.
+fn keep_written(fragment: &mut Fragment) {
+    let mut text = String::new();
+    for child in &mut fragment.children {
+        match child {
+            FragmentNode::Element(element) => keep_written(element),
+            FragmentNode::Text(more) | FragmentNode::CData(more) => text.push_str(more),
+            FragmentNode::Comment(_) | FragmentNode::Instruction(_) => {}
+        }
+    }
+    let is_element = |child: &FragmentNode| matches!(child, FragmentNode::Element(_));
+    fragment.children.retain(is_element);
+    if fragment.children.is_empty() && !text.trim_ascii().is_empty() {
+        fragment.children.push(FragmentNode::Text(text));
+    }
+    fragment.children.shrink_to_fit();
 }
 
 fn write_attrs(fragment: &Fragment, w: &mut Writer) {
@@ -34,25 +54,16 @@ fn write_attrs(fragment: &Fragment, w: &mut Writer) {
 }
 
 fn write_children(fragment: &Fragment, w: &mut Writer) {
-    let mut has_elements = false;
-    for child in fragment.elements() {
-        has_elements = true;
-        w.begin(&child.name);
-        write_attrs(child, w);
-        write_children(child, w);
-        w.end(&child.name);
-    }
-    if !has_elements {
-        let text: String = fragment.children.iter().filter_map(text_of).collect();
-        if !text.trim_ascii().is_empty() {
-            w.text_str(&text);
+    for child in &fragment.children {
+        match child {
+            FragmentNode::Element(child) => {
+                w.begin(&child.name);
+                write_attrs(child, w);
+                write_children(child, w);
+                w.end(&child.name);
+            }
+            FragmentNode::Text(text) | FragmentNode::CData(text) => w.text_str(text),
+            FragmentNode::Comment(_) | FragmentNode::Instruction(_) => {}
         }
-    }
-}
-
-fn text_of(node: &FragmentNode) -> Option<&str> {
-    match node {
-        FragmentNode::Text(text) | FragmentNode::CData(text) => Some(text),
-        _ => None,
     }
 }

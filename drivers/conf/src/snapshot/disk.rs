@@ -32,6 +32,13 @@ impl SnapshotImage {
     pub fn is_unset(&self) -> bool {
         self.source.is_empty() && self.driver.format.is_none()
     }
+
+    /// Forgets the rest of an image about which nothing is said: that is not written.
+    pub(super) fn tidy(&mut self) {
+        if self.is_unset() {
+            *self = Self::default();
+        }
+    }
 }
 
 impl Content for SnapshotImage {

@@ -90,21 +90,21 @@ pub struct Reconnect {
 
 impl Content for Reconnect {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let reconnect = Self {
-            enabled: node.attr_opt("enabled")?,
-            timeout: node.attr_opt("timeout")?,
-        };
-        if reconnect.enabled == Some(YesNo::Yes) && reconnect.timeout.is_none() {
+        let enabled = node.attr_opt("enabled")?;
+        let timeout: Option<u32> = node.attr_opt("timeout")?;
+        let reconnects = enabled == Some(YesNo::Yes);
+        if reconnects && timeout.is_none() {
             return Err(node.missing_attr("timeout"));
         }
-        Ok(reconnect)
+        Ok(Self {
+            enabled,
+            timeout: timeout.filter(|_| reconnects),
+        })
     }
 
     fn attrs(&self, w: &mut Writer) {
         w.attr_opt("enabled", &self.enabled);
-        if self.enabled == Some(YesNo::Yes) {
-            w.attr_opt("timeout", &self.timeout);
-        }
+        w.attr_opt("timeout", &self.timeout);
     }
 
     fn children(&self, _: &mut Writer) {}

@@ -557,6 +557,18 @@ impl StorageSource {
         }
     }
 
+    /// Drops labels that only a running guest has.
+    pub(crate) fn strip_labels(&mut self) {
+        let common = self.common_mut();
+        if let Some(common) = common.get_mut() {
+            DeviceLabel::strip_live(&mut common.seclabel);
+            if let Some(store) = &mut common.data_store {
+                store.source.strip_labels();
+            }
+        }
+        common.tidy();
+    }
+
     /// Forgets the number that the image has in a running guest.
     pub(crate) fn clear_index(&mut self) {
         let common = self.common_mut();

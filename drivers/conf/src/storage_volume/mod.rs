@@ -170,6 +170,7 @@ impl StorageVolume {
     /// Fills in what a volume in a pool of this kind is unless it says otherwise.
     pub fn complete(&mut self, pool: PoolType) {
         self.kind.get_or_insert(VolumeType::File);
+        self.allocation = self.allocation.or(self.capacity);
         let default = pool.volume_formats().map(|formats| formats.default);
         let backing = self.backing_store.as_mut().map(|b| &mut b.format);
         for format in [Some(&mut self.target.format), backing]

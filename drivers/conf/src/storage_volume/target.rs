@@ -179,7 +179,9 @@ impl Content for VolumeTarget {
             encryption: node.child_opt("encryption")?,
             compat: node.text_child_opt("compat")?,
             nocow: node.child("nocow").is_some(),
-            cluster_size: node.child_opt("clusterSize")?,
+            cluster_size: node
+                .child_opt("clusterSize")?
+                .filter(|size: &Bytes| size.0 > 0),
             features: node.child("features").map(parse_features).transpose()?,
         })
     }
@@ -197,7 +199,7 @@ impl Content for VolumeTarget {
         if let Some(compat) = &self.compat {
             w.text_element("compat", compat);
         }
-        if let Some(size) = self.cluster_size.filter(|size| size.0 > 0) {
+        if let Some(size) = self.cluster_size {
             w.begin("clusterSize");
             w.attr_str("unit", "B");
             w.text(&size.0);

@@ -64,7 +64,11 @@ pub(super) fn link(domain: &mut Domain) {
     let first_is_serial = devices.console.first().is_some_and(is_serial);
     if first_is_serial && devices.serial.is_empty() {
         // A console alone brings its port along.
-        let console = &devices.console[0];
+        let console = &mut devices.console[0];
+        console.target = Some(ConsoleTarget {
+            kind: Some(ConsoleTargetType::Serial),
+            port: Some(0),
+        });
         let target = SerialTarget {
             kind: None,
             port: Some(0),

@@ -103,18 +103,18 @@ fn companion_index(controllers: &[Controller], at: usize) -> Option<u32> {
 /// Numbers the controllers that have no number.
 pub(super) fn assign_indexes(domain: &mut Domain) {
     let controllers = &mut domain.devices.controller;
-    let mut resort = false;
+    let mut assigned = false;
     for at in 0..controllers.len() {
         if controllers[at].index.is_some() {
             continue;
         }
-        resort |= at > 0 && is_usb2(&controllers[at]);
+        assigned = true;
         let companion = companion_index(controllers, at);
         let index =
             companion.unwrap_or_else(|| unused_index(controllers, controllers[at].kind.kind()));
         controllers[at].index = Some(index);
     }
-    if resort {
+    if assigned {
         sort(controllers);
     }
 }

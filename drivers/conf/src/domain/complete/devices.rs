@@ -1,9 +1,9 @@
 //! Defaults of single devices: those of the text first, then those that depend on the guest.
 
-use virtbus_xml::YesNo;
+use virtbus_xml::{Rare, YesNo};
 
 use super::{Seams, disks, graphics, invalid, unsupported};
-use crate::common::Ip;
+use crate::common::{DeviceLabel, Ip};
 use crate::domain::devices::DeviceMut;
 use crate::domain::devices::address::Address;
 use crate::domain::devices::chardev::{
@@ -30,6 +30,7 @@ use crate::domain::memory::MemoryAccess;
 use crate::domain::os::{Arch, OsType};
 use crate::domain::{Domain, VirtType};
 use crate::error::Result;
+use crate::storage::StorageSource;
 
 /// Disks and controllers in the order in which they are written.
 pub(super) fn order(domain: &mut Domain) {
@@ -51,8 +52,8 @@ fn is_primary(video: &Video) -> bool {
         .is_some_and(|m| m.primary == Some(YesNo::Yes))
 }
 
-/// Drops what only a running guest has.
-pub(super) fn strip_live(mut device: DeviceMut<'_>) {
+/// Drops what only a running guest has; numbers of images, which are always written, only with `inactive`.
+pub(super) fn strip_live(mut device: DeviceMut<'_>, inactive: bool) {
     if let Some(info) = device.info_mut()
         && !info.has_user_alias()
     {
@@ -61,14 +62,15 @@ pub(super) fn strip_live(mut device: DeviceMut<'_>) {
     match device {
         DeviceMut::Disk(disk) => {
             disk.mirror = None;
-            disk.source.clear_index();
+            strip_source(&mut disk.source, inactive);
             let layers = disk.backing.get_mut().map(|backing| &mut backing.layers);
             for layer in layers.into_iter().flatten() {
-                layer.index = None;
-                layer.source.clear_index();
+                layer.index = layer.index.filter(|_| !inactive);
+                strip_source(&mut layer.source, inactive);
             }
         }
         DeviceMut::Interface(interface) => strip_interface(interface),
+        DeviceMut::Graphics(device) => graphics::strip_live(device),
         DeviceMut::Serial(serial) => strip_chardev(&mut serial.chardev),
         DeviceMut::Parallel(parallel) => strip_chardev(&mut parallel.chardev),
         DeviceMut::Console(console) => strip_chardev(&mut console.chardev),
@@ -79,6 +81,16 @@ pub(super) fn strip_live(mut device: DeviceMut<'_>) {
             }
         }
         DeviceMut::Redirdev(redirdev) => strip_chardev(&mut redirdev.chardev),
+        DeviceMut::Smartcard(card) => {
+            if let SmartcardMode::Passthrough(chardev) = &mut card.mode {
+                strip_chardev(chardev);
+            }
+        }
+        DeviceMut::Rng(rng) => {
+            if let RngBackend::Egd(chardev) = &mut rng.backend {
+                strip_chardev(chardev);
+            }
+        }
         DeviceMut::Hostdev(hostdev) => {
             if let HostdevMode::Subsystem(HostdevSubsys::Usb(usb)) = &mut hostdev.mode {
                 usb.missing = false;
@@ -89,10 +101,29 @@ pub(super) fn strip_live(mut device: DeviceMut<'_>) {
     }
 }
 
-fn strip_chardev(chardev: &mut Chardev) {
-    if let ChardevSource::Pty(pty) = &mut chardev.source {
-        pty.path = None;
+fn strip_source(source: &mut StorageSource, inactive: bool) {
+    if inactive {
+        source.clear_index();
     }
+    source.strip_labels();
+}
+
+fn strip_chardev(chardev: &mut Chardev) {
+    match &mut chardev.source {
+        ChardevSource::Pty(pty) => pty.path = None,
+        ChardevSource::Dev(source) | ChardevSource::File(source) | ChardevSource::Pipe(source) => {
+            strip_labels(&mut source.seclabel);
+        }
+        ChardevSource::Unix(source) => strip_labels(&mut source.seclabel),
+        _ => {}
+    }
+}
+
+fn strip_labels(labels: &mut Rare<Vec<DeviceLabel>>) {
+    if let Some(labels) = labels.get_mut() {
+        DeviceLabel::strip_live(labels);
+    }
+    labels.tidy();
 }
 
 fn strip_interface(interface: &mut Interface) {
@@ -205,7 +236,13 @@ fn settle_chardev(chardev: &mut Chardev) {
                 *unix = UnixSource::default();
             }
         }
-        ChardevSource::Pty(pty) => pty.append = None,
+        ChardevSource::Pty(pty) => {
+            pty.append = None;
+            if pty.path.is_none() {
+                // There is nothing yet to have a label.
+                pty.seclabel = Rare::default();
+            }
+        }
         ChardevSource::Dev(source) | ChardevSource::Pipe(source) => source.append = None,
         _ => {}
     }
@@ -306,13 +343,12 @@ fn settle_hostdev(hostdev: &mut Hostdev) -> Result<()> {
 
 fn settle_video(video: &mut Video) {
     let model = video.model.get_or_insert_with(VideoModel::default);
-    model.heads.get_or_insert(1);
+    model.heads = Some(model.heads.unwrap_or(1).max(1));
     for memory in [
         &mut model.ram,
         &mut model.vram,
         &mut model.vram64,
         &mut model.vgamem,
-        &mut model.heads,
     ] {
         *memory = memory.filter(|m| *m > 0);
     }
@@ -515,6 +551,8 @@ fn filesystem(fs: &mut Filesystem) {
 }
 
 fn input_bus(domain: &Domain, input: &mut Input) {
+    // No bus is what is not written.
+    input.bus = input.bus.filter(|bus| *bus != InputBus::None);
     if input.bus.is_some() {
         return;
     }

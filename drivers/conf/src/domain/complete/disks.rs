@@ -36,22 +36,33 @@ pub fn disk_index(name: &str) -> Option<u32> {
 
 /// Puts `disk` behind the last one of its bus whose name comes before its own.
 pub(super) fn insert(disks: &mut Vec<Disk>, disk: Disk) {
-    let bus = disk.target.bus;
-    let index = disk_index(&disk.target.dev);
+    let (bus, index) = place(&disk);
     let mut at = None;
     for (i, other) in disks
         .iter()
         .enumerate()
         .rev()
-        .filter(|(_, d)| d.target.bus == bus)
+        .filter(|(_, d)| place(d).0 == bus)
     {
-        if disk_index(&other.target.dev) > index {
+        if place(other).1 > index {
             at = Some(i);
         } else if at.is_none() {
             at = Some(i + 1);
         }
     }
     disks.insert(at.unwrap_or(disks.len()), disk);
+}
+
+/// What the order of disks depends on: the bus, also where it is still to be filled in, and the number.
+fn place(disk: &Disk) -> (DiskBus, Option<u32>) {
+    let bus = disk.target.bus.unwrap_or_else(|| bus_by_name(disk));
+    (bus, disk_index(own_name(disk)))
+}
+
+/// The name without what Xen once had before it.
+fn own_name(disk: &Disk) -> &str {
+    let name = disk.target.dev.as_str();
+    name.strip_prefix("ioemu:").unwrap_or(name)
 }
 
 pub(super) fn settle(disk: &mut Disk) {
@@ -77,6 +88,11 @@ pub(super) fn settle(disk: &mut Disk) {
             *size = size.filter(|s| *s > 0);
         }
     }
+    disk.head
+        .driver
+        .take_if(|driver| *driver == Default::default());
+    disk.blockio
+        .take_if(|blockio| **blockio == Default::default());
     if disk.target.bus != Some(DiskBus::Usb) {
         disk.target.removable = disk.target.removable.filter(|_| disk.target.bus.is_none());
     }
@@ -100,7 +116,7 @@ fn bus_by_name(disk: &Disk) -> DiskBus {
     ];
     by_prefix
         .iter()
-        .find(|(prefix, _)| disk.target.dev.starts_with(prefix))
+        .find(|(prefix, _)| own_name(disk).starts_with(prefix))
         .map_or(DiskBus::Ide, |(_, bus)| *bus)
 }
 

@@ -29,14 +29,34 @@ pub(super) fn settle(graphics: &mut Graphics, inactive: bool) -> Result<()> {
             check_listen(&graphics.kind, listen)?;
         }
         if inactive {
-            for listen in &mut graphics.listen {
-                if let Listen::Network(network) = listen {
-                    network.address = None;
-                }
-            }
+            forget_addresses(graphics);
+        }
+        if !graphics.ports_are_visible() {
+            forget_ports(&mut graphics.kind);
         }
     }
     Ok(())
+}
+
+/// Drops what is not written of a guest that does not run.
+pub(super) fn strip_live(graphics: &mut Graphics) {
+    if let GraphicsKind::Vnc(vnc) = &mut graphics.kind {
+        let auto = vnc.autoport == Some(YesNo::Yes);
+        vnc.port = vnc.port.filter(|_| !auto);
+        if vnc.websocket_generated {
+            vnc.websocket = Some(-1);
+        }
+    }
+    forget_addresses(graphics);
+}
+
+/// Forgets the addresses that virtual networks have on this host.
+fn forget_addresses(graphics: &mut Graphics) {
+    for listen in &mut graphics.listen {
+        if let Listen::Network(network) = listen {
+            network.address = None;
+        }
+    }
 }
 
 fn check_listen(kind: &GraphicsKind, listen: &Listen) -> Result<()> {
@@ -56,16 +76,14 @@ fn check_listen(kind: &GraphicsKind, listen: &Listen) -> Result<()> {
 }
 
 fn settle_vnc(vnc: &mut Vnc, inactive: bool) {
-    // Both no port at all and -1 mean that the driver chooses.
-    if vnc.port.is_none_or(|p| p == -1) {
-        vnc.port = vnc.port.filter(|p| *p != -1);
+    // No port at all, 0, which is not written, and -1 mean that the driver chooses.
+    if vnc.port.is_none_or(|p| matches!(p, 0 | -1)) {
+        vnc.port = None;
         vnc.autoport = Some(YesNo::Yes);
     }
-    let auto = *vnc.autoport.get_or_insert(YesNo::No);
-    if auto.is_yes() && inactive {
-        vnc.port = None;
+    if vnc.autoport.get_or_insert(YesNo::No).is_yes() {
+        vnc.port = vnc.port.filter(|port| *port > 0 && !inactive);
     }
-    vnc.port = vnc.port.filter(|p| *p != 0);
     vnc.websocket = vnc.websocket.filter(|p| *p != 0);
     if vnc.websocket == Some(-1) {
         vnc.websocket_generated = true;
@@ -91,6 +109,28 @@ fn settle_spice(spice: &mut Spice, inactive: bool) {
     channels.retain(|c| c.mode != SpiceChannelMode::Any);
     spice.channel = channels;
     spice.default_mode = spice.default_mode.filter(|m| *m != SpiceChannelMode::Any);
+}
+
+/// What does not listen on the network has no ports, and says nothing of them.
+fn forget_ports(kind: &mut GraphicsKind) {
+    match kind {
+        GraphicsKind::Vnc(vnc) => {
+            vnc.port = None;
+            vnc.autoport = Some(YesNo::Yes);
+            vnc.websocket = None;
+            vnc.websocket_generated = false;
+        }
+        GraphicsKind::Spice(spice) => {
+            spice.port = None;
+            spice.tls_port = None;
+            spice.autoport = Some(YesNo::No);
+        }
+        GraphicsKind::Rdp(_)
+        | GraphicsKind::Sdl(_)
+        | GraphicsKind::Desktop(_)
+        | GraphicsKind::EglHeadless(_)
+        | GraphicsKind::Dbus(_) => {}
+    }
 }
 
 fn settle_rdp(rdp: &mut Rdp, inactive: bool) {

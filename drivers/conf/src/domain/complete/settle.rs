@@ -11,6 +11,7 @@ use crate::domain::lifecycle::LifecycleAction;
 use crate::domain::memory::MemTune;
 use crate::domain::numatune::NumaMode;
 use crate::domain::os::{GenId, OsType};
+use crate::domain::validate::check_labels;
 use crate::domain::vcpu::{IoThread, IoThreadIds, Placement, Vcpu, VcpuCount};
 use crate::domain::{Domain, VirtType};
 use crate::error::Result;
@@ -25,8 +26,13 @@ const MOST_VCPUS: u32 = 16_384;
 const MOST_IOTHREADS: u32 = 16_384;
 
 pub(super) fn settle(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
-    if seams.is_inactive() {
-        strip_live(domain);
+    seclabels(&mut domain.seclabel, seams.is_inactive())?;
+    if seams.is_inactive() || domain.id.is_none() {
+        // Also labels that are not kept must be allowed.
+        for disk in &domain.devices.disk {
+            check_labels(domain, disk)?;
+        }
+        strip_live(domain, seams.is_inactive());
     }
     identity(domain, seams);
     limits(domain);
@@ -44,7 +50,6 @@ pub(super) fn settle(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
     domain.on_poweroff.get_or_insert(LifecycleAction::Destroy);
     domain.on_reboot.get_or_insert(LifecycleAction::Restart);
     domain.on_crash.get_or_insert(LifecycleAction::Destroy);
-    seclabels(&mut domain.seclabel, seams.is_inactive())?;
     for rule in domain
         .devices
         .redirfilter
@@ -65,14 +70,14 @@ pub(super) fn settle(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
 }
 
 /// Drops what only a running guest has.
-fn strip_live(domain: &mut Domain) {
+fn strip_live(domain: &mut Domain, inactive: bool) {
     domain.id = None;
     if let Some(tune) = &mut domain.cputune {
         tune.cachetune.iter_mut().for_each(|t| t.id = None);
         tune.memorytune.iter_mut().for_each(|t| t.id = None);
     }
     for mut device in domain.devices.iter_mut() {
-        devices::strip_live(device.reborrow());
+        devices::strip_live(device.reborrow(), inactive);
     }
 }
 
@@ -98,6 +103,7 @@ fn limits(domain: &mut Domain) {
         }
         *min_guarantee = min_guarantee.filter(|l| l.0 > 0);
     }
+    domain.memtune.take_if(|tune| **tune == Default::default());
     if let Some(tune) = &mut domain.blkiotune {
         tune.weight = tune.weight.filter(|w| *w > 0);
         tune.device
@@ -115,6 +121,9 @@ fn limits(domain: &mut Domain) {
             }
         }
     }
+    domain
+        .blkiotune
+        .take_if(|tune| **tune == Default::default());
     if let Some(backing) = &mut domain.memory_backing
         && let Some(pages) = &mut backing.hugepages
     {
@@ -476,11 +485,14 @@ fn seclabels(labels: &mut [SecLabel], inactive: bool) -> Result<()> {
         if kind == SecLabelType::None {
             label.label = None;
         }
-        if inactive {
+        if kind == SecLabelType::Static {
+            label.baselabel = None;
+        }
+        if inactive || relabel == YesNo::No {
             label.imagelabel = None;
-            if kind == SecLabelType::Dynamic {
-                label.label = None;
-            }
+        }
+        if inactive && kind == SecLabelType::Dynamic {
+            label.label = None;
         }
     }
     for (i, label) in labels.iter().enumerate() {

@@ -211,7 +211,8 @@ impl Content for FilesystemSource {
                 let size = Bytes::from_parts(usage, units, 1024).map_err(|e| {
                     source.bad_attr("units", units.unwrap_or_default(), &e.to_string())
                 })?;
-                Self::Ram(size.0)
+                // It is told in KiB.
+                Self::Ram(size.0 - size.0 % 1024)
             }
             FilesystemType::Volume => Self::Volume {
                 pool: source.attr_req("pool")?,

@@ -86,10 +86,14 @@ impl Content for ProcessCapabilities {
         }
         features.sort_by_key(|f| f.capability);
         features.dedup_by_key(|f| f.capability);
-        Ok(Self {
-            policy: node.attr_opt("policy")?,
-            features,
-        })
+        // That nothing is said about the others is said only beside those that are listed.
+        let policy: Option<CapabilitiesPolicy> = node.attr_opt("policy")?;
+        let policy = if features.is_empty() {
+            policy.filter(|policy| *policy != CapabilitiesPolicy::Default)
+        } else {
+            Some(policy.unwrap_or(CapabilitiesPolicy::Default))
+        };
+        Ok(Self { policy, features })
     }
 
     fn attrs(&self, w: &mut Writer) {

@@ -334,7 +334,8 @@ fn check_vhost_user(disk: &Disk) -> Result<()> {
     }
 }
 
-fn check_labels(domain: &Domain, disk: &Disk) -> Result<()> {
+/// Checks the labels of a disk against each other and against those of the guest.
+pub(in crate::domain) fn check_labels(domain: &Domain, disk: &Disk) -> Result<()> {
     let own = &disk.source.common().seclabel;
     let layers = disk
         .backing

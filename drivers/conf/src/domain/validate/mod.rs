@@ -8,6 +8,7 @@ mod disk;
 mod hypervisor;
 mod machine;
 
+pub(super) use self::disk::check_labels;
 use super::{Domain, DriverFeatures};
 use crate::domain::devices::DeviceRef;
 use crate::error::{ConfError, Result};

@@ -55,10 +55,16 @@ impl Content for GraphicsAuth {
         if let Some(text) = valid_to.as_deref().filter(|t| !is_time(t)) {
             return Err(node.bad_attr("passwdValidTo", text, "a time such as 2010-04-09T15:51:00"));
         }
-        Ok(Self {
+        let auth = Self {
             passwd: node.attr_opt("passwd")?,
             valid_to,
             connected: node.attr_opt("connected")?,
+        };
+        // Without a password there is nothing to say about it.
+        Ok(if auth.passwd.is_some() {
+            auth
+        } else {
+            Self::NOTHING
         })
     }
 
@@ -309,7 +315,7 @@ impl Graphics {
         Ok(listen)
     }
 
-    fn ports_are_visible(&self) -> bool {
+    pub(crate) fn ports_are_visible(&self) -> bool {
         !matches!(self.listen.first(), Some(Listen::None | Listen::Socket(_)))
     }
 

@@ -388,13 +388,11 @@ const NODE_DEVICE: Trip<NodeDevice> = Trip {
     write: |device| device.format(Flags::empty()),
     // A parent is written by its name.
     forget: |device| {
-        if let Some(parent) = &mut device.parent {
-            let name = parent.name.take();
-            *parent = Parent {
-                name,
-                ..Parent::default()
-            };
-        }
+        let name = device.parent.take().and_then(|parent| parent.name);
+        device.parent = name.map(|name| Parent {
+            name: Some(name),
+            ..Parent::default()
+        });
     },
     also: nothing,
 };
@@ -507,7 +505,12 @@ const VOLUME: Trip<StorageVolume> = Trip {
     read_strictly: |xml| StorageVolume::parse_strict(xml).map_err(text),
     finish: |volume| finish_volume(volume, PoolType::Dir, CapacityRule::OptionalWithBacking),
     write: |volume| volume.format(Flags::SECURE),
-    forget: everything,
+    // How to create the file is not written, and a size that is left to the image below is written as 0.
+    forget: |volume| {
+        volume.target.nocow = false;
+        volume.allocation = Some(volume.allocation());
+        volume.capacity = Some(volume.capacity());
+    },
     also: nothing,
 };
 

@@ -135,7 +135,7 @@ impl Backup {
     /// # Errors
     /// Malformed XML, values out of range, required parts that are missing.
     pub fn parse_status(xml: &str) -> Result<Self, XmlError> {
-        Document::parse(xml)?.read("domainbackup")
+        Document::parse(xml)?.stored().read("domainbackup")
     }
 
     /// Writes the document; with [`Flags::STATUS`] as drivers store it.

@@ -16,6 +16,7 @@ use virtbus_conf::domain::{
     AbiFlags, CompleteFlags, Domain, DriverFeatures, Entropy, NoDefaults, Seams,
 };
 use virtbus_conf::domain_capabilities::DomainCapabilities;
+use virtbus_conf::domain_status::{DomainStatus, StatusFolders};
 use virtbus_conf::interface::Interface;
 use virtbus_conf::moment::Purpose;
 use virtbus_conf::network::{Network, UpdateCommand, UpdateSection};
@@ -80,6 +81,7 @@ targets! {
     "backup" in DocumentOf("domainbackup") => |xml| BACKUP.run(xml).and(STORED_BACKUP.run(xml));
     "capabilities" in DocumentOf("capabilities") => |xml| CAPABILITIES.run(xml);
     "domain-capabilities" in DocumentOf("domainCapabilities") => |xml| DOMAIN_CAPABILITIES.run(xml);
+    "domain-status" in DocumentOf("domstatus") => |xml| DOMAIN_STATUS.run(xml);
     "network" in DocumentOf("network") => |xml| NETWORK.run(xml);
     "network-update" in Elements(&["network"], &["host", "range", "interface", "portgroup", "txt", "srv"]) => update_networks;
     "network-port" in DocumentOf("networkport") => |xml| NETWORK_PORT.run(xml);
@@ -283,6 +285,22 @@ const STORED_BACKUP: Trip<Backup> = Trip {
     read_strictly: |xml| Backup::parse_status(xml).map_err(text),
     finish: as_read,
     write: |backup| backup.format(Flags::SECURE | Flags::STATUS),
+    forget: everything,
+    also: nothing,
+};
+
+const DOMAIN_STATUS: Trip<DomainStatus> = Trip {
+    read: |xml| DomainStatus::parse(xml).map_err(text),
+    read_strictly: |xml| DomainStatus::parse_strict(xml).map_err(text),
+    finish: |status| {
+        status.complete(StatusFolders {
+            lib: "/lib",
+            channel_target: "/channel",
+            memory_backing: "/ram",
+        });
+        finish_domain(&mut status.domain, CompleteFlags::empty())
+    },
+    write: DomainStatus::format,
     forget: everything,
     also: nothing,
 };

@@ -45,7 +45,9 @@ pub(super) fn settle(domain: &mut Domain) -> Result<()> {
     for memory in &mut tune.memorytune {
         settle_memory(memory)?;
     }
-    groups(tune)
+    groups(tune)?;
+    domain.cputune.take_if(|tune| **tune == CpuTune::default());
+    Ok(())
 }
 
 fn periods(tune: &mut CpuTune) -> Result<()> {

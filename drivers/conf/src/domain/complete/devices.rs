@@ -101,7 +101,7 @@ pub(super) fn strip_live(mut device: DeviceMut<'_>, inactive: bool) {
     }
 }
 
-fn strip_source(source: &mut StorageSource, inactive: bool) {
+pub(super) fn strip_source(source: &mut StorageSource, inactive: bool) {
     if inactive {
         source.clear_index();
     }

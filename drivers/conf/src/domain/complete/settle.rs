@@ -10,7 +10,7 @@ use crate::domain::features::HyperVMode;
 use crate::domain::lifecycle::LifecycleAction;
 use crate::domain::memory::MemTune;
 use crate::domain::numatune::NumaMode;
-use crate::domain::os::{GenId, OsType};
+use crate::domain::os::{GenId, NvramSource, OsType};
 use crate::domain::validate::check_labels;
 use crate::domain::vcpu::{IoThread, IoThreadIds, Placement, Vcpu, VcpuCount};
 use crate::domain::{Domain, VirtType};
@@ -75,6 +75,10 @@ fn strip_live(domain: &mut Domain, inactive: bool) {
     if let Some(tune) = &mut domain.cputune {
         tune.cachetune.iter_mut().for_each(|t| t.id = None);
         tune.memorytune.iter_mut().for_each(|t| t.id = None);
+    }
+    let nvram = domain.os.as_mut().and_then(|os| os.nvram.as_mut());
+    if let Some(NvramSource::Source(source)) = nvram.and_then(|nvram| nvram.source.as_mut()) {
+        devices::strip_source(source, inactive);
     }
     for mut device in domain.devices.iter_mut() {
         devices::strip_live(device.reborrow(), inactive);

@@ -350,7 +350,8 @@ impl Content for InterfaceSource {
                     None => return Err(address.missing_attr("type")),
                 };
                 Self::Hostdev {
-                    managed: node.attr_opt("managed")?,
+                    // Only `yes` is written.
+                    managed: node.attr_opt("managed")?.filter(|m| *m == YesNo::Yes),
                     subsys: Box::new(HostdevSubsys::parse(kind, node)?),
                 }
             }

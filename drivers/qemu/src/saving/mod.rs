@@ -238,7 +238,10 @@ pub(crate) struct Opened {
 
 /// Opens a saved guest. Blocks.
 pub(crate) fn open(path: &Path) -> Result<Opened> {
-    let (state, header) = image::open(path)?;
+    opened(path, image::open(path)?)
+}
+
+fn opened(path: &Path, (state, header): (File, image::Header)) -> Result<Opened> {
     Ok(Opened {
         state,
         definition: stored(path, &header.xml)?,
@@ -348,17 +351,13 @@ pub(crate) async fn create(
         return start::start(core, domain, config, flags, Origin::Boot).await;
     }
     let path = managed_path(&core, &domain.name());
-    let opened = blocking(move || match image::open(&path) {
+    let found = blocking(move || match image::open(&path) {
         // What a crash left is no state of the guest's; it had never been announced.
         Err(ImageError::Incomplete(_)) => Ok(None),
         Err(error) => Err(error.into()),
-        Ok((state, header)) => Ok(Some(Opened {
-            state,
-            definition: stored(&path, &header.xml)?,
-            running: header.running,
-        })),
+        Ok(image) => opened(&path, image).map(Some),
     });
-    let (definition, origin) = match opened.await? {
+    let (definition, origin) = match found.await? {
         Some(opened) => (
             Arc::new(opened.definition),
             Origin::Saved {

@@ -65,11 +65,13 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
     Ok(core.store.read_statuses())
 }
 
-/// Names of the domains that have a managed save image.
+/// Names of the domains that have a managed save image. One that was written off, or never finished, is none.
 fn saved_domains(core: &Core) -> HashSet<String> {
-    let names = file::list_dir(&core.config.dirs.saved(), SAVED).unwrap_or_default();
+    let dir = core.config.dirs.saved();
+    let names = file::list_dir(&dir, SAVED).unwrap_or_default();
     let names = names
         .iter()
+        .filter(|name| saving::keep_whole(&dir.join(name)))
         .filter_map(|name| name.to_str()?.strip_suffix(SAVED));
     names.map(str::to_owned).collect()
 }
@@ -121,7 +123,7 @@ async fn resume_one(
             core.preparer.ports.reserve(&status.prepared.ports);
             if domain.snapshot().view.managed_save && status.saving.is_none() {
                 // The guest has gone on from there; going back to it would be wrong.
-                saving::remove_managed(core, domain).await?;
+                saving::outlived(core, domain).await;
             }
             take_in(core, domain, status, definition, process);
         }

@@ -29,7 +29,7 @@ use crate::command;
 use crate::core::{Core, blocking};
 use crate::domain::{Domain, Live, Run, Starting};
 use crate::monitor::commands::system::Cont;
-use crate::monitor::{Events, Monitor};
+use crate::monitor::{Events, Monitor, MonitorError};
 use crate::persist::Status;
 use crate::stop::Ending;
 use crate::tap::{self, Tap};
@@ -123,6 +123,8 @@ pub(crate) enum Origin {
         state: File,
         /// Whether it ran.
         running: bool,
+        /// The managed save image that this is, which no later start may go back to.
+        managed: Option<PathBuf>,
     },
 }
 
@@ -271,8 +273,15 @@ impl Attempt {
                 tracing::warn!(domain = %name, %error, "a guest gets no scope of its own, ignoring");
             }
         }
-        if let Origin::Saved { state, .. } = origin {
+        let mut managed = None;
+        if let Origin::Saved {
+            state,
+            managed: image,
+            ..
+        } = origin
+        {
             saving::take_in(&self.domain, &monitor, &mut events, state).await?;
+            managed = image;
         }
         command::after_start(&monitor, &mut live)
             .await
@@ -282,11 +291,18 @@ impl Attempt {
         status.set_state(beginning.state);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
-        if beginning.runs() {
-            monitor
-                .execute(&Cont {})
-                .await
-                .map_err(|error| crate::core::monitor_failed(&self.domain, &error))?;
+        // Written off after the status: a daemon that is killed in between finds a guest to go on with, and not an older one in the image.
+        if let Some(image) = &managed {
+            saving::spend(image).await?;
+        }
+        if beginning.runs()
+            && let Err(error) = monitor.execute(&Cont {}).await
+        {
+            if let (Some(image), MonitorError::Command { .. }) = (&managed, &error) {
+                // QEMU refused, so the guest did not go on, and what was saved is its newest state.
+                saving::take_back(image).await;
+            }
+            return Err(crate::core::monitor_failed(&self.domain, &error));
         }
         Ok(Up {
             monitor,

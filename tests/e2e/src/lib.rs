@@ -16,6 +16,7 @@ pub mod events;
 pub mod guest;
 pub mod installation;
 pub mod leaks;
+pub mod mounts;
 pub mod need;
 pub mod raw;
 pub mod testbed;

@@ -1,11 +1,11 @@
 //! What a guest can be asked for beside its plain life: starting with the host, its agent, a TPM that remembers; and
 //! daemons in other circumstances: a full disk, an unprivileged user.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use virtbus_tests::events::{STOPPED, STOPPED_SHUTDOWN};
+use virtbus_tests::mounts::Mount;
 use virtbus_tests::wait::{wait_for, wait_for_async};
 use virtbus_tests::{Client, DomainEvents, DomainXml, GuestImage, PrivateBus, Testbed, need, skip};
 use zbus::Variant;
@@ -146,9 +146,7 @@ async fn a_tpm_keeps_its_state_until_the_domain_is_undefined() {
 #[tokio::test(flavor = "multi_thread")]
 async fn root_a_full_disk_is_told_of_and_changes_nothing() {
     let prepared = async {
-        need::root()?;
         need::qemu()?;
-        need::program("mount")?;
         Testbed::prepare(&[]).await
     };
     let mut testbed = match prepared.await {
@@ -157,7 +155,7 @@ async fn root_a_full_disk_is_told_of_and_changes_nothing() {
     };
     let config = testbed.daemon.state_dir().join("config");
     std::fs::create_dir_all(&config).unwrap();
-    let small = match SmallDisk::mount(&config) {
+    let small = match Mount::small(&config) {
         Ok(small) => small,
         Err(reason) => skip!("{reason}"),
     };
@@ -192,29 +190,6 @@ async fn root_a_full_disk_is_told_of_and_changes_nothing() {
     testbed.remove_all().await.unwrap();
     testbed.daemon.stop().await;
     drop(small);
-}
-
-/// A file system of a megabyte, unmounted when dropped.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Result<Self, String> {
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=1m", "small"])
-            .arg(at)
-            .status();
-        match mounted {
-            Ok(status) if status.success() => Ok(Self(at.to_owned())),
-            other => Err(format!("needs to mount a file system: {other:?}")),
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the daemon may still be there if the test failed.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use virtbus_tests::client::{Client, Domain};
 use virtbus_tests::events::{STARTED, STOPPED, UNDEFINED};
 use virtbus_tests::guest::{READY, TICK};
+use virtbus_tests::mounts::Mount;
 use virtbus_tests::wait::{patient, wait_for, wait_for_async};
 use virtbus_tests::{DomainEvents, Testbed, skip};
 use zbus::message::Type;
@@ -51,6 +52,12 @@ async fn counting(name: &str) -> Result<(Testbed, Domain), String> {
         .map_err(|error| error.to_string())?;
     testbed.wait_for_console(name, READY).await;
     Ok((testbed, domain))
+}
+
+/// Where a domain's managed save image is.
+fn image_of(testbed: &Testbed, name: &str) -> PathBuf {
+    let file = format!("state/qemu/save/{name}.save");
+    testbed.daemon.state_dir().join(file)
 }
 
 fn ticks(console: &Path) -> usize {
@@ -179,8 +186,9 @@ async fn a_managed_save_is_taken_by_the_next_start() {
         has.unwrap().0
     };
     assert!(!has().await);
+    let image = image_of(&testbed, "managed");
     domain.act("ManagedSave", 0).await.unwrap();
-    assert!(has().await);
+    assert!(has().await && image.exists());
     assert_eq!(domain.state().await.unwrap(), (SHUTOFF, SAVED));
     let refused = domain.act("Undefine", 0).await.unwrap_err();
     assert!(refused.is_refusal(), "{refused}");
@@ -195,17 +203,56 @@ async fn a_managed_save_is_taken_by_the_next_start() {
 
     domain.act("ManagedSave", 0).await.unwrap();
     domain.act("ManagedSaveRemove", 0).await.unwrap();
-    assert!(!has().await);
+    assert!(!has().await && !image.exists());
     domain.act("Create", 0).await.unwrap();
     domain.act("ManagedSave", 0).await.unwrap();
     let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
     domain.act("Undefine", UNDEFINE_MANAGED_SAVE).await.unwrap();
     events.wait_for(domain.path(), UNDEFINED, LIMIT).await;
-    let left: Vec<PathBuf> = fs::read_dir(testbed.daemon.state_dir().join("lib/qemu/save"))
-        .map(|dir| dir.map(|entry| entry.unwrap().path()).collect())
-        .unwrap_or_default();
-    assert_eq!(left, Vec::<PathBuf>::new());
+    assert!(!image.exists());
     testbed.assert_nothing_left(&["managed"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_a_managed_save_that_cannot_be_removed_is_not_restored_again() {
+    let (mut testbed, domain) = match counting("pinned").await {
+        Ok(prepared) => prepared,
+        Err(reason) => skip!("{reason}"),
+    };
+    let has = async || {
+        let has: Result<(bool,), _> = domain.0.call("HasManagedSaveImage", &(0_u32,)).await;
+        has.unwrap().0
+    };
+    let image = image_of(&testbed, "pinned");
+    for restarted in [false, true] {
+        domain.act("ManagedSave", 0).await.unwrap();
+        assert!(image.exists());
+        let pin = match Mount::pinned(&image) {
+            Ok(pin) => pin,
+            Err(reason) => skip!("{reason}"),
+        };
+        domain.act("Create", 0).await.unwrap();
+        assert_eq!(domain.state().await.unwrap(), (RUNNING, RESTORED));
+        assert!(image.exists(), "the mount keeps it");
+        assert!(!has().await);
+        goes_on(&testbed, "pinned").await;
+        if restarted {
+            testbed.crash_and_restart().await;
+        }
+        domain.act("Destroy", 0).await.unwrap();
+        assert!(!has().await);
+        domain.act("Create", 0).await.unwrap();
+        assert_eq!(domain.state().await.unwrap().0, RUNNING);
+        assert_ne!(domain.state().await.unwrap().1, RESTORED);
+        drop(pin);
+    }
+    testbed.crash_and_restart().await;
+    wait_for("what is left of the image to go", LIMIT, || {
+        (!image.exists()).then_some(())
+    })
+    .await;
+    testbed.remove_all().await.unwrap();
+    testbed.assert_nothing_left(&["pinned"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

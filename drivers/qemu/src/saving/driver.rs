@@ -108,6 +108,7 @@ impl DomainSaving for Qemu {
         let origin = Origin::Saved {
             state: opened.state,
             running,
+            managed: None,
         };
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, "DomainRestore", async move {

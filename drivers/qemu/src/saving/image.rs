@@ -141,16 +141,39 @@ fn check_kind(file: &File, path: &Path) -> Result<(), ImageError> {
 
 /// Everything has been written to `file`: it is a saved guest once this returns, whatever happens to the host.
 pub(crate) fn complete(file: &File, path: &Path) -> Result<(), ImageError> {
-    let done = || -> io::Result<()> {
-        file.sync_all()?;
-        file.write_all_at(COMPLETE, 0)?;
-        file.sync_all()?;
-        match path.parent() {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
-        }
+    file.sync_all().map_err(failed("write", path))?;
+    mark(file, path, COMPLETE)?;
+    let entered = match path.parent() {
+        Some(parent) => File::open(parent).and_then(|parent| parent.sync_all()),
+        None => Ok(()),
     };
-    done().map_err(failed("write", path))
+    entered.map_err(failed("write", path))
+}
+
+/// Makes a saved guest an incomplete one, whatever happens to the host after this returns. Needs no room on the disk. There is nothing to
+/// do about one that is incomplete, or gone.
+pub(crate) fn spend(path: &Path) -> Result<(), ImageError> {
+    match open_as(path, true) {
+        Ok((file, _)) => mark(&file, path, PARTIAL),
+        Err(ImageError::Incomplete(_)) => Ok(()),
+        Err(ImageError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Undoes [`spend`].
+pub(crate) fn take_back(path: &Path) -> Result<(), ImageError> {
+    let file = File::options()
+        .write(true)
+        .custom_flags(NEVER_WAIT)
+        .open(path)
+        .map_err(failed("open", path))?;
+    mark(&file, path, COMPLETE)
+}
+
+fn mark(file: &File, path: &Path, word: &[u8; 16]) -> Result<(), ImageError> {
+    let marked = file.write_all_at(word, 0).and_then(|()| file.sync_all());
+    marked.map_err(failed("write", path))
 }
 
 /// Opens a saved guest. The file stands at the guest's state.
@@ -291,6 +314,19 @@ mod tests {
         assert!(matches!(open(&path), Err(ImageError::NotAnImage(_))));
         std::fs::write(&path, encode(COMPLETE, 1000, true)).unwrap();
         assert!(matches!(open(&path), Err(ImageError::Io { .. })));
+    }
+
+    #[test]
+    fn an_image_is_written_off_and_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = saved(dir.path(), "<domain/>");
+        let before = std::fs::read(&path).unwrap();
+        spend(&path).unwrap();
+        assert!(matches!(open(&path), Err(ImageError::Incomplete(_))));
+        spend(&path).unwrap();
+        take_back(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        spend(&dir.path().join("gone")).unwrap();
     }
 
     #[test]

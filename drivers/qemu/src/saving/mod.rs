@@ -363,6 +363,7 @@ pub(crate) async fn create(
             Origin::Saved {
                 state: opened.state,
                 running: opened.running,
+                managed: Some(managed_path(&core, &domain.name())),
             },
         ),
         None => {
@@ -374,8 +375,47 @@ pub(crate) async fn create(
     let job = Underway::begin(&core, &domain, DomainJobOperation::Restore);
     start::start(core, domain, definition, flags, origin).await?;
     drop(job);
-    // The guest has gone on since, so going back to the image would be wrong.
-    remove_managed(&core_after, &domain_after).await
+    outlived(&core_after, &domain_after).await;
+    Ok(())
+}
+
+/// Forgets the managed save image of a guest that has gone on from there. It is written off even where it cannot be removed.
+pub(crate) async fn outlived(core: &Arc<Core>, domain: &Arc<Domain>) {
+    let name = domain.name();
+    if let Err(error) = spend(&managed_path(core, &name)).await {
+        tracing::error!(domain = %name, %error, "a managed save that was restored stays, and must not be restored again");
+        return;
+    }
+    if let Err(error) = remove_managed(core, domain).await {
+        tracing::warn!(domain = %name, %error, "a managed save that was restored is left over, ignoring");
+        show_managed(core, domain, false);
+    }
+}
+
+/// Writes a managed save image off before its guest goes on: going back to it then would put old memory over newer disks.
+///
+/// # Errors
+/// `SystemError` if that cannot be made sure, and then the guest must not go on.
+pub(crate) async fn spend(path: &Path) -> Result<()> {
+    let path = path.to_owned();
+    blocking(move || Ok(image::spend(&path)?)).await
+}
+
+/// The guest did not go on after all: its image is good again.
+pub(crate) async fn take_back(path: &Path) {
+    let image = path.to_owned();
+    if let Err(error) = blocking(move || Ok(image::take_back(&image)?)).await {
+        tracing::error!(path = %path.display(), %error, "a saved guest could not be restored, and its image stays written off");
+    }
+}
+
+/// Whether a managed save image can be restored. One that was written off, or never finished, is removed. Blocks.
+pub(crate) fn keep_whole(path: &Path) -> bool {
+    let incomplete = matches!(image::open(path), Err(ImageError::Incomplete(_)));
+    if incomplete {
+        discard(path);
+    }
+    !incomplete
 }
 
 /// Dumps the guest's memory. To be run as a job of `domain`.

@@ -13,7 +13,7 @@ pub struct ActualNet {
     /// Whether the guest may choose which packets it gets.
     #[xml(attr = "trustGuestRxFilters")]
     pub trust_guest_rx_filters: Option<YesNo>,
-    /// Traffic class on the bridge.
+    /// Traffic class on the bridge; 0 in a document is none.
     #[xml(child_attr = "class/id")]
     pub class_id: Option<u32>,
     /// How it is connected.
@@ -42,7 +42,7 @@ impl ActualNet {
     }
 
     fn write_class(&self, w: &mut Writer) {
-        if let Some(id) = self.class_id.filter(|id| *id != 0)
+        if let Some(id) = self.class_id
             && w.flags().contains(Flags::STATUS)
         {
             w.attr_element("class", "id", &id);
@@ -55,7 +55,7 @@ impl Content for ActualNet {
         Ok(Self {
             source: InterfaceSource::parse(node)?,
             trust_guest_rx_filters: node.attr_opt("trustGuestRxFilters")?,
-            class_id: node.child_attr_opt("class", "id")?,
+            class_id: node.child_attr_opt("class", "id")?.filter(|id| *id != 0),
             connection: Rare::parse(node)?,
         })
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::declare::{flags, group};
 use crate::filter::{Filtered, passes};
+use crate::listing::Views;
 
 /// Names an interface by value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,7 +60,7 @@ group! {
     /// Finding, listing, configuring host interfaces.
     Interfaces {
         /// What is known of every interface.
-        fn views() -> Vec<Arc<InterfaceView>>: ConnectListAllInterfaces;
+        fn views() -> Views<InterfaceView>: ConnectListAllInterfaces;
         /// The interface with this name, `NoInterface` if there is none.
         fn view(name: &str) -> Arc<InterfaceView>: InterfaceLookupByName;
         /// The interface with this MAC address: `NoInterface` if there is none, `MultipleInterfaces` if there are several.

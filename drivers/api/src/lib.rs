@@ -16,6 +16,7 @@ pub mod error;
 pub mod event;
 pub mod filter;
 pub mod interface;
+pub mod listing;
 pub mod network;
 pub mod node;
 pub mod node_device;

@@ -6,6 +6,7 @@ use crate::Uuid;
 use crate::declare::{flags, group, numbered};
 use crate::domain::DomainModificationImpact;
 use crate::filter::{Filtered, passes};
+use crate::listing::Views;
 use crate::typed::TypedParameters;
 
 /// Names a network by value.
@@ -201,7 +202,7 @@ group! {
     /// Finding, listing, defining, starting and changing networks.
     Networks {
         /// What is known of every network.
-        fn views() -> Vec<Arc<NetworkView>>: ConnectListAllNetworks;
+        fn views() -> Views<NetworkView>: ConnectListAllNetworks;
         /// The network with this UUID, `NoNetwork` if there is none.
         fn view(uuid: Uuid) -> Arc<NetworkView>: NetworkLookupByUuid;
         /// The network with this name, `NoNetwork` if there is none.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::declare::{flags, group, numbered};
 use crate::domain::DomainModificationImpact;
 use crate::filter::{Filtered, passes};
+use crate::listing::Views;
 
 /// Names a device by value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -155,7 +156,7 @@ group! {
     /// Finding and listing devices of the host; making virtual ones; lending real ones to guests.
     NodeDevices {
         /// What is known of every device.
-        fn views() -> Vec<Arc<NodeDeviceView>>: ConnectListAllNodeDevices;
+        fn views() -> Views<NodeDeviceView>: ConnectListAllNodeDevices;
         /// The device with this name, `NoNodeDevice` if there is none.
         fn view(name: &str) -> Arc<NodeDeviceView>: NodeDeviceLookupByName;
         /// The SCSI host with these world wide names, `NoNodeDevice` if there is none.

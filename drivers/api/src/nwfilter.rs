@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::Uuid;
 use crate::declare::{flags, group};
+use crate::listing::Views;
 
 /// Names a network filter by value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,7 +56,7 @@ group! {
     /// Finding, listing and defining network filters.
     Nwfilters {
         /// What is known of every filter.
-        fn views() -> Vec<Arc<NwfilterView>>: ConnectListAllNwfilters;
+        fn views() -> Views<NwfilterView>: ConnectListAllNwfilters;
         /// The filter with this UUID, `NoNwfilter` if there is none.
         fn view(uuid: Uuid) -> Arc<NwfilterView>: NwfilterLookupByUuid;
         /// The filter with this name, `NoNwfilter` if there is none.
@@ -73,7 +74,7 @@ group! {
     /// Bindings of filters to ports.
     NwfilterBindings {
         /// What is known of every binding.
-        fn views() -> Vec<Arc<NwfilterBindingView>>: ConnectListAllNwfilterBindings;
+        fn views() -> Views<NwfilterBindingView>: ConnectListAllNwfilterBindings;
         /// The binding of this port, `NoNwfilterBinding` if there is none.
         fn view(port_dev: &str) -> Arc<NwfilterBindingView>: NwfilterBindingLookupByPortDev;
         /// Its XML.

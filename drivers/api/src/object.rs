@@ -34,6 +34,15 @@ macro_rules! kinds {
         #[derive(Debug, Clone, PartialEq)]
         pub enum View { $($(#[$doc])* $kind(Arc<$view>),)* }
 
+        /// What is known of an object, of a kind that the compiler knows.
+        pub trait ObjectView {
+            /// The kind.
+            const KIND: Kind;
+
+            /// What names the object.
+            fn named(&self) -> IdRef<'_>;
+        }
+
         impl Kind {
             /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
@@ -76,6 +85,12 @@ macro_rules! kinds {
             pub const fn kind(self) -> Kind {
                 match self { $(Self::$kind(_) => Kind::$kind,)* }
             }
+
+            /// The same by value.
+            #[must_use]
+            pub fn to_id(self) -> Id {
+                match self { $(Self::$kind(id) => Id::$kind(id.clone()),)* }
+            }
         }
 
         impl View {
@@ -88,17 +103,25 @@ macro_rules! kinds {
             /// What names it.
             #[must_use]
             pub fn id(&self) -> Id {
-                match self { $(Self::$kind(view) => Id::$kind(view.id.clone()),)* }
+                self.borrowed_id().to_id()
             }
 
             /// The same, borrowed.
             #[must_use]
             pub fn borrowed_id(&self) -> IdRef<'_> {
-                match self { $(Self::$kind(view) => IdRef::$kind(&view.id),)* }
+                match self { $(Self::$kind(view) => view.named(),)* }
             }
         }
 
         $(
+            impl ObjectView for $view {
+                const KIND: Kind = Kind::$kind;
+
+                fn named(&self) -> IdRef<'_> {
+                    IdRef::$kind(&self.id)
+                }
+            }
+
             impl From<$id> for Id {
                 fn from(id: $id) -> Self {
                     Self::$kind(id)
@@ -279,17 +302,23 @@ async fn supported_views(connection: &dyn Connection, kind: Kind) -> Result<Vec<
     }
 }
 
-fn into<V>(found: Result<Vec<Arc<V>>>) -> Result<Vec<View>>
+fn into<V>(found: Result<impl AsRef<[Arc<V>]>>) -> Result<Vec<View>>
 where
     View: From<Arc<V>>,
 {
-    Ok(found?.into_iter().map(View::from).collect())
+    let found = found?;
+    Ok(found
+        .as_ref()
+        .iter()
+        .map(Arc::clone)
+        .map(View::from)
+        .collect())
 }
 
 async fn snapshots(connection: &dyn Connection) -> Result<Vec<View>> {
     let snapshots = group(connection.snapshots(), "")?;
     let mut found = Vec::new();
-    for domain in group(connection.domains(), "")?.views().await? {
+    for domain in group(connection.domains(), "")?.views().await?.iter() {
         if domain.snapshots > 0 {
             found.extend(gone_is_empty(into(snapshots.snapshots(&domain.id).await))?);
         }
@@ -300,7 +329,7 @@ async fn snapshots(connection: &dyn Connection) -> Result<Vec<View>> {
 async fn checkpoints(connection: &dyn Connection) -> Result<Vec<View>> {
     let checkpoints = group(connection.checkpoints(), "")?;
     let mut found = Vec::new();
-    for domain in group(connection.domains(), "")?.views().await? {
+    for domain in group(connection.domains(), "")?.views().await?.iter() {
         if domain.checkpoints > 0 {
             found.extend(gone_is_empty(into(
                 checkpoints.checkpoints(&domain.id).await,
@@ -313,7 +342,7 @@ async fn checkpoints(connection: &dyn Connection) -> Result<Vec<View>> {
 async fn ports(connection: &dyn Connection) -> Result<Vec<View>> {
     let ports = group(connection.network_ports(), "")?;
     let mut found = Vec::new();
-    for network in group(connection.networks(), "")?.views().await? {
+    for network in group(connection.networks(), "")?.views().await?.iter() {
         found.extend(gone_is_empty(into(ports.views(&network.id).await))?);
     }
     Ok(found)
@@ -322,7 +351,7 @@ async fn ports(connection: &dyn Connection) -> Result<Vec<View>> {
 async fn volumes(connection: &dyn Connection) -> Result<Vec<View>> {
     let volumes = group(connection.storage_vols(), "")?;
     let mut found = Vec::new();
-    for pool in group(connection.storage_pools(), "")?.views().await? {
+    for pool in group(connection.storage_pools(), "")?.views().await?.iter() {
         if pool.active {
             found.extend(gone_is_empty(into(volumes.views(&pool.id).await))?);
         }

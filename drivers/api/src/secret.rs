@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::Uuid;
 use crate::declare::{flags, group, numbered};
 use crate::filter::{Filtered, passes};
+use crate::listing::Views;
 
 /// Names a secret by value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,7 +104,7 @@ group! {
     /// Finding, listing, defining secrets, and their values.
     Secrets {
         /// What is known of every secret.
-        fn views() -> Vec<Arc<SecretView>>: ConnectListAllSecrets;
+        fn views() -> Views<SecretView>: ConnectListAllSecrets;
         /// The secret with this UUID, `NoSecret` if there is none.
         fn view(uuid: Uuid) -> Arc<SecretView>: SecretLookupByUuid;
         /// The secret for this thing, `NoSecret` if there is none.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use virtbus_api::domain::{DomainEvent, DomainState};
-use virtbus_api::event::EventHub;
+use virtbus_api::domain::{DomainEvent, DomainState, DomainView};
+use virtbus_api::event::{EventHub, EventListener};
+use virtbus_api::listing::Listing;
 use virtbus_api::placement::Placement;
 use virtbus_api::security::Security;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -31,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) table: Arc<Table>,
     pub(crate) hub: EventHub,
+    /// All domains, between two changes.
+    pub(crate) listing: Arc<Listing<DomainView>>,
     pub(crate) capabilities: CapabilitiesStore,
     pub(crate) placement: Arc<dyn Placement>,
     pub(crate) preparer: Preparer,
@@ -41,6 +44,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(config: Config, host: HostServices) -> Self {
+        let (hub, listing) = (EventHub::default(), Arc::new(Listing::default()));
+        hub.subscribe(Arc::clone(&listing) as Arc<dyn EventListener>);
         Self {
             store: Store::new(config.dirs.clone()),
             preparer: Preparer::new(&config, host.security),
@@ -50,7 +55,8 @@ impl Core {
             ),
             config,
             table: Arc::default(),
-            hub: EventHub::default(),
+            hub,
+            listing,
             placement: host.placement,
             watched: AtomicUsize::new(0),
             epochs: AtomicU64::new(0),

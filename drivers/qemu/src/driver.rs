@@ -14,6 +14,7 @@ use virtbus_api::domain::{
     SuspendedDetail, UndefinedDetail,
 };
 use virtbus_api::event::EventHub;
+use virtbus_api::listing::Views;
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
@@ -156,14 +157,17 @@ impl Connection for Qemu {
 
 #[async_trait]
 impl Domains for Qemu {
-    async fn views(&self) -> Result<Vec<Arc<DomainView>>> {
-        let domains = self.core.table.all();
-        Ok(domains
-            .iter()
-            .map(|domain| domain.snapshot())
-            .filter(|snapshot| snapshot.is_shown())
-            .map(|snapshot| Arc::clone(&snapshot.view))
-            .collect())
+    async fn views(&self) -> Result<Views<DomainView>> {
+        let gather = || {
+            let domains = self.core.table.all();
+            domains
+                .iter()
+                .map(|domain| domain.snapshot())
+                .filter(|snapshot| snapshot.is_shown())
+                .map(|snapshot| Arc::clone(&snapshot.view))
+                .collect()
+        };
+        Ok(self.core.listing.get(gather))
     }
 
     async fn view(&self, uuid: Uuid) -> Result<Arc<DomainView>> {

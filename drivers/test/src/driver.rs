@@ -9,11 +9,12 @@ use virtbus_api::connection::{Host, NodeInfo};
 use virtbus_api::domain::{
     CheckpointCreateFlags, DomainAgent, DomainCheckpoints, DomainConsole, DomainCounters,
     DomainDescription, DomainDevices, DomainJobs, DomainLifecycle, DomainSaving, DomainSnapshots,
-    DomainState, DomainStatistics, DomainTuning, DomainVcpus, Domains, PausedReason, RunningReason,
-    ShutoffReason, SnapshotCreateFlags,
+    DomainState, DomainStatistics, DomainTuning, DomainVcpus, DomainView, Domains, PausedReason,
+    RunningReason, ShutoffReason, SnapshotCreateFlags,
 };
-use virtbus_api::event::EventHub;
+use virtbus_api::event::{EventHub, EventListener};
 use virtbus_api::interface::Interfaces;
+use virtbus_api::listing::Listing;
 use virtbus_api::network::Networks;
 use virtbus_api::node::Node;
 use virtbus_api::node_device::NodeDevices;
@@ -50,6 +51,8 @@ pub(crate) struct State {
 pub struct Test {
     uri: String,
     pub(crate) hub: EventHub,
+    /// All domains, between two changes.
+    pub(crate) listing: Arc<Listing<DomainView>>,
     pub(crate) info: NodeInfo,
     state: Mutex<State>,
     /// Set once everything is there; before, nobody listens.
@@ -78,9 +81,12 @@ impl Test {
         let node = node.map_err(|error| {
             Error::new(ErrorCode::XmlError, ErrorDomain::Test, error.to_string())
         })?;
+        let (hub, listing) = (EventHub::default(), Arc::new(Listing::default()));
+        hub.subscribe(Arc::clone(&listing) as Arc<dyn EventListener>);
         let test = Arc::new(Self {
             uri: uri.to_owned(),
-            hub: EventHub::default(),
+            hub,
+            listing,
             info: node.info.clone(),
             state: Mutex::new(State {
                 domains: Table::default(),

@@ -7,6 +7,7 @@ use virtbus_api::event::Event;
 use virtbus_api::interface::{
     InterfaceDefineFlags, InterfaceId, InterfaceView, InterfaceXmlFlags, Interfaces,
 };
+use virtbus_api::listing::Views;
 use virtbus_api::object::{Kind, View};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::Flags;
@@ -113,7 +114,7 @@ fn no_change() -> Error {
 
 #[async_trait]
 impl Interfaces for Test {
-    async fn views(&self) -> Result<Vec<Arc<InterfaceView>>> {
+    async fn views(&self) -> Result<Views<InterfaceView>> {
         Ok(self
             .lock()
             .interfaces

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use virtbus_api::domain::DomainModificationImpact as Impact;
 use virtbus_api::event::Event;
+use virtbus_api::listing::Views;
 use virtbus_api::network::{
     DhcpLease, NetworkDefineFlags, NetworkEvent, NetworkId, NetworkLifecycle, NetworkUpdateCommand,
     NetworkUpdateSection, NetworkView, NetworkXmlFlags, Networks,
@@ -294,7 +295,7 @@ fn section(section: NetworkUpdateSection) -> UpdateSection {
 
 #[async_trait]
 impl Networks for Test {
-    async fn views(&self) -> Result<Vec<Arc<NetworkView>>> {
+    async fn views(&self) -> Result<Views<NetworkView>> {
         Ok(self
             .lock()
             .networks

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use virtbus_api::event::Event;
+use virtbus_api::listing::Views;
 use virtbus_api::node_device::{
     NodeDeviceDefineFlags, NodeDeviceEvent, NodeDeviceId, NodeDeviceLifecycle, NodeDeviceView,
     NodeDeviceXmlFlags, NodeDevices,
@@ -79,7 +80,7 @@ fn not_found(name: &str) -> Error {
 
 #[async_trait]
 impl NodeDevices for Test {
-    async fn views(&self) -> Result<Vec<Arc<NodeDeviceView>>> {
+    async fn views(&self) -> Result<Views<NodeDeviceView>> {
         Ok(self
             .lock()
             .devices

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use virtbus_api::event::Event;
+use virtbus_api::listing::Views;
 use virtbus_api::object::{Kind, View};
 use virtbus_api::storage::{
     StoragePoolBuildFlags, StoragePoolCreateFlags, StoragePoolDefineFlags, StoragePoolDeleteFlags,
@@ -387,7 +388,7 @@ fn volumes(pool: &Pool) -> Vec<Arc<StorageVolView>> {
 
 #[async_trait]
 impl StoragePools for Test {
-    async fn views(&self) -> Result<Vec<Arc<StoragePoolView>>> {
+    async fn views(&self) -> Result<Views<StoragePoolView>> {
         Ok(self
             .lock()
             .pools

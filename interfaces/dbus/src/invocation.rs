@@ -7,11 +7,11 @@ use std::task::Poll;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedMutexGuard;
-use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard};
+use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard, Seen};
 use virtbus_api::connection::group;
 use virtbus_api::domain::{self, Checked, check};
 use virtbus_api::filter::Filtered;
-use virtbus_api::object::{ConnectedObject, Id, View};
+use virtbus_api::object::{ConnectedObject, Id, ObjectView};
 use virtbus_api::storage::{StoragePoolId, StorageVolId};
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Connection, Error, Result};
@@ -213,11 +213,8 @@ impl<'a> Context<'a> {
     }
 
     /// The path of an object.
-    pub(crate) fn path_of<V>(&self, view: Arc<V>) -> Result<OwnedObjectPath>
-    where
-        View: From<Arc<V>>,
-    {
-        self.path_of_id(&View::from(view).id())
+    pub(crate) fn path_of<V: ObjectView>(&self, view: Arc<V>) -> Result<OwnedObjectPath> {
+        self.path_of_id(&view.named().to_id())
     }
 
     fn path_of_id(&self, id: &Id) -> Result<OwnedObjectPath> {
@@ -225,65 +222,46 @@ impl<'a> Context<'a> {
             .map_err(|error| Error::internal(format!("an object's path is wrong: {error}")))
     }
 
-    /// Leaves those that the caller may see in the answer of this call.
-    pub(crate) async fn visible<V>(&self, views: Vec<Arc<V>>) -> Vec<Arc<V>>
-    where
-        View: From<Arc<V>>,
-    {
-        let Some(kind) = views
-            .first()
-            .map(|view| View::from(Arc::clone(view)).kind())
-        else {
-            return views;
-        };
+    /// Which of these the caller may see in the answer of this call.
+    pub(crate) async fn seen<V: ObjectView>(&self, views: &[&V]) -> Seen {
         let object = |at: usize| ConnectedObject {
             driver: self.node.name,
-            id: View::from(Arc::clone(&views[at])).id(),
+            id: views[at].named().to_id(),
         };
         // What may be read of an object that may not be seen makes no difference.
-        let getattr = kind.getattr();
+        let getattr = V::KIND.getattr();
         let count = views.len();
-        let mut seen = self.guard.seen(self.caller, getattr, count, object).await;
-        if let Some(permission) = self.call.filter()
-            && permission != getattr
-        {
-            seen = seen.and(
-                self.guard
-                    .seen(self.caller, permission, count, object)
-                    .await,
-            );
+        let seen = self.guard.seen(self.caller, getattr, count, object).await;
+        match self.call.filter() {
+            Some(permission) if permission != getattr => {
+                let other = self.guard.seen(self.caller, permission, count, object);
+                seen.and(other.await)
+            }
+            _ => seen,
         }
-        let mut at = 0..;
-        let mut views = views;
-        views.retain(|_| at.next().is_some_and(|at| seen.has(at)));
-        views
     }
 
     /// The paths of those that the flags choose and the caller may see.
-    pub(crate) async fn list<V, F>(&self, views: Vec<Arc<V>>, flags: F) -> Result<Paths>
+    pub(crate) async fn list<V, F>(&self, views: &[Arc<V>], flags: F) -> Result<Paths>
     where
-        V: Filtered<F>,
+        V: ObjectView + Filtered<F> + Sync,
         F: Copy,
-        View: From<Arc<V>>,
     {
-        let chosen = views
-            .into_iter()
-            .filter(|view| view.matches(flags))
-            .collect();
-        self.list_all(chosen).await
+        let views = views.iter().map(|view| &**view);
+        self.paths(views.filter(|view| view.matches(flags)).collect())
+            .await
     }
 
     /// The paths of those that the caller may see.
-    pub(crate) async fn list_all<V>(&self, views: Vec<Arc<V>>) -> Result<Paths>
-    where
-        View: From<Arc<V>>,
-    {
-        let views = self.visible(views).await;
-        let mut paths = Paths::with_capacity(views.len());
-        for view in views {
-            paths.push(self.node, View::from(view).borrowed_id());
-        }
-        Ok(paths)
+    pub(crate) async fn list_all<V: ObjectView + Sync>(&self, views: &[Arc<V>]) -> Result<Paths> {
+        self.paths(views.iter().map(|view| &**view).collect()).await
+    }
+
+    async fn paths<V: ObjectView + Sync>(&self, views: Vec<&V>) -> Result<Paths> {
+        let seen = self.seen(&views).await;
+        let seen = (0..).zip(&views).filter(|(at, _)| seen.has(*at));
+        let ids = seen.map(|(_, view)| view.named());
+        Ok(Paths::of(self.node, V::KIND, ids))
     }
 
     /// The domain's snapshots. A driver without snapshots has none, so that whoever looks a domain over is not stopped by it.

@@ -316,29 +316,50 @@ fn path_names(id: &Id) -> (&'static str, String) {
 /// The last element of an object's path.
 pub(crate) fn element(id: &Id) -> String {
     let mut element = String::with_capacity(37);
-    write_element(id.borrowed(), &mut element);
+    Element::of(id.borrowed()).write(&mut element);
     element
 }
 
-fn write_element(id: IdRef<'_>, out: &mut String) {
-    let moment = |domain: Uuid, name: &str, out: &mut String| {
-        write_uuid(domain, out);
-        out.push('_');
-        write_encoded(name, out);
-    };
-    match id {
-        IdRef::Domain(id) => write_uuid(id.uuid, out),
-        IdRef::DomainSnapshot(id) => moment(id.domain.uuid, &id.name, out),
-        IdRef::DomainCheckpoint(id) => moment(id.domain.uuid, &id.name, out),
-        IdRef::Interface(id) => write_encoded(&id.mac, out),
-        IdRef::Network(id) => write_uuid(id.uuid, out),
-        IdRef::NetworkPort(id) => write_uuid(id.uuid, out),
-        IdRef::NodeDevice(id) => write_encoded(&id.name, out),
-        IdRef::Nwfilter(id) => write_uuid(id.uuid, out),
-        IdRef::NwfilterBinding(id) => write_encoded(&id.port_dev, out),
-        IdRef::Secret(id) => write_uuid(id.uuid, out),
-        IdRef::StoragePool(id) => write_uuid(id.uuid, out),
-        IdRef::StorageVol(id) => write_encoded(&id.key, out),
+/// What the last element of an object's path is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Element<'a> {
+    /// A UUID.
+    Uuid(Uuid),
+    /// A domain's UUID, and the name of something of the domain's.
+    Moment(Uuid, &'a str),
+    /// A name.
+    Name(&'a str),
+}
+
+impl<'a> Element<'a> {
+    pub(crate) fn of(id: IdRef<'a>) -> Self {
+        match id {
+            IdRef::Domain(id) => Self::Uuid(id.uuid),
+            IdRef::DomainSnapshot(id) => Self::Moment(id.domain.uuid, &id.name),
+            IdRef::DomainCheckpoint(id) => Self::Moment(id.domain.uuid, &id.name),
+            IdRef::Interface(id) => Self::Name(&id.mac),
+            IdRef::Network(id) => Self::Uuid(id.uuid),
+            IdRef::NetworkPort(id) => Self::Uuid(id.uuid),
+            IdRef::NodeDevice(id) => Self::Name(&id.name),
+            IdRef::Nwfilter(id) => Self::Uuid(id.uuid),
+            IdRef::NwfilterBinding(id) => Self::Name(&id.port_dev),
+            IdRef::Secret(id) => Self::Uuid(id.uuid),
+            IdRef::StoragePool(id) => Self::Uuid(id.uuid),
+            IdRef::StorageVol(id) => Self::Name(&id.key),
+        }
+    }
+
+    /// Adds it to a path.
+    pub(crate) fn write(self, out: &mut String) {
+        match self {
+            Self::Uuid(uuid) => write_uuid(uuid, out),
+            Self::Moment(domain, name) => {
+                write_uuid(domain, out);
+                out.push('_');
+                write_encoded(name, out);
+            }
+            Self::Name(name) => write_encoded(name, out),
+        }
     }
 }
 
@@ -528,11 +549,16 @@ impl Node {
 
     /// Adds that path to a text.
     pub(crate) fn write_path(&self, id: IdRef<'_>, out: &mut String) {
-        for part in [&*self.path, segment(id.kind())] {
+        self.write_folder(id.kind(), out);
+        Element::of(id).write(out);
+    }
+
+    /// Adds what all paths of a kind begin with.
+    pub(crate) fn write_folder(&self, kind: Kind, out: &mut String) {
+        for part in [&*self.path, segment(kind)] {
             out.push_str(part);
             out.push('/');
         }
-        write_element(id, out);
     }
 }
 

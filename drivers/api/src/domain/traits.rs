@@ -10,6 +10,7 @@ use super::{
     DomainShutdownFlags, DomainState, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags,
     DomainView, DomainXmlFlags,
 };
+use crate::listing::Views;
 use crate::typed::TypedParameters;
 use crate::{Error, Result, Uuid};
 
@@ -47,7 +48,7 @@ pub struct VcpuInfo {
 #[async_trait]
 pub trait Domains: Send + Sync {
     /// What is known of every domain, in no particular order.
-    async fn views(&self) -> Result<Vec<Arc<DomainView>>>;
+    async fn views(&self) -> Result<Views<DomainView>>;
 
     /// What is known of the domain with this UUID, `NoDomain` if there is none.
     async fn view(&self, uuid: Uuid) -> Result<Arc<DomainView>>;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::Uuid;
 use crate::declare::{flags, group, numbered};
 use crate::filter::{Filtered, passes};
+use crate::listing::Views;
 
 /// Names a pool by value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -208,7 +209,7 @@ group! {
     /// Finding, listing, defining, starting and building pools.
     StoragePools {
         /// What is known of every pool.
-        fn views() -> Vec<Arc<StoragePoolView>>: ConnectListAllStoragePools;
+        fn views() -> Views<StoragePoolView>: ConnectListAllStoragePools;
         /// The pool with this UUID, `NoStoragePool` if there is none.
         fn view(uuid: Uuid) -> Arc<StoragePoolView>: StoragePoolLookupByUuid;
         /// The pool with this name, `NoStoragePool` if there is none.

@@ -295,7 +295,7 @@ impl Inner {
                 id,
             },
             state,
-            os_type: os_type.into(),
+            os_type,
             persistent: self.config.is_some(),
             autostart: self.autostart,
             updated: self.updated,

@@ -11,6 +11,7 @@ use virtbus_api::domain::{
     ResumedDetail, RunningReason, ShutdownDetail, ShutoffReason, StartedDetail, StoppedDetail,
     SuspendedDetail, UndefinedDetail,
 };
+use virtbus_api::listing::Views;
 use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf::Flags;
 use virtbus_conf::domain::Domain as Definition;
@@ -25,8 +26,9 @@ fn happened(lifecycle: Lifecycle) -> DomainEvent {
 
 #[async_trait]
 impl Domains for Test {
-    async fn views(&self) -> Result<Vec<Arc<DomainView>>> {
-        Ok(self.lock().domains.iter().map(Domain::view).collect())
+    async fn views(&self) -> Result<Views<DomainView>> {
+        let gather = || self.lock().domains.iter().map(Domain::view).collect();
+        Ok(self.listing.get(gather))
     }
 
     async fn view(&self, uuid: Uuid) -> Result<Arc<DomainView>> {

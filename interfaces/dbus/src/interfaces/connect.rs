@@ -171,28 +171,28 @@ interface! {
         read InterfaceLookupByName(name: String) -> (interface: OwnedObjectPath): InterfaceLookupByName on interface_named(name) => |c| c.path();
         /// The domains that pass the flags of virConnectListAllDomains; 0 lists all.
         read ListDomains(flags: u32) -> (domains: Paths): ConnectListAllDomains => |c| {
-            c.list::<_, ListAllDomainsFlags>(c.domains()?.views().await?, c.flags(flags)?).await
+            c.list::<_, ListAllDomainsFlags>(&c.domains()?.views().await?, c.flags(flags)?).await
         };
         /// The host interfaces that pass the flags of virConnectListAllInterfaces; 0 lists all.
-        read ListInterfaces(flags: u32) -> (interfaces: Paths): ConnectListAllInterfaces => |c| c.list(c.interfaces()?.views().await?, c.flags(flags)?).await;
+        read ListInterfaces(flags: u32) -> (interfaces: Paths): ConnectListAllInterfaces => |c| c.list(&c.interfaces()?.views().await?, c.flags(flags)?).await;
         /// The networks that pass the flags of virConnectListAllNetworks; 0 lists all.
-        read ListNetworks(flags: u32) -> (networks: Paths): ConnectListAllNetworks => |c| c.list(c.networks()?.views().await?, c.flags(flags)?).await;
+        read ListNetworks(flags: u32) -> (networks: Paths): ConnectListAllNetworks => |c| c.list(&c.networks()?.views().await?, c.flags(flags)?).await;
         /// The host's devices that pass the flags of virConnectListAllNodeDevices; 0 lists all.
-        read ListNodeDevices(flags: u32) -> (devs: Paths): ConnectListAllNodeDevices => |c| c.list(c.node_devices()?.views().await?, c.flags(flags)?).await;
+        read ListNodeDevices(flags: u32) -> (devs: Paths): ConnectListAllNodeDevices => |c| c.list(&c.node_devices()?.views().await?, c.flags(flags)?).await;
         /// The bindings of network filters.
         read ListNWFilterBindings(flags: u32) -> (nwfilterBindings: Paths): ConnectListAllNwfilterBindings => |c| {
             c.no_flags(flags)?;
-            c.list_all(c.nwfilter_bindings()?.views().await?).await
+            c.list_all(&c.nwfilter_bindings()?.views().await?).await
         };
         /// The network filters.
         read ListNWFilters(flags: u32) -> (nwfilters: Paths): ConnectListAllNwfilters => |c| {
             c.no_flags(flags)?;
-            c.list_all(c.nwfilters()?.views().await?).await
+            c.list_all(&c.nwfilters()?.views().await?).await
         };
         /// The secrets that pass the flags of virConnectListAllSecrets; 0 lists all.
-        read ListSecrets(flags: u32) -> (secrets: Paths): ConnectListAllSecrets => |c| c.list(c.secrets()?.views().await?, c.flags(flags)?).await;
+        read ListSecrets(flags: u32) -> (secrets: Paths): ConnectListAllSecrets => |c| c.list(&c.secrets()?.views().await?, c.flags(flags)?).await;
         /// The storage pools that pass the flags of virConnectListAllStoragePools; 0 lists all.
-        read ListStoragePools(flags: u32) -> (storagePools: Paths): ConnectListAllStoragePools => |c| c.list(c.storage_pools()?.views().await?, c.flags(flags)?).await;
+        read ListStoragePools(flags: u32) -> (storagePools: Paths): ConnectListAllStoragePools => |c| c.list(&c.storage_pools()?.views().await?, c.flags(flags)?).await;
         /// Starts a network from XML. Without a stored definition of the same UUID it vanishes when it stops.
         write NetworkCreateXML(xml: String) -> (network: OwnedObjectPath): NetworkCreateXml on network_in(xml) => |c| {
             c.path_of(c.networks()?.create_xml(&xml, NetworkDefineFlags::empty()).await?)
@@ -362,15 +362,17 @@ async fn get_all_domain_stats(
     let (groups, flags): (_, DomainStatsFlags) = (c.flags(groups)?, c.flags(flags)?);
     let which = ListAllDomainsFlags::from_bits_truncate(flags.bits());
     let statistics = c.statistics()?;
-    let mut views = c.domains()?.views().await?;
-    views.retain(|view| view.matches(which));
-    let visible = c.visible(views).await;
+    let views = c.domains()?.views().await?;
+    let chosen = views.iter().map(|view| &**view);
+    let chosen: Vec<_> = chosen.filter(|view| view.matches(which)).collect();
+    let seen = c.seen(&chosen).await;
+    let visible = (0..).zip(chosen).filter(|(at, _)| seen.has(*at));
     // At once: guests that do not answer are waited for together, and not one after the other.
-    let collected = visible.iter().map(async |view| {
+    let collected = visible.map(async |(_, view)| {
         let parameters = statistics.stats(&view.id, groups, flags).await;
         (view.id.name.to_string(), parameters)
     });
-    let mut records = Vec::with_capacity(visible.len());
+    let mut records = Vec::with_capacity(views.len());
     for (name, parameters) in join_all(collected).await {
         match parameters {
             Ok(parameters) => records.push((name, Parameters(parameters, c.dialect.wrapping()))),

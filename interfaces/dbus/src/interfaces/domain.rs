@@ -299,13 +299,13 @@ interface! {
         read ListDomainCheckpoints(flags: u32) -> (domainCheckpoints: Paths): DomainListAllCheckpoints => |c| {
             let flags: virtbus_api::domain::CheckpointListFlags = c.flags(flags)?;
             let all = c.checkpoints()?.checkpoints(c.id()?).await?;
-            c.list_all(moments::below(all, None, flags)).await
+            c.list_all(&moments::below(all, None, flags)).await
         };
         /// The domain's snapshots. Flags are those of virDomainListAllSnapshots.
         read ListDomainSnapshots(flags: u32) -> (domainSnapshots: Paths): DomainListAllSnapshots => |c| {
             let flags: SnapshotListFlags = c.flags(flags)?;
             let all = c.snapshots_or_none(c.id()?).await?;
-            c.list_all(moments::below(all, None, flags)).await
+            c.list_all(&moments::below(all, None, flags)).await
         };
         /// Saves the memory where the next start finds it, and stops the domain. Flags are those of virDomainManagedSave.
         write ManagedSave(flags: u32) -> (): DomainManagedSave => |c| c.saving()?.managed_save(c.id()?, c.flags(flags)?).await;
@@ -514,13 +514,13 @@ interface! {
         /// The name, unique on the connection.
         Name: String, emits Value: DomainLookupByUuid => |view| Ok((&*view.id.name).into());
         /// What kind of guest it is, such as hvm.
-        OSType: String, emits Value: DomainGetOsType => |view| Ok((&*view.os_type).into());
+        OSType: String, emits Value: DomainGetOsType => |view| Ok(view.os_type.into());
         /// Whether its definition outlives its run.
         Persistent: bool, emits Value: DomainIsPersistent => |view| Ok(view.persistent.into());
         /// The scheduler of its processor time, and how many parameters that has.
         SchedulerType: (String, i32), emits Value: DomainGetSchedulerType => |view| {
-            let (name, parameters) = view.scheduler.as_ref().ok_or_else(|| Error::no_support("DomainGetSchedulerType"))?;
-            Ok((&**name, i32::try_from(*parameters).unwrap_or(i32::MAX)).into())
+            let (name, parameters) = view.scheduler.ok_or_else(|| Error::no_support("DomainGetSchedulerType"))?;
+            Ok((name, i32::try_from(parameters).unwrap_or(i32::MAX)).into())
         };
         /// Whether the stored definition was changed while it runs.
         Updated: bool, emits Value: DomainIsUpdated => |view| Ok(view.updated.into());

@@ -10,7 +10,7 @@ use crate::object::{ObjectView, View};
 pub type Views<V> = Arc<[Arc<V>]>;
 
 /// Such a list, gathered when somebody asks and handed out until an object of its kind changes: whoever lists ten thousand objects
-/// again and again visits none of them.
+/// again and again locks none of them, and counts no references.
 ///
 /// It listens to the hub of its connection.
 #[derive(Debug)]

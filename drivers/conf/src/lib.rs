@@ -31,6 +31,6 @@ pub mod storage_volume;
 
 pub use error::{ConfError, ConfErrorKind};
 pub use virtbus_xml::{
-    BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Kib, OnOff, Rare, Value, XmlError,
-    YesNo,
+    BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Kib, OnOff, Rare, Text, Value,
+    XmlError, YesNo, format_text,
 };

@@ -147,7 +147,7 @@ fn documents() {
 #[test]
 fn a_snapshot_is_redefined_as_the_same() {
     let mut before = Snapshot {
-        name: Some("s".to_owned()),
+        name: Some("s".into()),
         state: Some(SnapshotState::Running),
         ..Snapshot::default()
     };

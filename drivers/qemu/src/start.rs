@@ -335,7 +335,10 @@ impl Attempt {
             if target.managed == Some(YesNo::No) {
                 continue;
             }
-            let name = target.dev.get_or_insert_with(tap::free_name).clone();
+            let name = target
+                .dev
+                .get_or_insert_with(|| tap::free_name().into())
+                .clone();
             if tap::exists(&name) {
                 let message = format!("there is a network device '{name}' already");
                 return Err(Error::new(
@@ -344,7 +347,7 @@ impl Attempt {
                     message,
                 ));
             }
-            status.prepared.taps.push(name.clone());
+            status.prepared.taps.push(name.to_string());
             core.store.write_status(status)?;
             self.status = Some(status.clone());
             let wanted = Tap {

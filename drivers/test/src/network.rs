@@ -12,8 +12,8 @@ use virtbus_api::network::{
 };
 use virtbus_api::object::{Kind, View};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_conf::Flags;
 use virtbus_conf::network::{Network as Definition, UpdateCommand, UpdateSection};
+use virtbus_conf::{Flags, Text};
 
 use crate::domain::Random;
 use crate::driver::{State, Test, get};
@@ -438,8 +438,8 @@ impl Networks for Test {
                 &network.definition
             };
             let found = match kind {
-                0 => definition.description.clone(),
-                1 => definition.title.clone(),
+                0 => definition.description.as_deref().map(str::to_owned),
+                1 => definition.title.as_deref().map(str::to_owned),
                 2 => {
                     let uri = uri.ok_or_else(|| {
                         Error::invalid_argument("'uri' must name the element's name space")
@@ -477,7 +477,7 @@ impl Networks for Test {
         uri: Option<&str>,
         impact: Impact,
     ) -> Result<()> {
-        let owned = metadata.map(str::to_owned);
+        let owned = metadata.map(Text::from);
         self.change_network(&mut self.lock(), id.uuid, |network| {
             network.edit(impact, |definition| {
                 match kind {

@@ -11,8 +11,8 @@ use virtbus_api::node_device::{
 };
 use virtbus_api::object::{Kind, View};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::Flags;
 use virtbus_conf::node_device::{Capability, NodeDevice as Definition, ScsiHost};
+use virtbus_conf::{Flags, format_text};
 
 use crate::driver::Test;
 use crate::error;
@@ -176,8 +176,8 @@ impl NodeDevices for Test {
             .values()
             .filter_map(|device| device.scsi_host()?.host);
         let number = hosts.max().unwrap_or(0) + 1;
-        definition.name = Some(format!("scsi_host{number}"));
-        definition.parent.get_or_insert_default().name = Some(parent.to_string());
+        definition.name = Some(format_text!("scsi_host{number}"));
+        definition.parent.get_or_insert_default().name = Some(format_text!("{parent}"));
         for capability in &mut definition.capabilities {
             if let Capability::ScsiHost(host) = capability {
                 host.host = Some(number);

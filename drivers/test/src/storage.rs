@@ -17,7 +17,7 @@ use virtbus_api::storage::{
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf::storage_pool::{PoolSource, PoolType, StoragePool as Definition};
 use virtbus_conf::storage_volume::{CapacityRule, StorageVolume, VolumeType};
-use virtbus_conf::{Bytes, Flags};
+use virtbus_conf::{Bytes, Flags, format_text};
 
 use crate::domain::Random;
 use crate::driver::{State, Test, get};
@@ -179,7 +179,7 @@ impl Pool {
             .target
             .as_ref()
             .and_then(|target| target.path.as_deref());
-        let path = format!(
+        let path = format_text!(
             "{}/{}",
             folder.unwrap_or("/volumes").trim_end_matches('/'),
             volume.name
@@ -560,7 +560,7 @@ impl StoragePools for Test {
                 }
                 let mut found: [PoolSource; 2] = [source.clone(), source];
                 for (place, number) in found.iter_mut().zip(1..) {
-                    place.dir = Some(format!("/testshare{number}"));
+                    place.dir = Some(format_text!("/testshare{number}"));
                 }
                 return Ok(PoolSource::format_found(&found, kind));
             }
@@ -575,7 +575,7 @@ impl StoragePools for Test {
         let sources: Vec<PoolSource> = found
             .iter()
             .map(|name| PoolSource {
-                name: Some((*name).to_owned()),
+                name: Some((*name).into()),
                 ..PoolSource::default()
             })
             .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use virtbus_xml::YesNo;
+use virtbus_xml::{YesNo, format_text};
 
 use super::{Backup, BackupDisk, BackupDiskMode};
 use crate::domain::Domain;
@@ -84,7 +84,7 @@ impl BackupDisk {
         match (&disk.source, &mut self.store) {
             (StorageSource::File(image), StorageSource::File(store)) => {
                 let path = image.file.as_deref().unwrap_or_default();
-                store.file = Some(format!("{path}.{suffix}"));
+                store.file = Some(format_text!("{path}.{suffix}"));
                 Ok(())
             }
             _ => Err(self.refuse("only files beside files can be named")),

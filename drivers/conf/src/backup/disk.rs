@@ -1,6 +1,8 @@
 //! `<disk>` of a backup: what happens to one of the guest's disks.
 
-use virtbus_xml::{Content, Describe, ErrorKind, Flags, Node, Result, Writer, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Flags, Node, Result, Text, Writer, YesNo, xml_names,
+};
 
 use super::BackupMode;
 use crate::storage::{BlockSource, FileSource, ImageFormat, StorageSource, StorageType};
@@ -31,7 +33,7 @@ xml_names! {
 #[xml(more(
     attr = "dev",
     wrap = "target",
-    value = String,
+    value = Text,
     told = "an absolute path",
     optional,
     doc = "A block device that they go to."
@@ -40,7 +42,7 @@ xml_names! {
 #[xml(more(
     attr = "dev",
     wrap = "scratch",
-    value = String,
+    value = Text,
     told = "an absolute path",
     optional,
     doc = "A block device where it is kept."
@@ -48,7 +50,7 @@ xml_names! {
 pub struct BackupDisk {
     /// Target of the guest's disk.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Whether it is copied. If not, nothing below means anything.
     #[xml(attr, optional, absent = "yes")]
     pub backup: YesNo,
@@ -60,13 +62,13 @@ pub struct BackupDisk {
     pub mode: Option<BackupDiskMode>,
     /// Checkpoint since which changes are copied.
     #[xml(attr)]
-    pub incremental: Option<String>,
+    pub incremental: Option<Text>,
     /// Name under which clients fetch the data.
     #[xml(attr = "exportname")]
-    pub export_name: Option<String>,
+    pub export_name: Option<Text>,
     /// Name under which clients fetch the bitmap.
     #[xml(attr = "exportbitmap")]
-    pub export_bitmap: Option<String>,
+    pub export_bitmap: Option<Text>,
     /// Number of the image in the running guest; only in files of drivers.
     #[xml(attr)]
     pub index: Option<u32>,
@@ -86,7 +88,7 @@ pub struct BackupDisk {
 
 impl BackupDisk {
     /// A disk of this name, to be copied or not.
-    pub fn new(name: impl Into<String>, backup: YesNo) -> Self {
+    pub fn new(name: impl Into<Text>, backup: YesNo) -> Self {
         Self {
             name: name.into(),
             backup,
@@ -103,7 +105,7 @@ impl BackupDisk {
 
     pub(super) fn read(node: Node<'_>, mode: BackupMode, status: bool) -> Result<Self> {
         let backup = node.attr_opt("backup")?.unwrap_or(YesNo::Yes);
-        let mut disk = Self::new(node.attr_req::<String>("name")?, backup);
+        let mut disk = Self::new(node.attr_req::<Text>("name")?, backup);
         if mode == BackupMode::Pull {
             disk.export_name = node.attr_opt("exportname")?;
             disk.export_bitmap = node.attr_opt("exportbitmap")?;

@@ -7,7 +7,7 @@ mod disk;
 mod server;
 
 use virtbus_xml::{
-    Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, XmlError, xml_names,
+    Content, Describe, Document, ErrorKind, Flags, Node, Result, Text, Writer, XmlError, xml_names,
 };
 
 pub use disk::{BackupDisk, BackupDiskMode, BackupState};
@@ -28,10 +28,10 @@ xml_names! {
 pub struct BackupObjects {
     /// Secret of the TLS key.
     #[xml(child_attr = "secret[type=tlskey]/alias", wrap = "objects")]
-    pub tls_secret: Option<String>,
+    pub tls_secret: Option<Text>,
     /// TLS credentials.
     #[xml(child_attr = "TLSx509/alias", wrap = "objects")]
-    pub tls: Option<String>,
+    pub tls: Option<Text>,
 }
 
 impl Content for BackupObjects {
@@ -75,7 +75,7 @@ pub struct Backup {
     pub mode: BackupMode,
     /// Checkpoint since which changes are copied.
     #[xml(text_child)]
-    pub incremental: Option<String>,
+    pub incremental: Option<Text>,
     /// Where clients fetch the data.
     #[xml(child)]
     pub server: Option<BackupServer>,

@@ -1,7 +1,7 @@
 //! `<server>`: where clients fetch the data of a backup.
 
 use virtbus_xml::{
-    Content, Describe, Description, ErrorKind, Kind, Node, Occurs, Part, Result, Values, Way,
+    Content, Describe, Description, ErrorKind, Kind, Node, Occurs, Part, Result, Text, Values, Way,
     Writer, Xml, YesNo, xml_names,
 };
 
@@ -61,16 +61,16 @@ pub struct BackupServer {
     pub tls: Option<YesNo>,
     /// Name or address to listen on, with TCP.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Port, with TCP.
     #[xml(attr, absent = "the driver's choice")]
     pub port: Option<u16>,
     /// Path of a socket.
     #[xml(attr, told = "an absolute path")]
-    pub socket: Option<String>,
+    pub socket: Option<Text>,
     /// Name of the descriptors.
     #[xml(attr)]
-    pub fdgroup: Option<String>,
+    pub fdgroup: Option<Text>,
 }
 
 impl BackupServer {

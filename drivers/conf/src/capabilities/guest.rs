@@ -1,6 +1,6 @@
 //! `<guest>`: a kind of guest that the host can have.
 
-use virtbus_xml::{OnOff, Xml, YesNo};
+use virtbus_xml::{OnOff, Text, Xml, YesNo};
 
 use crate::domain::VirtType;
 use crate::domain::os::{Arch, OsType};
@@ -10,7 +10,7 @@ use crate::domain::os::{Arch, OsType};
 pub struct GuestMachine {
     /// The machine that this is another name of.
     #[xml(attr)]
-    pub canonical: Option<String>,
+    pub canonical: Option<Text>,
     /// Most virtual CPUs.
     #[xml(attr = "maxCpus")]
     pub max_cpus: Option<u32>,
@@ -19,7 +19,7 @@ pub struct GuestMachine {
     pub deprecated: Option<YesNo>,
     /// Its name.
     #[xml(text)]
-    pub name: String,
+    pub name: Text,
 }
 
 /// `<domain>`: a hypervisor, with what differs from the architecture's.
@@ -30,10 +30,10 @@ pub struct GuestDomain {
     pub virt_type: VirtType,
     /// Its program.
     #[xml(text_child)]
-    pub emulator: Option<String>,
+    pub emulator: Option<Text>,
     /// Its loader.
     #[xml(text_child)]
-    pub loader: Option<String>,
+    pub loader: Option<Text>,
     /// Its machine types.
     #[xml(child)]
     pub machine: Vec<GuestMachine>,
@@ -50,10 +50,10 @@ pub struct GuestArch {
     pub wordsize: u32,
     /// Program of the hypervisors.
     #[xml(text_child)]
-    pub emulator: Option<String>,
+    pub emulator: Option<Text>,
     /// Their loader.
     #[xml(text_child)]
-    pub loader: Option<String>,
+    pub loader: Option<Text>,
     /// Machine types.
     #[xml(child)]
     pub machine: Vec<GuestMachine>,

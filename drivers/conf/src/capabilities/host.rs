@@ -1,6 +1,6 @@
 //! `<host>`: the host.
 
-use virtbus_xml::{Xml, YesNo};
+use virtbus_xml::{Text, Xml, YesNo};
 
 use super::{HostCaches, HostTopology, MemoryBandwidth};
 use crate::common::Uuid;
@@ -28,7 +28,7 @@ pub struct MigrationFeatures {
     pub live: bool,
     /// Schemes of URIs.
     #[xml(text_child = "uri_transport", wrap = "uri_transports")]
-    pub uri_transports: Vec<String>,
+    pub uri_transports: Vec<Text>,
 }
 
 /// `<baselabel>`: the label of a guest without one of its own.
@@ -36,10 +36,10 @@ pub struct MigrationFeatures {
 pub struct BaseLabel {
     /// Kind of guest.
     #[xml(attr = "type")]
-    pub kind: String,
+    pub kind: Text,
     /// Label.
     #[xml(text)]
-    pub label: Option<String>,
+    pub label: Option<Text>,
 }
 
 /// `<secmodel>`: a security driver.
@@ -47,10 +47,10 @@ pub struct BaseLabel {
 pub struct SecModel {
     /// Its name.
     #[xml(text_child)]
-    pub model: String,
+    pub model: Text,
     /// What its labels mean.
     #[xml(text_child)]
-    pub doi: String,
+    pub doi: Text,
     /// Labels of guests without.
     #[xml(child)]
     pub baselabel: Vec<BaseLabel>,
@@ -76,7 +76,7 @@ pub struct HostCapabilities {
     pub migration_features: Option<MigrationFeatures>,
     /// How names of network devices begin that the driver makes.
     #[xml(text_child)]
-    pub netprefix: Option<String>,
+    pub netprefix: Option<Text>,
     /// NUMA nodes.
     #[xml(child)]
     pub topology: Option<HostTopology>,

@@ -1,6 +1,6 @@
 //! `<cache>` and `<memory_bandwidth>`: what the host can share out among guests.
 
-use virtbus_xml::{BitSet, Bytes, Content, Describe, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{BitSet, Bytes, Content, Describe, Node, Result, Text, Writer, Xml, xml_names};
 
 use crate::domain::memory::scaled_attr;
 
@@ -29,7 +29,7 @@ fn unit_of(bytes: u64) -> (&'static str, u64) {
 
 /// `<control>` of a cache: how it can be shared out.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct CacheControl {
     /// Parts are multiples of this many bytes.
     #[xml(attr, value = u64)]
@@ -74,7 +74,7 @@ impl Content for CacheControl {
 
 /// `<bank>`: a cache.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct CacheBank {
     /// Its number.
     #[xml(attr)]
@@ -139,7 +139,7 @@ pub struct Monitor {
     pub max_monitors: u32,
     /// What they count.
     #[xml(child_attr = "feature/name")]
-    pub feature: Vec<String>,
+    pub feature: Vec<Text>,
 }
 
 /// `<cache>` of a host.

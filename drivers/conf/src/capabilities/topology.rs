@@ -7,7 +7,7 @@ use crate::domain::memory::scaled_attr;
 
 /// `<pages>`: pages of one size.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct HostPages {
     /// Their size.
     #[xml(attr, value = u64)]

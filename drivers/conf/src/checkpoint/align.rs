@@ -63,7 +63,7 @@ impl Checkpoint {
 
     /// Names the bitmaps that have no name after the checkpoint.
     pub fn name_bitmaps(&mut self) {
-        let name = self.name.as_ref().map(|name| name.as_str().to_owned());
+        let name = self.name.as_ref().map(|name| name.as_str().into());
         for disk in &mut self.disks {
             if disk.checkpoint == Some(CheckpointMode::Bitmap) && disk.bitmap.is_none() {
                 disk.bitmap.clone_from(&name);

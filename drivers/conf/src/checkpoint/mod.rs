@@ -6,7 +6,9 @@ mod align;
 
 use std::borrow::Cow;
 
-use virtbus_xml::{Content, Document, ErrorKind, Flags, Value, Xml, XmlError, xml_names};
+use virtbus_xml::{
+    Content, Document, ErrorKind, Flags, Text, Value, Xml, XmlError, format_text, xml_names,
+};
 
 use crate::domain::Seams;
 use crate::error::{ConfError, Result as ConfResult};
@@ -14,7 +16,7 @@ use crate::moment::{Definitions, Purpose};
 
 /// Name of a checkpoint: letters, digits, `_`, `-` and, but for the first, `.`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CheckpointName(String);
+pub struct CheckpointName(Text);
 
 impl CheckpointName {
     /// The name.
@@ -27,8 +29,7 @@ impl Value for CheckpointName {
     fn from_text(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
         let (first, rest) = text.as_bytes().split_first()?;
-        (plain(*first) && rest.iter().all(|b| plain(*b) || *b == b'.'))
-            .then(|| Self(text.to_owned()))
+        (plain(*first) && rest.iter().all(|b| plain(*b) || *b == b'.')).then(|| Self(text.into()))
     }
 
     fn write_to(&self, out: &mut String) {
@@ -59,13 +60,13 @@ xml_names! {
 pub struct CheckpointDisk {
     /// Target of the guest's disk, or its absolute path.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Whether its changes are recorded.
     #[xml(attr)]
     pub checkpoint: Option<CheckpointMode>,
     /// Name of the bitmap.
     #[xml(attr)]
-    pub bitmap: Option<String>,
+    pub bitmap: Option<Text>,
     /// How many bytes have changed; only a driver knows.
     #[xml(attr)]
     pub size: Option<u64>,
@@ -79,7 +80,7 @@ pub struct Checkpoint {
     pub name: Option<CheckpointName>,
     /// Description.
     #[xml(text_child)]
-    pub description: Option<String>,
+    pub description: Option<Text>,
     /// Name of the checkpoint before.
     #[xml(text_child = "name", wrap = "parent")]
     pub parent: Option<CheckpointName>,
@@ -132,7 +133,7 @@ impl Checkpoint {
         match purpose {
             Purpose::Create => {
                 self.name
-                    .get_or_insert_with(|| CheckpointName(now.to_string()));
+                    .get_or_insert_with(|| CheckpointName(format_text!("{now}")));
                 self.creation_time = Some(now);
                 self.parent = None;
                 self.definitions = Definitions::default();

@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
-use virtbus_xml::Value;
+use virtbus_xml::{Text, Value};
 
 /// A world wide name: sixteen hexadecimal digits, kept as written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Wwn(pub String);
+pub struct Wwn(pub Text);
 
 impl Value for Wwn {
     fn from_text(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("0x").unwrap_or(text);
         (digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
-            .then(|| Self(text.to_owned()))
+            .then(|| Self(text.into()))
     }
 
     fn write_to(&self, out: &mut String) {

@@ -1,7 +1,7 @@
 //! Security labels of guests and of single files.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, Result, Text, Writer, Xml, YesNo, xml_names,
 };
 
 xml_names! {
@@ -23,19 +23,19 @@ pub struct SecLabel {
     pub kind: Option<SecLabelType>,
     /// The security driver: `selinux`, `apparmor`, `dac`.
     #[xml(attr, when = is_visible)]
-    pub model: Option<String>,
+    pub model: Option<Text>,
     /// Whether the guest's files are labelled too.
     #[xml(attr, when = has_relabel)]
     pub relabel: Option<YesNo>,
     /// The label of the process.
     #[xml(text_child, when = is_visible)]
-    pub label: Option<String>,
+    pub label: Option<Text>,
     /// The label of the files; output only.
     #[xml(text_child, when = has_image_label)]
-    pub imagelabel: Option<String>,
+    pub imagelabel: Option<Text>,
     /// What a dynamic label is made from.
     #[xml(text_child, when = has_base_label)]
-    pub baselabel: Option<String>,
+    pub baselabel: Option<Text>,
     /// Added by a driver, not by the user; such labels are left out for older releases. Never in XML.
     #[xml(flat)]
     pub implicit: Implicit,
@@ -77,7 +77,7 @@ fn has_base_label(label: &SecLabel, flags: Flags) -> bool {
 pub struct DeviceLabel {
     /// The security driver.
     #[xml(attr)]
-    pub model: Option<String>,
+    pub model: Option<Text>,
     /// Whether to label the file; nothing is said with `labelskip`.
     #[xml(attr, absent = "yes")]
     pub relabel: Option<YesNo>,
@@ -86,7 +86,7 @@ pub struct DeviceLabel {
     pub labelskip: bool,
     /// The label.
     #[xml(text_child)]
-    pub label: Option<String>,
+    pub label: Option<Text>,
 }
 
 impl DeviceLabel {

@@ -1,6 +1,6 @@
 //! Port profiles of switches.
 
-use virtbus_xml::{AnyBase, Xml, xml_names};
+use virtbus_xml::{AnyBase, Text, Xml, xml_names};
 
 use super::Uuid;
 
@@ -34,7 +34,7 @@ pub struct VirtualPortParameters {
     pub interfaceid: Option<Uuid>,
     /// Name of the profile, up to 39 bytes.
     #[xml(attr)]
-    pub profileid: Option<String>,
+    pub profileid: Option<Text>,
 }
 
 /// `<virtualport>`.

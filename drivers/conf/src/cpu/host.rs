@@ -1,7 +1,8 @@
 //! `<cpu>` of a host: in its capabilities, and where clients compare processors.
 
 use virtbus_xml::{
-    Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, Document, ErrorKind, Flags, Node, Result, Text, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use super::{CpuCache, CpuFeature, CpuModel, CpuTopology, GuestCpu, MaxPhysAddr};
@@ -53,7 +54,7 @@ pub struct CpuCounter {
 
 /// `<pages>`: a size that pages can have.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct CpuPageSize(#[xml(attr = "size", value = u64)] pub virtbus_xml::Kib);
 
 impl Content for CpuPageSize {
@@ -100,7 +101,7 @@ pub struct HostCpu {
     pub model: Option<CpuModel>,
     /// Vendor.
     #[xml(text_child)]
-    pub vendor: Option<String>,
+    pub vendor: Option<Text>,
     /// Microcode.
     #[xml(child)]
     pub microcode: Option<CpuMicrocode>,

@@ -5,7 +5,7 @@
 mod host;
 mod numa;
 
-use virtbus_xml::{OnOff, Xml, xml_names};
+use virtbus_xml::{OnOff, Text, Xml, xml_names};
 
 pub use host::{
     Cpu, CpuCounter, CpuCounterName, CpuFlags, CpuMicrocode, CpuPageSize, CpuSignature, HostCpu,
@@ -70,10 +70,10 @@ pub struct CpuModel {
     pub fallback: Option<CpuFallback>,
     /// Vendor to show to the guest: 12 characters.
     #[xml(attr)]
-    pub vendor_id: Option<String>,
+    pub vendor_id: Option<Text>,
     /// Name of the model.
     #[xml(text)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
 }
 
 /// `<topology>`.
@@ -160,7 +160,7 @@ pub struct CpuFeature {
     pub policy: Option<FeaturePolicy>,
     /// Name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
 }
 
 /// `<cpu>` of a guest.
@@ -186,7 +186,7 @@ pub struct GuestCpu {
     pub model: Option<CpuModel>,
     /// Vendor the host must have.
     #[xml(text_child)]
-    pub vendor: Option<String>,
+    pub vendor: Option<Text>,
     /// Sockets, cores, threads.
     #[xml(child)]
     pub topology: Option<CpuTopology>,

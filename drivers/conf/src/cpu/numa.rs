@@ -35,7 +35,7 @@ xml_names! {
 
 /// A size in attributes: `value='10' unit='KiB'`.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct SizeValue<const UNIT: u64>(
     #[xml(attr = "value", value = u64)] pub virtbus_xml::Scaled<UNIT>,
 );
@@ -82,7 +82,7 @@ pub struct NumaCache {
 
 /// `<cell>`: a node.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct NumaCell {
     /// Which.
     #[xml(attr, absent = "its place in the list")]
@@ -174,7 +174,7 @@ pub struct NumaLatency {
 
 /// `<bandwidth>` between nodes.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct NumaBandwidth {
     /// The node that asks.
     #[xml(attr)]

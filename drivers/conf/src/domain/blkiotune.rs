@@ -1,13 +1,13 @@
 //! Block I/O limits of the hypervisor process, and where it is in the cgroup tree.
 
-use virtbus_xml::Xml;
+use virtbus_xml::{Text, Xml};
 
 /// `<device>`: limits on one host device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BlkioDevice {
     /// The host device.
     #[xml(text_child)]
-    pub path: String,
+    pub path: Text,
     /// Weight, 100 to 1000 (10 to 1000 on newer kernels).
     #[xml(text_child)]
     pub weight: Option<u32>,
@@ -51,8 +51,8 @@ pub struct BlkioTune {
 pub struct Resource {
     /// Path of the cgroup partition, from its root.
     #[xml(text_child)]
-    pub partition: Option<String>,
+    pub partition: Option<Text>,
     /// Application identifier for Fibre Channel fabrics.
     #[xml(child_attr = "fibrechannel/appid")]
-    pub fibrechannel: Option<String>,
+    pub fibrechannel: Option<Text>,
 }

@@ -1,7 +1,7 @@
 //! The guest's clock and timers.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, Result, Value, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, Result, Text, Value, Writer, Xml, YesNo, xml_names,
 };
 
 xml_names! {
@@ -73,7 +73,7 @@ fn has_initial(_: &VariableClock, flags: Flags) -> bool {
 pub struct ZoneClock {
     /// Name of the zone.
     #[xml(attr)]
-    pub timezone: Option<String>,
+    pub timezone: Option<Text>,
 }
 
 /// A clock that starts at a fixed time.

@@ -1,6 +1,8 @@
 //! Scheduling of the hypervisor's threads: shares, quotas, pinning, cache and memory bandwidth.
 
-use virtbus_xml::{BitSet, Bytes, Content, Describe, Flags, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{
+    BitSet, Bytes, Content, Describe, Flags, Node, Result, Text, Writer, Xml, xml_names,
+};
 
 use super::memory::scaled_attr;
 
@@ -87,7 +89,7 @@ xml_names! {
 
 /// `<cache>` in `<cachetune>`: a part of one host cache.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct CacheAllocation {
     /// Which cache of the level.
     #[xml(attr)]
@@ -158,7 +160,7 @@ pub struct CacheTune {
     pub vcpus: BitSet,
     /// Name of the allocation on the host; running guests only.
     #[xml(attr, when = cache_live)]
-    pub id: Option<String>,
+    pub id: Option<Text>,
     /// The parts.
     #[xml(child)]
     pub cache: Vec<CacheAllocation>,
@@ -198,7 +200,7 @@ pub struct MemoryTune {
     pub vcpus: BitSet,
     /// Name of the allocation on the host; running guests only.
     #[xml(attr, when = memory_live)]
-    pub id: Option<String>,
+    pub id: Option<Text>,
     /// The bandwidths.
     #[xml(child)]
     pub node: Vec<MemoryBandwidth>,

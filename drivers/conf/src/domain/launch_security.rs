@@ -1,6 +1,6 @@
 //! Guests whose memory the host cannot read.
 
-use virtbus_xml::{Base16, Xml, YesNo};
+use virtbus_xml::{Base16, Text, Xml, YesNo};
 
 /// `type='sev'`: AMD Secure Encrypted Virtualization.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
@@ -19,10 +19,10 @@ pub struct Sev {
     pub policy: Base16<4>,
     /// The owner's Diffie-Hellman key, base64.
     #[xml(text_child = "dhCert")]
-    pub dh_cert: Option<String>,
+    pub dh_cert: Option<Text>,
     /// The owner's session data, base64.
     #[xml(text_child)]
-    pub session: Option<String>,
+    pub session: Option<Text>,
 }
 
 /// `type='sev-snp'`: the same with integrity.
@@ -48,16 +48,16 @@ pub struct SevSnp {
     pub policy: Base16<8, u64>,
     /// Guest-visible workarounds, base64.
     #[xml(text_child = "guestVisibleWorkarounds")]
-    pub guest_visible_workarounds: Option<String>,
+    pub guest_visible_workarounds: Option<Text>,
     /// Identity block, base64.
     #[xml(text_child = "idBlock")]
-    pub id_block: Option<String>,
+    pub id_block: Option<Text>,
     /// Authentication of the identity block, base64.
     #[xml(text_child = "idAuth")]
-    pub id_auth: Option<String>,
+    pub id_auth: Option<Text>,
     /// Data of the host for the report, base64.
     #[xml(text_child = "hostData")]
-    pub host_data: Option<String>,
+    pub host_data: Option<Text>,
 }
 
 /// `<launchSecurity>`.

@@ -53,7 +53,7 @@ xml_names! {
 
 /// `<page>`: huge pages of one size.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct HugePage {
     /// Size of a page.
     #[xml(attr, value = u64)]

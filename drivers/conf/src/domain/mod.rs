@@ -27,7 +27,7 @@ pub use complete::{
     CompleteFlags, DomainDefaults, DriverFeatures, Entropy, NoDefaults, Seams, disk_index,
 };
 use virtbus_xml::{
-    Content, Describe, Document, Flags, Fragment, Node, Rare, Result, Writer, Xml, XmlError,
+    Content, Describe, Document, Flags, Fragment, Node, Rare, Result, Text, Writer, Xml, XmlError,
     xml_names,
 };
 
@@ -84,7 +84,7 @@ pub struct Domain {
     pub namespaces: Option<Box<Namespaces>>,
     /// Name.
     #[xml(text_child)]
-    pub name: String,
+    pub name: Text,
     /// UUID.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
@@ -93,10 +93,10 @@ pub struct Domain {
     pub genid: Option<GenId>,
     /// Short description.
     #[xml(text_child)]
-    pub title: Option<String>,
+    pub title: Option<Text>,
     /// Description.
     #[xml(text_child)]
-    pub description: Option<String>,
+    pub description: Option<Text>,
     /// Notes of other programs.
     #[xml(flat)]
     pub metadata: Metadata,

@@ -2,7 +2,7 @@
 //!
 //! A name space is declared on `<domain>` if something of it is there.
 
-use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Value, Writer, xml_names};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Text, Value, Writer, xml_names};
 
 /// Name space of QEMU.
 pub const QEMU_URI: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
@@ -20,10 +20,10 @@ pub const VMWARE_URI: &str = "http://libvirt.org/schemas/domain/vmware/1.0";
 pub struct QemuEnv {
     /// Its name.
     #[xml(attr, told = "the name of a variable: letters, digits and underscores")]
-    pub name: String,
+    pub name: Text,
     /// Its value.
     #[xml(attr)]
-    pub value: Option<String>,
+    pub value: Option<Text>,
 }
 
 xml_names! {
@@ -52,13 +52,13 @@ xml_names! {
 pub struct QemuProperty {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Its type.
     #[xml(attr = "type")]
     pub kind: OverrideType,
     /// Its value; `remove` has none.
     #[xml(attr)]
-    pub value: Option<String>,
+    pub value: Option<Text>,
 }
 
 /// `<qemu:device>` of an override.
@@ -66,7 +66,7 @@ pub struct QemuProperty {
 pub struct QemuDeviceOverride {
     /// Alias of the device.
     #[xml(attr)]
-    pub alias: String,
+    pub alias: Text,
     /// Properties of the guest's side.
     #[xml(child = "qemu:property", wrap = "qemu:frontend")]
     pub frontend: Vec<QemuProperty>,
@@ -77,16 +77,16 @@ pub struct QemuDeviceOverride {
 pub struct QemuNamespace {
     /// Arguments.
     #[xml(child_attr = "qemu:arg/value", wrap = "qemu:commandline")]
-    pub arg: Vec<String>,
+    pub arg: Vec<Text>,
     /// Environment.
     #[xml(child = "qemu:env", wrap = "qemu:commandline")]
     pub env: Vec<QemuEnv>,
     /// Capabilities to assume.
     #[xml(child_attr = "qemu:add/capability", wrap = "qemu:capabilities")]
-    pub capability_add: Vec<String>,
+    pub capability_add: Vec<Text>,
     /// Capabilities to forget.
     #[xml(child_attr = "qemu:del/capability", wrap = "qemu:capabilities")]
-    pub capability_del: Vec<String>,
+    pub capability_del: Vec<Text>,
     /// Deprecated commands.
     #[xml(child_attr = "qemu:deprecation/behavior")]
     pub deprecation: Option<DeprecationBehavior>,
@@ -112,7 +112,7 @@ pub struct LxcShare {
     pub kind: LxcShareKind,
     /// Name of the container, name of the network name space, or process id.
     #[xml(attr)]
-    pub value: String,
+    pub value: Text,
 }
 
 /// Elements of LXC.
@@ -140,17 +140,17 @@ pub struct Namespaces {
     pub lxc: LxcNamespace,
     /// Arguments of bhyve.
     #[xml(child_attr = "bhyve:arg/value", wrap = "bhyve:commandline")]
-    pub bhyve_arg: Vec<String>,
+    pub bhyve_arg: Vec<Text>,
     /// Arguments of Xen's device model.
     #[xml(child_attr = "xen:arg/value", wrap = "xen:commandline")]
-    pub xen_arg: Vec<String>,
+    pub xen_arg: Vec<Text>,
     /// Path of VMware's data centre.
     #[xml(text_child = "vmware:datacenterpath")]
-    pub vmware_datacenterpath: Option<String>,
+    pub vmware_datacenterpath: Option<Text>,
 }
 
 /// `value=` of each `name` inside of each `outer`.
-fn values(node: Node<'_>, uri: &str, outer: &str, name: &str, attr: &str) -> Result<Vec<String>> {
+fn values(node: Node<'_>, uri: &str, outer: &str, name: &str, attr: &str) -> Result<Vec<Text>> {
     let mut found = Vec::new();
     for outer in node.children_in(uri, outer) {
         for inner in outer.children_in(uri, name) {
@@ -172,7 +172,7 @@ fn parse_env(node: Node<'_>) -> Result<Vec<QemuEnv>> {
     let mut env = Vec::new();
     for outer in node.children_in(QEMU_URI, "commandline") {
         for inner in outer.children_in(QEMU_URI, "env") {
-            let name: String = inner.attr_req("name")?;
+            let name: Text = inner.attr_req("name")?;
             if !is_variable(&name) {
                 return Err(inner.bad_attr(
                     "name",
@@ -351,7 +351,7 @@ impl LxcNamespace {
     }
 }
 
-fn write_args(args: &[String], prefix: &str, w: &mut Writer) {
+fn write_args(args: &[Text], prefix: &str, w: &mut Writer) {
     if !args.is_empty() {
         let (outer, inner) = (format!("{prefix}:commandline"), format!("{prefix}:arg"));
         w.begin(&outer);

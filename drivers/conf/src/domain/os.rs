@@ -1,7 +1,8 @@
 //! How the guest boots: type, firmware, kernel, boot devices.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Text, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use crate::storage::{ImageFormat, StorageSource};
@@ -103,7 +104,7 @@ pub struct OsMachine {
     pub arch: Option<Arch>,
     /// Machine type.
     #[xml(attr)]
-    pub machine: Option<String>,
+    pub machine: Option<Text>,
     /// Kind of guest.
     #[xml(text)]
     pub kind: Option<OsType>,
@@ -172,7 +173,7 @@ pub struct Loader {
     pub format: Option<ImageFormat>,
     /// Path of the image.
     #[xml(text)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
 }
 
 /// Where the firmware's variables are.
@@ -180,7 +181,7 @@ pub struct Loader {
 pub enum NvramSource {
     /// A file: the element's own text.
     #[xml(text)]
-    Path(String),
+    Path(Text),
     /// Any storage: `type` and `<source>`.
     #[xml(flat)]
     Source(Box<StorageSource>),
@@ -191,7 +192,7 @@ pub enum NvramSource {
 pub struct Nvram {
     /// What a new store is copied from.
     #[xml(attr)]
-    pub template: Option<String>,
+    pub template: Option<Text>,
     /// Format of the template.
     #[xml(attr = "templateFormat")]
     pub template_format: Option<ImageFormat>,
@@ -208,7 +209,7 @@ impl Content for Nvram {
         let source = if node.attr("type").is_some() {
             Some(NvramSource::Source(Box::new(StorageSource::parse(node)?)))
         } else {
-            node.text_opt::<String>()?.map(NvramSource::Path)
+            node.text_opt::<Text>()?.map(NvramSource::Path)
         };
         Ok(Self {
             template: node.attr_opt("template")?,
@@ -295,7 +296,7 @@ pub struct AcpiTable {
     pub kind: AcpiTableType,
     /// The file that holds it.
     #[xml(text)]
-    pub path: String,
+    pub path: Text,
 }
 
 /// `<acpi>` in `<os>`.
@@ -311,10 +312,10 @@ pub struct AcpiTables {
 pub struct InitEnv {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Its value.
     #[xml(text)]
-    pub value: Option<String>,
+    pub value: Option<Text>,
 }
 
 /// How a container begins.
@@ -322,22 +323,22 @@ pub struct InitEnv {
 pub struct ContainerInit {
     /// First program of a container.
     #[xml(text_child)]
-    pub init: Option<String>,
+    pub init: Option<Text>,
     /// Its arguments.
     #[xml(text_child)]
-    pub initarg: Vec<String>,
+    pub initarg: Vec<Text>,
     /// Its environment.
     #[xml(child)]
     pub initenv: Vec<InitEnv>,
     /// Its working directory.
     #[xml(text_child)]
-    pub initdir: Option<String>,
+    pub initdir: Option<Text>,
     /// Its user.
     #[xml(text_child)]
-    pub inituser: Option<String>,
+    pub inituser: Option<Text>,
     /// Its group.
     #[xml(text_child)]
-    pub initgroup: Option<String>,
+    pub initgroup: Option<Text>,
 }
 
 /// A kernel that is booted directly, and what goes with it.
@@ -345,22 +346,22 @@ pub struct ContainerInit {
 pub struct DirectBoot {
     /// Kernel to boot directly.
     #[xml(text_child)]
-    pub kernel: Option<String>,
+    pub kernel: Option<Text>,
     /// Its initial RAM disk.
     #[xml(text_child)]
-    pub initrd: Option<String>,
+    pub initrd: Option<Text>,
     /// Its command line.
     #[xml(text_child)]
-    pub cmdline: Option<String>,
+    pub cmdline: Option<Text>,
     /// Boot loader that checks the kernel's signature.
     #[xml(text_child)]
-    pub shim: Option<String>,
+    pub shim: Option<Text>,
     /// Device tree.
     #[xml(text_child)]
-    pub dtb: Option<String>,
+    pub dtb: Option<Text>,
     /// Root device, for UML.
     #[xml(text_child)]
-    pub root: Option<String>,
+    pub root: Option<Text>,
 }
 
 /// `<os>`.

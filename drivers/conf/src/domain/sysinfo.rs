@@ -1,16 +1,16 @@
 //! What the firmware tells the guest about its machine.
 
-use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Text, Writer, Xml};
 
 /// `<entry name='…'>` of an SMBIOS structure.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct SysinfoEntry {
     /// Field name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Value.
     #[xml(text)]
-    pub value: Option<String>,
+    pub value: Option<Text>,
 }
 
 /// One SMBIOS structure: its fields.
@@ -33,7 +33,7 @@ impl SysinfoTable {
 pub struct OemStrings {
     /// The strings.
     #[xml(text_child)]
-    pub entry: Vec<String>,
+    pub entry: Vec<Text>,
 }
 
 /// `<sysinfo type='smbios'>`.
@@ -67,13 +67,13 @@ pub struct SmbiosInfo {
 pub struct FwCfgEntry {
     /// Name, such as `opt/org.example/name`.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// A file that holds the blob.
     #[xml(attr)]
-    pub file: Option<String>,
+    pub file: Option<Text>,
     /// The blob itself.
     #[xml(text)]
-    pub value: Option<String>,
+    pub value: Option<Text>,
 }
 
 impl Content for FwCfgEntry {

@@ -1,6 +1,6 @@
 //! `<cpu>`: the modes of processors, and the models that can be chosen.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, Xml, YesNo, xml_names};
 
 use super::Support;
 use crate::cpu::{CpuFeature, CpuModel, MaxPhysAddr};
@@ -25,7 +25,7 @@ pub struct HostModelCpu {
     pub model: Option<CpuModel>,
     /// Vendor.
     #[xml(text_child)]
-    pub vendor: Option<String>,
+    pub vendor: Option<Text>,
     /// Width of physical addresses.
     #[xml(child)]
     pub maxphysaddr: Option<MaxPhysAddr>,
@@ -45,13 +45,13 @@ pub struct CustomModel {
     pub deprecated: Option<YesNo>,
     /// Its vendor, or `unknown`.
     #[xml(attr)]
-    pub vendor: Option<String>,
+    pub vendor: Option<Text>,
     /// The model that this is another name of.
     #[xml(attr)]
-    pub canonical: Option<String>,
+    pub canonical: Option<Text>,
     /// Its name.
     #[xml(text)]
-    pub name: String,
+    pub name: Text,
 }
 
 /// `<blockers>`: the features for want of which a model is not usable.
@@ -59,22 +59,22 @@ pub struct CustomModel {
 pub struct CpuBlockers {
     /// The model.
     #[xml(attr)]
-    pub model: String,
+    pub model: Text,
     /// The features.
     #[xml(child_attr = "feature/name")]
-    pub feature: Vec<String>,
+    pub feature: Vec<Text>,
 }
 
 /// A model with what it lacks.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "model", wrap = "blockers", value = String, optional, doc = "The model again."))]
+#[xml(more(attr = "model", wrap = "blockers", value = Text, optional, doc = "The model again."))]
 pub struct CustomCpu {
     /// The model.
     #[xml(child)]
     pub model: CustomModel,
     /// Features that the host lacks.
     #[xml(child_attr = "feature/name", wrap = "blockers")]
-    pub blockers: Vec<String>,
+    pub blockers: Vec<Text>,
 }
 
 /// `<cpu>`: what each mode offers.

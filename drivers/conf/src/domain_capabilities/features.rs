@@ -1,6 +1,6 @@
 //! `<features>`.
 
-use virtbus_xml::{Content, Describe, Kib, Node, Result, Writer, Xml, YesNo};
+use virtbus_xml::{Content, Describe, Kib, Node, Result, Text, Writer, Xml, YesNo};
 
 use super::Support;
 use crate::domain::memory::scaled_attr;
@@ -25,12 +25,12 @@ pub struct SevCapabilities {
     pub max_es_guests: Option<u32>,
     /// Identity of the first processor.
     #[xml(text_child = "cpu0Id")]
-    pub cpu0_id: Option<String>,
+    pub cpu0_id: Option<Text>,
 }
 
 /// `<section>`: memory of enclaves on a node.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
 pub struct SgxSection {
     /// The node.
     #[xml(attr)]

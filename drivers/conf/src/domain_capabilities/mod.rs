@@ -6,7 +6,9 @@
 mod cpu;
 mod features;
 
-use virtbus_xml::{Content, Document, Flags, Xml, XmlError, YesNo};
+use std::fmt::Display;
+
+use virtbus_xml::{Content, Document, Flags, Text, Xml, XmlError, YesNo, format_text};
 
 pub use cpu::{CpuBlockers, CpuCapabilities, CustomCpu, CustomModel, HostModelCpu, Usable};
 pub use features::{FeatureCapabilities, SevCapabilities, SgxCapabilities, SgxSection};
@@ -19,10 +21,10 @@ use crate::domain::os::Arch;
 pub struct Choice {
     /// What has them.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// The values.
     #[xml(text_child)]
-    pub value: Vec<String>,
+    pub value: Vec<Text>,
 }
 
 /// Whether something can be had, and how.
@@ -33,7 +35,7 @@ pub struct Support {
     pub supported: YesNo,
     /// Values of the thing itself.
     #[xml(text_child)]
-    pub value: Vec<String>,
+    pub value: Vec<Text>,
     /// Values of what belongs to it.
     #[xml(child = "enum")]
     pub choices: Vec<Choice>,
@@ -56,16 +58,16 @@ impl Support {
 
     /// Adds the values that `name` can have, of which there may be none.
     #[must_use]
-    pub fn with<T: ToString>(mut self, name: &str, values: impl IntoIterator<Item = T>) -> Self {
+    pub fn with<T: Display>(mut self, name: &str, values: impl IntoIterator<Item = T>) -> Self {
         self.choices.push(Choice {
-            name: name.to_owned(),
-            value: values.into_iter().map(|v| v.to_string()).collect(),
+            name: name.into(),
+            value: values.into_iter().map(|v| format_text!("{v}")).collect(),
         });
         self
     }
 
     /// The values that `name` can have, if it is known.
-    pub fn values(&self, name: &str) -> Option<&[String]> {
+    pub fn values(&self, name: &str) -> Option<&[Text]> {
         let choice = self.choices.iter().find(|choice| choice.name == name)?;
         Some(&choice.value)
     }
@@ -136,13 +138,13 @@ pub struct DeviceCapabilities {
 pub struct DomainCapabilities {
     /// Program of the emulator.
     #[xml(text_child)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Hypervisor.
     #[xml(text_child)]
     pub domain: VirtType,
     /// Machine type.
     #[xml(text_child)]
-    pub machine: Option<String>,
+    pub machine: Option<Text>,
     /// Architecture.
     #[xml(text_child)]
     pub arch: Arch,

@@ -1,6 +1,6 @@
 //! `<blockjobs>`: copies and commits of images that are being made.
 
-use virtbus_xml::{Base16, Xml, YesNo, xml_names};
+use virtbus_xml::{Base16, Text, Xml, YesNo, xml_names};
 
 use super::JobSource;
 
@@ -53,7 +53,7 @@ xml_names! {
 pub struct BlockJobDisk {
     /// Its target.
     #[xml(attr = "dst")]
-    pub target: String,
+    pub target: Text,
     /// Whether it writes to the disk's mirror.
     #[xml(attr)]
     pub mirror: Option<YesNo>,
@@ -75,7 +75,7 @@ pub struct BlockJobChains {
 pub struct BlockJob {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// What it does.
     #[xml(attr = "type")]
     pub kind: BlockJobType,
@@ -96,7 +96,7 @@ pub struct BlockJob {
     pub shallow_new: Option<YesNo>,
     /// Why it failed.
     #[xml(text_child = "errmsg")]
-    pub error: Option<String>,
+    pub error: Option<Text>,
     /// The disk.
     #[xml(child)]
     pub disk: Option<BlockJobDisk>,
@@ -105,13 +105,13 @@ pub struct BlockJob {
     pub chains: Option<BlockJobChains>,
     /// The block node down to which images are put together.
     #[xml(child_attr = "base/node")]
-    pub base: Option<String>,
+    pub base: Option<Text>,
     /// The node from which on they are.
     #[xml(child_attr = "top/node")]
-    pub top: Option<String>,
+    pub top: Option<Text>,
     /// The node above that.
     #[xml(child_attr = "topparent/node")]
-    pub top_parent: Option<String>,
+    pub top_parent: Option<Text>,
     /// Whether images are deleted afterwards.
     #[xml(flag = "deleteCommittedImages")]
     pub delete_images: bool,
@@ -123,7 +123,7 @@ pub struct BlockJob {
     pub source: Option<Box<JobSource>>,
     /// Record of the changes that are copied.
     #[xml(child_attr = "bitmap/name")]
-    pub bitmap: Option<String>,
+    pub bitmap: Option<Text>,
     /// The image that a backup writes to.
     #[xml(child)]
     pub store: Option<Box<JobSource>>,

@@ -2,7 +2,7 @@
 //!
 //! Each step fills in what is absent and changes nothing that is there, so a document of the newest release stays as it is.
 
-use virtbus_xml::{Base16, YesNo};
+use virtbus_xml::{Base16, YesNo, format_text};
 
 use super::{AsyncJob, BlockJobs, DomainStatus, Job, JobType};
 use crate::domain::Domain;
@@ -72,12 +72,12 @@ impl DomainStatus {
         let qemu = &mut *self.qemu;
         // These were named by the guest alone before its number became a part of them.
         qemu.lib_dir
-            .get_or_insert_with(|| format!("{}/domain-{name}", folders.lib));
+            .get_or_insert_with(|| format_text!("{}/domain-{name}", folders.lib));
         qemu.channel_target_dir
-            .get_or_insert_with(|| format!("{}/domain-{name}", folders.channel_target));
+            .get_or_insert_with(|| format_text!("{}/domain-{name}", folders.channel_target));
         qemu.memory_backing_dir.get_or_insert_with(|| {
             let short: String = name.chars().take(SHORT_NAME).collect();
-            format!("{}/{id}-{short}", folders.memory_backing)
+            format_text!("{}/{id}-{short}", folders.memory_backing)
         });
         qemu.node_name_index.get_or_insert(0);
         qemu.fd_set_index.get_or_insert(0);
@@ -192,19 +192,19 @@ fn complete_secrets(disk: &mut Disk, alias: &str) {
         .private_data
         .get_or_insert_default();
     if logs_in {
-        private.add_secret(ObjectSecretKind::Auth, format!("{alias}-secret0"));
+        private.add_secret(ObjectSecretKind::Auth, format_text!("{alias}-secret0"));
     }
     if decrypts {
         private.add_secret(
             ObjectSecretKind::Encryption,
-            format!("{alias}-luks-secret0"),
+            format_text!("{alias}-luks-secret0"),
         );
     }
     if uses_tls {
         let objects = private.objects.get_or_insert_default();
         objects
             .tls
-            .get_or_insert_with(|| format!("obj{alias}_tls0"));
+            .get_or_insert_with(|| format_text!("obj{alias}_tls0"));
     }
 }
 
@@ -225,7 +225,7 @@ fn complete_hostdev(hostdev: &mut Hostdev, as_nodes: bool) {
         add_node(private.get_or_insert_default(), &alias);
     }
     if logs_in {
-        let secret = format!("{alias}-secret0");
+        let secret = format_text!("{alias}-secret0");
         private
             .get_or_insert_default()
             .add_secret(ObjectSecretKind::Auth, secret);
@@ -237,7 +237,7 @@ fn add_node(private: &mut SourcePrivate, alias: &str) {
     if !private.node_names.iter().any(is_storage) {
         private.node_names.push(NodeName {
             kind: NodeNameKind::Storage,
-            name: format!("libvirt-{alias}-backend"),
+            name: format_text!("libvirt-{alias}-backend"),
             group: None,
         });
     }

@@ -1,6 +1,6 @@
 //! `<job>`: what is being done to a guest, and what has to be undone if the daemon ends meanwhile.
 
-use virtbus_xml::{Base16, Content, Describe, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Base16, Content, Describe, Node, Result, Text, Writer, Xml, YesNo, xml_names};
 
 use crate::storage::{BackingChain, ImageFormat, NetworkSource, StorageSource, StorageType};
 
@@ -101,7 +101,7 @@ impl Content for JobSource {
 pub struct JobDisk {
     /// Target of the guest's disk.
     #[xml(attr)]
-    pub dev: String,
+    pub dev: Text,
     /// Whether it is being copied.
     #[xml(attr)]
     pub migrating: Option<YesNo>,
@@ -115,10 +115,10 @@ pub struct JobDisk {
 pub struct TemporaryBitmap {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// The block node that has it.
     #[xml(attr = "nodename")]
-    pub node_name: String,
+    pub node_name: Text,
 }
 
 /// `<param>`: a setting of migrations as it was before the job.
@@ -126,10 +126,10 @@ pub struct TemporaryBitmap {
 pub struct MigrationParameter {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Its value.
     #[xml(attr)]
-    pub value: String,
+    pub value: Text,
 }
 
 /// `<job>`.

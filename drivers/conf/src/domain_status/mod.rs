@@ -10,7 +10,7 @@ mod qemu;
 mod state;
 
 use virtbus_xml::{
-    Content, Describe, Document, Flags, Fragment, Kind, Node, Part, Result, Writer, XmlError,
+    Content, Describe, Document, Flags, Fragment, Kind, Node, Part, Result, Text, Writer, XmlError,
 };
 
 pub use block_job::{
@@ -45,7 +45,7 @@ pub struct DomainStatus {
     pub taint: Vec<Taint>,
     /// Warnings about what it uses and will go away.
     #[xml(text_child)]
-    pub deprecation: Vec<String>,
+    pub deprecation: Vec<Text>,
     /// What the QEMU driver keeps.
     #[xml(flat)]
     pub qemu: Box<QemuStatus>,

@@ -1,6 +1,6 @@
 //! What libvirt's QEMU driver keeps of a running guest: its process, paths, counters, and jobs.
 
-use virtbus_xml::{BitSet, Xml, YesNo, xml_names};
+use virtbus_xml::{BitSet, Text, Xml, YesNo, xml_names};
 
 use super::{BlockJobs, Job};
 use crate::backup::Backup;
@@ -19,7 +19,7 @@ xml_names! {
 pub struct Monitor {
     /// Path of the socket or terminal.
     #[xml(attr)]
-    pub path: String,
+    pub path: Text,
     /// What it is.
     #[xml(attr = "type")]
     pub kind: Option<MonitorType>,
@@ -57,7 +57,7 @@ pub struct VcpuThreads {
 pub struct QemuFlags {
     /// Names of capabilities, which are libvirt's.
     #[xml(child_attr = "flag/name")]
-    pub flags: Vec<String>,
+    pub flags: Vec<Text>,
 }
 
 impl QemuFlags {
@@ -83,7 +83,7 @@ pub struct Numad {
 pub struct SlirpFeature {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
 }
 
 /// `<helper>`: a process that connects an interface of `type='user'`.
@@ -91,7 +91,7 @@ pub struct SlirpFeature {
 pub struct SlirpHelper {
     /// Alias of the interface.
     #[xml(attr)]
-    pub alias: String,
+    pub alias: Text,
     /// Number of the process.
     #[xml(attr)]
     pub pid: u32,
@@ -123,7 +123,7 @@ pub struct QemuStatus {
     pub capabilities: Option<QemuFlags>,
     /// What the lock manager keeps.
     #[xml(text_child)]
-    pub lockstate: Option<String>,
+    pub lockstate: Option<Text>,
     /// What is being done to the guest.
     #[xml(child)]
     pub job: Option<Box<Job>>,
@@ -132,19 +132,19 @@ pub struct QemuStatus {
     pub fakereboot: bool,
     /// Aliases of the devices that there are.
     #[xml(child_attr = "device/alias", wrap = "devices")]
-    pub devices: Vec<String>,
+    pub devices: Vec<Text>,
     /// Where automatic placement has put it.
     #[xml(child, skip_empty)]
     pub numad: Option<Numad>,
     /// Folder of its monitor and other files.
     #[xml(child_attr = "libDir/path")]
-    pub lib_dir: Option<String>,
+    pub lib_dir: Option<Text>,
     /// Folder of the sockets of its channels.
     #[xml(child_attr = "channelTargetDir/path")]
-    pub channel_target_dir: Option<String>,
+    pub channel_target_dir: Option<Text>,
     /// Folder of files that back its memory.
     #[xml(child_attr = "memoryBackingDir/path")]
-    pub memory_backing_dir: Option<String>,
+    pub memory_backing_dir: Option<Text>,
     /// The processor that was asked for, before it was held against what the host has.
     #[xml(child)]
     pub cpu: Option<Box<GuestCpu>>,

@@ -1,6 +1,6 @@
 //! Bonds: several network cards used as one.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, Xml, xml_names};
 
 use super::Port;
 
@@ -60,7 +60,7 @@ pub struct ArpMonitor {
     pub interval: u32,
     /// Address of the machine, as written.
     #[xml(attr)]
-    pub target: String,
+    pub target: Text,
     /// Where answers are checked.
     #[xml(attr)]
     pub validate: Option<ArpValidate>,

@@ -7,8 +7,8 @@ mod bond;
 mod protocol;
 
 use virtbus_xml::{
-    Content, Describe, Document, ErrorKind, Flags, Node, OnOff, Result, Value, Writer, Xml,
-    XmlError, xml_names,
+    Content, Describe, Document, ErrorKind, Flags, Node, OnOff, Result, Text, Value, Writer, Xml,
+    XmlError, format_text, xml_names,
 };
 
 pub use bond::{ArpMonitor, ArpValidate, Bond, BondMode, Carrier, MiiMonitor, Monitor};
@@ -52,12 +52,12 @@ xml_names! {
 
 /// Seconds with a fraction, kept as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seconds(pub String);
+pub struct Seconds(pub Text);
 
 impl Value for Seconds {
     fn from_text(text: &str) -> Option<Self> {
         let number: f64 = text.trim_ascii().parse().ok()?;
-        (number.is_finite() && number >= 0.0).then(|| Self(text.to_owned()))
+        (number.is_finite() && number >= 0.0).then(|| Self(text.into()))
     }
 
     fn write_to(&self, out: &mut String) {
@@ -74,7 +74,7 @@ impl Value for Seconds {
 pub struct Ethernet {
     /// Its Ethernet address.
     #[xml(child_attr = "mac/address")]
-    pub mac: Option<String>,
+    pub mac: Option<Text>,
 }
 
 /// `<bridge>`.
@@ -118,7 +118,7 @@ pub struct InterfaceVlan {
     pub tag: u32,
     /// Name of the interface that carries it.
     #[xml(child_attr = "interface/name")]
-    pub interface: String,
+    pub interface: Text,
 }
 
 impl Content for InterfaceVlan {
@@ -186,8 +186,8 @@ pub enum InterfaceKind {
 
 impl InterfaceKind {
     /// The name, which a VLAN may leave out.
-    fn parse_name(&self, node: Node<'_>) -> Result<Option<String>> {
-        let name: Option<String> = node.attr_opt("name")?;
+    fn parse_name(&self, node: Node<'_>) -> Result<Option<Text>> {
+        let name: Option<Text> = node.attr_opt("name")?;
         match (self, name) {
             (Self::Vlan(_), None) => Ok(None),
             (_, None) => Err(node.missing_attr("name")),
@@ -206,9 +206,11 @@ impl InterfaceKind {
         }
     }
 
-    fn default_name(&self) -> Option<String> {
+    fn default_name(&self) -> Option<Text> {
         match self {
-            Self::Vlan(VlanInterface { vlan }) => Some(format!("{}.{}", vlan.interface, vlan.tag)),
+            Self::Vlan(VlanInterface { vlan }) => {
+                Some(format_text!("{}.{}", vlan.interface, vlan.tag))
+            }
             Self::Ethernet(_) | Self::Bridge(_) | Self::Bond(_) => None,
         }
     }
@@ -249,7 +251,7 @@ pub struct Port {
     pub kind: InterfaceKind,
     /// Its name.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Its connection.
     #[xml(child)]
     pub link: Option<Link>,
@@ -260,7 +262,7 @@ impl Port {
     fn parse_all(node: Node<'_>, allowed: &[&str]) -> Result<Vec<Self>> {
         node.children("interface")
             .map(|child| {
-                let kind: String = child.attr_req("type")?;
+                let kind: Text = child.attr_req("type")?;
                 if allowed.contains(&kind.as_str()) {
                     Self::parse(child)
                 } else {
@@ -308,7 +310,7 @@ pub struct Interface {
     pub kind: InterfaceKind,
     /// Its name; a VLAN may leave it to be made up.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// When it is set up.
     #[xml(child_attr = "start/mode")]
     pub start: Option<StartMode>,

@@ -1,6 +1,6 @@
 //! Addresses of host interfaces: `<protocol>`.
 
-use virtbus_xml::{Content, Describe, Node, Result, Value, Writer, Xml, YesNo};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Value, Writer, Xml, YesNo};
 
 use crate::common::{Ip, IpFamily};
 use crate::error::{ConfError, Result as ConfResult};
@@ -18,7 +18,7 @@ pub struct Dhcp {
 pub struct InterfaceAddress {
     /// The address, as written.
     #[xml(attr)]
-    pub address: String,
+    pub address: Text,
     /// Bits of the network part; 0 counts as unset.
     #[xml(attr, unset = 0)]
     pub prefix: Option<u32>,
@@ -41,7 +41,7 @@ pub struct Protocol {
     pub ip: Vec<InterfaceAddress>,
     /// The default router, as written.
     #[xml(child_attr = "route/gateway")]
-    pub gateway: Option<String>,
+    pub gateway: Option<Text>,
 }
 
 impl Content for Protocol {

@@ -1,6 +1,6 @@
 //! `<dns>` and `<domain>`: names in a network.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, Xml, YesNo, xml_names};
 
 use crate::common::Ip;
 
@@ -9,7 +9,7 @@ use crate::common::Ip;
 pub struct NetworkDomain {
     /// The name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Whether no other server is asked about names in it.
     #[xml(attr = "localOnly")]
     pub local_only: Option<YesNo>,
@@ -23,7 +23,7 @@ pub struct NetworkDomain {
 pub struct Forwarder {
     /// Only about this domain.
     #[xml(attr)]
-    pub domain: Option<String>,
+    pub domain: Option<Text>,
     /// The server; without one, names in the domain are not asked about.
     #[xml(attr)]
     pub addr: Option<Ip>,
@@ -34,10 +34,10 @@ pub struct Forwarder {
 pub struct DnsTxt {
     /// The name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// The text.
     #[xml(attr)]
-    pub value: Option<String>,
+    pub value: Option<Text>,
 }
 
 xml_names! {
@@ -53,16 +53,16 @@ xml_names! {
 pub struct DnsSrv {
     /// The service's name.
     #[xml(attr)]
-    pub service: Option<String>,
+    pub service: Option<Text>,
     /// What it speaks.
     #[xml(attr)]
     pub protocol: Option<SrvProtocol>,
     /// The domain that it is for.
     #[xml(attr)]
-    pub domain: Option<String>,
+    pub domain: Option<Text>,
     /// The host that has it; `.` for none.
     #[xml(attr)]
-    pub target: Option<String>,
+    pub target: Option<Text>,
     /// Its port, from 1.
     #[xml(attr)]
     pub port: Option<u16>,
@@ -121,7 +121,7 @@ pub struct DnsHost {
     pub ip: Option<Ip>,
     /// Its names.
     #[xml(text_child)]
-    pub hostname: Vec<String>,
+    pub hostname: Vec<Text>,
 }
 
 /// `<dns>`.

@@ -1,7 +1,7 @@
 //! `<forward>`: how a network reaches the rest of the world.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, Result, Text, Writer, Xml, YesNo, xml_names,
 };
 
 use crate::common::{Ip, PciAddress};
@@ -33,7 +33,7 @@ impl ForwardMode {
 pub struct ForwardInterface {
     /// Its name.
     #[xml(attr)]
-    pub dev: String,
+    pub dev: Text,
     /// How many guests use it; told of networks that are up.
     #[xml(attr, when = is_up, unset = 0)]
     pub connections: Option<u32>,
@@ -57,7 +57,7 @@ pub struct ForwardAddress {
 
 impl Content for ForwardAddress {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let kind: String = node.attr_req("type")?;
+        let kind: Text = node.attr_req("type")?;
         if kind != "pci" {
             return Err(node.bad_attr("type", &kind, "'pci'"));
         }
@@ -83,7 +83,7 @@ impl Content for ForwardAddress {
 pub struct PhysicalFunction {
     /// Name of its interface.
     #[xml(attr)]
-    pub dev: String,
+    pub dev: Text,
 }
 
 /// `<address>` of `<nat>`: the addresses that packets leave with.
@@ -124,7 +124,7 @@ pub struct Nat {
 
 /// `<forward>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "dev", value = String, optional, doc = "The first interface again, for older clients."))]
+#[xml(more(attr = "dev", value = Text, optional, doc = "The first interface again, for older clients."))]
 pub struct Forward {
     /// How packets leave.
     #[xml(attr, optional, absent = "nat")]
@@ -151,7 +151,7 @@ pub struct Forward {
 
 impl Content for Forward {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let dev: Option<String> = node.attr_opt("dev")?;
+        let dev: Option<Text> = node.attr_opt("dev")?;
         let mut interfaces: Vec<ForwardInterface> = node.child_vec("interface")?;
         match (&dev, interfaces.first()) {
             (Some(dev), None) => interfaces.push(ForwardInterface {

@@ -1,6 +1,8 @@
 //! `<ip>`: addresses in a network, and how guests get them.
 
-use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, ErrorKind, Node, Result, Text, Writer, Xml, YesNo, xml_names,
+};
 
 use crate::common::{Ip, IpFamily};
 
@@ -88,13 +90,13 @@ pub struct DhcpRange {
 pub struct DhcpHost {
     /// IPv6: the guest's identifier (DUID).
     #[xml(attr, told = "hexadecimal numbers of one or two digits joined by ':'")]
-    pub id: Option<String>,
+    pub id: Option<Text>,
     /// IPv4: the guest's Ethernet addresses.
     #[xml(attr, told = "Ethernet addresses joined by commas")]
-    pub mac: Option<String>,
+    pub mac: Option<Text>,
     /// The guest's name.
     #[xml(attr, told = "a name that begins with a letter")]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// The address.
     #[xml(attr)]
     pub ip: Option<Ip>,
@@ -114,11 +116,11 @@ impl DhcpHost {
 
 impl Content for DhcpHost {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let mac: Option<String> = node.attr_opt("mac")?;
+        let mac: Option<Text> = node.attr_opt("mac")?;
         if let Some(mac) = &mac {
             check_macs(node, mac)?;
         }
-        let id: Option<String> = node.attr_opt("id")?;
+        let id: Option<Text> = node.attr_opt("id")?;
         if let Some(id) = &id {
             let part = |part: &str| {
                 (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_hexdigit())
@@ -131,7 +133,7 @@ impl Content for DhcpHost {
                 ));
             }
         }
-        let name: Option<String> = node.attr_opt("name")?;
+        let name: Option<Text> = node.attr_opt("name")?;
         if let Some(name) = &name
             && !name.starts_with(|c: char| c.is_ascii_alphabetic())
         {
@@ -183,10 +185,10 @@ fn check_macs(node: Node<'_>, text: &str) -> Result<()> {
 pub struct Bootp {
     /// The file.
     #[xml(attr)]
-    pub file: String,
+    pub file: Text,
     /// The server that has it.
     #[xml(attr, absent = "this host")]
-    pub server: Option<String>,
+    pub server: Option<Text>,
 }
 
 /// `<dhcp>`.
@@ -230,7 +232,7 @@ pub struct NetworkIp {
     pub local_ptr: Option<YesNo>,
     /// Where files for guests that boot are.
     #[xml(child_attr = "tftp/root")]
-    pub tftp: Option<String>,
+    pub tftp: Option<Text>,
     /// How guests get addresses.
     #[xml(child, skip_empty)]
     pub dhcp: Option<Dhcp>,

@@ -10,8 +10,8 @@ mod update;
 mod validate;
 
 use virtbus_xml::{
-    Content, Describe, Document, ErrorKind, Flags, Fragment, Node, OnOff, Result, Writer, Xml,
-    XmlError, YesNo,
+    Content, Describe, Document, ErrorKind, Flags, Fragment, Node, OnOff, Result, Text, Writer,
+    Xml, XmlError, YesNo,
 };
 
 pub use dns::{Dns, DnsHost, DnsSrv, DnsTxt, Forwarder, NetworkDomain, SrvProtocol};
@@ -34,10 +34,10 @@ pub const DNSMASQ_URI: &str = "http://libvirt.org/schemas/network/dnsmasq/1.0";
 pub struct NetworkBridge {
     /// Its name.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// The firewall's zone that it belongs to.
     #[xml(attr)]
-    pub zone: Option<String>,
+    pub zone: Option<Text>,
     /// Whether it talks the spanning tree protocol.
     #[xml(attr, absent = "on if the bridge is the network's own")]
     pub stp: Option<OnOff>,
@@ -54,7 +54,7 @@ pub struct NetworkBridge {
 pub struct PortGroup {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Whether interfaces that name none have this one.
     #[xml(attr, unset = YesNo::No, absent = "no")]
     pub default: Option<YesNo>,
@@ -75,7 +75,7 @@ pub struct PortGroup {
 /// Options for dnsmasq, taken as they are.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DnsmasqOptions(
-    #[xml(child_attr = "dnsmasq:option/value", wrap = "dnsmasq:options")] pub Vec<String>,
+    #[xml(child_attr = "dnsmasq:option/value", wrap = "dnsmasq:options")] pub Vec<Text>,
 );
 
 impl Content for DnsmasqOptions {
@@ -83,7 +83,7 @@ impl Content for DnsmasqOptions {
         let mut options = Vec::new();
         for list in node.children_in(DNSMASQ_URI, "options") {
             for option in list.children_in(DNSMASQ_URI, "option") {
-                let value: String = option.attr_req("value")?;
+                let value: Text = option.attr_req("value")?;
                 if value.is_empty() {
                     return Err(option.attr_error(
                         "value",
@@ -132,16 +132,16 @@ pub struct Network {
     pub trust_guest_rx_filters: Option<YesNo>,
     /// Name.
     #[xml(text_child)]
-    pub name: String,
+    pub name: Text,
     /// UUID.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
     /// Short description.
     #[xml(text_child)]
-    pub title: Option<String>,
+    pub title: Option<Text>,
     /// Description.
     #[xml(text_child)]
-    pub description: Option<String>,
+    pub description: Option<Text>,
     /// Notes of other programs.
     #[xml(flat)]
     pub metadata: Metadata,

@@ -1,6 +1,6 @@
 //! The network port document: `<networkport>`, what a guest is plugged into.
 
-use virtbus_xml::{Document, Flags, Result, Xml, XmlError, YesNo, xml_names};
+use virtbus_xml::{Document, Flags, Result, Text, Xml, XmlError, YesNo, xml_names};
 
 use crate::common::{Bandwidth, Mac, PciAddress, PortOptions, Uuid, VirtualPort, Vlan};
 use crate::domain::Entropy;
@@ -12,7 +12,7 @@ use crate::domain::devices::interface::MacTableManager;
 pub struct PortOwner {
     /// Its name.
     #[xml(text_child)]
-    pub name: String,
+    pub name: Text,
     /// Its UUID.
     #[xml(text_child)]
     pub uuid: Uuid,
@@ -33,7 +33,7 @@ xml_names! {
 pub struct BridgePlug {
     /// Its name.
     #[xml(attr)]
-    pub bridge: String,
+    pub bridge: Text,
     /// Who keeps its table of Ethernet addresses.
     #[xml(attr = "macTableManager")]
     pub mac_table_manager: Option<MacTableManager>,
@@ -44,7 +44,7 @@ pub struct BridgePlug {
 pub struct DirectPlug {
     /// Its name.
     #[xml(attr)]
-    pub dev: String,
+    pub dev: Text,
     /// How it is shared.
     #[xml(attr)]
     pub mode: DirectMode,
@@ -93,7 +93,7 @@ pub struct NetworkPort {
     pub owner: PortOwner,
     /// The port group.
     #[xml(text_child)]
-    pub group: Option<String>,
+    pub group: Option<Text>,
     /// The guest's Ethernet address.
     #[xml(child_attr = "mac/address")]
     pub mac: Mac,

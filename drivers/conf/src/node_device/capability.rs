@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use virtbus_xml::{Base16, Content, Describe, Hex, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{Base16, Content, Describe, Hex, Node, Result, Text, Writer, Xml, xml_names};
 
 use super::{
     ApMatrix, CcwDevice, CcwGroup, CssDevice, Mdev, PciCapability, Scsi, ScsiHost, ScsiTarget,
@@ -169,7 +169,7 @@ impl Capability {
 pub struct System {
     /// Name of the product.
     #[xml(text_child)]
-    pub product: Option<String>,
+    pub product: Option<Text>,
     /// The hardware.
     #[xml(child, default)]
     pub hardware: Hardware,
@@ -183,13 +183,13 @@ pub struct System {
 pub struct Hardware {
     /// Vendor.
     #[xml(text_child)]
-    pub vendor: Option<String>,
+    pub vendor: Option<Text>,
     /// Version.
     #[xml(text_child)]
-    pub version: Option<String>,
+    pub version: Option<Text>,
     /// Serial number.
     #[xml(text_child)]
-    pub serial: Option<String>,
+    pub serial: Option<Text>,
     /// UUID.
     #[xml(text_child)]
     pub uuid: Uuid,
@@ -200,13 +200,13 @@ pub struct Hardware {
 pub struct Firmware {
     /// Vendor.
     #[xml(text_child)]
-    pub vendor: Option<String>,
+    pub vendor: Option<Text>,
     /// Version.
     #[xml(text_child)]
-    pub version: Option<String>,
+    pub version: Option<Text>,
     /// Date, as the firmware writes it.
     #[xml(text_child)]
-    pub release_date: Option<String>,
+    pub release_date: Option<Text>,
 }
 
 /// `<product>` or `<vendor>`: a number with the name that a database knows for it.
@@ -217,7 +217,7 @@ pub struct NamedId {
     pub id: Base16<4>,
     /// The name.
     #[xml(text)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
 }
 
 /// `type='usb_device'`.
@@ -254,7 +254,7 @@ pub struct UsbInterface {
     pub protocol: u32,
     /// Description.
     #[xml(text_child)]
-    pub description: Option<String>,
+    pub description: Option<Text>,
 }
 
 xml_names! {
@@ -291,10 +291,10 @@ xml_names! {
 pub struct Net {
     /// Name of the interface.
     #[xml(text_child)]
-    pub interface: String,
+    pub interface: Text,
     /// Its link-layer address, as the host writes it.
     #[xml(text_child)]
-    pub address: Option<String>,
+    pub address: Option<Text>,
     /// Whether it has a connection.
     #[xml(child)]
     pub link: Option<Link>,
@@ -351,7 +351,7 @@ impl Content for Net {
 pub struct ScsiGeneric {
     /// Path of the character device.
     #[xml(text_child = "char")]
-    pub path: String,
+    pub path: Text,
 }
 
 xml_names! {
@@ -376,7 +376,7 @@ pub struct Drm {
 pub struct Vdpa {
     /// Path of the character device.
     #[xml(text_child)]
-    pub chardev: String,
+    pub chardev: Text,
 }
 
 /// `type='ap_card'`.

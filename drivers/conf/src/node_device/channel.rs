@@ -1,6 +1,6 @@
 //! Devices of mainframes: channel devices, subchannels, groups, and the crypto matrix.
 
-use virtbus_xml::{Base16, Content, Describe, Hex, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{Base16, Content, Describe, Hex, Node, Result, Text, Writer, Xml, xml_names};
 
 use super::mediated::{MdevType, parse_types, write_types};
 use super::{nested, unknown_nested, write_nested};
@@ -56,7 +56,7 @@ xml_names! {
 pub struct CcwGroupMember {
     /// Name of the group's device.
     #[xml(text_child)]
-    pub group_device: String,
+    pub group_device: Text,
 }
 
 /// `type='ccw'`.
@@ -154,10 +154,10 @@ pub struct CcwGroupType {
     pub kind: QethKind,
     /// Type of the card.
     #[xml(text_child)]
-    pub card_type: Option<String>,
+    pub card_type: Option<Text>,
     /// Channel path.
     #[xml(text_child)]
-    pub chpid: Option<String>,
+    pub chpid: Option<Text>,
 }
 
 impl Content for CcwGroupType {
@@ -188,10 +188,10 @@ impl Content for CcwGroupType {
 pub struct CcwDeviceRef {
     /// Its name inside the group.
     #[xml(attr = "ref")]
-    pub reference: String,
+    pub reference: Text,
     /// Name of the device.
     #[xml(text)]
-    pub device: String,
+    pub device: Text,
 }
 
 /// `type='ccwgroup'`.

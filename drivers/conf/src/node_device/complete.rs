@@ -1,5 +1,7 @@
 //! What is made up when a device is created, and what a device must have to be one.
 
+use virtbus_xml::{Text, format_text};
+
 use super::{Capability, NodeDevice};
 use crate::domain::Entropy;
 use crate::error::{ConfError, Result};
@@ -69,8 +71,8 @@ impl NodeDevice {
 }
 
 /// A world wide name of the form that locally assigned ones have.
-fn made_up(entropy: &mut dyn Entropy, vendor: u32) -> String {
-    format!("5{:06x}{:09x}", vendor & 0xff_ffff, entropy.bits(36))
+fn made_up(entropy: &mut dyn Entropy, vendor: u32) -> Text {
+    format_text!("5{:06x}{:09x}", vendor & 0xff_ffff, entropy.bits(36))
 }
 
 #[cfg(test)]

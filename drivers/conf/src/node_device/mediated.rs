@@ -1,6 +1,6 @@
 //! Mediated devices: what a device can be divided into, and one such part.
 
-use virtbus_xml::{Describe, ErrorKind, Node, Result, Writer, Xml};
+use virtbus_xml::{Describe, ErrorKind, Node, Result, Text, Writer, Xml};
 
 use super::nested;
 use crate::common::Uuid;
@@ -10,13 +10,13 @@ use crate::common::Uuid;
 pub struct MdevType {
     /// Its name in sysfs.
     #[xml(attr)]
-    pub id: String,
+    pub id: Text,
     /// A name for people.
     #[xml(text_child)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// How guests talk to it: `vfio-pci`, `vfio-ccw`, `vfio-ap`.
     #[xml(text_child = "deviceAPI")]
-    pub device_api: String,
+    pub device_api: Text,
     /// How many more of them there can be.
     #[xml(text_child = "availableInstances")]
     pub available_instances: u32,
@@ -56,10 +56,10 @@ pub(super) fn write_types(types: &[MdevType], w: &mut Writer) {
 pub struct MdevAttribute {
     /// Name in sysfs.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// What is written there.
     #[xml(attr)]
-    pub value: String,
+    pub value: Text,
 }
 
 /// `type='mdev'`: a mediated device.
@@ -67,13 +67,13 @@ pub struct MdevAttribute {
 pub struct Mdev {
     /// Its kind, one of those that the parent lists.
     #[xml(child_attr = "type/id")]
-    pub type_id: String,
+    pub type_id: Text,
     /// Its UUID.
     #[xml(text_child, absent = "made up")]
     pub uuid: Option<Uuid>,
     /// Address of the parent, as mdevctl writes it.
     #[xml(text_child)]
-    pub parent_addr: Option<String>,
+    pub parent_addr: Option<Text>,
     /// Its IOMMU group; 0 if it has none.
     #[xml(child_attr = "iommuGroup/number", optional)]
     pub iommu_group: u32,
@@ -84,7 +84,7 @@ pub struct Mdev {
 
 impl virtbus_xml::Content for Mdev {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let type_id: String = node.child_attr_req("type", "id")?;
+        let type_id: Text = node.child_attr_req("type", "id")?;
         if type_id.is_empty() {
             let child = node.child("type").unwrap_or(node);
             return Err(child.attr_error("id", ErrorKind::Missing, "must not be empty"));

@@ -14,7 +14,7 @@ mod storage;
 mod vpd;
 
 use virtbus_xml::{
-    Content, Describe, Document, Flags, Node, Result, Writer, Xml, XmlError, xml_names,
+    Content, Describe, Document, Flags, Node, Result, Text, Writer, Xml, XmlError, xml_names,
 };
 
 pub use capability::{
@@ -47,17 +47,17 @@ xml_names! {
 pub struct Devnodes {
     /// The node itself.
     #[xml(text_child = "devnode[type=dev]")]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// Symbolic links to it.
     #[xml(text_child = "devnode[type=link]")]
-    pub links: Vec<String>,
+    pub links: Vec<Text>,
 }
 
 impl Content for Devnodes {
     fn parse(node: Node<'_>) -> Result<Self> {
         let mut devnodes = Self::default();
         for child in node.children("devnode") {
-            let path = child.text_opt::<String>()?.unwrap_or_default();
+            let path = child.text_opt::<Text>()?.unwrap_or_default();
             match child.attr_req("type")? {
                 DevnodeType::Dev => devnodes.dev = Some(path),
                 DevnodeType::Link => devnodes.links.push(path),
@@ -87,16 +87,16 @@ impl Content for Devnodes {
 pub struct Parent {
     /// Name of the device.
     #[xml(text)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// World wide node name of the HBA; comes with `wwpn`.
     #[xml(attr, input)]
-    pub wwnn: Option<String>,
+    pub wwnn: Option<Text>,
     /// World wide port name of the HBA; comes with `wwnn`.
     #[xml(attr, input)]
-    pub wwpn: Option<String>,
+    pub wwpn: Option<Text>,
     /// World wide name of the fabric that the HBA is to be connected to.
     #[xml(attr, input)]
-    pub fabric_wwn: Option<String>,
+    pub fabric_wwn: Option<Text>,
 }
 
 impl Content for Parent {
@@ -124,8 +124,8 @@ impl Content for Parent {
 }
 
 /// The attribute `name`; an empty one counts as absent.
-fn non_empty(node: Node<'_>, name: &str) -> Option<String> {
-    node.attr(name).filter(|v| !v.is_empty()).map(str::to_owned)
+fn non_empty(node: Node<'_>, name: &str) -> Option<Text> {
+    node.attr(name).filter(|v| !v.is_empty()).map(Text::from)
 }
 
 /// `<driver>`: what drives the device on the host.
@@ -133,7 +133,7 @@ fn non_empty(node: Node<'_>, name: &str) -> Option<String> {
 pub struct DeviceDriver {
     /// Name of the kernel module or bus driver.
     #[xml(text_child)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
 }
 
 /// `<device>`: a device of the host.
@@ -141,10 +141,10 @@ pub struct DeviceDriver {
 pub struct NodeDevice {
     /// Name; absent from a device that is still to be created.
     #[xml(text_child)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Path in sysfs.
     #[xml(text_child, when = is_active)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Paths in `/dev`.
     #[xml(flat, when = is_active)]
     pub devnodes: Devnodes,

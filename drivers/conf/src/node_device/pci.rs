@@ -1,7 +1,7 @@
 //! PCI devices: `type='pci'`.
 
 use virtbus_xml::{
-    AnyBase, Base16, Content, Describe, Node, Result, Writer, Xml, XmlError, xml_names,
+    AnyBase, Base16, Content, Describe, Node, Result, Text, Writer, Xml, XmlError, xml_names,
 };
 
 use super::mediated::{MdevType, parse_types, write_types};
@@ -79,7 +79,7 @@ impl Content for PciExpress {
     fn parse(node: Node<'_>) -> Result<Self> {
         let mut express = Self::default();
         for link in node.children("link") {
-            let (validity, parsed) = (link.attr_req::<String>("validity")?, PciLink::parse(link)?);
+            let (validity, parsed) = (link.attr_req::<Text>("validity")?, PciLink::parse(link)?);
             match validity.as_str() {
                 "cap" => express.capability.get_or_insert(parsed),
                 "sta" => express.status.get_or_insert(parsed),

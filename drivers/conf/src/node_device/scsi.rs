@@ -1,6 +1,6 @@
 //! SCSI: host bus adapters, targets, units.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, Xml};
 
 use super::{nested, unknown_nested, write_nested};
 
@@ -9,13 +9,13 @@ use super::{nested, unknown_nested, write_nested};
 pub struct FcHost {
     /// World wide node name.
     #[xml(text_child, absent = "made up")]
-    pub wwnn: Option<String>,
+    pub wwnn: Option<Text>,
     /// World wide port name.
     #[xml(text_child, absent = "made up")]
-    pub wwpn: Option<String>,
+    pub wwpn: Option<Text>,
     /// World wide name of the fabric it is connected to.
     #[xml(text_child)]
-    pub fabric_wwn: Option<String>,
+    pub fabric_wwn: Option<Text>,
 }
 
 /// Nested `type='vport_ops'`: the adapter can have virtual ports.
@@ -103,10 +103,10 @@ impl Content for ScsiHost {
 pub struct FcRemotePort {
     /// Its name on the host.
     #[xml(text_child)]
-    pub rport: String,
+    pub rport: Text,
     /// World wide port name.
     #[xml(text_child)]
-    pub wwpn: String,
+    pub wwpn: Text,
 }
 
 /// `type='scsi_target'`.
@@ -114,7 +114,7 @@ pub struct FcRemotePort {
 pub struct ScsiTarget {
     /// Its name on the host.
     #[xml(text_child)]
-    pub target: String,
+    pub target: Text,
     /// The port it is reached by.
     #[xml(child = "capability[type=fc_remote_port]")]
     pub fc_remote_port: Option<FcRemotePort>,
@@ -163,5 +163,5 @@ pub struct Scsi {
     pub lun: u32,
     /// What it is: `disk`, `cdrom`, …
     #[xml(text_child = "type")]
-    pub kind: Option<String>,
+    pub kind: Option<Text>,
 }

@@ -1,6 +1,6 @@
 //! Block devices.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, Xml};
 
 use super::{nested, unknown_nested, write_nested};
 
@@ -26,7 +26,7 @@ pub struct Removable {
     pub media_size: u64,
     /// Its label.
     #[xml(text_child)]
-    pub media_label: Option<String>,
+    pub media_label: Option<Text>,
     /// How it is divided.
     #[xml(flat)]
     pub blocks: Blocks,
@@ -77,22 +77,22 @@ pub enum Media {
 pub struct Storage {
     /// Path of the device.
     #[xml(text_child)]
-    pub block: String,
+    pub block: Text,
     /// Name of the bus: `scsi`, `usb`, …
     #[xml(text_child)]
-    pub bus: Option<String>,
+    pub bus: Option<Text>,
     /// What it is: `disk`, `cdrom`, …
     #[xml(text_child)]
-    pub drive_type: Option<String>,
+    pub drive_type: Option<Text>,
     /// Model.
     #[xml(text_child)]
-    pub model: Option<String>,
+    pub model: Option<Text>,
     /// Vendor.
     #[xml(text_child)]
-    pub vendor: Option<String>,
+    pub vendor: Option<Text>,
     /// Serial number.
     #[xml(text_child)]
-    pub serial: Option<String>,
+    pub serial: Option<Text>,
     /// The medium.
     #[xml(child = "capability[type=removable]", value = Removable, optional)]
     pub media: Media,

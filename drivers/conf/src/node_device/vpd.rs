@@ -1,6 +1,6 @@
 //! Vital product data of PCI devices: nested `type='vpd'`.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer, XmlError};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, XmlError};
 
 /// A field with a number of its own: `<vendor_field>` or `<system_field>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct CustomField {
     pub index: char,
     /// The text.
     #[xml(text)]
-    pub value: String,
+    pub value: Text,
 }
 
 impl CustomField {
@@ -39,7 +39,7 @@ impl CustomField {
 }
 
 fn index_of(node: Node<'_>) -> Result<char, XmlError> {
-    let text: String = node.attr_req("index")?;
+    let text: Text = node.attr_req("index")?;
     let mut chars = text.chars();
     match (chars.next(), chars.next()) {
         (Some(c), None) if c.is_ascii_digit() || c.is_ascii_uppercase() => Ok(c),
@@ -52,16 +52,16 @@ fn index_of(node: Node<'_>) -> Result<char, XmlError> {
 pub struct VpdReadOnly {
     /// Engineering change level.
     #[xml(text_child)]
-    pub change_level: Option<String>,
+    pub change_level: Option<Text>,
     /// Manufacturer.
     #[xml(text_child)]
-    pub manufacture_id: Option<String>,
+    pub manufacture_id: Option<Text>,
     /// Part number.
     #[xml(text_child)]
-    pub part_number: Option<String>,
+    pub part_number: Option<Text>,
     /// Serial number.
     #[xml(text_child)]
-    pub serial_number: Option<String>,
+    pub serial_number: Option<Text>,
     /// The vendor's own.
     #[xml(child = "vendor_field")]
     pub vendor_fields: Vec<CustomField>,
@@ -102,7 +102,7 @@ impl Content for VpdReadOnly {
 pub struct VpdReadWrite {
     /// Asset tag.
     #[xml(text_child)]
-    pub asset_tag: Option<String>,
+    pub asset_tag: Option<Text>,
     /// The vendor's own.
     #[xml(child = "vendor_field")]
     pub vendor_fields: Vec<CustomField>,
@@ -138,7 +138,7 @@ impl Content for VpdReadWrite {
 pub struct Vpd {
     /// Name of the product.
     #[xml(text_child)]
-    pub name: String,
+    pub name: Text,
     /// What only the vendor writes.
     #[xml(child = "fields[access=readonly]")]
     pub read_only: Option<VpdReadOnly>,
@@ -154,7 +154,7 @@ impl Content for Vpd {
             ..Self::default()
         };
         for fields in node.children("fields") {
-            let access: String = fields.attr_req("access")?;
+            let access: Text = fields.attr_req("access")?;
             match access.as_str() {
                 "readonly" => vpd.read_only = Some(VpdReadOnly::parse(fields)?),
                 "readwrite" => vpd.read_write = Some(VpdReadWrite::parse(fields)?),

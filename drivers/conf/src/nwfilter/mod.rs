@@ -8,7 +8,9 @@ mod rule;
 mod value;
 mod variable;
 
-use virtbus_xml::{Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, XmlError};
+use virtbus_xml::{
+    Content, Describe, Document, ErrorKind, Flags, Node, Result, Text, Writer, XmlError,
+};
 
 pub use protocol::RuleProtocol;
 pub use rule::{Match, Matches, Rule, RuleAction, RuleDirection};
@@ -51,14 +53,14 @@ const MAX_CHAIN: usize = 12;
 pub struct NwFilter {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// The chain its rules are in: `root`, or a name that begins with a protocol's.
     #[xml(
         attr,
         absent = "root",
         told = "up to 12 letters, digits, '_', '.', ':' and '-'"
     )]
-    pub chain: Option<String>,
+    pub chain: Option<Text>,
     /// When the chain is looked at: from -1000, which is first, to 1000.
     #[xml(attr, absent = "what the chain's protocol has")]
     pub priority: Option<i32>,
@@ -72,7 +74,7 @@ pub struct NwFilter {
 
 impl Content for NwFilter {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let name: String = node.attr_req("name")?;
+        let name: Text = node.attr_req("name")?;
         if name.is_empty() {
             return Err(node.attr_error("name", ErrorKind::Missing, "must not be empty"));
         }
@@ -117,7 +119,7 @@ impl Content for NwFilter {
     }
 }
 
-fn parse_chain(node: Node<'_>) -> Result<Option<String>> {
+fn parse_chain(node: Node<'_>) -> Result<Option<Text>> {
     let Some(chain) = node.attr("chain").filter(|chain| !chain.is_empty()) else {
         return Ok(None);
     };
@@ -132,7 +134,7 @@ fn parse_chain(node: Node<'_>) -> Result<Option<String>> {
         let expected = format!("'root', and does not begin with {known}");
         return Err(node.bad_attr("chain", chain, &expected));
     }
-    Ok(Some(chain.to_owned()))
+    Ok(Some(chain.into()))
 }
 
 /// The priority of a chain, if there can be such a chain.
@@ -188,7 +190,7 @@ impl NwFilter {
             }
             None => {
                 // Without a chain there is nothing to have a priority.
-                self.chain = Some("root".to_owned());
+                self.chain = Some("root".into());
                 self.priority = Some(0);
             }
         }

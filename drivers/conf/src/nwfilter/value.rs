@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use virtbus_xml::{Base16, Value};
+use virtbus_xml::{Base16, Text, Value};
 
 use super::variable::Variable;
 use crate::common::{Ip, Mac};
@@ -119,13 +119,13 @@ pub enum FieldValue {
         flags: TcpFlags,
     },
     /// Name of an ipset.
-    IpSet(String),
+    IpSet(Text),
     /// What is looked up in it, at most six.
     IpSetFlags(Vec<IpSetSide>),
     /// Yes or no.
     Boolean(bool),
     /// A comment.
-    Comment(String),
+    Comment(Text),
 }
 
 const ETHER_TYPES: &[(u32, &str)] = &[
@@ -215,7 +215,7 @@ impl FieldKind {
             Self::TcpFlags => tcp_flags(text),
             Self::IpSet => {
                 (!text.is_empty() && text.len() <= MAX_IPSET && text.chars().all(in_set_name))
-                    .then(|| FieldValue::IpSet(text.to_owned()))
+                    .then(|| FieldValue::IpSet(text.into()))
             }
             Self::IpSetFlags => set_flags(text).map(FieldValue::IpSetFlags),
             Self::Boolean => match text {
@@ -223,7 +223,7 @@ impl FieldKind {
                 "false" | "0" | "no" => Some(FieldValue::Boolean(false)),
                 _ => None,
             },
-            Self::Comment => Some(FieldValue::Comment(cut(text, MAX_COMMENT).to_owned())),
+            Self::Comment => Some(FieldValue::Comment(cut(text, MAX_COMMENT).into())),
         }
     }
 

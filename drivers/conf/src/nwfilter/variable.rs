@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Text, Writer};
 
 /// Which values of a variable are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,7 +18,7 @@ pub enum VariableAccess {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Variable {
     /// Its name.
-    pub name: String,
+    pub name: Text,
     /// Which of its values.
     pub access: VariableAccess,
 }
@@ -48,7 +48,7 @@ impl Variable {
             }
         };
         Some(Self {
-            name: name.to_owned(),
+            name: name.into(),
             access,
         })
     }
@@ -75,24 +75,24 @@ impl fmt::Display for Variable {
 
 /// `<filterref>`: another filter, with values for its variables.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "name", wrap = "parameter", value = String, told = "letters, digits and '_'", doc = "Name of a variable."))]
-#[xml(more(attr = "value", wrap = "parameter", value = String, doc = "A value of it; one that is given several times has several."))]
+#[xml(more(attr = "name", wrap = "parameter", value = Text, told = "letters, digits and '_'", doc = "Name of a variable."))]
+#[xml(more(attr = "value", wrap = "parameter", value = Text, doc = "A value of it; one that is given several times has several."))]
 pub struct FilterReference {
     /// Name of the filter.
     #[xml(attr)]
-    pub filter: String,
+    pub filter: Text,
     /// The values of each variable, in the order in which they were given.
     #[xml(skip)]
-    pub parameters: BTreeMap<String, Vec<String>>,
+    pub parameters: BTreeMap<Text, Vec<Text>>,
 }
 
 impl Content for FilterReference {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let filter: String = node.attr_req("filter")?;
+        let filter: Text = node.attr_req("filter")?;
         if filter.is_empty() {
             return Err(node.attr_error("filter", ErrorKind::Missing, "must not be empty"));
         }
-        let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut parameters: BTreeMap<Text, Vec<Text>> = BTreeMap::new();
         for parameter in node.children("parameter") {
             let name = parse_part(parameter, "name", is_name_char, "letters, digits and '_'")?;
             let value = parse_part(
@@ -127,8 +127,8 @@ fn parse_part(
     name: &str,
     allowed: fn(char) -> bool,
     expected: &str,
-) -> Result<String> {
-    let text: String = node.attr_req(name)?;
+) -> Result<Text> {
+    let text: Text = node.attr_req(name)?;
     if text.is_empty() || !text.chars().all(allowed) {
         return Err(node.bad_attr(name, &text, &format!("made of {expected}")));
     }

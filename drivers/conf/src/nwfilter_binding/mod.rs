@@ -1,6 +1,6 @@
 //! The filter binding document: `<filterbinding>`, which filter holds for which port of a guest.
 
-use virtbus_xml::{Document, Flags, Result, Xml, XmlError};
+use virtbus_xml::{Document, Flags, Result, Text, Xml, XmlError};
 
 use crate::common::{Mac, Uuid};
 use crate::nwfilter::FilterReference;
@@ -10,7 +10,7 @@ use crate::nwfilter::FilterReference;
 pub struct BindingOwner {
     /// Its name.
     #[xml(text_child)]
-    pub name: String,
+    pub name: Text,
     /// Its UUID.
     #[xml(text_child)]
     pub uuid: Uuid,
@@ -24,10 +24,10 @@ pub struct NwFilterBinding {
     pub owner: BindingOwner,
     /// The host's end of the guest's interface, which names the binding.
     #[xml(child_attr = "portdev/name")]
-    pub portdev: String,
+    pub portdev: Text,
     /// The host's interface that it is connected to without a bridge.
     #[xml(child_attr = "linkdev/name")]
-    pub linkdev: Option<String>,
+    pub linkdev: Option<Text>,
     /// The guest's Ethernet address.
     #[xml(child_attr = "mac/address")]
     pub mac: Mac,

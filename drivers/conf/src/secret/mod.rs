@@ -1,6 +1,6 @@
 //! The secret document: `<secret>`, which tells about a secret but never holds it.
 
-use virtbus_xml::{Document, Flags, Result, Xml, XmlError, YesNo};
+use virtbus_xml::{Document, Flags, Result, Text, Xml, XmlError, YesNo};
 
 use crate::common::Uuid;
 use crate::domain::Entropy;
@@ -10,7 +10,7 @@ use crate::domain::Entropy;
 pub struct NamedUsage {
     /// The name.
     #[xml(text_child)]
-    pub name: String,
+    pub name: Text,
 }
 
 /// The usage for a volume.
@@ -18,7 +18,7 @@ pub struct NamedUsage {
 pub struct VolumeUsage {
     /// Path of the volume.
     #[xml(text_child)]
-    pub volume: String,
+    pub volume: Text,
 }
 
 /// The usage for an iSCSI target.
@@ -26,7 +26,7 @@ pub struct VolumeUsage {
 pub struct IscsiUsage {
     /// Name of the target.
     #[xml(text_child)]
-    pub target: String,
+    pub target: Text,
 }
 
 /// `<usage>`: what a secret is for. No two secrets are for the same.
@@ -79,7 +79,7 @@ pub struct Secret {
     pub uuid: Option<Uuid>,
     /// Description.
     #[xml(text_child)]
-    pub description: Option<String>,
+    pub description: Option<Text>,
     /// What it is for.
     #[xml(child, unset = Usage::None, absent = "none")]
     pub usage: Option<Usage>,

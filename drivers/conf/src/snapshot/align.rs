@@ -6,6 +6,7 @@ use crate::domain::devices::disk::{Disk, SnapshotMode};
 use crate::error::{ConfError, Result};
 use crate::moment::sort_by_disk;
 use crate::storage::{FileSource, StorageSource};
+use virtbus_xml::format_text;
 
 /// How disks that say nothing are treated.
 #[derive(Clone, Copy)]
@@ -157,7 +158,7 @@ impl AlignOptions<'_> {
             .rfind('.')
             .map_or(path.len(), |dot| name_at + dot);
         *new = FileSource {
-            file: Some(format!("{}.{snapshot}", &path[..end])),
+            file: Some(format_text!("{}.{snapshot}", &path[..end])),
             ..std::mem::take(new)
         };
         Ok(())

@@ -7,6 +7,7 @@ use crate::domain::{AbiFlags, Seams};
 use crate::error::{ConfError, ConfErrorKind, Result};
 use crate::moment::Purpose;
 use crate::storage::StorageSource;
+use virtbus_xml::format_text;
 
 impl Snapshot {
     /// Fills in what the purpose decides. `now` is in seconds since 1970 began.
@@ -19,7 +20,7 @@ impl Snapshot {
     pub fn complete(&mut self, purpose: Purpose, now: i64, seams: &mut Seams<'_>) -> Result<()> {
         match purpose {
             Purpose::Create => {
-                self.name.get_or_insert_with(|| now.to_string());
+                self.name.get_or_insert_with(|| format_text!("{now}"));
                 self.creation_time = Some(now);
                 self.state = None;
                 self.parent = None;

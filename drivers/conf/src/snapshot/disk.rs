@@ -1,6 +1,6 @@
 //! `<disk>` of a snapshot: what happens to one of the guest's disks.
 
-use virtbus_xml::{Content, Describe, Flags, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Flags, Node, Result, Text, Writer, Xml};
 
 use crate::domain::devices::disk::SnapshotMode;
 use crate::storage::{ImageFormat, MetadataCache, StorageSource};
@@ -77,7 +77,7 @@ impl Content for SnapshotImage {
 pub struct SnapshotDisk {
     /// Target of the guest's disk, or its absolute path.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// What is done.
     #[xml(attr)]
     pub snapshot: Option<SnapshotMode>,

@@ -8,7 +8,7 @@ mod complete;
 mod cookie;
 mod disk;
 
-use virtbus_xml::{Content, Document, Flags, Xml, XmlError, xml_names};
+use virtbus_xml::{Content, Document, Flags, Text, Xml, XmlError, xml_names};
 
 pub use align::AlignOptions;
 pub use cookie::Cookie;
@@ -56,7 +56,7 @@ pub struct SnapshotMemory {
     pub snapshot: Option<SnapshotMode>,
     /// Absolute path of the file with it, if that is outside of the disks.
     #[xml(attr)]
-    pub file: Option<String>,
+    pub file: Option<Text>,
 }
 
 /// `<domainsnapshot>`: a state of a guest that it can be put back to.
@@ -64,16 +64,16 @@ pub struct SnapshotMemory {
 pub struct Snapshot {
     /// Name.
     #[xml(text_child)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Description.
     #[xml(text_child)]
-    pub description: Option<String>,
+    pub description: Option<Text>,
     /// What the guest did.
     #[xml(text_child)]
     pub state: Option<SnapshotState>,
     /// Name of the snapshot that the guest came from.
     #[xml(text_child = "name", wrap = "parent")]
-    pub parent: Option<String>,
+    pub parent: Option<Text>,
     /// When it was taken, in seconds since 1970 began.
     #[xml(text_child = "creationTime")]
     pub creation_time: Option<i64>,

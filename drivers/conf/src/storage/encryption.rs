@@ -1,6 +1,6 @@
 //! Secrets of images: who may read them, and how they are encrypted.
 
-use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer, Xml, xml_names};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Text, Writer, Xml, xml_names};
 
 use crate::common::Uuid;
 
@@ -12,7 +12,7 @@ pub enum SecretUsage {
     Uuid(Uuid),
     /// By its usage name.
     #[xml(attr = "usage")]
-    Usage(String),
+    Usage(Text),
 }
 
 impl Content for SecretUsage {
@@ -45,7 +45,7 @@ impl Content for SecretUsage {
 pub struct AuthSecret {
     /// What kind of secret: `ceph`, `iscsi`, …
     #[xml(attr = "type")]
-    pub kind: Option<String>,
+    pub kind: Option<Text>,
     /// Which one.
     #[xml(flat)]
     pub secret: SecretUsage,
@@ -56,10 +56,10 @@ pub struct AuthSecret {
 pub struct Auth {
     /// How; storage pools only, which need it.
     #[xml(attr = "type", told = "one of 'chap', 'ceph'")]
-    pub kind: Option<String>,
+    pub kind: Option<Text>,
     /// Name of the user.
     #[xml(attr)]
-    pub username: String,
+    pub username: Text,
     /// The secret.
     #[xml(child)]
     pub secret: AuthSecret,
@@ -107,16 +107,16 @@ xml_names! {
 pub struct Cipher {
     /// Algorithm, such as `aes`.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Bits of the key.
     #[xml(attr)]
     pub size: u32,
     /// Mode, such as `xts`.
     #[xml(attr)]
-    pub mode: Option<String>,
+    pub mode: Option<Text>,
     /// Hash, such as `sha256`.
     #[xml(attr)]
-    pub hash: Option<String>,
+    pub hash: Option<Text>,
 }
 
 /// `<ivgen>`: how initialization vectors are made.
@@ -124,10 +124,10 @@ pub struct Cipher {
 pub struct IvGen {
     /// Algorithm, such as `plain64`.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Hash.
     #[xml(attr)]
-    pub hash: Option<String>,
+    pub hash: Option<Text>,
 }
 
 /// `<encryption>`.

@@ -1,7 +1,8 @@
 //! Images on other machines.
 
 use virtbus_xml::{
-    AnyBase, Content, Describe, ErrorKind, Flags, Node, Rare, Result, Writer, Xml, YesNo, xml_names,
+    AnyBase, Content, Describe, ErrorKind, Flags, Node, Rare, Result, Text, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use super::SourceCommon;
@@ -39,7 +40,7 @@ xml_names! {
 pub struct Host {
     /// Name or address.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Port.
     #[xml(attr, absent = "the protocol's own")]
     pub port: Option<u32>,
@@ -48,7 +49,7 @@ pub struct Host {
     pub transport: Option<HostTransport>,
     /// Path of the socket, with `unix`.
     #[xml(attr)]
-    pub socket: Option<String>,
+    pub socket: Option<Text>,
 }
 
 /// `<identity>`: who we are to NFS or SSH servers.
@@ -56,19 +57,19 @@ pub struct Host {
 pub struct Identity {
     /// User, for NFS.
     #[xml(attr)]
-    pub user: Option<String>,
+    pub user: Option<Text>,
     /// Group, for NFS.
     #[xml(attr)]
-    pub group: Option<String>,
+    pub group: Option<Text>,
     /// User, for SSH.
     #[xml(attr)]
-    pub username: Option<String>,
+    pub username: Option<Text>,
     /// Key file, for SSH.
     #[xml(attr)]
-    pub keyfile: Option<String>,
+    pub keyfile: Option<Text>,
     /// Agent's socket, for SSH.
     #[xml(attr)]
-    pub agentsock: Option<String>,
+    pub agentsock: Option<Text>,
 }
 
 impl Identity {
@@ -123,10 +124,10 @@ pub struct SourceReconnect {
 pub struct Cookie {
     /// Name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Value; secret.
     #[xml(text)]
-    pub value: String,
+    pub value: Text,
 }
 
 impl Content for Cookie {
@@ -169,16 +170,16 @@ pub struct NetworkSource {
     pub protocol: NetworkProtocol,
     /// Name of the image, as the protocol has it.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Query part of a URL.
     #[xml(attr)]
-    pub query: Option<String>,
+    pub query: Option<Text>,
     /// Whether to encrypt the connection.
     #[xml(attr)]
     pub tls: Option<YesNo>,
     /// Name that the server's certificate must have.
     #[xml(attr = "tlsHostname")]
-    pub tls_hostname: Option<String>,
+    pub tls_hostname: Option<Text>,
     /// `tls` comes from the driver's configuration; status only.
     #[xml(attr = "tlsFromConfig")]
     pub tls_from_config: Option<u32>,
@@ -193,13 +194,13 @@ pub struct NetworkSource {
     pub reconnect: Option<SourceReconnect>,
     /// Snapshot of the image.
     #[xml(child_attr = "snapshot/name")]
-    pub snapshot: Option<String>,
+    pub snapshot: Option<Text>,
     /// Configuration file of the client.
     #[xml(child_attr = "config/file")]
-    pub config: Option<String>,
+    pub config: Option<Text>,
     /// Our name towards an iSCSI target.
     #[xml(child_attr = "iqn/name", wrap = "initiator")]
-    pub initiator: Option<String>,
+    pub initiator: Option<Text>,
     /// Whether to check the server's certificate.
     #[xml(child_attr = "ssl/verify")]
     pub ssl_verify: Option<YesNo>,
@@ -211,7 +212,7 @@ pub struct NetworkSource {
     pub http: HttpTimeouts,
     /// File of known SSH hosts.
     #[xml(child_attr = "knownHosts/path")]
-    pub known_hosts: Option<String>,
+    pub known_hosts: Option<Text>,
     /// What every source has.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,

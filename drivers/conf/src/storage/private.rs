@@ -3,7 +3,7 @@
 //! Only status documents have it. In a client's document it is not known, so nobody can make the driver believe what it has not
 //! made itself.
 
-use virtbus_xml::{Flags, Node, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Flags, Node, Result, Text, Writer, Xml, YesNo, xml_names};
 
 xml_names! {
     /// What a block node is for.
@@ -29,10 +29,10 @@ pub struct NodeName {
     pub kind: NodeNameKind,
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Group of limits, of a filter.
     #[xml(attr)]
-    pub group: Option<String>,
+    pub group: Option<Text>,
 }
 
 xml_names! {
@@ -57,7 +57,7 @@ pub struct ObjectSecret {
     pub kind: ObjectSecretKind,
     /// Name of the object.
     #[xml(attr)]
-    pub alias: String,
+    pub alias: Text,
 }
 
 /// `<objects>`: objects that stand beside the nodes.
@@ -68,7 +68,7 @@ pub struct SourceObjects {
     pub secret: Vec<ObjectSecret>,
     /// TLS credentials.
     #[xml(child_attr = "TLSx509/alias")]
-    pub tls: Option<String>,
+    pub tls: Option<Text>,
 }
 
 xml_names! {
@@ -102,10 +102,10 @@ pub struct ThresholdEvent {
 pub struct Nbdkit {
     /// File with its process number.
     #[xml(text_child)]
-    pub pidfile: Option<String>,
+    pub pidfile: Option<Text>,
     /// Its socket.
     #[xml(text_child)]
-    pub socketfile: Option<String>,
+    pub socketfile: Option<Text>,
 }
 
 /// `<privateData>` of an image.
@@ -116,10 +116,10 @@ pub struct SourcePrivate {
     pub node_names: Vec<NodeName>,
     /// Object for persistent reservations.
     #[xml(child_attr = "reservations/mgralias")]
-    pub reservations: Option<String>,
+    pub reservations: Option<Text>,
     /// How the image above names this one.
     #[xml(text_child = "relPath")]
-    pub rel_path: Option<String>,
+    pub rel_path: Option<Text>,
     /// Objects beside the nodes.
     #[xml(child, skip_empty)]
     pub objects: Option<SourceObjects>,
@@ -164,7 +164,7 @@ impl SourcePrivate {
     }
 
     /// Notes which object holds a secret, unless there is one already.
-    pub(crate) fn add_secret(&mut self, kind: ObjectSecretKind, alias: String) {
+    pub(crate) fn add_secret(&mut self, kind: ObjectSecretKind, alias: Text) {
         if self.secret(kind).is_none() {
             let objects = self.objects.get_or_insert_default();
             objects.secret.push(ObjectSecret { kind, alias });

@@ -1,8 +1,8 @@
 //! The kinds of `<source>`, chosen by `type` on the element around it.
 
 use virtbus_xml::{
-    Bytes, Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Writer, Xml, YesNo,
-    xml_names,
+    Bytes, Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Text, Writer, Xml,
+    YesNo, xml_names,
 };
 
 use super::{Auth, Encryption, NetworkSource, Reconnect, SourcePrivate};
@@ -91,11 +91,11 @@ xml_names! {
 /// `<source>` in `<reservations>`: the socket of the helper.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(more(attr = "type", value = SocketKind, optional, doc = "Always `unix`."))]
-#[xml(more(attr = "mode", value = String, optional, doc = "Always `client`."))]
+#[xml(more(attr = "mode", value = Text, optional, doc = "Always `client`."))]
 pub struct ReservationsSocket {
     /// Path of the socket.
     #[xml(attr)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
 }
 
 impl Content for ReservationsSocket {
@@ -249,7 +249,7 @@ impl Content for SourceCommon {
 pub struct FileSource {
     /// Path; absent for an empty drive.
     #[xml(attr)]
-    pub file: Option<String>,
+    pub file: Option<Text>,
     /// Name of a group of descriptors to open it by.
     #[xml(attr)]
     pub fdgroup: Option<Box<str>>,
@@ -266,7 +266,7 @@ pub struct FileSource {
 pub struct BlockSource {
     /// Path of the device; absent for an empty drive.
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// What to do if it is missing.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
@@ -280,7 +280,7 @@ pub struct BlockSource {
 pub struct DirSource {
     /// Path of the folder.
     #[xml(attr)]
-    pub dir: Option<String>,
+    pub dir: Option<Text>,
     /// What to do if it is missing.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
@@ -344,10 +344,10 @@ impl Content for TranslatedVolume {
 pub struct VolumeSource {
     /// Storage pool.
     #[xml(attr)]
-    pub pool: Option<String>,
+    pub pool: Option<Text>,
     /// Volume in it.
     #[xml(attr)]
-    pub volume: Option<String>,
+    pub volume: Option<Text>,
     /// How an iSCSI volume is reached.
     #[xml(attr)]
     pub mode: Option<VolumeMode>,
@@ -400,7 +400,7 @@ pub struct VhostUserSource {
     pub kind: SocketKind,
     /// Path of the socket.
     #[xml(attr)]
-    pub path: String,
+    pub path: Text,
     /// Whether to connect again.
     #[xml(child, skip_empty)]
     pub reconnect: Option<Reconnect>,
@@ -421,7 +421,7 @@ xml_names! {
 pub struct VhostVdpaSource {
     /// Path of the device.
     #[xml(attr)]
-    pub dev: String,
+    pub dev: Text,
     /// What every source has.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,

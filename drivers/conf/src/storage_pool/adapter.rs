@@ -1,6 +1,6 @@
 //! The host bus adapter that the units of a SCSI pool hang on.
 
-use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Writer, Xml, YesNo};
+use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Text, Writer, Xml, YesNo};
 
 use crate::common::{PciAddress, Wwn};
 
@@ -20,7 +20,7 @@ pub struct ParentAddress {
 pub enum ScsiHostAdapter {
     /// By its name, which may change at each boot.
     #[xml(attr = "name")]
-    Name(String),
+    Name(Text),
     /// By its place.
     #[xml(child = "parentaddr")]
     Parent(ParentAddress),
@@ -31,7 +31,7 @@ pub enum ScsiHostAdapter {
 pub struct FcHostAdapter {
     /// Name of the adapter to create it on.
     #[xml(attr)]
-    pub parent: Option<String>,
+    pub parent: Option<Text>,
     /// World wide node name of that adapter; comes with its port name.
     #[xml(attr)]
     pub parent_wwnn: Option<Wwn>,

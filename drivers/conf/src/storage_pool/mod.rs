@@ -10,8 +10,8 @@ mod source;
 mod target;
 
 use virtbus_xml::{
-    Bytes, Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, XmlError, YesNo,
-    xml_names,
+    Bytes, Content, Describe, Document, ErrorKind, Flags, Node, Result, Text, Writer, XmlError,
+    YesNo, format_text, xml_names,
 };
 
 pub use adapter::{Adapter, FcHostAdapter, ParentAddress, ScsiHostAdapter};
@@ -34,9 +34,9 @@ xml_names! {
 
 /// `<pool>`: storage that volumes are made in.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "name", wrap = "fs:mount_opts/fs:option", value = String, optional, doc = "An option for `mount`."))]
-#[xml(more(attr = "name", wrap = "rbd:config_opts/rbd:option", value = String, optional, doc = "Name of an option for the RBD library."))]
-#[xml(more(attr = "value", wrap = "rbd:config_opts/rbd:option", value = String, optional, doc = "Its value."))]
+#[xml(more(attr = "name", wrap = "fs:mount_opts/fs:option", value = Text, optional, doc = "An option for `mount`."))]
+#[xml(more(attr = "name", wrap = "rbd:config_opts/rbd:option", value = Text, optional, doc = "Name of an option for the RBD library."))]
+#[xml(more(attr = "value", wrap = "rbd:config_opts/rbd:option", value = Text, optional, doc = "Its value."))]
 pub struct StoragePool {
     /// Its kind.
     #[xml(attr = "type")]
@@ -47,7 +47,7 @@ pub struct StoragePool {
         absent = "the name of the source",
         told = "a name without '/'"
     )]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Its UUID.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
@@ -142,8 +142,8 @@ impl Content for StoragePool {
     }
 }
 
-fn parse_name(node: Node<'_>) -> Result<Option<String>> {
-    let name: Option<String> = node.text_child_opt("name")?;
+fn parse_name(node: Node<'_>) -> Result<Option<Text>> {
+    let name: Option<Text> = node.text_child_opt("name")?;
     match (&name, node.child("name")) {
         (Some(text), Some(child)) if text.contains('/') => {
             Err(child.bad_text(text, "a name without '/'"))
@@ -217,7 +217,7 @@ impl StoragePool {
             self.source.format = self.kind.source_formats().map(|f| f.default);
         }
         if self.kind == PoolType::Gluster {
-            self.source.dir.get_or_insert_with(|| "/".to_owned());
+            self.source.dir.get_or_insert_with(|| "/".into());
         }
         if let Some(dir) = &mut self.source.dir {
             *dir = target::sanitize(dir);
@@ -231,8 +231,8 @@ impl StoragePool {
         };
         let name = self.source.name.as_deref().unwrap_or_default();
         let path = match self.kind {
-            PoolType::Logical => Some(format!("/dev/{name}")),
-            PoolType::Zfs => Some(format!("/dev/zvol/{name}")),
+            PoolType::Logical => Some(format_text!("/dev/{name}")),
+            PoolType::Zfs => Some(format_text!("/dev/zvol/{name}")),
             _ => target.path.take(),
         };
         target.path = path.map(|path| target::sanitize(&path));

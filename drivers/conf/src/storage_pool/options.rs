@@ -1,6 +1,6 @@
 //! Options of single kinds of pools, in name spaces of their own.
 
-use virtbus_xml::{Node, Result, Writer};
+use virtbus_xml::{Node, Result, Text, Writer};
 
 use super::PoolType;
 
@@ -8,9 +8,9 @@ use super::PoolType;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolOption {
     /// Its name.
-    pub name: String,
+    pub name: Text,
     /// Its value; only RBD's have one.
-    pub value: Option<String>,
+    pub value: Option<Text>,
 }
 
 /// Where the options of a kind of pool are.

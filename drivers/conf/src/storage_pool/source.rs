@@ -3,8 +3,8 @@
 //! Which parts there are depends on the kind of pool; the others are left alone.
 
 use virtbus_xml::{
-    AnyBase, Content, Describe, Document, ErrorKind, Flags, Node, Result, Writer, Xml, XmlError,
-    YesNo,
+    AnyBase, Content, Describe, Document, ErrorKind, Flags, Node, Result, Text, Writer, Xml,
+    XmlError, YesNo,
 };
 
 use super::{Adapter, PoolFormat, PoolType, SourceParts};
@@ -15,7 +15,7 @@ use crate::storage::Auth;
 pub struct PoolHost {
     /// Name or address.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Port; 0 counts as absent.
     #[xml(attr, unset = 0)]
     pub port: Option<u32>,
@@ -37,7 +37,7 @@ pub struct FreeExtent {
 pub struct PoolDevice {
     /// Path of the device, or name of an iSCSI target.
     #[xml(attr)]
-    pub path: String,
+    pub path: Text,
     /// Whether partitions have a `p` before their number.
     #[xml(attr)]
     pub part_separator: Option<YesNo>,
@@ -75,8 +75,8 @@ impl Content for PoolDevice {
 
 /// `<source>` of a pool.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(child_attr = "vendor/name", wrap = "format", value = String, optional, input, doc = "Who made the storage, as older clients say it."))]
-#[xml(more(child_attr = "product/name", wrap = "format", value = String, optional, input, doc = "What they call it, as older clients say it."))]
+#[xml(more(child_attr = "vendor/name", wrap = "format", value = Text, optional, input, doc = "Who made the storage, as older clients say it."))]
+#[xml(more(child_attr = "product/name", wrap = "format", value = Text, optional, input, doc = "What they call it, as older clients say it."))]
 pub struct PoolSource {
     /// Servers.
     #[xml(child = "host")]
@@ -86,16 +86,16 @@ pub struct PoolSource {
     pub devices: Vec<PoolDevice>,
     /// Folder on the server.
     #[xml(child_attr = "dir/path")]
-    pub dir: Option<String>,
+    pub dir: Option<Text>,
     /// Host bus adapter.
     #[xml(child)]
     pub adapter: Option<Adapter>,
     /// Name: of the volume group, the cluster, the remote pool or volume.
     #[xml(text_child)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// The name we have as an iSCSI initiator.
     #[xml(child_attr = "iqn/name", wrap = "initiator")]
-    pub initiator: Option<String>,
+    pub initiator: Option<Text>,
     /// Format.
     #[xml(child_attr = "format/type")]
     pub format: Option<PoolFormat>,
@@ -107,10 +107,10 @@ pub struct PoolSource {
     pub protocol_version: Option<AnyBase>,
     /// Who made the storage.
     #[xml(child_attr = "vendor/name")]
-    pub vendor: Option<String>,
+    pub vendor: Option<Text>,
     /// What they call it.
     #[xml(child_attr = "product/name")]
-    pub product: Option<String>,
+    pub product: Option<Text>,
 }
 
 impl PoolSource {
@@ -332,10 +332,10 @@ fn parse_protocol(node: Node<'_>, kind: PoolType) -> Result<Option<AnyBase>> {
 }
 
 /// Reads who made it; older documents have it inside `<format>`.
-fn parse_label(node: Node<'_>, name: &'static str) -> Result<Option<String>> {
-    let outer: Option<String> = node.child_attr_opt(name, "name")?;
+fn parse_label(node: Node<'_>, name: &'static str) -> Result<Option<Text>> {
+    let outer: Option<Text> = node.child_attr_opt(name, "name")?;
     let inner = node
         .child_or_absent("format")
         .child_attr_opt(name, "name")?;
-    Ok(outer.or(inner).filter(|label: &String| !label.is_empty()))
+    Ok(outer.or(inner).filter(|label: &Text| !label.is_empty()))
 }

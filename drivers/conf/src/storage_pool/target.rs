@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use virtbus_xml::{Content, Describe, Node, Result, Value, Writer};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Value, Writer};
 
 /// Permission bits of a file: read in octal, written in octal with a leading zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Permissions {
     pub group: Option<u32>,
     /// Security label.
     #[xml(text_child)]
-    pub label: Option<String>,
+    pub label: Option<Text>,
 }
 
 impl Permissions {
@@ -99,7 +99,7 @@ fn parse_id(node: Node<'_>, name: &str) -> Result<Option<u32>> {
 pub struct PoolTarget {
     /// The folder that the volumes appear in.
     #[xml(text_child)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Of that folder, if it is to be made.
     #[xml(child, optional)]
     pub permissions: Permissions,
@@ -125,9 +125,9 @@ impl Content for PoolTarget {
 
 /// The same path without repeated and trailing slashes. Two at the beginning mean something to POSIX
 /// and stay.
-pub(super) fn sanitize(path: &str) -> String {
+pub(super) fn sanitize(path: &str) -> Text {
     let special = path.starts_with("//") && !path.starts_with("///");
-    let mut clean = String::with_capacity(path.len());
+    let mut clean = Text::with_capacity(path.len());
     if special {
         clean.push_str("//");
     } else if path.starts_with('/') {

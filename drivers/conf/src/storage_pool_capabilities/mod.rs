@@ -2,8 +2,11 @@
 //!
 //! Which kinds a host supports is the driver's to say; the formats are those of the pool document.
 
+use std::fmt::Display;
+
 use virtbus_xml::{
-    Content, Describe, Document, Flags, Node, Result, Value, Writer, XmlError, YesNo,
+    Content, Describe, Document, Flags, Node, Result, Text, Value, Writer, XmlError, YesNo,
+    format_text,
 };
 
 use crate::storage_pool::{Formats, PoolType};
@@ -19,24 +22,28 @@ use crate::storage_pool::{Formats, PoolType};
 pub struct FormatChoice {
     /// Which one is meant if none is given.
     #[xml(child_attr = "defaultFormat/type")]
-    pub default: Option<String>,
+    pub default: Option<Text>,
     /// All of them.
     #[xml(text_child = "value", wrap = "enum")]
-    pub values: Vec<String>,
+    pub values: Vec<Text>,
 }
 
 impl FormatChoice {
-    fn new<F: Value + Copy + ToString>(formats: Formats<F>) -> Self {
+    fn new<F: Value + Copy + Display>(formats: Formats<F>) -> Self {
         Self {
-            default: Some(formats.default.to_string()),
-            values: formats.listed.iter().map(ToString::to_string).collect(),
+            default: Some(format_text!("{}", formats.default)),
+            values: formats
+                .listed
+                .iter()
+                .map(|format| format_text!("{format}"))
+                .collect(),
         }
     }
 
     fn parse(node: Node<'_>, name: &str) -> Result<Self> {
         let mut values = Vec::new();
         for choice in node.children("enum") {
-            let found: String = choice.attr_req("name")?;
+            let found: Text = choice.attr_req("name")?;
             if found != name {
                 return Err(choice.bad_attr("name", &found, &virtbus_xml::one_of(&[name])));
             }
@@ -67,7 +74,7 @@ impl FormatChoice {
 /// `<enum>`.
 struct Choice<'a> {
     name: &'static str,
-    values: &'a [String],
+    values: &'a [Text],
 }
 
 impl Content for Choice<'_> {

@@ -7,7 +7,7 @@ mod format;
 mod target;
 
 use virtbus_xml::{
-    Bytes, Content, Describe, Document, Flags, Node, Result, Writer, XmlError, xml_names,
+    Bytes, Content, Describe, Document, Flags, Node, Result, Text, Writer, XmlError, xml_names,
 };
 
 pub use format::VolumeFormat;
@@ -33,7 +33,7 @@ xml_names! {
 pub struct Extent {
     /// Path of the device.
     #[xml(skip)]
-    pub device: String,
+    pub device: Text,
     /// First byte.
     #[xml(attr)]
     pub start: u64,
@@ -55,17 +55,17 @@ pub enum CapacityRule {
 
 /// `<volume>`: storage for one disk of a guest.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "path", wrap = "source/device", value = String, optional, output, doc = "A device of which it takes a part."))]
+#[xml(more(attr = "path", wrap = "source/device", value = Text, optional, output, doc = "A device of which it takes a part."))]
 pub struct StorageVolume {
     /// What it is on the host.
     #[xml(attr = "type", absent = "file")]
     pub kind: Option<VolumeType>,
     /// Its name, unique in the pool.
     #[xml(text_child)]
-    pub name: String,
+    pub name: Text,
     /// Its name, unique on the host.
     #[xml(text_child)]
-    pub key: Option<String>,
+    pub key: Option<Text>,
     /// The parts of devices that it takes; never read.
     #[xml(child = "extent", wrap = "source/device", output)]
     pub extents: Vec<Extent>,
@@ -183,7 +183,7 @@ impl StorageVolume {
         if self.target.features.is_some() {
             self.target
                 .compat
-                .get_or_insert_with(|| Compat("1.1".to_owned()));
+                .get_or_insert_with(|| Compat("1.1".into()));
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use virtbus_xml::{Bytes, Content, Describe, ErrorKind, Node, Result, Value, Writer, xml_names};
+use virtbus_xml::{
+    Bytes, Content, Describe, ErrorKind, Node, Result, Text, Value, Writer, format_text, xml_names,
+};
 
 use super::VolumeFormat;
 use crate::storage::Encryption;
@@ -29,16 +31,16 @@ pub struct Timestamp {
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timestamps {
     /// Last read.
-    #[xml(text_child, value = String, told = "a number of seconds, with a fraction")]
+    #[xml(text_child, value = Text, told = "a number of seconds, with a fraction")]
     pub atime: Option<Timestamp>,
     /// Last written.
-    #[xml(text_child, value = String, told = "a number of seconds, with a fraction")]
+    #[xml(text_child, value = Text, told = "a number of seconds, with a fraction")]
     pub mtime: Option<Timestamp>,
     /// Last changed in any way.
-    #[xml(text_child, value = String, told = "a number of seconds, with a fraction")]
+    #[xml(text_child, value = Text, told = "a number of seconds, with a fraction")]
     pub ctime: Option<Timestamp>,
     /// Created.
-    #[xml(text_child, value = String, told = "a number of seconds, with a fraction")]
+    #[xml(text_child, value = Text, told = "a number of seconds, with a fraction")]
     pub btime: Option<Timestamp>,
 }
 
@@ -61,7 +63,9 @@ impl Content for Timestamps {
             match time {
                 None => {}
                 Some(t) if t.nanoseconds == 0 => w.text_element(name, &t.seconds),
-                Some(t) => w.text_element(name, &format!("{}.{:09}", t.seconds, t.nanoseconds)),
+                Some(t) => {
+                    w.text_element(name, &format_text!("{}.{:09}", t.seconds, t.nanoseconds));
+                }
             }
         }
     }
@@ -69,14 +73,14 @@ impl Content for Timestamps {
 
 /// Version of the qcow2 format: two numbers with a dot, such as `1.1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compat(pub String);
+pub struct Compat(pub Text);
 
 impl Value for Compat {
     fn from_text(text: &str) -> Option<Self> {
         let (major, minor) = text.split_once('.')?;
         u32::from_text(major)?;
         u32::from_text(minor)?;
-        Some(Self(text.to_owned()))
+        Some(Self(text.into()))
     }
 
     fn write_to(&self, out: &mut String) {
@@ -93,7 +97,7 @@ impl Value for Compat {
 pub struct VolumeBacking {
     /// Its path.
     #[xml(text_child)]
-    pub path: String,
+    pub path: Text,
     /// Its format.
     #[xml(child_attr = "format/type")]
     pub format: Option<VolumeFormat>,
@@ -141,7 +145,7 @@ impl Content for VolumeBacking {
 pub struct VolumeTarget {
     /// Its path on the host.
     #[xml(text_child)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Its format.
     #[xml(child_attr = "format/type")]
     pub format: Option<VolumeFormat>,

@@ -41,6 +41,6 @@ pub use fragment::{Fragment, FragmentNode};
 pub use numbers::{AnyBase, Base16, Hex, OctalMode};
 pub use rare::{Nothing, Rare};
 pub use scaled::{Bytes, Kib, ParseUnitError, Scaled, scale_factor};
-pub use value::{OnOff, Value, YesNo};
+pub use value::{OnOff, Text, Value, YesNo, format_text};
 pub use virtbus_xml_derive::{Describe, Nothing, Xml};
 pub use writer::{Flags, Writer};

@@ -180,10 +180,11 @@ impl<T: Describe> Describe for Rare<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Text;
 
     #[derive(virtbus_xml::Nothing, Debug, Clone, PartialEq)]
     struct Part {
-        name: Option<String>,
+        name: Option<Text>,
         list: Rare<Vec<u32>>,
         on: bool,
     }

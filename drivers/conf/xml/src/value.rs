@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// The text of a definition: most are names of a few letters, and up to 24 bytes are held in place instead of in an
+/// allocation each.
+pub use compact_str::{CompactString as Text, format_compact as format_text};
+
 use crate::names::xml_names;
 
 /// Something written in one attribute or as the text of one element.
@@ -21,9 +25,9 @@ pub trait Value: Sized {
     }
 }
 
-impl Value for String {
+impl Value for Text {
     fn from_text(text: &str) -> Option<Self> {
-        Some(text.to_owned())
+        Some(text.into())
     }
 
     fn write_to(&self, out: &mut String) {
@@ -35,7 +39,7 @@ impl Value for String {
     }
 }
 
-/// Text that is rare, in less room than a `String`.
+/// Text that is rare, in less room than a [`Text`].
 impl Value for Box<str> {
     fn from_text(text: &str) -> Option<Self> {
         Some(text.into())
@@ -46,7 +50,7 @@ impl Value for Box<str> {
     }
 
     fn expected() -> Cow<'static, str> {
-        String::expected()
+        Text::expected()
     }
 }
 

@@ -338,6 +338,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Text;
 
     #[test]
     fn elements_texts_and_escapes() {
@@ -345,7 +346,7 @@ mod tests {
         w.begin("a");
         w.attr_str("x", "<'\"&>\n");
         w.flag("b");
-        w.text_element("c", &"1 < 2\n\u{1}\r".to_owned());
+        w.text_element("c", &Text::from("1 < 2\n\u{1}\r"));
         w.begin("d");
         w.attr("n", &7_u32);
         w.end("d");

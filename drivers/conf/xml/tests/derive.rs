@@ -1,8 +1,8 @@
 //! What `#[derive(Xml)]` makes of a type.
 
 use virtbus_xml::{
-    Content, Describe, Document, ErrorKind, Flags, Hex, Kib, Kind, Occurs, OnOff, Part, Way, Xml,
-    XmlError, xml_names,
+    Content, Describe, Document, ErrorKind, Flags, Hex, Kib, Kind, Occurs, OnOff, Part, Text, Way,
+    Xml, XmlError, xml_names,
 };
 
 xml_names! {
@@ -16,7 +16,7 @@ xml_names! {
 #[derive(Xml, Debug, Clone, PartialEq)]
 struct FileSource {
     #[xml(attr)]
-    file: Option<String>,
+    file: Option<Text>,
     #[xml(text_child = "slice", wrap = "slices")]
     slices: Vec<u32>,
 }
@@ -24,7 +24,7 @@ struct FileSource {
 #[derive(Xml, Debug, Clone, PartialEq)]
 struct DevSource {
     #[xml(attr)]
-    dev: String,
+    dev: Text,
 }
 
 #[derive(Xml, Debug, Clone, PartialEq)]
@@ -64,7 +64,7 @@ struct Disk {
     #[xml(flag)]
     readonly: bool,
     #[xml(child_attr = "alias/name", when = live)]
-    alias: Option<String>,
+    alias: Option<Text>,
     #[xml(child)]
     size: Kib,
     #[xml(child)]
@@ -100,7 +100,7 @@ fn round_trip() {
     assert_eq!(
         disk.source,
         Source::File(FileSource {
-            file: Some("/a".to_owned()),
+            file: Some("/a".into()),
             slices: vec![1, 2]
         })
     );
@@ -195,9 +195,9 @@ fn every_name_goes_both_ways() {
 #[derive(Xml, Debug, Clone, PartialEq)]
 struct Label {
     #[xml(attr)]
-    color: Option<String>,
+    color: Option<Text>,
     #[xml(text_child)]
-    line: Vec<String>,
+    line: Vec<Text>,
 }
 
 #[derive(Xml, Debug, Clone, PartialEq)]
@@ -269,7 +269,7 @@ fn what_is_declared_is_told() {
 
 /// A terminal.
 #[derive(Describe)]
-#[xml(more(attr = "tty", value = String, optional, doc = "For older clients."))]
+#[xml(more(attr = "tty", value = Text, optional, doc = "For older clients."))]
 #[expect(dead_code, reason = "described only")]
 struct Terminal {
     /// Its end.
@@ -280,7 +280,7 @@ struct Terminal {
     #[xml(skip)]
     open: bool,
     #[xml(child = "notes", foreign)]
-    notes: String,
+    notes: Text,
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn what_is_read_by_hand_is_described_by_the_same_attributes() {
 enum Lock {
     /// By its place.
     #[xml(attr = "path", told = "an absolute path")]
-    Path(String),
+    Path(Text),
     /// By its name.
     #[xml(
         attr = "kind",
@@ -318,13 +318,13 @@ enum Lock {
         absent = "file",
         conditional
     )]
-    Kind(String),
+    Kind(Text),
     /// As older clients say it.
     #[xml(flag = "old", input)]
     Old,
     /// When it was taken.
     #[xml(text_child = "since", told = "it's a time", output)]
-    Since(String),
+    Since(Text),
 }
 
 #[test]

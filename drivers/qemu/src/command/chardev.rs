@@ -9,7 +9,7 @@ use virtbus_conf::domain::devices::chardev::{
     SerialTargetModel,
 };
 use virtbus_conf::domain::devices::info::DeviceInfo;
-use virtbus_conf::{OnOff, YesNo};
+use virtbus_conf::{OnOff, Text, YesNo};
 
 use super::{Builder, Props, alias, escape, unsupported};
 use crate::monitor::commands::chardev::QueryChardev;
@@ -63,7 +63,7 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
                 let props = props
                     .set("chardev", format!("char{alias}"))
                     .set("id", alias)
-                    .set_opt("name", target.name.clone());
+                    .set_opt("name", target.name.as_deref());
                 builder.device(&props);
             }
             ChannelTarget::GuestFwd(_) | ChannelTarget::Xen(_) => {
@@ -145,7 +145,7 @@ fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<St
             format!("pipe,{id},path={}", escape(path))
         }
         ChardevSource::Udp(source) => {
-            let part = |name: &str, value: &Option<String>| {
+            let part = |name: &str, value: &Option<Text>| {
                 value
                     .as_ref()
                     .map(|value| format!(",{name}={}", escape(value)))
@@ -241,7 +241,7 @@ pub(super) async fn learn_terminals(
             .map(|open| open.filename.as_str());
         pty.path = name
             .and_then(|name| name.strip_prefix("pty:"))
-            .map(ToOwned::to_owned);
+            .map(Text::from);
     }
     // The first console is the first serial port under another name.
     if let (Some(serial), Some(console)) = (devices.serial.first(), devices.console.first_mut())
@@ -253,7 +253,7 @@ pub(super) async fn learn_terminals(
 }
 
 /// The files that character devices write to, and whether to go on at their ends.
-pub(crate) fn files(definition: &Definition) -> Vec<(String, bool)> {
+pub(crate) fn files(definition: &Definition) -> Vec<(Text, bool)> {
     let devices = &definition.devices;
     let alias = |info: &DeviceInfo| info.alias.clone();
     let first_serial = devices
@@ -288,7 +288,7 @@ pub(crate) fn files(definition: &Definition) -> Vec<(String, bool)> {
 }
 
 /// The sources that may be terminals, with the aliases of their devices.
-fn terminals(devices: &mut Devices) -> impl Iterator<Item = (&Option<String>, &mut ChardevSource)> {
+fn terminals(devices: &mut Devices) -> impl Iterator<Item = (&Option<Text>, &mut ChardevSource)> {
     let serial = devices
         .serial
         .iter_mut()

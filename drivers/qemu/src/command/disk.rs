@@ -284,7 +284,7 @@ fn remote(disk: &Disk, network: &NetworkSource) -> Result<Props> {
                 Some(path) => Props::new().set("type", "unix").set("path", path.as_str()),
                 None => Props::new()
                     .set("type", "inet")
-                    .set("host", host.name.clone().unwrap_or_default())
+                    .set("host", host.name.as_deref().unwrap_or_default())
                     .set(
                         "port",
                         host.port
@@ -293,7 +293,7 @@ fn remote(disk: &Disk, network: &NetworkSource) -> Result<Props> {
             };
             Ok(Props::device("nbd")
                 .nest("server", server)
-                .set_opt("export", network.name.clone()))
+                .set_opt("export", network.name.as_deref()))
         }
         other => Err(named(
             disk,
@@ -375,7 +375,7 @@ fn device(builder: &mut Builder<'_>, disk: &Disk, node: Option<String>) -> Resul
     if disk.device() != DiskDevice::Lun && bus != DiskBus::Fdc {
         props = props
             .set_opt("write-cache", write_cache(driver.cache))
-            .set_opt("serial", disk.serial.clone())
+            .set_opt("serial", disk.serial.as_deref())
             .set_opt("werror", driver.error_policy.map(policy))
             .set_opt(
                 "rerror",

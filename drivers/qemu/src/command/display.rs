@@ -210,7 +210,7 @@ pub(super) async fn set_passwords(
         };
         let set = SetPassword {
             protocol: protocol.to_owned(),
-            password: Secret(password.clone()),
+            password: Secret(password.to_string()),
             connected: auth.connected.map(connected),
             display: None,
         };

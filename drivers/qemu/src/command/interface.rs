@@ -192,7 +192,7 @@ pub(super) async fn set_links(
         {
             monitor
                 .execute(&SetLink {
-                    name: alias.clone(),
+                    name: alias.to_string(),
                     up: false,
                 })
                 .await?;

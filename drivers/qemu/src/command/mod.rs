@@ -17,12 +17,12 @@ use std::path::Path;
 
 use virtbus_api::security::{Access, Resource};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::YesNo;
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::Devices;
 use virtbus_conf::domain::devices::address::Address;
 use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::domain::os::Os;
+use virtbus_conf::{Text, YesNo};
 use virtbus_util::cmd::Cmd;
 
 use crate::capabilities::{Cap, Capabilities};
@@ -44,7 +44,7 @@ pub(crate) struct Host<'a> {
     /// Whether QEMU is to wait for a state to take in, in place of booting.
     pub(crate) incoming: bool,
     /// Files that were opened for QEMU, by path, with the numbers that they have in QEMU.
-    pub(crate) files: &'a [(String, i32)],
+    pub(crate) files: &'a [(Text, i32)],
 }
 
 /// Adds QEMU's arguments to `cmd` and says which files the guest needs.
@@ -235,8 +235,8 @@ impl Builder<'_> {
     fn boot(props: Props, info: &DeviceInfo) -> Props {
         let rom = info.rom.as_ref();
         let file = match rom {
-            Some(rom) if rom.enabled == Some(YesNo::No) => Some(String::new()),
-            Some(rom) => rom.file.clone(),
+            Some(rom) if rom.enabled == Some(YesNo::No) => Some(""),
+            Some(rom) => rom.file.as_deref(),
             None => None,
         };
         props

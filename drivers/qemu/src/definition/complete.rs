@@ -26,7 +26,7 @@ use virtbus_conf::domain::lifecycle::LifecycleAction;
 use virtbus_conf::domain::os::{Arch, BootDevice};
 use virtbus_conf::domain::vcpu::VcpuCount;
 use virtbus_conf::storage::ImageFormat;
-use virtbus_conf::{Kib, Rare, YesNo};
+use virtbus_conf::{Kib, Rare, YesNo, format_text};
 
 use crate::capabilities::Capabilities;
 use crate::command::is_q35;
@@ -55,7 +55,7 @@ pub(super) fn complete(
     let devices = &mut definition.devices;
     devices
         .emulator
-        .get_or_insert_with(|| emulator.display().to_string());
+        .get_or_insert_with(|| format_text!("{}", emulator.display()));
     for disk in &mut devices.disk {
         self::disk(disk)?;
     }
@@ -66,7 +66,7 @@ pub(super) fn complete(
         interface
             .options
             .model
-            .get_or_insert_with(|| "rtl8139".to_owned());
+            .get_or_insert_with(|| "rtl8139".into());
     }
     consoles(devices);
     channels(devices);
@@ -112,7 +112,7 @@ fn machine(definition: &mut Definition, capabilities: &Capabilities) -> Result<(
     };
     match (found, &os.machine.machine) {
         (Some(machine), _) => {
-            os.machine.machine = Some(machine.name.clone());
+            os.machine.machine = Some(machine.name.as_str().into());
             Ok(())
         }
         (None, Some(name)) => Err(unsupported(format!(
@@ -175,7 +175,7 @@ fn disk(disk: &mut Disk) -> Result<()> {
     }
     let has_source = !disk.source.is_empty();
     let driver = disk.driver_mut();
-    driver.name.get_or_insert_with(|| "qemu".to_owned());
+    driver.name.get_or_insert_with(|| "qemu".into());
     if has_source {
         // Never guessed from the image, which a guest writes.
         driver.format.get_or_insert(ImageFormat::Raw);

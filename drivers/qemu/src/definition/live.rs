@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::YesNo;
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::Devices;
 use virtbus_conf::domain::devices::address::Address;
@@ -13,6 +12,7 @@ use virtbus_conf::domain::devices::controller::{ControllerKind, ControllerType};
 use virtbus_conf::domain::devices::disk::DiskBus;
 use virtbus_conf::domain::devices::graphics::{GraphicsKind, Listen};
 use virtbus_conf::domain::devices::info::DeviceInfo;
+use virtbus_conf::{Text, YesNo, format_text};
 
 use crate::core::Core;
 use crate::prepare::Prepared;
@@ -74,11 +74,11 @@ pub(crate) fn make_live(
 }
 
 /// The address that a server listens on; `None` if it listens on none. Where the definition names none, the settings do.
-fn address(listen: &mut [Listen], default: &str, dir: &Path) -> Option<String> {
+fn address(listen: &mut [Listen], default: &str, dir: &Path) -> Option<Text> {
     match listen.first_mut()? {
         Listen::Address(listen) => {
             if listen.address.is_none() {
-                listen.address = Some(default.to_owned());
+                listen.address = Some(default.into());
                 listen.from_config = true;
             }
             listen.address.clone()
@@ -86,7 +86,7 @@ fn address(listen: &mut [Listen], default: &str, dir: &Path) -> Option<String> {
         Listen::Network(listen) => listen.address.clone(),
         Listen::Socket(listen) => {
             if listen.socket.is_none() {
-                listen.socket = Some(dir.join("graphics.sock").display().to_string());
+                listen.socket = Some(format_text!("{}/graphics.sock", dir.display()));
                 listen.auto_generated = true;
             }
             None
@@ -104,7 +104,7 @@ impl Names {
             return;
         }
         let number = self.0.entry(kind).or_insert(0);
-        info.alias = Some(format!("{kind}{number}"));
+        info.alias = Some(format_text!("{kind}{number}"));
         *number += 1;
     }
 }
@@ -119,19 +119,24 @@ fn aliases(devices: &mut Devices, q35: bool) {
         disk.info.alias = Some(match &disk.info.address {
             Some(Address::Drive(address)) => match bus {
                 DiskBus::Scsi => {
-                    format!(
+                    format_text!(
                         "{bus}{}-{}-{}-{}",
-                        address.controller, address.bus, address.target, address.unit
+                        address.controller,
+                        address.bus,
+                        address.target,
+                        address.unit
                     )
                 }
-                _ => format!(
+                _ => format_text!(
                     "{bus}{}-{}-{}",
-                    address.controller, address.bus, address.unit
+                    address.controller,
+                    address.bus,
+                    address.unit
                 ),
             },
             _ => {
                 let number = names.0.entry(bus.as_str()).or_insert(0);
-                let alias = format!("{bus}-disk{number}");
+                let alias = format_text!("{bus}-disk{number}");
                 *number += 1;
                 alias
             }
@@ -143,13 +148,13 @@ fn aliases(devices: &mut Devices, q35: bool) {
         }
         let (kind, index) = (controller.kind.kind(), controller.index());
         controller.info.alias = Some(match (&controller.kind, index) {
-            (ControllerKind::Pci(_), 0) if q35 => "pcie.0".to_owned(),
-            (ControllerKind::Pci(_), index) => format!("pci.{index}"),
-            (ControllerKind::Usb(..), 0) => "usb".to_owned(),
-            (ControllerKind::Sata, 0) if q35 => "ide".to_owned(),
-            (ControllerKind::Ide(_), 0) => "ide".to_owned(),
-            _ if kind == ControllerType::VirtioSerial => format!("virtio-serial{index}"),
-            _ => format!("{kind}{index}"),
+            (ControllerKind::Pci(_), 0) if q35 => "pcie.0".into(),
+            (ControllerKind::Pci(_), index) => format_text!("pci.{index}"),
+            (ControllerKind::Usb(..), 0) => "usb".into(),
+            (ControllerKind::Sata, 0) if q35 => "ide".into(),
+            (ControllerKind::Ide(_), 0) => "ide".into(),
+            _ if kind == ControllerType::VirtioSerial => format_text!("virtio-serial{index}"),
+            _ => format_text!("{kind}{index}"),
         });
     }
     for interface in &mut devices.interface {
@@ -226,7 +231,7 @@ fn channels(devices: &mut Devices, dir: &Path) {
         let ChannelTarget::Virtio(target) = &channel.target else {
             continue;
         };
-        let name = target.name.clone().unwrap_or_else(|| "channel".to_owned());
+        let name = target.name.clone().unwrap_or_else(|| "channel".into());
         if let ChardevSource::Unix(unix) = &mut channel.chardev.source
             && unix.path.is_none()
         {
@@ -235,7 +240,7 @@ fn channels(devices: &mut Devices, dir: &Path) {
                 .map(|c| if c == '/' { '_' } else { c })
                 .take(40)
                 .collect();
-            unix.path = Some(dir.join(file).display().to_string());
+            unix.path = Some(format_text!("{}/{file}", dir.display()));
         }
     }
 }

@@ -154,13 +154,10 @@ impl DomainAgent for Test {
             let interfaces = domain.current()?.devices.interface.iter().enumerate();
             Ok(interfaces
                 .map(|(at, interface)| {
-                    let device = interface
-                        .options
-                        .target
-                        .as_ref()
-                        .and_then(|target| target.dev.clone());
+                    let target = interface.options.target.as_ref();
+                    let device = target.and_then(|target| target.dev.as_deref());
                     GuestInterface {
-                        name: device.unwrap_or_else(|| format!("testnet{at}")),
+                        name: device.map_or_else(|| format!("testnet{at}"), str::to_owned),
                         mac: interface.mac.as_ref().map(|mac| mac.address.to_string()),
                         addresses: vec![GuestAddress {
                             kind: 0,

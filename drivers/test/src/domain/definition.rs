@@ -7,6 +7,7 @@ use virtbus_conf::domain::os::Arch;
 use virtbus_conf::domain::{
     CompleteFlags, Domain as Definition, DriverFeatures, Entropy, NoDefaults, Seams,
 };
+use virtbus_conf::{Text, format_text};
 
 use crate::error;
 
@@ -114,7 +115,7 @@ pub(crate) fn uuid(definition: &Definition) -> Uuid {
 /// Gives every device of a run the name that calls know it by: its kind, and a number.
 pub(crate) fn assign_aliases(definition: &mut Definition) {
     let mut counts: std::collections::HashMap<&'static str, u32> = std::collections::HashMap::new();
-    let taken: std::collections::HashSet<String> = definition
+    let taken: std::collections::HashSet<Text> = definition
         .devices
         .iter()
         .filter_map(|device| device.info()?.alias.clone())
@@ -129,7 +130,7 @@ pub(crate) fn assign_aliases(definition: &mut Definition) {
         }
         let count = counts.entry(kind).or_default();
         let name = loop {
-            let name = format!("{kind}{count}");
+            let name = format_text!("{kind}{count}");
             *count += 1;
             if !taken.contains(&name) {
                 break name;

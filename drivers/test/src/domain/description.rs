@@ -11,8 +11,8 @@ use virtbus_api::event::Event;
 use virtbus_api::object::View;
 use virtbus_api::typed::{TypedParameter, TypedParameters};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::Fragment;
 use virtbus_conf::domain::{Domain as Definition, Metadata};
+use virtbus_conf::{Fragment, Text};
 
 use super::Domain;
 use crate::driver::Test;
@@ -48,7 +48,7 @@ impl DomainDescription for Test {
         domain.name = name.into();
         if let Some(stored) = &domain.stored {
             let mut renamed = (**stored).clone();
-            name.clone_into(&mut renamed.name);
+            renamed.name = name.into();
             domain.stored = Some(Arc::new(renamed));
         }
         domain.publish();
@@ -77,8 +77,8 @@ impl DomainDescription for Test {
         self.with_domain(id, |domain| {
             let definition = domain.asked(impact)?;
             let found = match kind {
-                MetadataType::Description => definition.description.clone(),
-                MetadataType::Title => definition.title.clone(),
+                MetadataType::Description => definition.description.as_deref().map(str::to_owned),
+                MetadataType::Title => definition.title.as_deref().map(str::to_owned),
                 MetadataType::Element => element(definition, wanted(uri)?),
             };
             found.ok_or_else(|| {
@@ -103,7 +103,7 @@ impl DomainDescription for Test {
         if kind == MetadataType::Title && metadata.is_some_and(|title| title.contains('\n')) {
             return Err(Error::invalid_argument("a title must be one line"));
         }
-        let owned = metadata.map(str::to_owned);
+        let owned = metadata.map(Text::from);
         self.change_domain(id, |domain, _| {
             domain.edit(impact, |definition| {
                 match kind {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use virtbus_api::domain::{DomainDeviceModifyFlags, DomainDevices, DomainEvent, DomainId};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::Text;
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::{Device, DeviceRef};
 
@@ -88,7 +89,7 @@ fn shown(device: &Device) -> String {
 fn live_alias(
     definition: Option<&Definition>,
     is_meant: impl Fn(DeviceRef<'_>) -> bool,
-) -> Option<String> {
+) -> Option<Text> {
     let mut devices = definition?.devices.iter();
     devices
         .find(|device| is_meant(*device))?
@@ -124,7 +125,9 @@ impl DomainDevices for Test {
                 .into_iter()
                 .filter(|alias| !before.contains(alias));
             let events = added
-                .map(|device| DomainEvent::DeviceAdded { device })
+                .map(|alias| DomainEvent::DeviceAdded {
+                    device: alias.into(),
+                })
                 .collect();
             Ok(((), events))
         })
@@ -145,7 +148,9 @@ impl DomainDevices for Test {
                 take(definition, &shown(&device), is_meant)
             })?;
             let gone = alias.filter(|_| had.as_deref() != domain.live.as_deref());
-            let events = gone.map(|device| DomainEvent::DeviceRemoved { device });
+            let events = gone.map(|alias| DomainEvent::DeviceRemoved {
+                device: alias.into(),
+            });
             Ok(((), events.into_iter().collect()))
         })
     }
@@ -211,7 +216,7 @@ impl DomainDevices for Test {
     }
 }
 
-fn aliases(definition: &Definition) -> Vec<String> {
+fn aliases(definition: &Definition) -> Vec<Text> {
     let devices = definition.devices.iter();
     devices
         .filter_map(|device| device.info()?.alias.clone())

@@ -13,11 +13,11 @@ use virtbus_api::domain::{
 use virtbus_api::event::Event;
 use virtbus_api::object::{Kind, View};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::Flags;
 use virtbus_conf::domain::devices::disk::SnapshotMode;
 use virtbus_conf::domain::{AbiFlags, CompleteFlags};
 use virtbus_conf::moment::{Guest, Purpose};
 use virtbus_conf::snapshot::{AlignOptions, Snapshot, SnapshotState};
+use virtbus_conf::{Flags, Text};
 
 use super::{Domain, definition};
 use crate::driver::{State, Test};
@@ -226,7 +226,7 @@ impl DomainSnapshots for Test {
                 .get(&snapshot.name)
                 .ok_or_else(|| not_found(&snapshot.name))?;
             let mut content = moment.content.clone();
-            content.parent = moment.parent.as_ref().map(ToString::to_string);
+            content.parent = moment.parent.as_deref().map(Text::from);
             let secure = flags.contains(SnapshotXmlFlags::SECURE);
             Ok(content.format(if secure {
                 Flags::SECURE
@@ -273,7 +273,7 @@ impl DomainSnapshots for Test {
 fn take(domain: &Domain, snapshot: &mut Snapshot, flags: SnapshotCreateFlags) -> Result<()> {
     let disks_only = flags.contains(SnapshotCreateFlags::DISK_ONLY);
     snapshot.state = Some(state_of(domain, disks_only));
-    snapshot.parent = domain.snapshots.current().map(ToString::to_string);
+    snapshot.parent = domain.snapshots.current().map(|name| (**name).into());
     let mut now = (**domain.current()?).clone();
     now.id = None;
     snapshot.definitions.guest = Some(Guest::Definition(Box::new(now.clone())));

@@ -121,11 +121,8 @@ const GROUPS: &[(DomainStatsTypes, Write)] = &[
         let interfaces = &live.devices.interface;
         record.put("net.count", count(interfaces.len()));
         for (at, interface) in interfaces.iter().enumerate() {
-            let device = interface
-                .options
-                .target
-                .as_ref()
-                .and_then(|target| target.dev.clone());
+            let target = interface.options.target.as_ref();
+            let device = target.and_then(|target| target.dev.as_deref());
             record.put(format!("net.{at}.name"), device.unwrap_or_default());
             for (name, value) in traffic(domain) {
                 record.put(format!("net.{at}.{}", name.replace('_', ".")), value);
@@ -274,7 +271,7 @@ impl DomainCounters for Test {
             // Every kind of failure in turn, so that clients can try them all.
             let errors = disks.zip(DISK_ERRORS.iter().cycle());
             Ok(errors
-                .map(|(disk, error)| (disk.target.dev.clone(), *error))
+                .map(|(disk, error)| (disk.target.dev.to_string(), *error))
                 .collect())
         })
     }

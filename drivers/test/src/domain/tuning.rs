@@ -382,7 +382,7 @@ impl DomainTuning for Test {
                 .collect();
             parameters.push(TypedParameter::new(
                 "group_name",
-                tune.group_name.unwrap_or_default(),
+                tune.group_name.as_deref().unwrap_or_default(),
             ));
             Ok(parameters)
         })
@@ -402,7 +402,7 @@ impl DomainTuning for Test {
             match (limit, &parameter.value) {
                 (Some((_, limit)), TypedValue::ULLong(value)) => *limit(tune) = *value,
                 (None, TypedValue::String(name)) if parameter.field == "group_name" => {
-                    tune.group_name = (!name.is_empty()).then(|| name.clone());
+                    tune.group_name = (!name.is_empty()).then(|| name.into());
                 }
                 _ => return Err(unknown("a disk", parameter)),
             }
@@ -561,7 +561,7 @@ fn set_devices(tune: &mut BlkioTune, list: &str, write: BlkioWrite) -> Result<()
             Some(device) => write(device, value),
             None => {
                 let mut device = BlkioDevice {
-                    path: path.to_owned(),
+                    path: path.into(),
                     weight: None,
                     read_iops_sec: None,
                     write_iops_sec: None,

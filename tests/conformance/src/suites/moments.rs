@@ -145,7 +145,7 @@ fn record_vda(checkpoint: &mut Checkpoint) {
         checkpoint.disks.push(CheckpointDisk::default());
     }
     let disk = &mut checkpoint.disks[0];
-    "vda".clone_into(&mut disk.name);
+    disk.name = "vda".into();
     disk.checkpoint = Some(CheckpointMode::Bitmap);
     checkpoint.name_bitmaps();
 }

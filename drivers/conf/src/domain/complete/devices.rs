@@ -202,7 +202,7 @@ pub(super) fn settle(device: DeviceMut<'_>, seams: &mut Seams<'_>) -> Result<()>
         }
         DeviceMut::Tpm(tpm) => {
             if let TpmBackend::Passthrough(backend) = &mut tpm.backend {
-                backend.device.get_or_insert_with(|| "/dev/tpm0".to_owned());
+                backend.device.get_or_insert_with(|| "/dev/tpm0".into());
             }
         }
         DeviceMut::Hostdev(hostdev) => settle_hostdev(hostdev)?,
@@ -423,7 +423,7 @@ pub(super) fn complete(
         }
         DeviceMut::Rng(rng) => {
             if let RngBackend::Random { path } = &mut rng.backend {
-                path.get_or_insert_with(|| "/dev/random".to_owned());
+                path.get_or_insert_with(|| "/dev/random".into());
             }
         }
         DeviceMut::Video(video) => video_memory(domain, video),

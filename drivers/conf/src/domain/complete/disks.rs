@@ -122,7 +122,7 @@ fn bus_by_name(disk: &Disk) -> DiskBus {
 
 pub(super) fn complete(domain: &Domain, disk: &mut Disk, features: DriverFeatures) -> Result<()> {
     if let Some(name) = disk.target.dev.strip_prefix("ioemu:") {
-        disk.target.dev = name.to_owned();
+        disk.target.dev = name.into();
     }
     if disk.device() == DiskDevice::Cdrom {
         disk.readonly = true;

@@ -1,6 +1,6 @@
 //! Where the guest finds a device: `<address type='…'>`.
 
-use virtbus_xml::{AnyBase, Base16, Hex, OnOff, Xml};
+use virtbus_xml::{AnyBase, Base16, Hex, OnOff, Text, Xml};
 
 use crate::common::{PciAddress, Zpci};
 
@@ -92,7 +92,7 @@ pub struct UsbAddress {
     pub bus: AnyBase,
     /// Port, with hubs on the way separated by dots, such as `1.4`; absent if still to be found.
     #[xml(attr)]
-    pub port: Option<String>,
+    pub port: Option<Text>,
 }
 
 /// On the virtual I/O bus of pSeries.

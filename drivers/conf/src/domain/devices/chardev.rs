@@ -2,7 +2,8 @@
 //! smart cards, redirected devices and random number generators.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, OnOff, Rare, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, OnOff, Rare, Result, Text, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use super::info::DeviceInfo;
@@ -61,7 +62,7 @@ xml_names! {
 pub struct PathSource {
     /// Where it is; of a pseudo terminal only while the guest runs.
     #[xml(attr, wrap = "source")]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Whether a file is kept at start.
     #[xml(attr, wrap = "source")]
     pub append: Option<OnOff>,
@@ -76,16 +77,16 @@ pub struct PathSource {
 pub struct UdpSource {
     /// Remote host.
     #[xml(attr = "host", wrap = "source")]
-    pub connect_host: Option<String>,
+    pub connect_host: Option<Text>,
     /// Remote port.
     #[xml(attr = "service", wrap = "source")]
-    pub connect_service: Option<String>,
+    pub connect_service: Option<Text>,
     /// Local address.
     #[xml(attr = "host", wrap = "source")]
-    pub bind_host: Option<String>,
+    pub bind_host: Option<Text>,
     /// Local port.
     #[xml(attr = "service", wrap = "source")]
-    pub bind_service: Option<String>,
+    pub bind_service: Option<Text>,
 }
 
 /// A TCP socket.
@@ -96,10 +97,10 @@ pub struct TcpSource {
     pub mode: Option<ChardevMode>,
     /// Host or local address.
     #[xml(attr, wrap = "source")]
-    pub host: Option<String>,
+    pub host: Option<Text>,
     /// Port.
     #[xml(attr, wrap = "source")]
-    pub service: Option<String>,
+    pub service: Option<Text>,
     /// Whether to encrypt.
     #[xml(attr, wrap = "source")]
     pub tls: Option<YesNo>,
@@ -122,7 +123,7 @@ pub struct UnixSource {
     pub mode: Option<ChardevMode>,
     /// Where it is.
     #[xml(attr, wrap = "source", absent = "the driver's choice")]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Whether to connect again.
     #[xml(child, wrap = "source")]
     pub reconnect: Option<Reconnect>,
@@ -173,17 +174,17 @@ pub enum ChardevSource {
     Spiceport {
         /// Its name.
         #[xml(attr, wrap = "source")]
-        channel: Option<String>,
+        channel: Option<Text>,
     },
     /// A null modem of FreeBSD.
     #[xml("nmdm")]
     Nmdm {
         /// The guest's end.
         #[xml(attr, wrap = "source")]
-        master: Option<String>,
+        master: Option<Text>,
         /// Our end.
         #[xml(attr, wrap = "source")]
-        slave: Option<String>,
+        slave: Option<Text>,
     },
     /// QEMU's own agent for the clipboard.
     #[xml("qemu-vdagent")]
@@ -200,7 +201,7 @@ pub enum ChardevSource {
     Dbus {
         /// Its name.
         #[xml(attr, wrap = "source")]
-        channel: Option<String>,
+        channel: Option<Text>,
     },
 }
 
@@ -241,7 +242,7 @@ impl ChardevSource {
 pub struct ChardevLog {
     /// Path of the file.
     #[xml(attr)]
-    pub file: String,
+    pub file: Text,
     /// Whether it is kept at start.
     #[xml(attr)]
     pub append: Option<OnOff>,
@@ -614,7 +615,7 @@ pub struct ConsoleTarget {
 
 /// `<console>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "tty", value = String, optional, doc = "The pseudo terminal again, for older clients."))]
+#[xml(more(attr = "tty", value = Text, optional, doc = "The pseudo terminal again, for older clients."))]
 pub struct Console {
     /// The other end.
     #[xml(flat)]
@@ -688,7 +689,7 @@ xml_names! {
 pub struct VirtioTarget {
     /// Name that the guest sees.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Whether it is open; running guests only.
     #[xml(attr, when = target_live)]
     pub state: Option<ChannelState>,
@@ -703,7 +704,7 @@ fn target_live(_: &VirtioTarget, flags: Flags) -> bool {
 pub struct XenTarget {
     /// Name that the guest sees.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
 }
 
 /// `<target>` of a channel.

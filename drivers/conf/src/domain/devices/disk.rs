@@ -1,7 +1,8 @@
 //! `<disk>`: block devices.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, OnOff, Rare, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, OnOff, Rare, Result, Text, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use super::info::{DeviceInfo, VirtioOptions};
@@ -135,7 +136,7 @@ pub struct IoThreadMapping {
 pub struct DiskDriver {
     /// Part of the hypervisor that does it: `qemu`, `phy`, `tap`, …
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Format of the image.
     #[xml(attr = "type")]
     pub format: Option<ImageFormat>,
@@ -248,7 +249,7 @@ xml_names! {
 
 /// `<mirror>`: a copy in the making; running guests only.
 #[derive(Describe, Debug, Clone, PartialEq)]
-#[xml(more(attr = "file", value = String, optional, doc = "The file, as older clients know it."))]
+#[xml(more(attr = "file", value = Text, optional, doc = "The file, as older clients know it."))]
 #[xml(more(attr = "format", value = ImageFormat, optional, doc = "The format, as older clients know it."))]
 pub struct Mirror {
     /// Where it is.
@@ -271,7 +272,7 @@ pub struct Mirror {
 impl Content for Mirror {
     fn parse(node: Node<'_>) -> Result<Self> {
         // Before sources could be of any kind, attributes named a file and its format.
-        let file: Option<String> = node.attr_opt("file")?;
+        let file: Option<Text> = node.attr_opt("file")?;
         let old_format: Option<ImageFormat> = node.attr_opt("format")?;
         let source = match file {
             Some(file) if node.attr("type").is_none() => StorageSource::File(FileSource {
@@ -329,7 +330,7 @@ xml_names! {
 pub struct DiskTarget {
     /// Name: a hint to the guest, and unique.
     #[xml(attr)]
-    pub dev: String,
+    pub dev: Text,
     /// What it is attached to.
     #[xml(attr)]
     pub bus: Option<DiskBus>,
@@ -410,7 +411,7 @@ pub struct Disk {
     pub iotune: Option<Box<IoTune>>,
     /// Limits shared with other disks, by group.
     #[xml(child_attr = "throttlefilter/group", wrap = "throttlefilters")]
-    pub throttlefilters: Rare<Vec<String>>,
+    pub throttlefilters: Rare<Vec<Text>>,
     /// Whether the guest may not write.
     #[xml(flag)]
     pub readonly: bool,
@@ -422,7 +423,7 @@ pub struct Disk {
     pub transient: Option<Transient>,
     /// Serial number.
     #[xml(text_child)]
-    pub serial: Option<String>,
+    pub serial: Option<Text>,
     /// World wide name: 16 hexadecimal digits.
     #[xml(text_child)]
     pub wwn: Option<crate::common::Wwn>,

@@ -1,7 +1,7 @@
 //! `<filesystem>`: folders and file systems of the host.
 
 use virtbus_xml::{
-    Bytes, Content, Describe, Node, OctalMode, OnOff, Rare, Result, Writer, Xml, xml_names,
+    Bytes, Content, Describe, Node, OctalMode, OnOff, Rare, Result, Text, Writer, Xml, xml_names,
 };
 
 use super::disk::VirtioModel;
@@ -100,7 +100,7 @@ pub struct VirtiofsLock {
 pub struct VirtiofsBinary {
     /// Its path.
     #[xml(attr)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Extended attributes.
     #[xml(attr)]
     pub xattr: Option<OnOff>,
@@ -124,7 +124,7 @@ pub struct VirtiofsBinary {
 /// Where it is on the host.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type", body = "source")]
-#[xml(more(attr = "units", wrap = "source", value = String, optional, absent = "KiB", doc = "Unit of `usage`."))]
+#[xml(more(attr = "units", wrap = "source", value = Text, optional, absent = "KiB", doc = "Unit of `usage`."))]
 pub enum FilesystemSource {
     /// A folder, mounted.
     #[xml("mount", default)]
@@ -134,13 +134,13 @@ pub enum FilesystemSource {
     Bind(MountSource),
     /// A block device.
     #[xml("block")]
-    Block(#[xml(attr = "dev")] Option<String>),
+    Block(#[xml(attr = "dev")] Option<Text>),
     /// An image.
     #[xml("file")]
-    File(#[xml(attr = "file")] Option<String>),
+    File(#[xml(attr = "file")] Option<Text>),
     /// A template of OpenVZ.
     #[xml("template")]
-    Template(#[xml(attr = "name")] Option<String>),
+    Template(#[xml(attr = "name")] Option<Text>),
     /// Memory, in bytes.
     #[xml("ram")]
     Ram(#[xml(attr = "usage")] u64),
@@ -149,10 +149,10 @@ pub enum FilesystemSource {
     Volume {
         /// The pool.
         #[xml(attr)]
-        pool: String,
+        pool: Text,
         /// The volume.
         #[xml(attr)]
-        volume: String,
+        volume: Text,
     },
 }
 
@@ -174,10 +174,10 @@ xml_names! {
 pub struct MountSource {
     /// The folder.
     #[xml(attr)]
-    pub dir: Option<String>,
+    pub dir: Option<Text>,
     /// The socket.
     #[xml(attr)]
-    pub socket: Option<String>,
+    pub socket: Option<Text>,
 }
 
 impl FilesystemSource {
@@ -226,7 +226,7 @@ impl Content for FilesystemSource {
     }
 
     fn children(&self, w: &mut Writer) {
-        let one = |w: &mut Writer, name: &str, value: &Option<String>| {
+        let one = |w: &mut Writer, name: &str, value: &Option<Text>| {
             if let Some(value) = value {
                 w.attr_element("source", name, value);
             }
@@ -292,7 +292,7 @@ pub struct Filesystem {
     pub dmode: Option<OctalMode>,
     /// Path or tag in the guest.
     #[xml(child_attr = "target/dir")]
-    pub target: Option<String>,
+    pub target: Option<Text>,
     /// Whether the guest may not write.
     #[xml(flag)]
     pub readonly: bool,

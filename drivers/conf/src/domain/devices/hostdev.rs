@@ -1,8 +1,8 @@
 //! `<hostdev>`: devices of the host, and what an interface shares with them.
 
 use virtbus_xml::{
-    AnyBase, Content, Describe, ErrorKind, Flags, Hex, Node, OnOff, Rare, Result, Writer, Xml,
-    YesNo, xml_names,
+    AnyBase, Content, Describe, ErrorKind, Flags, Hex, Node, OnOff, Rare, Result, Text, Writer,
+    Xml, YesNo, xml_names,
 };
 
 use super::disk::{SgIo, VirtioModel};
@@ -28,7 +28,7 @@ pub struct HostdevDriver {
     pub name: Option<PciBackend>,
     /// The host's driver for it.
     #[xml(attr)]
-    pub model: Option<String>,
+    pub model: Option<Text>,
 }
 
 xml_names! {
@@ -114,7 +114,7 @@ pub enum ScsiHostdev {
     Adapter {
         /// The adapter, such as `scsi_host0`.
         #[xml(child_attr = "adapter/name")]
-        adapter: String,
+        adapter: Text,
         /// Bus of the adapter.
         #[xml(attr, wrap = "address")]
         bus: u32,
@@ -133,7 +133,7 @@ pub enum ScsiHostdev {
     Iscsi {
         /// Name of the target, and unit after a slash.
         #[xml(attr)]
-        name: String,
+        name: Text,
         /// The servers.
         #[xml(child)]
         host: Vec<Host>,
@@ -145,7 +145,7 @@ pub enum ScsiHostdev {
         auth: Option<Auth>,
         /// Our name.
         #[xml(child_attr = "iqn/name", wrap = "initiator")]
-        initiator: Option<String>,
+        initiator: Option<Text>,
     },
 }
 
@@ -160,7 +160,7 @@ pub enum ScsiHostdev {
 pub struct VhostScsi {
     /// Its name: `naa.` and 16 digits.
     #[xml(attr)]
-    pub wwpn: String,
+    pub wwpn: Text,
 }
 
 /// A device of the host that is handed over as a whole.
@@ -181,7 +181,7 @@ pub enum HostdevSubsys {
     ScsiHost {
         /// Its name.
         #[xml(flat, value = VhostScsi)]
-        wwpn: String,
+        wwpn: Text,
     },
     /// A mediated device.
     #[xml("mdev")]
@@ -457,21 +457,21 @@ pub enum HostdevCaps {
     Storage {
         /// Its path.
         #[xml(text_child)]
-        block: String,
+        block: Text,
     },
     /// A character device.
     #[xml("misc")]
     Misc {
         /// Its path.
         #[xml(text_child)]
-        char: String,
+        char: Text,
     },
     /// A network interface.
     #[xml("net")]
     Net {
         /// Its name.
         #[xml(text_child)]
-        interface: String,
+        interface: Text,
         /// Addresses it gets in the container.
         #[xml(flat, wrap = "..")]
         ip: IpInfo,

@@ -1,6 +1,6 @@
 //! What every device may have: boot order, alias, address.
 
-use virtbus_xml::{Flags, Nothing, OnOff, Xml, YesNo};
+use virtbus_xml::{Flags, Nothing, OnOff, Text, Xml, YesNo};
 
 use super::address::Address;
 
@@ -15,7 +15,7 @@ pub struct DeviceBoot {
     pub order: u32,
     /// What s390 firmware loads: up to 8 characters.
     #[xml(attr)]
-    pub loadparm: Option<String>,
+    pub loadparm: Option<Text>,
 }
 
 /// `<rom>`: option ROM of a PCI device.
@@ -29,7 +29,7 @@ pub struct Rom {
     pub bar: Option<OnOff>,
     /// File that holds it.
     #[xml(attr)]
-    pub file: Option<String>,
+    pub file: Option<Text>,
 }
 
 /// The parts that devices share, as children of the device's element.
@@ -40,7 +40,7 @@ pub struct DeviceInfo {
     pub boot: Option<Box<DeviceBoot>>,
     /// Name of the device in the hypervisor.
     #[xml(child_attr = "alias/name", when = alias_is_visible)]
-    pub alias: Option<String>,
+    pub alias: Option<Text>,
     /// First port of a USB controller that accompanies another one.
     #[xml(child_attr = "master/startport")]
     pub master: Option<u32>,

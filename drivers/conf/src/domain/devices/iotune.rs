@@ -1,6 +1,6 @@
 //! Limits of a disk's throughput.
 
-use virtbus_xml::{Content, Describe, Node, Result, Writer};
+use virtbus_xml::{Content, Describe, Node, Result, Text, Writer};
 
 /// Where the name of the group stands: limits of one disk and those of a group have it in different places.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ macro_rules! limits {
             pub size_iops_sec: u64,
             /// Name of the group that shares the limits.
             #[xml(text_child)]
-            pub group_name: Option<String>,
+            pub group_name: Option<Text>,
             $($(#[$lmeta])* #[xml(text_child, optional)] pub $length: u64,)+
         }
 

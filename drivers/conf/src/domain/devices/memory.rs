@@ -1,8 +1,8 @@
 //! `<memory>` in `<devices>`: memory that is plugged in.
 
 use virtbus_xml::{
-    Base16, BitSet, Bytes, Content, Describe, Flags, Kib, Node, OnOff, Rare, Result, Writer, Xml,
-    YesNo, xml_names,
+    Base16, BitSet, Bytes, Content, Describe, Flags, Kib, Node, OnOff, Rare, Result, Text, Writer,
+    Xml, YesNo, xml_names,
 };
 
 use super::info::DeviceInfo;
@@ -31,7 +31,7 @@ pub struct MemoryDeviceSource {
     pub pagesize: Option<Kib>,
     /// File that holds persistent memory.
     #[xml(text_child)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Alignment of the file.
     #[xml(child)]
     pub alignsize: Option<Kib>,
@@ -150,7 +150,7 @@ impl Content for ShmemSize {
 pub struct ShmemServer {
     /// Path of its socket.
     #[xml(attr)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
 }
 
 /// `<msi>`: interrupts between guests.
@@ -169,7 +169,7 @@ pub struct ShmemMsi {
 pub struct Shmem {
     /// Name of the memory.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Part of this guest.
     #[xml(attr)]
     pub role: Option<ShmemRole>,

@@ -1,7 +1,7 @@
 //! Small devices: input, watchdog, balloon, random numbers, panic, sockets, IOMMU, crypto, and others.
 
 use virtbus_xml::{
-    Content, Describe, Flags, Node, OnOff, Rare, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, Flags, Node, OnOff, Rare, Result, Text, Writer, Xml, YesNo, xml_names,
 };
 
 use super::chardev::Chardev;
@@ -55,10 +55,10 @@ xml_names! {
 pub struct InputSource {
     /// Path of the device, of kind `evdev`.
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// Path of the device, of kind `passthrough`.
     #[xml(attr)]
-    pub evdev: Option<String>,
+    pub evdev: Option<Text>,
     /// What is taken away together.
     #[xml(attr)]
     pub grab: Option<InputGrab>,
@@ -196,7 +196,7 @@ pub enum RngBackend {
     Random {
         /// Its path.
         #[xml(text, absent = "the driver's default")]
-        path: Option<String>,
+        path: Option<Text>,
     },
     /// An entropy gathering daemon.
     #[xml("egd")]
@@ -428,7 +428,7 @@ pub struct Pstore {
     pub backend: PstoreBackend,
     /// The file that holds it.
     #[xml(text_child)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Its size.
     #[xml(child)]
     pub size: virtbus_xml::Kib,
@@ -450,7 +450,7 @@ pub struct NvramDevice {
 pub struct LeaseTarget {
     /// File that holds the lease.
     #[xml(attr)]
-    pub path: String,
+    pub path: Text,
     /// Where in the file, in bytes.
     #[xml(attr, absent = "at the beginning")]
     pub offset: Option<u64>,
@@ -461,10 +461,10 @@ pub struct LeaseTarget {
 pub struct Lease {
     /// Space of names.
     #[xml(text_child)]
-    pub lockspace: Option<String>,
+    pub lockspace: Option<Text>,
     /// Name in the space.
     #[xml(text_child)]
-    pub key: String,
+    pub key: Text,
     /// Where it is.
     #[xml(child)]
     pub target: LeaseTarget,

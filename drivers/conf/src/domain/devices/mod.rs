@@ -21,7 +21,7 @@ pub mod status;
 pub mod tpm;
 pub mod video;
 
-use virtbus_xml::{Rare, Xml};
+use virtbus_xml::{Rare, Text, Xml};
 
 pub use self::device::{Device, DeviceMut, DeviceRef};
 
@@ -46,7 +46,7 @@ use self::video::Video;
 pub struct Devices {
     /// Program that emulates them.
     #[xml(text_child)]
-    pub emulator: Option<String>,
+    pub emulator: Option<Text>,
     /// Disks.
     #[xml(child)]
     pub disk: Vec<Disk>,

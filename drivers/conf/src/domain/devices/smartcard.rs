@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Node, Rare, Result, Value, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Node, Rare, Result, Text, Value, Writer, Xml, YesNo, xml_names,
 };
 
 use super::chardev::Chardev;
@@ -14,11 +14,11 @@ use super::info::DeviceInfo;
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct SmartcardCertificates {
     /// Names of the three certificates.
-    #[xml(text_child, many, value = String)]
-    pub certificate: [String; 3],
+    #[xml(text_child, many, value = Text)]
+    pub certificate: [Text; 3],
     /// Path of the database.
     #[xml(text_child)]
-    pub database: Option<String>,
+    pub database: Option<Text>,
 }
 
 /// What a reader holds.
@@ -52,7 +52,7 @@ impl Content for Smartcard {
         let mode = match node.attr("mode") {
             Some("host") => SmartcardMode::Host,
             Some("host-certificates") => {
-                let names: Vec<String> = node.text_child_vec("certificate")?;
+                let names: Vec<Text> = node.text_child_vec("certificate")?;
                 let certificate = names.try_into().map_err(|_| {
                     node.error(
                         ErrorKind::Invalid,

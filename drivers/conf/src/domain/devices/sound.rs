@@ -1,6 +1,6 @@
 //! `<sound>` and `<audio>`: sound cards, and where the sound goes.
 
-use virtbus_xml::{Content, Describe, Node, Rare, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{Content, Describe, Node, Rare, Result, Text, Writer, Xml, YesNo, xml_names};
 
 use super::info::{DeviceInfo, VirtioOptions};
 
@@ -125,7 +125,7 @@ pub struct AudioIo {
     pub buffer_length: Option<u32>,
     /// Device (alsa, oss).
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// Buffers (coreaudio, oss, sdl).
     #[xml(attr = "bufferCount")]
     pub buffer_count: Option<u32>,
@@ -134,22 +134,22 @@ pub struct AudioIo {
     pub try_poll: Option<YesNo>,
     /// Sink or source (pulseaudio, pipewire).
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Name of the stream (pulseaudio, pipewire).
     #[xml(attr = "streamName")]
-    pub stream_name: Option<String>,
+    pub stream_name: Option<Text>,
     /// Latency in µs (pulseaudio, pipewire).
     #[xml(attr)]
     pub latency: Option<u32>,
     /// Server (jack).
     #[xml(attr = "serverName")]
-    pub server_name: Option<String>,
+    pub server_name: Option<Text>,
     /// Our name (jack).
     #[xml(attr = "clientName")]
-    pub client_name: Option<String>,
+    pub client_name: Option<Text>,
     /// Pattern of the ports (jack).
     #[xml(attr = "connectPorts")]
-    pub connect_ports: Option<String>,
+    pub connect_ports: Option<Text>,
     /// Whether our name must be free (jack).
     #[xml(attr = "exactName")]
     pub exact_name: Option<YesNo>,
@@ -202,16 +202,16 @@ pub struct Audio {
     pub dsp_policy: Option<i32>,
     /// Folder of the server's socket (pipewire).
     #[xml(attr = "runtimeDir")]
-    pub runtime_dir: Option<String>,
+    pub runtime_dir: Option<Text>,
     /// Server (pulseaudio).
     #[xml(attr = "serverName")]
-    pub server_name: Option<String>,
+    pub server_name: Option<Text>,
     /// Where SDL sends it (sdl).
     #[xml(attr)]
     pub driver: Option<SdlAudioDriver>,
     /// The file (file).
     #[xml(attr)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Recording.
     #[xml(child, skip_empty)]
     pub input: Option<AudioIo>,

@@ -1,6 +1,8 @@
 //! `<privateData>` of devices: what the status document of a running guest tells of them, beside what it tells of images.
 
-use virtbus_xml::{Content, Describe, Flags, Node, Nothing, Result, Writer, Xml, YesNo, xml_names};
+use virtbus_xml::{
+    Content, Describe, Flags, Node, Nothing, Result, Text, Writer, Xml, YesNo, xml_names,
+};
 
 use crate::storage::NodeName;
 
@@ -9,7 +11,7 @@ use crate::storage::NodeName;
 pub struct DiskPrivate {
     /// Path of the device in the hypervisor's tree of objects.
     #[xml(child_attr = "qom/name")]
-    pub qom_name: Option<String>,
+    pub qom_name: Option<Text>,
     /// Block nodes above the image.
     #[xml(child = "nodename", wrap = "nodenames")]
     pub node_names: Vec<NodeName>,

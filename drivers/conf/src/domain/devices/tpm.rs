@@ -1,7 +1,7 @@
 //! `<tpm>`: trusted platform modules.
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Node, Rare, Result, Value, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Node, Rare, Result, Text, Value, Writer, Xml, YesNo, xml_names,
 };
 
 use super::info::DeviceInfo;
@@ -41,7 +41,7 @@ xml_names! {
 pub struct TpmPassthrough {
     /// Its path.
     #[xml(child_attr = "device/path", absent = "the first")]
-    pub device: Option<String>,
+    pub device: Option<Text>,
 }
 
 xml_names! {
@@ -60,7 +60,7 @@ pub struct TpmStateSource {
     pub kind: TpmStateKind,
     /// Its path.
     #[xml(attr)]
-    pub path: String,
+    pub path: Text,
 }
 
 xml_names! {
@@ -76,13 +76,13 @@ xml_names! {
 pub struct TpmProfile {
     /// Name or file it is made from.
     #[xml(attr)]
-    pub source: Option<String>,
+    pub source: Option<Text>,
     /// What is taken out of it.
     #[xml(attr = "removeDisabled")]
     pub remove_disabled: Option<ProfileRemoveDisabled>,
     /// Its name, once made.
     #[xml(attr)]
-    pub name: Option<String>,
+    pub name: Option<Text>,
 }
 
 /// A program.
@@ -164,12 +164,12 @@ impl Content for TpmEmulator {
 
 /// A program that somebody else runs.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "type", wrap = "source", value = String,
+#[xml(more(attr = "type", wrap = "source", value = Text,
     told = "'unix'", doc = "What it is."))]
 #[xml(more(
     attr = "mode",
     wrap = "source",
-    value = String,
+    value = Text,
     told = "'connect'",
     optional,
     doc = "What the hypervisor does with it."
@@ -177,7 +177,7 @@ impl Content for TpmEmulator {
 pub struct TpmExternal {
     /// Path of its socket.
     #[xml(attr, wrap = "source")]
-    pub path: String,
+    pub path: Text,
 }
 
 impl Content for TpmExternal {

@@ -1,6 +1,6 @@
 //! `<video>`: graphics cards.
 
-use virtbus_xml::{OnOff, Rare, Xml, YesNo, xml_names};
+use virtbus_xml::{OnOff, Rare, Text, Xml, YesNo, xml_names};
 
 use super::info::{DeviceInfo, VirtioOptions};
 
@@ -64,7 +64,7 @@ pub struct Acceleration {
     pub accel2d: Option<YesNo>,
     /// Device to render with.
     #[xml(attr)]
-    pub rendernode: Option<String>,
+    pub rendernode: Option<Text>,
 }
 
 /// `<resolution>`.

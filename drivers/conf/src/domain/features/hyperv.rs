@@ -1,6 +1,6 @@
 //! Interfaces that Microsoft's hypervisor gives to its guests.
 
-use virtbus_xml::{OnOff, Xml, xml_names};
+use virtbus_xml::{OnOff, Text, Xml, xml_names};
 
 use super::State;
 
@@ -42,7 +42,7 @@ pub struct VendorId {
     pub state: OnOff,
     /// Up to 12 characters, no comma.
     #[xml(attr)]
-    pub value: Option<String>,
+    pub value: Option<Text>,
 }
 
 /// `<tlbflush>`.

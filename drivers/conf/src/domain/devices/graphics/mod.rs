@@ -4,7 +4,8 @@ mod listen;
 mod spice;
 
 use virtbus_xml::{
-    Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, ErrorKind, Flags, Node, Nothing, Rare, Result, Text, Writer, Xml, YesNo,
+    xml_names,
 };
 
 pub use self::listen::{AddressListen, Listen, ListenType, NetworkListen, SocketListen};
@@ -40,10 +41,10 @@ xml_names! {
 pub struct GraphicsAuth {
     /// The password; secret.
     #[xml(attr)]
-    pub passwd: Option<String>,
+    pub passwd: Option<Text>,
     /// When it expires, in UTC.
     #[xml(attr = "passwdValidTo", told = "a time such as 2010-04-09T15:51:00")]
-    pub valid_to: Option<String>,
+    pub valid_to: Option<Text>,
     /// Clients that are connected when it changes.
     #[xml(attr)]
     pub connected: Option<ConnectedAction>,
@@ -51,7 +52,7 @@ pub struct GraphicsAuth {
 
 impl Content for GraphicsAuth {
     fn parse(node: Node<'_>) -> Result<Self> {
-        let valid_to = node.attr_opt::<String>("passwdValidTo")?;
+        let valid_to = node.attr_opt::<Text>("passwdValidTo")?;
         if let Some(text) = valid_to.as_deref().filter(|t| !is_time(t)) {
             return Err(node.bad_attr("passwdValidTo", text, "a time such as 2010-04-09T15:51:00"));
         }
@@ -107,7 +108,7 @@ xml_names! {
 
 /// `type='vnc'`.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "socket", value = String, optional, doc = "The socket of the first `<listen>`, for older clients."))]
+#[xml(more(attr = "socket", value = Text, optional, doc = "The socket of the first `<listen>`, for older clients."))]
 pub struct Vnc {
     /// Port; -1 is the old way to ask for any.
     #[xml(attr)]
@@ -123,7 +124,7 @@ pub struct Vnc {
     pub websocket_generated: bool,
     /// Keyboard layout.
     #[xml(attr)]
-    pub keymap: Option<String>,
+    pub keymap: Option<Text>,
     /// Who may share it.
     #[xml(attr = "sharePolicy")]
     pub share_policy: Option<SharePolicy>,
@@ -143,10 +144,10 @@ pub struct Vnc {
 pub struct Sdl {
     /// X display.
     #[xml(attr)]
-    pub display: Option<String>,
+    pub display: Option<Text>,
     /// File with its secret.
     #[xml(attr)]
-    pub xauth: Option<String>,
+    pub xauth: Option<Text>,
     /// Whether it fills the screen.
     #[xml(attr)]
     pub fullscreen: Option<YesNo>,
@@ -160,7 +161,7 @@ pub struct Sdl {
 pub struct Desktop {
     /// X display.
     #[xml(attr)]
-    pub display: Option<String>,
+    pub display: Option<Text>,
     /// Whether it fills the screen.
     #[xml(attr)]
     pub fullscreen: Option<YesNo>,
@@ -183,10 +184,10 @@ pub struct Rdp {
     pub multi_user: Option<YesNo>,
     /// User.
     #[xml(attr)]
-    pub username: Option<String>,
+    pub username: Option<Text>,
     /// Password; secret.
     #[xml(attr)]
-    pub passwd: Option<String>,
+    pub passwd: Option<Text>,
 }
 
 /// `type='egl-headless'`.
@@ -205,7 +206,7 @@ pub struct DbusDisplay {
     pub p2p: Option<YesNo>,
     /// Address of the bus.
     #[xml(attr)]
-    pub address: Option<String>,
+    pub address: Option<Text>,
     /// Rendering.
     #[xml(child, skip_empty)]
     pub gl: Option<Gl>,
@@ -258,7 +259,7 @@ impl GraphicsKind {
 
 /// `<graphics>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "listen", value = String, optional, doc = "The address of the first `<listen>`, for older clients."))]
+#[xml(more(attr = "listen", value = Text, optional, doc = "The address of the first `<listen>`, for older clients."))]
 pub struct Graphics {
     /// Kind and settings.
     #[xml(flat)]
@@ -279,8 +280,8 @@ impl Graphics {
 
     fn parse_listen(node: Node<'_>, kind: GraphicsType) -> Result<Vec<Listen>> {
         let mut listen: Vec<Listen> = node.child_vec("listen")?;
-        let address = node.attr_opt::<String>("listen")?.filter(|a| !a.is_empty());
-        let socket = node.attr_opt::<String>("socket")?.filter(|s| !s.is_empty());
+        let address = node.attr_opt::<Text>("listen")?.filter(|a| !a.is_empty());
+        let socket = node.attr_opt::<Text>("socket")?.filter(|s| !s.is_empty());
         if let Some(socket) = socket.filter(|_| kind == GraphicsType::Vnc) {
             if let Some(Listen::Socket(SocketListen {
                 socket: Some(other),

@@ -1,6 +1,6 @@
 //! Settings of SPICE.
 
-use virtbus_xml::{Describe, OnOff, Rare, Xml, YesNo, xml_names};
+use virtbus_xml::{Describe, OnOff, Rare, Text, Xml, YesNo, xml_names};
 
 use super::GraphicsAuth;
 use crate::domain::devices::chardev::MouseMode;
@@ -77,7 +77,7 @@ pub struct Gl {
     pub enable: Option<YesNo>,
     /// Device to render with.
     #[xml(attr)]
-    pub rendernode: Option<String>,
+    pub rendernode: Option<Text>,
 }
 
 /// What stands in the element of a SPICE display after its channels.
@@ -126,7 +126,7 @@ pub struct Spice {
     pub autoport: Option<YesNo>,
     /// Keyboard layout.
     #[xml(attr)]
-    pub keymap: Option<String>,
+    pub keymap: Option<Text>,
     /// Encryption of channels that are not listed.
     #[xml(attr = "defaultMode", conditional, absent = "any")]
     pub default_mode: Option<SpiceChannelMode>,

@@ -8,7 +8,7 @@ mod options;
 mod source;
 
 use virtbus_xml::{
-    Content, Describe, Flags, Node, Nothing, Rare, Result, Writer, Xml, YesNo, xml_names,
+    Content, Describe, Flags, Node, Nothing, Rare, Result, Text, Writer, Xml, YesNo, xml_names,
 };
 
 pub use actual::ActualNet;
@@ -72,7 +72,7 @@ impl From<Mac> for InterfaceMac {
 pub struct InterfaceTarget {
     /// Name of the device.
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// Whether the driver makes it.
     #[xml(attr)]
     pub managed: Option<YesNo>,
@@ -112,10 +112,10 @@ impl Content for InterfaceTarget {
 pub struct InterfaceGuest {
     /// Name it shall have.
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// Name it has.
     #[xml(attr)]
-    pub actual: Option<String>,
+    pub actual: Option<Text>,
 }
 
 xml_names! {
@@ -169,7 +169,7 @@ pub struct InterfaceOptions {
     pub guest: Option<Box<InterfaceGuest>>,
     /// Device model.
     #[xml(child_attr = "model/type")]
-    pub model: Option<String>,
+    pub model: Option<Text>,
 }
 
 /// Children of `<interface>` after the driver.

@@ -1,6 +1,6 @@
 //! Settings of interfaces that have elements of their own.
 
-use virtbus_xml::{OnOff, Xml, YesNo, xml_names};
+use virtbus_xml::{OnOff, Text, Xml, YesNo, xml_names};
 
 use crate::common::Ip;
 use crate::domain::devices::info::VirtioOptions;
@@ -41,7 +41,7 @@ pub struct PortForward {
     pub address: Option<Ip>,
     /// Device on the host.
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// The ports; none means all.
     #[xml(child)]
     pub range: Vec<PortForwardRange>,
@@ -166,13 +166,13 @@ pub struct InterfaceBackend {
     pub kind: Option<InterfaceBackendType>,
     /// Path of the tap device.
     #[xml(attr)]
-    pub tap: Option<String>,
+    pub tap: Option<Text>,
     /// Path of the vhost device.
     #[xml(attr)]
-    pub vhost: Option<String>,
+    pub vhost: Option<Text>,
     /// Log of the program that connects it.
     #[xml(attr = "logFile")]
-    pub log_file: Option<String>,
+    pub log_file: Option<Text>,
 }
 
 /// `<parameter>` of a filter.
@@ -180,10 +180,10 @@ pub struct InterfaceBackend {
 pub struct FilterParameter {
     /// Name of the variable.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
     /// Value; a variable given several times has several.
     #[xml(attr)]
-    pub value: String,
+    pub value: Text,
 }
 
 /// `<filterref>`.
@@ -191,7 +191,7 @@ pub struct FilterParameter {
 pub struct FilterRef {
     /// Name of the filter.
     #[xml(attr)]
-    pub filter: String,
+    pub filter: Text,
     /// Variables of the filter.
     #[xml(child)]
     pub parameter: Vec<FilterParameter>,
@@ -221,7 +221,7 @@ pub struct Teaming {
     pub kind: TeamingType,
     /// Alias of the persistent interface.
     #[xml(attr)]
-    pub persistent: Option<String>,
+    pub persistent: Option<Text>,
 }
 
 /// `<frames>` of coalescing.

@@ -1,7 +1,8 @@
 //! What an interface is connected to: `type=` and `<source>`.
 
 use virtbus_xml::{
-    Content, Describe, Flags, Node, Nothing, Rare, Result, Value, Writer, Xml, YesNo, xml_names,
+    Content, Describe, Flags, Node, Nothing, Rare, Result, Text, Value, Writer, Xml, YesNo,
+    xml_names,
 };
 
 use crate::common::{IpInfo, Uuid};
@@ -44,10 +45,10 @@ xml_names! {
 pub struct NetworkPlace {
     /// Name of the network.
     #[xml(attr)]
-    pub network: Option<String>,
+    pub network: Option<Text>,
     /// Port group.
     #[xml(attr)]
-    pub portgroup: Option<String>,
+    pub portgroup: Option<Text>,
     /// Port; running guests only.
     #[xml(attr, when = place_live)]
     pub portid: Option<Uuid>,
@@ -65,7 +66,7 @@ pub struct BridgeSource {
     pub place: Rare<NetworkPlace>,
     /// The bridge.
     #[xml(attr)]
-    pub bridge: Option<String>,
+    pub bridge: Option<Text>,
     /// Who keeps its table.
     #[xml(attr = "macTableManager")]
     pub mac_table_manager: Option<MacTableManager>,
@@ -89,7 +90,7 @@ pub struct DirectSource {
     pub place: Rare<NetworkPlace>,
     /// Device of the host.
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// How it switches.
     #[xml(attr, absent = "vepa")]
     pub mode: Option<MacvtapMode>,
@@ -100,7 +101,7 @@ pub struct DirectSource {
 pub struct UserSource {
     /// Device of the host.
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
 }
 
 /// `<source>` of a plain tap device.
@@ -127,13 +128,13 @@ pub struct VhostUserNetSource {
     pub kind: Option<SocketKind>,
     /// Path of the socket.
     #[xml(attr)]
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Which end listens.
     #[xml(attr)]
     pub mode: Option<VhostUserMode>,
     /// Device of the host, for passt.
     #[xml(attr)]
-    pub dev: Option<String>,
+    pub dev: Option<Text>,
     /// Whether to connect again.
     #[xml(child, skip_empty)]
     pub reconnect: Option<Reconnect>,
@@ -144,7 +145,7 @@ pub struct VhostUserNetSource {
 pub struct SocketSource {
     /// Address.
     #[xml(attr)]
-    pub address: Option<String>,
+    pub address: Option<Text>,
     /// Port.
     #[xml(attr)]
     pub port: u16,
@@ -155,7 +156,7 @@ pub struct SocketSource {
 pub struct LocalSocket {
     /// Address.
     #[xml(attr)]
-    pub address: String,
+    pub address: Text,
     /// Port.
     #[xml(attr)]
     pub port: u16,
@@ -166,7 +167,7 @@ pub struct LocalSocket {
 pub struct UdpSocketSource {
     /// Remote address.
     #[xml(attr)]
-    pub address: String,
+    pub address: Text,
     /// Remote port.
     #[xml(attr)]
     pub port: u16,
@@ -180,7 +181,7 @@ pub struct UdpSocketSource {
 pub struct InternalSource {
     /// Its name.
     #[xml(attr)]
-    pub name: String,
+    pub name: Text,
 }
 
 /// `<source>` of a vDPA device.
@@ -188,7 +189,7 @@ pub struct InternalSource {
 pub struct VdpaSource {
     /// Path of the device.
     #[xml(attr)]
-    pub dev: String,
+    pub dev: Text,
 }
 
 /// `<source>` of a distributed switch of VMware.
@@ -202,7 +203,7 @@ pub struct VdsSource {
     pub portid: Option<i64>,
     /// Port group.
     #[xml(attr)]
-    pub portgroupid: Option<String>,
+    pub portgroupid: Option<Text>,
     /// Connection.
     #[xml(attr)]
     pub connectionid: Option<i64>,

@@ -150,10 +150,10 @@ pub struct Domain {
     pub sysinfo: Rare<Vec<Sysinfo>>,
     /// Boot loader on the host, for Xen.
     #[xml(text_child)]
-    pub bootloader: Option<Box<str>>,
+    pub bootloader: Option<Box<Text>>,
     /// Its arguments.
     #[xml(text_child)]
-    pub bootloader_args: Option<Box<str>>,
+    pub bootloader_args: Option<Box<Text>>,
     /// How it boots.
     #[xml(child)]
     pub os: Option<Os>,

@@ -18,7 +18,7 @@ pub struct VcpuCount {
     pub placement: Option<Placement>,
     /// Host CPUs they may run on.
     #[xml(attr)]
-    pub cpuset: Option<BitSet>,
+    pub cpuset: Option<Box<BitSet>>,
     /// How many are on at start.
     #[xml(attr, absent = "all")]
     pub current: Option<u32>,

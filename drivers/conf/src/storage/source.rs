@@ -252,7 +252,7 @@ pub struct FileSource {
     pub file: Option<Text>,
     /// Name of a group of descriptors to open it by.
     #[xml(attr)]
-    pub fdgroup: Option<Box<str>>,
+    pub fdgroup: Option<Box<Text>>,
     /// What to do if it is missing.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
@@ -305,13 +305,13 @@ pub struct TranslatedVolume {
     pub kind: Option<StorageType>,
     /// Its path, if it is a file.
     #[xml(attr, conditional)]
-    pub file: Option<Box<str>>,
+    pub file: Option<Box<Text>>,
     /// Its path, if it is a block device.
     #[xml(attr, conditional)]
-    pub dev: Option<Box<str>>,
+    pub dev: Option<Box<Text>>,
     /// Its path, if it is a folder.
     #[xml(attr, conditional)]
-    pub dir: Option<Box<str>>,
+    pub dir: Option<Box<Text>>,
 }
 
 impl Content for TranslatedVolume {
@@ -445,7 +445,7 @@ pub enum StorageSource {
     Network(Box<NetworkSource>),
     /// In a storage pool.
     #[xml("volume")]
-    Volume(VolumeSource),
+    Volume(Box<VolumeSource>),
     /// An NVMe namespace without the host's driver.
     #[xml("nvme")]
     Nvme(NvmeSource),
@@ -482,7 +482,7 @@ impl Content for StorageSource {
             StorageType::Block => Self::Block(BlockSource::parse(source)?),
             StorageType::Dir => Self::Dir(DirSource::parse(source)?),
             StorageType::Network => Self::Network(Box::new(NetworkSource::parse(source)?)),
-            StorageType::Volume => Self::Volume(VolumeSource::parse(source)?),
+            StorageType::Volume => Self::Volume(Box::new(VolumeSource::parse(source)?)),
             StorageType::Nvme => Self::Nvme(NvmeSource::parse(source)?),
             StorageType::VhostUser => Self::VhostUser(VhostUserSource::parse(source)?),
             StorageType::VhostVdpa => Self::VhostVdpa(VhostVdpaSource::parse(source)?),

@@ -39,18 +39,22 @@ impl Value for Text {
     }
 }
 
-/// Text that is rare, in less room than a [`Text`].
-impl Value for Box<str> {
+/// What is rare, and takes the room of a pointer where it is not.
+impl<T: Value> Value for Box<T> {
     fn from_text(text: &str) -> Option<Self> {
-        Some(text.into())
+        T::from_text(text).map(Self::new)
     }
 
     fn write_to(&self, out: &mut String) {
-        out.push_str(self);
+        (**self).write_to(out);
     }
 
     fn expected() -> Cow<'static, str> {
-        Text::expected()
+        T::expected()
+    }
+
+    fn words() -> &'static [&'static str] {
+        T::words()
     }
 }
 

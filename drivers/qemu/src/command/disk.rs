@@ -5,12 +5,12 @@
 
 use virtbus_api::Result;
 use virtbus_api::security::Access;
-use virtbus_conf::OnOff;
 use virtbus_conf::domain::devices::address::Address;
 use virtbus_conf::domain::devices::disk::{
     CacheMode, DetectZeroes, DiscardMode, Disk, DiskBus, DiskDevice, ErrorPolicy, IoMode,
 };
 use virtbus_conf::storage::{ChainEnd, ImageFormat, NetworkProtocol, NetworkSource, StorageSource};
+use virtbus_conf::{OnOff, Text};
 
 use super::controller::{drive_bus, is_q35};
 use super::{Builder, Props, alias, unsupported};
@@ -375,7 +375,7 @@ fn device(builder: &mut Builder<'_>, disk: &Disk, node: Option<String>) -> Resul
     if disk.device() != DiskDevice::Lun && bus != DiskBus::Fdc {
         props = props
             .set_opt("write-cache", write_cache(driver.cache))
-            .set_opt("serial", disk.serial.as_deref())
+            .set_opt("serial", disk.serial.as_deref().map(Text::as_str))
             .set_opt("werror", driver.error_policy.map(policy))
             .set_opt(
                 "rerror",

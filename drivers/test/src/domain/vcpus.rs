@@ -145,7 +145,7 @@ impl DomainVcpus for Test {
             let general = definition
                 .vcpu
                 .as_ref()
-                .and_then(|count| count.cpuset.as_ref());
+                .and_then(|count| count.cpuset.as_deref());
             Ok((0..definition.vcpus())
                 .map(|vcpu| {
                     let pin = pins.into_iter().flatten().find(|pin| pin.vcpu == vcpu);
@@ -188,7 +188,7 @@ impl DomainVcpus for Test {
             let general = definition
                 .vcpu
                 .as_ref()
-                .and_then(|count| count.cpuset.as_ref());
+                .and_then(|count| count.cpuset.as_deref());
             Ok(self.map(pin.or(general)))
         })
     }

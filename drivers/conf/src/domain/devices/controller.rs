@@ -350,7 +350,7 @@ pub struct Controller {
     pub info: Rare<DeviceInfo>,
     /// 64-bit memory for the devices on a root bus.
     #[xml(child)]
-    pub pcihole64: Option<Kib>,
+    pub pcihole64: Option<Box<Kib>>,
 }
 
 impl Controller {

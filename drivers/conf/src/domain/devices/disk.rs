@@ -393,7 +393,7 @@ pub struct Disk {
     pub backing: Rare<BackingChain>,
     /// Guest that provides it, for Xen.
     #[xml(child_attr = "backenddomain/name")]
-    pub backenddomain: Option<Box<str>>,
+    pub backenddomain: Option<Box<Text>>,
     /// Geometry.
     #[xml(child)]
     pub geometry: Option<Box<Geometry>>,
@@ -423,16 +423,16 @@ pub struct Disk {
     pub transient: Option<Transient>,
     /// Serial number.
     #[xml(text_child)]
-    pub serial: Option<Text>,
+    pub serial: Option<Box<Text>>,
     /// World wide name: 16 hexadecimal digits.
     #[xml(text_child)]
-    pub wwn: Option<crate::common::Wwn>,
+    pub wwn: Option<Box<crate::common::Wwn>>,
     /// Vendor: up to 8 characters.
     #[xml(text_child)]
-    pub vendor: Option<Box<str>>,
+    pub vendor: Option<Box<Text>>,
     /// Product: up to 40 characters.
     #[xml(text_child)]
-    pub product: Option<Box<str>>,
+    pub product: Option<Box<Text>>,
     /// Encryption, where it stands outside of `<source>`.
     #[xml(child)]
     pub encryption: Option<Box<Encryption>>,

@@ -434,7 +434,7 @@ pub(super) fn check_together(domain: &Domain) -> Result<()> {
 
 fn disks_differ(domain: &Domain) -> Result<()> {
     let mut names = HashSet::new();
-    let mut serials: HashSet<&str> = HashSet::new();
+    let mut serials = HashSet::new();
     let mut wwns = HashSet::new();
     for disk in &domain.devices.disk {
         if !names.insert(&disk.target.dev) {
@@ -444,13 +444,13 @@ fn disks_differ(domain: &Domain) -> Result<()> {
             // Two paths to one disk have everything in common.
             if disk
                 .serial
-                .as_deref()
+                .as_ref()
                 .is_none_or(|serial| !serials.contains(serial))
             {
                 return unsupported("several disks have the same world wide name");
             }
         }
-        serials.extend(disk.serial.as_deref());
+        serials.extend(&disk.serial);
     }
     Ok(())
 }

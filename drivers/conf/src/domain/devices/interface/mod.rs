@@ -154,13 +154,13 @@ pub struct InterfaceOptions {
     pub port_forward: Rare<Vec<PortForward>>,
     /// Program that brings it up.
     #[xml(child_attr = "script/path")]
-    pub script: Option<Box<str>>,
+    pub script: Option<Box<Text>>,
     /// Program that takes it down.
     #[xml(child_attr = "downscript/path")]
-    pub downscript: Option<Box<str>>,
+    pub downscript: Option<Box<Text>>,
     /// Guest that provides it, for Xen.
     #[xml(child_attr = "backenddomain/name")]
-    pub backenddomain: Option<Box<str>>,
+    pub backenddomain: Option<Box<Text>>,
     /// The host's end.
     #[xml(child, skip_empty)]
     pub target: Option<Box<InterfaceTarget>>,

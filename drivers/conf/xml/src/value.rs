@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 /// The text of a definition: most are names of a few letters, and up to 24 bytes are held in place instead of in an
 /// allocation each.
-pub use compact_str::{CompactString as Text, format_compact as format_text};
+pub use compact_str::CompactString as Text;
+/// `format!` that makes a [`Text`].
+pub use compact_str::format_compact as format_text;
 
 use crate::names::xml_names;
 

@@ -80,7 +80,7 @@ pub struct IoThread {
     pub thread_pool_max: Option<u32>,
     /// How it polls.
     #[xml(child, skip_empty)]
-    pub poll: Option<Poll>,
+    pub poll: Option<Box<Poll>>,
 }
 
 /// `<iothreadids>`.

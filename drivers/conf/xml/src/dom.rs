@@ -394,7 +394,7 @@ impl<'d> Node<'d> {
         })
     }
 
-    fn element_ids(&self) -> impl Iterator<Item = u32> + use<'d> {
+    fn element_ids(&self) -> impl Iterator<Item = u32> + Clone + use<'d> {
         let doc = self.doc;
         let mut at = if self.absent.is_some() {
             NONE
@@ -459,7 +459,7 @@ impl<'d> Node<'d> {
     }
 
     /// The child elements `name` that are in no name space; each is marked as taken when reached.
-    pub fn children<'n>(&self, name: &'n str) -> impl Iterator<Item = Self> + use<'d, 'n> {
+    pub fn children<'n>(&self, name: &'n str) -> impl Iterator<Item = Self> + Clone + use<'d, 'n> {
         let node = *self;
         self.element_ids().filter_map(move |id| {
             let data = &node.doc.nodes[id as usize];
@@ -617,7 +617,7 @@ impl<'d> Node<'d> {
     /// # Errors
     /// Those of `T`.
     pub fn child_vec<T: Content>(&self, name: &str) -> Result<Vec<T>> {
-        all(self.children(name).map(T::parse))
+        all(self.children(name), T::parse)
     }
 
     /// The child `name`, or one that stands for its absence.
@@ -649,7 +649,7 @@ impl<'d> Node<'d> {
     /// # Errors
     /// [`ErrorKind::Missing`] or [`ErrorKind::Invalid`].
     pub fn text_child_vec<T: Value>(&self, name: &str) -> Result<Vec<T>> {
-        all(self.children(name).map(|n| n.text_req()))
+        all(self.children(name), |n| n.text_req())
     }
 
     /// Reads `attr` of the child `name`, if that child is there.
@@ -675,7 +675,7 @@ impl<'d> Node<'d> {
     /// # Errors
     /// [`ErrorKind::Missing`] or [`ErrorKind::Invalid`].
     pub fn child_attr_vec<T: Value>(&self, name: &str, attr: &str) -> Result<Vec<T>> {
-        all(self.children(name).map(|n| n.attr_req(attr)))
+        all(self.children(name), |n| n.attr_req(attr))
     }
 
     /// Reads the element's text; empty text counts as absent.
@@ -703,10 +703,20 @@ impl<'d> Node<'d> {
     }
 }
 
-/// All of them or the first error, in no more memory than they take: documents are kept by the thousand.
-fn all<T>(items: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
-    let mut all = items.collect::<Result<Vec<T>>>()?;
-    all.shrink_to_fit();
+/// All of them or the first error, in no more memory than they take: documents are kept by the thousand. They are counted first, since
+/// what a list gives back when it shrinks is a hole in the heap.
+fn all<'d, T>(
+    mut nodes: impl Iterator<Item = Node<'d>> + Clone,
+    read: impl Fn(Node<'d>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let Some(first) = nodes.next() else {
+        return Ok(Vec::new());
+    };
+    let mut all = Vec::with_capacity(1 + nodes.clone().count());
+    all.push(read(first)?);
+    for node in nodes {
+        all.push(read(node)?);
+    }
     Ok(all)
 }
 

@@ -318,11 +318,7 @@ impl DomainVcpus for Test {
                     .find(|thread| thread.id == iothread);
                 let thread = thread.ok_or_else(|| no_thread(iothread))?;
                 for TypedParameter { field, value } in &parameters {
-                    let mut poll = thread.poll.take().unwrap_or(Poll {
-                        max: None,
-                        grow: None,
-                        shrink: None,
-                    });
+                    let mut poll = thread.poll.take().unwrap_or_default();
                     match (field.as_str(), value) {
                         ("poll_max_ns", TypedValue::ULLong(value)) => poll.max = Some(*value),
                         ("poll_grow", TypedValue::UInt(value)) => poll.grow = Some((*value).into()),
@@ -341,8 +337,7 @@ impl DomainVcpus for Test {
                             )));
                         }
                     }
-                    let set = poll.max.is_some() || poll.grow.is_some() || poll.shrink.is_some();
-                    thread.poll = set.then_some(poll);
+                    thread.poll = (*poll != Poll::default()).then_some(poll);
                 }
                 definition::complete(definition)
             })?;

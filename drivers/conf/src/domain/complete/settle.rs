@@ -23,7 +23,7 @@ const MEMORY_UNLIMITED: u64 = 9_007_199_254_740_991;
 const MOST_VCPUS: u32 = 16_384;
 
 /// Most I/O threads.
-const MOST_IOTHREADS: u32 = 16_384;
+const MOST_IOTHREADS: u32 = 8_192;
 
 pub(super) fn settle(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
     seclabels(&mut domain.seclabel, seams.is_inactive())?;
@@ -232,6 +232,9 @@ fn iothreads(domain: &mut Domain) -> Result<()> {
     let total = (count as usize).max(listed.len());
     let any_listed = !listed.is_empty();
     let mut next = 1;
+    if any_listed {
+        listed.reserve_exact(total - listed.len());
+    }
     while any_listed && listed.len() < total {
         while used.contains(next) {
             next += 1;

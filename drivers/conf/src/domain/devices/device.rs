@@ -119,7 +119,12 @@ impl<T: Informed + 'static> Place<T> for Vec<T> {
     }
 
     fn fit(&mut self) {
-        self.shrink_to_fit();
+        if self.len() < self.capacity() {
+            // Shrinking in place would leave a hole in the heap behind each list of each domain.
+            let mut fitting = Self::with_capacity(self.len());
+            fitting.append(self);
+            *self = fitting;
+        }
         tidy(self);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use virtbus_xml::{Content, Describe, Hex, Node, Result, Writer, Xml};
+use virtbus_xml::{Content, Describe, Hex, Node, OnOff, Result, Writer, Xml};
 
 /// Domain, bus, slot and function of a PCI device.
 ///
@@ -52,6 +52,8 @@ impl Content for PciAddress {
                 }
             }
         };
+        // Of meaning only where the address is that of a guest's device, which reads it for itself.
+        let _ = node.attr_opt::<OnOff>("multifunction")?;
         let byte = |n: u32| u8::try_from(n).expect("the parts are limited to a byte");
         Ok(Self {
             domain: part("domain", u32::MAX)?,
@@ -80,4 +82,23 @@ pub struct Zpci {
     /// Function identifier.
     #[xml(attr)]
     pub fid: Option<Hex<8>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::network::Network;
+
+    #[test]
+    fn an_address_of_the_host_may_say_what_only_guests_mind() {
+        let xml = "<network><name>n</name><forward mode='hostdev'>\
+            <address type='pci' slot='1' multifunction='on'/></forward></network>";
+        let network = Network::parse_strict(xml).unwrap();
+        let written = network.format(virtbus_xml::Flags::empty());
+        assert!(
+            written.contains("slot='0x01' function='0x0'/>"),
+            "{written}"
+        );
+        let wrong = xml.replace("'on'", "'maybe'");
+        assert!(Network::parse_strict(&wrong).is_err());
+    }
 }

@@ -4,6 +4,7 @@ use virtbus_xml::{Base16, Text, Xml, YesNo};
 
 /// `type='sev'`: AMD Secure Encrypted Virtualization.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
+#[xml(more(text_child = "handle", value = u32, optional, input, doc = "The firmware's number for the guest; of no effect."))]
 pub struct Sev {
     /// Measure kernel, initial RAM disk and command line too.
     #[xml(attr = "kernelHashes")]

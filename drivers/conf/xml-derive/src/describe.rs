@@ -19,7 +19,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             return Err(Error::new_spanned(input, "a union cannot be an element"));
         }
     };
-    parts.extend(more(input)?);
+    parts.extend(more(input)?.iter().map(part));
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
     let ident = &input.ident;
     let name = ident.to_string();
@@ -62,8 +62,8 @@ fn alternatives(data: &DataEnum) -> Result<Vec<TokenStream>> {
 }
 
 /// The parts that no field stands for.
-fn more(input: &DeriveInput) -> Result<Vec<TokenStream>> {
-    let mut parts = Vec::new();
+pub(crate) fn more(input: &DeriveInput) -> Result<Vec<XmlField>> {
+    let mut fields = Vec::new();
     for attr in input.attrs.iter().filter(|a| a.path().is_ident("xml")) {
         attr.parse_nested_meta(|meta| {
             if !meta.path.is_ident("more") {
@@ -71,12 +71,12 @@ fn more(input: &DeriveInput) -> Result<Vec<TokenStream>> {
                 return meta.value()?.parse::<syn::LitStr>().map(drop);
             }
             if let Some(field) = XmlField::of_more(&meta, &input.ident)? {
-                parts.push(part(&field));
+                fields.push(field);
             }
             Ok(())
         })?;
     }
-    Ok(parts)
+    Ok(fields)
 }
 
 /// An enum with a tag: an attribute that chooses.

@@ -31,8 +31,8 @@
 //! or less often than its type tells (`required`, `optional`, `many`), belong to others (`foreign`), or stand for children named by
 //! words (`named`, or `named = "attribute"`). A name in `child` and `wrap` can have an attribute that tells the element from others
 //! (`child = "mode[name=custom]"`), and `wrap` a path. What no field stands for is said of the whole type, with
-//! `more(attr = "tty", value = String, optional, doc = "…")`; an enum without `tag` has variants
-//! of which one is there, each with an attribute like a field's.
+//! `more(attr = "tty", value = Text, optional, doc = "…")`; where `Xml` is derived, what is `input` there is known and has no effect.
+//! An enum without `tag` has variants of which one is there, each with an attribute like a field's.
 //!
 //! Where a type is told here as `Vec<T>`, it can be `Rare<Vec<T>>` as well, and a part that is `flat` a `Rare<T>`, for what most
 //! documents do not have.

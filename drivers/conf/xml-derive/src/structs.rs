@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{DataStruct, DeriveInput, Fields, Result};
 
-use crate::fields::{Role, Shape, XmlField};
+use crate::describe;
+use crate::fields::{Role, Shape, Way, XmlField};
 
 pub(crate) fn derive(input: &DeriveInput, data: &DataStruct) -> Result<TokenStream> {
     let fields: Vec<XmlField> = match &data.fields {
@@ -28,6 +29,7 @@ pub(crate) fn derive(input: &DeriveInput, data: &DataStruct) -> Result<TokenStre
         }
     };
     let ident = &input.ident;
+    let ignored = describe::more(input)?.into_iter().filter_map(ignore);
     let parse = fields.iter().map(parse_field);
     let attrs = fields.iter().map(|f| guarded(f, write_attrs(f)));
     let (late, early): (Vec<_>, Vec<_>) = fields.iter().partition(|f| f.late);
@@ -40,6 +42,7 @@ pub(crate) fn derive(input: &DeriveInput, data: &DataStruct) -> Result<TokenStre
         impl ::virtbus_xml::Content for #ident {
             fn parse(node: ::virtbus_xml::Node<'_>) -> ::virtbus_xml::Result<Self> {
                 let _ = node;
+                #(#ignored)*
                 Ok(Self { #(#parse),* })
             }
 
@@ -54,6 +57,20 @@ pub(crate) fn derive(input: &DeriveInput, data: &DataStruct) -> Result<TokenStre
             }
         }
     })
+}
+
+/// Marks as known what is read for the sake of older or other programs, and has no effect.
+fn ignore(field: XmlField) -> Option<TokenStream> {
+    if !matches!(field.described.way, Way::In) {
+        return None;
+    }
+    match field.role {
+        Role::Attr(name) => Some(quote!(let _ = node.attr(#name);)),
+        Role::Child(name) | Role::TextChild(name) => {
+            Some(quote!(node.child_or_absent(#name).take_all();))
+        }
+        _ => None,
+    }
 }
 
 fn parse_field(field: &XmlField) -> TokenStream {

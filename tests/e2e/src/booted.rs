@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::{GuestImage, Installation, need};
+use crate::{GuestImage, Installation, daemon, need};
 
 /// What the daemon needs beyond systemd, the bus and polkit.
 const PACKAGES: &str = "qemu-system-x86 qemu-utils seabios ipxe-qemu";
@@ -20,36 +20,42 @@ const SUCCESS: &str = "all checks passed";
 #[derive(Debug)]
 pub struct BootedSystem {
     boot: Command,
+    // Holds the files that are copied when the system is booted.
+    _installation: Installation,
 }
 
 impl BootedSystem {
-    /// Whether a system can be booted at all: root, packages, name spaces.
+    /// A system with the daemon that was built, its files and its users.
     ///
     /// # Errors
-    /// The reason to skip.
-    pub fn possible() -> Result<(), String> {
-        need::root()?;
-        need::program("make")?;
-        let done = boot_command().args(["--", "true"]).output();
-        let done = done.map_err(|error| format!("needs boot-systemd: {error}"))?;
-        if done.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&done.stderr);
-        let last = said.lines().last().unwrap_or("no reason given");
-        Err(format!("needs to boot a system: {last}"))
-    }
-
-    /// A system with what was installed, and its users.
+    /// The reason to skip: there is no daemon, or no system can be booted.
     ///
     /// # Panics
-    /// When the installed files cannot be listed.
-    #[must_use]
-    pub fn new(installation: &Installation) -> BootedSystem {
+    /// When the daemon cannot be installed.
+    pub fn with_daemon() -> Result<BootedSystem, String> {
+        possible()?;
+        Ok(BootedSystem::with_installed(&daemon::binary()?))
+    }
+
+    /// The same with a program that is never started in the daemon's stead.
+    ///
+    /// # Errors
+    /// As [`BootedSystem::with_daemon`].
+    ///
+    /// # Panics
+    /// As [`BootedSystem::with_daemon`].
+    pub fn without_daemon() -> Result<BootedSystem, String> {
+        possible()?;
+        Ok(BootedSystem::with_installed(Path::new("/bin/true")))
+    }
+
+    fn with_installed(program: &Path) -> BootedSystem {
+        let installation = Installation::staged(program).expect("it can be installed");
+        let files = installation.files().expect("what was installed is there");
         let mut system = BootedSystem {
             boot: boot_command(),
+            _installation: installation,
         };
-        let files = installation.files().expect("what was installed is there");
         for (file, inside) in files {
             system = system.copy(&file, &inside);
         }
@@ -68,14 +74,16 @@ impl BootedSystem {
 
     /// Shows the test guest's files in `/guest`.
     ///
+    /// # Errors
+    /// Why there is no guest: a reason to skip the test.
+    ///
     /// # Panics
     /// When the image is no file in a directory.
-    #[must_use]
-    pub fn guest(mut self, image: &GuestImage) -> BootedSystem {
+    pub fn guest(mut self) -> Result<BootedSystem, String> {
+        let image = GuestImage::get()?;
         let dir = image.kernel.parent().expect("a file in a directory");
-        self.boot
-            .args(["--bind-ro", &format!("{}:/guest", dir.display())]);
-        self
+        self.show(dir, "/guest");
+        Ok(self)
     }
 
     /// Brings the program that tries what a caller may do, with the interfaces' documents that it compares.
@@ -100,8 +108,9 @@ impl BootedSystem {
     /// # Panics
     /// When the script fails or does not come to its end; with all that was printed.
     pub fn run(mut self, script: &str) {
-        self.bring(script);
-        let done = self.boot.args(["--", "bash", "/checks.sh"]).output();
+        self.show(&scripts(), "/checks");
+        let script = format!("/checks/{script}");
+        let done = self.boot.args(["--", "bash", &script]).output();
         judge(done.expect("it could be run a moment ago"));
     }
 
@@ -110,22 +119,36 @@ impl BootedSystem {
     /// # Panics
     /// As [`BootedSystem::run`].
     pub fn run_without_bus(mut self, script: &str) {
-        self.bring(script);
+        self.show(&scripts(), "/checks");
         let shell = self.boot.arg("--shell").stdin(Stdio::piped());
         let shell = shell.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut shell = shell.spawn().expect("it could be run a moment ago");
         let mut input = shell.stdin.take().expect("it is piped");
-        let given = input.write_all(b"exec bash /checks.sh < /dev/null\n");
+        let line = format!("exec bash /checks/{script} < /dev/null\n");
+        let given = input.write_all(line.as_bytes());
         given.expect("a shell reads its input");
         drop(input);
         judge(shell.wait_with_output().expect("it was started"));
     }
 
-    fn bring(&mut self, script: &str) {
-        let file = repository().join("tests/e2e/tests").join(script);
-        self.boot
-            .args(["--bind-ro", &format!("{}:/checks.sh", file.display())]);
+    fn show(&mut self, dir: &Path, inside: &str) {
+        let bound = format!("{}:{inside}", dir.display());
+        self.boot.args(["--bind-ro", &bound]);
     }
+}
+
+/// Whether a system can be booted at all: root, packages, name spaces.
+fn possible() -> Result<(), String> {
+    need::root()?;
+    need::program("make")?;
+    let done = boot_command().args(["--", "true"]).output();
+    let done = done.map_err(|error| format!("needs boot-systemd: {error}"))?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&done.stderr);
+    let last = said.lines().last().unwrap_or("no reason given");
+    Err(format!("needs to boot a system: {last}"))
 }
 
 /// Looks whether a script came to its end.
@@ -142,6 +165,11 @@ fn judge(done: Output) {
 #[must_use]
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Where the scripts are, with what they share (`prelude.sh`).
+fn scripts() -> PathBuf {
+    repository().join("tests/e2e/tests")
 }
 
 fn boot_command() -> Command {

@@ -2,10 +2,9 @@
 //!
 //! Speaks libvirt-dbus's interface as it is on the wire. Every call has a limit, so that a
 //! daemon that never answers fails a test instead of stopping the run. Decides nothing and
-//! keeps nothing; the words for numbers (states, events) are libvirt's.
+//! keeps nothing.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +14,8 @@ use zbus::{
     Variant,
 };
 
-use crate::wait::patient;
+use crate::domain::Domain;
+use crate::wait::{LIMIT, patient};
 
 /// The daemon's name on the bus.
 pub const SERVICE: &str = "org.libvirt";
@@ -27,9 +27,6 @@ pub const CONNECT: &str = "org.libvirt.Connect";
 pub const DOMAIN: &str = "org.libvirt.Domain";
 /// D-Bus's own interface for properties.
 pub const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-
-/// What a call gets on an idle machine before it counts as not answered.
-const CALL_LIMIT: Duration = Duration::from_secs(12);
 
 /// Why a call did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,11 +110,19 @@ impl Client {
         self.object(QEMU_PATH, CONNECT)
     }
 
+    /// The bus itself.
+    #[must_use]
+    pub fn bus(&self) -> Object {
+        let bus = "org.freedesktop.DBus";
+        self.object("/org/freedesktop/DBus", bus).of(bus)
+    }
+
     /// Any object of the daemon, with the interface its calls go to.
     #[must_use]
     pub fn object(&self, path: &str, interface: &str) -> Object {
         Object {
             client: self.clone(),
+            service: SERVICE.to_owned(),
             path: path.to_owned(),
             interface: interface.to_owned(),
         }
@@ -161,17 +166,9 @@ impl Client {
     /// # Errors
     /// Other failures than that nobody owns it.
     pub async fn owner_pid(&self, name: &str) -> Result<Option<u32>, CallError> {
-        let bus = "org.freedesktop.DBus";
-        let body = (name,);
-        let asked = self.connection.call_method(
-            Some(bus),
-            "/org/freedesktop/DBus",
-            Some(bus),
-            "GetConnectionUnixProcessID",
-            &body,
-        );
-        match asked.await.map_err(CallError::from) {
-            Ok(reply) => Ok(Some(decode(&reply)?)),
+        let bus = self.bus();
+        match bus.call("GetConnectionUnixProcessID", &(name,)).await {
+            Ok(pid) => Ok(Some(pid)),
             Err(error) if error.name() == "org.freedesktop.DBus.Error.NameHasNoOwner" => Ok(None),
             Err(error) => Err(error),
         }
@@ -182,6 +179,7 @@ impl Client {
 #[derive(Debug, Clone)]
 pub struct Object {
     client: Client,
+    service: String,
     path: String,
     interface: String,
 }
@@ -191,6 +189,13 @@ impl Object {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The same object, asked for by another name on the bus than [`SERVICE`].
+    #[must_use]
+    pub fn of(mut self, service: &str) -> Object {
+        service.clone_into(&mut self.service);
+        self
     }
 
     /// Calls a method of the object's interface.
@@ -267,61 +272,16 @@ impl Object {
         B: Serialize + DynamicType,
     {
         let call = self.client.connection.call_method(
-            Some(SERVICE),
+            Some(self.service.as_str()),
             self.path.as_str(),
             Some(interface),
             method,
             body,
         );
-        match tokio::time::timeout(patient(CALL_LIMIT), call).await {
+        match tokio::time::timeout(patient(LIMIT), call).await {
             Ok(reply) => Ok(reply?),
             Err(_) => Err(CallError::NoAnswer(format!("{interface}.{method}"))),
         }
-    }
-}
-
-/// A domain.
-#[derive(Debug, Clone)]
-pub struct Domain(pub Object);
-
-impl Domain {
-    /// The domain's object path.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        self.0.path()
-    }
-
-    /// Calls a method that takes nothing but flags and answers nothing.
-    ///
-    /// # Errors
-    /// As [`Object::call`].
-    pub async fn act(&self, method: &str, flags: u32) -> Result<(), CallError> {
-        self.0.call(method, &(flags,)).await
-    }
-
-    /// Calls a method that takes nothing and answers nothing (`Suspend`, `Resume`).
-    ///
-    /// # Errors
-    /// As [`Object::call`].
-    pub async fn tell(&self, method: &str) -> Result<(), CallError> {
-        self.0.call(method, &()).await
-    }
-
-    /// State and reason, libvirt's numbers.
-    ///
-    /// # Errors
-    /// As [`Object::call`].
-    pub async fn state(&self) -> Result<(i32, i32), CallError> {
-        let ((state, reason),): ((i32, i32),) = self.0.call("GetState", &(0_u32,)).await?;
-        Ok((state, reason))
-    }
-
-    /// The XML description.
-    ///
-    /// # Errors
-    /// As [`Object::call`].
-    pub async fn xml(&self, flags: u32) -> Result<String, CallError> {
-        self.0.call("GetXMLDesc", &(flags,)).await
     }
 }
 

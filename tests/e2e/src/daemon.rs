@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Client, SERVICE};
 use crate::wait::{wait_for, wait_for_async};
-use crate::{leaks, need};
+use crate::{leaks, need, process};
 
 /// What an idle machine needs at most until the daemon owns its name, or has ended.
 const START_LIMIT: Duration = Duration::from_secs(6);
@@ -143,8 +143,7 @@ impl Daemon {
     /// # Panics
     /// When it does not run.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process id"), signal).expect("the daemon runs");
+        kill_process(process::pid(self.pid()), signal).expect("the daemon runs");
     }
 
     /// How the daemon ended, if it did.
@@ -167,6 +166,15 @@ impl Daemon {
         let mut found = leaks::processes(&self.needle());
         found.retain(|process| Some(process.pid) != daemon);
         found
+    }
+
+    /// The emulator of a guest.
+    #[must_use]
+    pub fn emulator(&self, name: &str) -> Option<Pid> {
+        let words = format!("guest={name},");
+        let mut children = self.children().into_iter();
+        let found = children.find(|child| child.command.contains(&words))?;
+        Some(process::pid(found.pid))
     }
 
     /// The last lines that the daemon printed.

@@ -36,6 +36,12 @@ impl DomainXml {
         }
     }
 
+    /// A guest that is up as soon as its emulator is, and small.
+    #[must_use]
+    pub fn small(name: &str) -> DomainXml {
+        DomainXml::new(name).memory_mib(64)
+    }
+
     /// Boots the test guest; `words` are added to its kernel command line.
     #[must_use]
     pub fn boot(mut self, image: &GuestImage, words: &str) -> DomainXml {
@@ -65,6 +71,13 @@ impl DomainXml {
     pub fn with_uuid(mut self, uuid: Uuid) -> DomainXml {
         self.uuid = uuid;
         self
+    }
+
+    /// Runs the guest by another program than the driver's choice.
+    #[must_use]
+    pub fn emulator(self, program: &Path) -> DomainXml {
+        let program = escape(&program.to_string_lossy());
+        self.device(&format!("<emulator>{program}</emulator>"))
     }
 
     /// Adds elements to `<devices>`.

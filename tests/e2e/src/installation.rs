@@ -30,13 +30,7 @@ impl Installation {
     pub fn with_own_prefix(program: &Path) -> Result<Installation, String> {
         let work = prepare(program)?;
         let prefix = work.path().join("usr").display().to_string();
-        let installation = Installation {
-            work,
-            prefix,
-            destdir: String::new(),
-        };
-        installation.make("install")?;
-        Ok(installation)
+        Installation::make_in(work, prefix, String::new())
     }
 
     /// Installs `program` with prefix `/usr` below a staging directory, as packages are made.
@@ -46,9 +40,13 @@ impl Installation {
     pub fn staged(program: &Path) -> Result<Installation, String> {
         let work = prepare(program)?;
         let destdir = work.path().join("stage").display().to_string();
+        Installation::make_in(work, "/usr".to_owned(), destdir)
+    }
+
+    fn make_in(work: TempDir, prefix: String, destdir: String) -> Result<Installation, String> {
         let installation = Installation {
             work,
-            prefix: "/usr".to_owned(),
+            prefix,
             destdir,
         };
         installation.make("install")?;

@@ -8,7 +8,9 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::process::pid;
 
 /// Deepest directory that is looked into, in the control groups and in a test's directory.
 const DEPTH: usize = 12;
@@ -76,10 +78,7 @@ pub fn cgroups(needle: &str) -> Vec<PathBuf> {
 /// stranger is hit that took over a process id.
 pub fn end_processes(needle: &str) {
     for process in processes(needle) {
-        let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else {
-            continue;
-        };
-        let Ok(fd) = pidfd_open(pid, PidfdFlags::empty()) else {
+        let Ok(fd) = pidfd_open(pid(process.pid), PidfdFlags::empty()) else {
             continue;
         };
         if command_line(process.pid).is_some_and(|command| command.contains(needle)) {

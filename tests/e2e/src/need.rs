@@ -1,12 +1,10 @@
 //! What the machine must have for a test to run, as questions that give the reason to skip.
 //!
 //! ```
-//! use virtbus_tests::{need, skip};
+//! use virtbus_tests::{need, or_skip};
 //!
 //! fn domain_create_boots() {
-//!     if let Err(reason) = need::qemu() {
-//!         skip!("{reason}");
-//!     }
+//!     or_skip!(need::qemu());
 //! }
 //! ```
 
@@ -65,6 +63,14 @@ pub fn program(name: &str) -> Result<PathBuf, String> {
         .map(|dir| dir.join(name))
         .find(|file| file.is_file())
         .ok_or_else(|| format!("needs the program {name}"))
+}
+
+/// All of these programs must be there.
+///
+/// # Errors
+/// The reason to skip.
+pub fn programs(names: &[&str]) -> Result<(), String> {
+    names.iter().try_for_each(|name| program(name).map(drop))
 }
 
 /// A command that the kernel kills when the thread that starts it ends, so that a test

@@ -1,21 +1,18 @@
 //! Everything an end-to-end test starts with: a directory, a bus, a daemon, a client.
 //!
-//! [`Testbed::start`] is the first line of most tests. Puts the parts together and owns
+//! [`Testbed::start`], or one of those that do more, is the first line of most tests. Puts the parts together and owns
 //! them; each part is in its own module.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::client::{CallError, Client};
-use crate::wait::wait_for;
-use crate::{Daemon, DomainXml, GuestImage, PrivateBus, leaks, need};
-
-/// What the test guest needs at most on an idle machine to say a thing on its console.
-const GUEST_LIMIT: Duration = Duration::from_secs(12);
+use crate::client::Client;
+use crate::guest::READY;
+use crate::wait::{LIMIT, wait_until};
+use crate::{Console, Daemon, Domain, DomainXml, GuestImage, PrivateBus, leaks, need};
 
 /// A bus with a daemon on it. Fields are dropped in order: client, daemon, bus, directory.
 #[derive(Debug)]
@@ -43,7 +40,46 @@ impl Testbed {
         Ok(testbed)
     }
 
-    /// The same with the daemon not started yet.
+    /// The same for tests whose guests run.
+    ///
+    /// # Errors
+    /// As [`Testbed::start`], or that there is no QEMU.
+    ///
+    /// # Panics
+    /// As [`Testbed::start`].
+    pub async fn with_qemu() -> Result<Testbed, String> {
+        need::qemu()?;
+        Testbed::start(&[]).await
+    }
+
+    /// The same with a guest that boots, by [`Testbed::guest`]; it is not defined yet.
+    ///
+    /// # Errors
+    /// As [`Testbed::start`] and [`Testbed::guest`].
+    ///
+    /// # Panics
+    /// As [`Testbed::start`].
+    pub async fn with_guest(name: &str, words: &str) -> Result<(Testbed, DomainXml), String> {
+        let testbed = Testbed::start(&[]).await?;
+        let guest = testbed.guest(name, words)?;
+        Ok((testbed, guest))
+    }
+
+    /// The same with that guest defined and booted.
+    ///
+    /// # Errors
+    /// As [`Testbed::with_guest`].
+    ///
+    /// # Panics
+    /// As [`Testbed::start`], and when the guest does not come up.
+    pub async fn with_booted(name: &str, words: &str) -> Result<(Testbed, Domain), String> {
+        let (testbed, guest) = Testbed::with_guest(name, words).await?;
+        let domain = testbed.run(&guest).await;
+        testbed.console(name).wait_for(READY).await;
+        Ok((testbed, domain))
+    }
+
+    /// The same as [`Testbed::start`] with the daemon not started yet.
     ///
     /// # Errors
     /// As [`Testbed::start`].
@@ -96,23 +132,59 @@ impl Testbed {
         let console = self.console(name);
         Ok(DomainXml::new(name)
             .boot(&copy, words)
-            .serial_file(&console))
+            .serial_file(console.path()))
     }
 
-    /// The file that the console of a guest made by [`Testbed::guest`] goes to.
+    /// The console of a guest made by [`Testbed::guest`].
     #[must_use]
-    pub fn console(&self, name: &str) -> PathBuf {
-        self.path(&format!("{name}.console"))
+    pub fn console(&self, name: &str) -> Console {
+        Console::new(self.path(&format!("{name}.console")))
     }
 
-    /// Waits until the guest has said `words` on its console.
+    /// Writes an executable script into the test's directory.
     ///
     /// # Panics
-    /// When it does not in time.
-    pub async fn wait_for_console(&self, name: &str, words: &str) {
-        let console = self.console(name);
-        let what = format!("'{words}' on the console of {name}");
-        wait_for(&what, GUEST_LIMIT, || says(&console, words).then_some(())).await;
+    /// When it cannot be written.
+    #[must_use]
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).expect("the script can be written");
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&path, executable).expect("its mode can be set");
+        path
+    }
+
+    /// Defines a guest.
+    ///
+    /// # Panics
+    /// When the daemon refuses.
+    pub async fn define(&self, guest: &DomainXml) -> Domain {
+        let defined = self.client.define(&guest.xml()).await;
+        defined.unwrap_or_else(|error| panic!("{} is not defined: {error}", guest.name()))
+    }
+
+    /// Defines guests that are up as soon as their emulators are: `PREFIX-0` and so on.
+    ///
+    /// # Panics
+    /// When the daemon refuses.
+    pub async fn define_small(&self, prefix: &str, count: usize) -> Vec<Domain> {
+        let mut domains = Vec::new();
+        for number in 0..count {
+            let guest = DomainXml::small(&format!("{prefix}-{number}"));
+            domains.push(self.define(&guest).await);
+        }
+        domains
+    }
+
+    /// Defines and starts a guest.
+    ///
+    /// # Panics
+    /// When the daemon refuses.
+    pub async fn run(&self, guest: &DomainXml) -> Domain {
+        let domain = self.define(guest).await;
+        let started = domain.act("Create", 0).await;
+        started.unwrap_or_else(|error| panic!("{} does not start: {error}", guest.name()));
+        domain
     }
 
     /// Ends the daemon as a crash would and starts it again.
@@ -124,21 +196,28 @@ impl Testbed {
         self.daemon.start(&self.client).await;
     }
 
+    /// Destroys and undefines all that is defined or runs, and checks that nothing is left of it.
+    ///
+    /// # Panics
+    /// When the daemon lists a guest after that, and as [`Testbed::assert_nothing_left`].
+    pub async fn end(&self, names: &[&str]) {
+        self.remove_all().await;
+        self.assert_nothing_left(names).await;
+    }
+
     /// Destroys and undefines all that is defined or runs.
     ///
-    /// # Errors
-    /// The first refusal, other than that something was gone already.
-    pub async fn remove_all(&self) -> Result<(), CallError> {
-        for path in self.client.list(0).await? {
+    /// # Panics
+    /// When the daemon lists a guest after that.
+    pub async fn remove_all(&self) {
+        let list = async || self.client.list(0).await.expect("guests are listed");
+        for path in list().await {
             let domain = self.client.domain(&path);
             // Either may be refused because the guest is not of that kind; the list tells.
             let _ = domain.act("Destroy", 0).await;
             let _ = domain.act("Undefine", 0).await;
         }
-        match self.client.list(0).await?.as_slice() {
-            [] => Ok(()),
-            left => Err(CallError::Connection(format!("still there: {left:?}"))),
-        }
+        assert_eq!(list().await, Vec::<String>::new(), "guests are left");
     }
 
     /// Checks that no guest's process, socket or control group is left.
@@ -146,26 +225,15 @@ impl Testbed {
     /// # Panics
     /// When something is left, naming it.
     pub async fn assert_nothing_left(&self, names: &[&str]) {
-        let state_dir = self.daemon.state_dir();
-        let seen = wait_for("guests' processes to go", GUEST_LIMIT, || {
-            self.daemon.children().is_empty().then_some(())
-        });
-        seen.await;
-        assert_eq!(
-            leaks::sockets(state_dir),
-            Vec::<PathBuf>::new(),
-            "sockets are left"
-        );
+        wait_until("guests' processes to go", LIMIT, || {
+            self.daemon.children().is_empty()
+        })
+        .await;
+        let sockets = leaks::sockets(self.daemon.state_dir());
+        assert_eq!(sockets, Vec::<PathBuf>::new(), "sockets are left");
         for name in names {
-            assert_eq!(
-                leaks::cgroups(name),
-                Vec::<PathBuf>::new(),
-                "control groups are left"
-            );
+            let groups = leaks::cgroups(name);
+            assert_eq!(groups, Vec::<PathBuf>::new(), "control groups are left");
         }
     }
-}
-
-fn says(console: &Path, words: &str) -> bool {
-    fs::read(console).is_ok_and(|text| String::from_utf8_lossy(&text).contains(words))
 }

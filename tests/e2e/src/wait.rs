@@ -6,6 +6,9 @@
 
 use std::time::{Duration, Instant};
 
+/// What an idle machine needs at most for an order to be followed, by a guest too.
+pub const LIMIT: Duration = Duration::from_secs(12);
+
 /// How often a fact is looked at.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -48,4 +51,12 @@ pub async fn wait_for_async<T>(
         Ok(seen) => seen,
         Err(_) => panic!("waited {:?} in vain for {what}", begin.elapsed()),
     }
+}
+
+/// Looks until something holds.
+///
+/// # Panics
+/// As [`wait_for`].
+pub async fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    wait_for(what, limit, || holds().then_some(())).await;
 }

@@ -5,51 +5,30 @@
     reason = "what the helpers of tests cannot do has to fail the test"
 )]
 
-use std::collections::HashMap;
 use std::fs;
-use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
-use virtbus_tests::client::{Client, Domain, SERVICE};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+use virtbus_tests::client::SERVICE;
+use virtbus_tests::domain::{LIST_ACTIVE, RUNNING, SHUTOFF};
 use virtbus_tests::events::{DomainEvents, STOPPED};
-use virtbus_tests::wait::wait_for_async;
-use virtbus_tests::{DomainXml, Testbed, need, skip};
-use zbus::OwnedVariant;
+use virtbus_tests::process::pid;
+use virtbus_tests::wait::{LIMIT, wait_for_async};
+use virtbus_tests::{Domain, DomainXml, Testbed, need, or_skip};
 
-const LIMIT: Duration = Duration::from_secs(12);
-const RUNNING: i32 = 1;
-const SHUTOFF: i32 = 5;
-const LIST_ACTIVE: u32 = 1;
-
-fn guest(name: &str) -> DomainXml {
-    DomainXml::new(name).memory_mib(64)
-}
-
-async fn running(client: &Client, count: usize) -> Vec<Domain> {
-    let mut domains = Vec::new();
-    for number in 0..count {
-        let xml = guest(&format!("kept-{number}")).xml();
-        let domain = client.define(&xml).await.unwrap();
+async fn running(testbed: &Testbed, count: usize) -> Vec<Domain> {
+    let domains = testbed.define_small("kept", count).await;
+    for domain in &domains {
         domain.act("Create", 0).await.unwrap();
-        domains.push(domain);
     }
     domains
 }
 
 /// The processes of the guests.
 fn emulators(testbed: &Testbed) -> Vec<u32> {
-    let mut pids: Vec<u32> = testbed
-        .daemon
-        .children()
-        .iter()
-        .map(|child| child.pid)
-        .collect();
+    let children = testbed.daemon.children();
+    let mut pids: Vec<u32> = children.iter().map(|child| child.pid).collect();
     pids.sort_unstable();
     pids
-}
-
-fn pid(number: u32) -> Pid {
-    i32::try_from(number).ok().and_then(Pid::from_raw).unwrap()
 }
 
 /// Lets the running daemon open `more` files than it has open, or as many as this test may.
@@ -70,17 +49,10 @@ fn allow_more(testbed: &Testbed, more: Option<u64>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_without_descriptors_refuses_and_goes_on() {
-    let ready = async {
-        need::qemu()?;
-        Testbed::start(&[]).await
-    };
-    let mut testbed = match ready.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
     let client = testbed.client.clone();
-    let domains = running(&client, 3).await;
-    let spare = client.define(&guest("spare").xml()).await.unwrap();
+    let domains = running(&testbed, 3).await;
+    let spare = testbed.define(&DomainXml::small("spare")).await;
     let spare_xml = spare.xml(0).await.unwrap();
     let mut events = DomainEvents::subscribe(&client).await.unwrap();
 
@@ -92,14 +64,13 @@ async fn a_daemon_without_descriptors_refuses_and_goes_on() {
             Err(error) => assert!(error.is_refusal(), "{more} more: {error}"),
         }
         assert_eq!(spare.state().await.unwrap().0, SHUTOFF, "{more} more");
-        match client.define(&guest("newcomer").xml()).await {
+        match client.define(&DomainXml::small("newcomer").xml()).await {
             Ok(newcomer) => newcomer.act("Undefine", 0).await.unwrap(),
             Err(error) => assert!(error.is_refusal(), "{more} more: {error}"),
         }
         for domain in &domains {
             assert_eq!(domain.state().await.unwrap().0, RUNNING);
-            let statistics: HashMap<String, OwnedVariant> =
-                domain.0.call("GetStats", &(0_u32, 0_u32)).await.unwrap();
+            let statistics = domain.statistics().await.unwrap();
             assert!(statistics.contains_key("state.state"));
         }
         assert_eq!(client.list(0).await.unwrap().len(), 4, "{more} more");
@@ -107,11 +78,8 @@ async fn a_daemon_without_descriptors_refuses_and_goes_on() {
 
     // What happens meanwhile is noticed.
     allow_more(&testbed, Some(0));
-    let victim = testbed.daemon.children();
-    let victim = victim
-        .iter()
-        .find(|child| child.command.contains("guest=kept-0"));
-    kill_process(pid(victim.unwrap().pid), Signal::KILL).unwrap();
+    let victim = testbed.daemon.emulator("kept-0").unwrap();
+    kill_process(victim, Signal::KILL).unwrap();
     events.wait_for(domains[0].path(), STOPPED, LIMIT).await;
     assert_eq!(domains[0].state().await.unwrap().0, SHUTOFF);
     domains[1].tell("Suspend").await.unwrap();
@@ -125,25 +93,15 @@ async fn a_daemon_without_descriptors_refuses_and_goes_on() {
     assert_eq!(emulators(&testbed), before);
     assert_eq!(client.list(LIST_ACTIVE).await.unwrap().len(), 3);
     assert_eq!(spare.xml(0).await.unwrap(), spare_xml);
-    testbed.remove_all().await.unwrap();
-    testbed
-        .assert_nothing_left(&["kept-", "spare", "newcomer"])
-        .await;
+    testbed.end(&["kept-", "spare", "newcomer"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn guests_outlive_a_daemon_that_cannot_open_what_it_needs() {
-    let ready = async {
-        need::qemu()?;
-        need::program("prlimit")?;
-        Testbed::start(&[]).await
-    };
-    let mut testbed = match ready.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    or_skip!(need::program("prlimit"));
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
     let client = testbed.client.clone();
-    let domains = running(&client, 6).await;
+    let domains = running(&testbed, 6).await;
     let before = emulators(&testbed);
     let open = fs::read_dir(format!("/proc/{}/fd", testbed.daemon.pid()));
     let open = u64::try_from(open.unwrap().count()).unwrap();
@@ -178,6 +136,5 @@ async fn guests_outlive_a_daemon_that_cannot_open_what_it_needs() {
         domain.tell("Suspend").await.unwrap();
         domain.act("Destroy", 0).await.unwrap();
     }
-    testbed.remove_all().await.unwrap();
-    testbed.assert_nothing_left(&["kept-"]).await;
+    testbed.end(&["kept-"]).await;
 }

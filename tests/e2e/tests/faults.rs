@@ -1,56 +1,37 @@
 //! The daemon or the emulator fails: definitions stay whole, guests are known or gone,
 //! nothing is left over, and whoever waits gets an answer.
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
-use virtbus_tests::client::Domain;
+use virtbus_tests::domain::{LIST_ACTIVE, RUNNING, SHUTOFF};
 use virtbus_tests::events::{STOPPED, STOPPED_CRASHED, STOPPED_FAILED};
-use virtbus_tests::wait::{patient, wait_for, wait_for_async};
-use virtbus_tests::{Client, DomainEvents, DomainXml, Testbed, need, skip};
-
-/// What an idle machine needs at most for a guest to follow an order.
-const LIMIT: Duration = Duration::from_secs(12);
-
-const RUNNING: i32 = 1;
-const SHUTOFF: i32 = 5;
-const LIST_ACTIVE: u32 = 1;
+use virtbus_tests::wait::{LIMIT, patient, wait_for_async};
+use virtbus_tests::{Client, Domain, DomainEvents, DomainXml, Testbed, or_skip, process};
 
 /// How often the daemon is killed; `VIRTBUS_FAULT_ROUNDS` changes it.
 const ROUNDS: u64 = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_killed_at_any_moment_loses_and_leaves_nothing() {
-    let ready = async {
-        need::qemu()?;
-        Testbed::start(&[]).await
-    };
-    let mut testbed = match ready.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
     let mut random = Random::seeded();
     let rounds = std::env::var("VIRTBUS_FAULT_ROUNDS").map_or(ROUNDS, |given| {
         given.parse().expect("VIRTBUS_FAULT_ROUNDS is a number")
     });
     // A definition that nobody touches has to come through all of it unchanged.
-    let bystander = testbed
-        .client
-        .define(&firmware_guest("bystander").xml())
-        .await
-        .unwrap();
+    let bystander = testbed.define(&DomainXml::small("bystander")).await;
     let bystander_xml = bystander.xml(0).await.unwrap();
 
     // How long an undisturbed life takes is the span in which to strike.
     let begin = Instant::now();
-    let trial = live(testbed.client.clone(), firmware_guest("trial")).await;
+    let trial = live(testbed.client.clone(), DomainXml::small("trial")).await;
     assert_eq!(trial, Ok(()), "undisturbed");
     let span = begin.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
 
     for round in 0..rounds {
         let name = format!("round-{round}");
-        let guest = firmware_guest(&name);
+        let guest = DomainXml::small(&name);
         let life = tokio::spawn(live(testbed.client.clone(), guest.clone()));
         // The moment of the blow, and not a wait for anything.
         tokio::time::sleep(Duration::from_micros(random.below(span))).await;
@@ -99,30 +80,16 @@ async fn the_daemon_killed_at_any_moment_loses_and_leaves_nothing() {
             "{name}"
         );
     }
-    testbed.remove_all().await.unwrap();
-    testbed
-        .assert_nothing_left(&["round-", "trial", "bystander"])
-        .await;
+    testbed.end(&["round-", "trial", "bystander"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emulator_killed_from_outside_is_announced() {
-    let ready = async {
-        need::qemu()?;
-        Testbed::start(&[]).await
-    };
-    let testbed = match ready.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
-    let domain = testbed
-        .client
-        .define(&firmware_guest("victim").xml())
-        .await
-        .unwrap();
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let domain = testbed.define(&DomainXml::small("victim")).await;
     let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
     domain.act("Create", 0).await.unwrap();
-    kill_process(emulator(&testbed, &domain), Signal::KILL).unwrap();
+    kill_process(emulator(&testbed), Signal::KILL).unwrap();
 
     let stopped = events
         .wait_for(domain.path(), STOPPED, Duration::from_secs(1))
@@ -138,24 +105,15 @@ async fn an_emulator_killed_from_outside_is_announced() {
 
     domain.act("Create", 0).await.unwrap();
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
-    testbed.remove_all().await.unwrap();
-    testbed.assert_nothing_left(&["victim"]).await;
+    testbed.end(&["victim"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_emulator_that_hangs_holds_up_only_its_own_callers() {
-    let ready = async {
-        need::qemu()?;
-        Testbed::start(&[]).await
-    };
-    let testbed = match ready.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(Testbed::with_qemu().await);
     let client = &testbed.client;
-    let domain = client.define(&firmware_guest("hangs").xml()).await.unwrap();
-    domain.act("Create", 0).await.unwrap();
-    stop(emulator(&testbed, &domain)).await;
+    let domain = testbed.run(&DomainXml::small("hangs")).await;
+    process::stop(emulator(&testbed)).await;
 
     let callers: Vec<_> = (0..10)
         .map(|_| {
@@ -171,7 +129,9 @@ async fn an_emulator_that_hangs_holds_up_only_its_own_callers() {
             assert!(domain.xml(0).await.unwrap().contains("<name>hangs</name>"));
             assert_eq!(client.list(0).await.unwrap(), [domain.path()]);
         }
-        live(client.clone(), firmware_guest("other")).await.unwrap();
+        live(client.clone(), DomainXml::small("other"))
+            .await
+            .unwrap();
     };
     let quick = tokio::time::timeout(patient(Duration::from_secs(6)), quick).await;
     quick.expect("other calls wait for the guest that hangs");
@@ -187,27 +147,14 @@ async fn an_emulator_that_hangs_holds_up_only_its_own_callers() {
         .expect("Destroy waits for the guest that hangs")
         .unwrap();
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
-    testbed.remove_all().await.unwrap();
-    testbed.assert_nothing_left(&["hangs", "other"]).await;
+    testbed.end(&["hangs", "other"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn destroy_gets_in_while_others_wait_for_a_hung_emulator() {
-    let ready = async {
-        need::qemu()?;
-        Testbed::start(&[]).await
-    };
-    let testbed = match ready.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
-    let domain = testbed
-        .client
-        .define(&firmware_guest("stuck").xml())
-        .await
-        .unwrap();
-    domain.act("Create", 0).await.unwrap();
-    stop(emulator(&testbed, &domain)).await;
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let domain = testbed.run(&DomainXml::small("stuck")).await;
+    process::stop(emulator(&testbed)).await;
     let waiting = {
         let domain = domain.clone();
         tokio::spawn(async move { domain.tell("Suspend").await })
@@ -218,13 +165,7 @@ async fn destroy_gets_in_while_others_wait_for_a_hung_emulator() {
     // Suspend was overtaken or came too late; either way it has an answer.
     waiting.await.unwrap().unwrap_err();
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
-    testbed.remove_all().await.unwrap();
-    testbed.assert_nothing_left(&["stuck"]).await;
-}
-
-/// A guest with nothing to boot, which is up as soon as its emulator is.
-fn firmware_guest(name: &str) -> DomainXml {
-    DomainXml::new(name).memory_mib(64)
+    testbed.end(&["stuck"]).await;
 }
 
 /// Define, start, stop, undefine. The first refusal ends it.
@@ -251,39 +192,11 @@ async fn remove(domain: &Domain) {
     }
 }
 
-/// Stops a process, so that it hangs; all of its threads have stopped when this returns.
-async fn stop(pid: Pid) {
-    kill_process(pid, Signal::STOP).expect("the process can be signalled");
-    let stat = format!("/proc/{}/stat", pid.as_raw_nonzero());
-    wait_for("the emulator to stop", LIMIT, || {
-        // The state follows the name in parentheses, which may itself contain some.
-        let text = std::fs::read_to_string(&stat).ok()?;
-        text.rsplit(')')
-            .next()?
-            .trim_start()
-            .starts_with('T')
-            .then_some(())
-    })
-    .await;
-}
-
 /// The process of the only guest that runs.
-fn emulator(testbed: &Testbed, domain: &Domain) -> Pid {
+fn emulator(testbed: &Testbed) -> Pid {
     let children = testbed.daemon.children();
-    let mut listed = String::new();
-    for child in &children {
-        writeln!(listed, "{} {}", child.pid, child.command).expect("strings take everything");
-    }
-    assert_eq!(
-        children.len(),
-        1,
-        "processes for {}:\n{listed}",
-        domain.path()
-    );
-    i32::try_from(children[0].pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a process id")
+    assert_eq!(children.len(), 1, "{children:?}");
+    process::pid(children[0].pid)
 }
 
 /// A stream of numbers that is the same for the same seed (xorshift).

@@ -4,17 +4,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use virtbus_tests::client::Domain;
+use virtbus_tests::domain::{RUNNING, XML_INACTIVE};
 use virtbus_tests::events::{SHUTDOWN, STOPPED, SUSPENDED};
-use virtbus_tests::wait::{wait_for, wait_for_async};
-use virtbus_tests::{DomainEvents, DomainXml, Testbed, need, skip};
+use virtbus_tests::guest::{MODULES_LOADED, POWERBUTTON, READY};
+use virtbus_tests::wait::{wait_for_async, wait_until};
+use virtbus_tests::{Console, Domain, DomainEvents, DomainXml, Testbed, need, or_skip};
 
 const LIMIT: Duration = Duration::from_secs(20);
-const READY: &str = "TINY-GUEST READY";
-const MODULES_LOADED: &str = "TINY-GUEST MODULES-LOADED";
 /// Between two presses of a button.
 const AGAIN: Duration = Duration::from_secs(2);
-const RUNNING: i32 = 1;
 const ACPI_POWER_BUTTON: u32 = 1;
 
 /// One device of every kind that this driver knows, as far as they can be in one machine.
@@ -42,16 +40,8 @@ fn every_device(disk: &str, image: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_with_a_device_of_every_kind_starts_and_shows_what_it_got() {
-    let prepared = async {
-        need::program("qemu-img")?;
-        let testbed = Testbed::start(&[]).await?;
-        let guest = testbed.guest("every", "")?;
-        Ok::<_, String>((testbed, guest))
-    };
-    let (testbed, guest) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
+    or_skip!(need::program("qemu-img"));
+    let (testbed, guest) = or_skip!(Testbed::with_guest("every", "").await);
     let (disk, image) = (testbed.path("disk.qcow2"), testbed.path("disk.raw"));
     for (format, path) in [("qcow2", &disk), ("raw", &image)] {
         let made = Command::new("qemu-img")
@@ -68,9 +58,8 @@ async fn a_guest_with_a_device_of_every_kind_starts_and_shows_what_it_got() {
             &image.display().to_string(),
         ))
         .element("<iothreads>1</iothreads><cpu mode='custom'><model>Nehalem</model></cpu>");
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
-    domain.act("Create", 0).await.unwrap();
-    testbed.wait_for_console("every", READY).await;
+    let domain = testbed.run(&guest).await;
+    testbed.console("every").wait_for(READY).await;
 
     let live = domain.xml(0).await.unwrap();
     for shown in [
@@ -82,29 +71,21 @@ async fn a_guest_with_a_device_of_every_kind_starts_and_shows_what_it_got() {
         assert!(live.contains(shown), "{shown} is not in {live}");
     }
     assert!(!live.contains("secret"), "{live}");
-    let stored = domain.xml(2).await.unwrap();
+    let stored = domain.xml(XML_INACTIVE).await.unwrap();
     for hidden in ["/dev/pts/", "<alias", "port='59"] {
         assert!(!stored.contains(hidden), "{hidden} is in {stored}");
     }
     domain.act("Destroy", 0).await.unwrap();
-    assert_eq!(domain.xml(2).await.unwrap(), stored);
+    assert_eq!(domain.xml(XML_INACTIVE).await.unwrap(), stored);
     domain.act("Undefine", 0).await.unwrap();
     testbed.assert_nothing_left(&["every"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_of_other_families_boot() {
-    let prepared = async {
-        let testbed = Testbed::start(&[]).await?;
-        let guest = testbed.guest("machine", "")?;
-        Ok::<_, String>((testbed, guest))
-    };
-    let (testbed, guest) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
+    let (testbed, guest) = or_skip!(Testbed::with_guest("machine", "").await);
     for machine in ["pc", "microvm"] {
-        let _ = std::fs::remove_file(testbed.console("machine"));
+        let _ = std::fs::remove_file(testbed.console("machine").path());
         let xml = guest
             .xml()
             .replace("machine='q35'", &format!("machine='{machine}'"));
@@ -120,7 +101,7 @@ async fn machines_of_other_families_boot() {
             .create(&xml, 0)
             .await
             .unwrap_or_else(|error| panic!("{machine}: {error}"));
-        testbed.wait_for_console("machine", READY).await;
+        testbed.console("machine").wait_for(READY).await;
         domain.act("Destroy", 0).await.unwrap();
         assert_eq!(
             testbed.client.list(0).await.unwrap(),
@@ -133,24 +114,16 @@ async fn machines_of_other_families_boot() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn root_taps_are_made_and_removed() {
-    let prepared = async {
-        need::root()?;
-        need::tun()?;
-        need::program("ip")?;
-        need::qemu()?;
-        Testbed::start(&[]).await
-    };
-    let testbed = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
+    or_skip!(need::root());
+    or_skip!(need::tun());
+    or_skip!(need::program("ip"));
+    let testbed = or_skip!(Testbed::with_qemu().await);
     let device = format!("vtt{}", std::process::id());
     let xml = format!(
         "<interface type='ethernet'><target dev='{device}'/><model type='virtio'/><link state='down'/></interface>"
     );
     let guest = DomainXml::new("tapped").device(&xml);
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
-    domain.act("Create", 0).await.unwrap();
+    let domain = testbed.run(&guest).await;
     let place = Path::new("/sys/class/net").join(&device);
     assert!(place.exists());
     domain.act("Destroy", 0).await.unwrap();
@@ -161,26 +134,12 @@ async fn root_taps_are_made_and_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reboot_by_the_power_button_is_hidden_also_from_a_new_daemon() {
-    let prepared = async {
-        let testbed = Testbed::start(&[]).await?;
-        let guest = testbed.guest("again", "")?;
-        Ok::<_, String>((testbed, guest))
-    };
-    let (mut testbed, guest) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
-    domain.act("Create", 0).await.unwrap();
-    testbed.wait_for_console("again", MODULES_LOADED).await;
+    let (mut testbed, guest) = or_skip!(Testbed::with_guest("again", "").await);
+    let domain = testbed.run(&guest).await;
+    testbed.console("again").wait_for(MODULES_LOADED).await;
     let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
     let console = testbed.console("again");
-    let boots = || {
-        std::fs::read_to_string(&console)
-            .unwrap_or_default()
-            .matches(MODULES_LOADED)
-            .count()
-    };
+    let boots = || console.times(MODULES_LOADED);
 
     press(&domain, &console, 1).await;
     wait_for_async("the guest to boot again", LIMIT, async || {
@@ -192,9 +151,8 @@ async fn a_reboot_by_the_power_button_is_hidden_also_from_a_new_daemon() {
     // The daemon ends after the button is pressed: the next one finishes what was begun.
     press(&domain, &console, 2).await;
     testbed.daemon.kill();
-    wait_for("the guest to be powered off", LIMIT, || {
-        let text = std::fs::read_to_string(&console).unwrap_or_default();
-        (text.matches("Power down").count() == 2).then_some(())
+    wait_until("the guest to be powered off", LIMIT, || {
+        console.times("Power down") == 2
     })
     .await;
     testbed.daemon.start(&testbed.client).await;
@@ -213,7 +171,7 @@ async fn a_reboot_by_the_power_button_is_hidden_also_from_a_new_daemon() {
 }
 
 /// Asks for a reboot until the guest has heard of it for the given time: it may not listen to the button yet.
-async fn press(domain: &Domain, console: &Path, times: usize) {
+async fn press(domain: &Domain, console: &Console, times: usize) {
     let mut asked = Instant::now() - AGAIN;
     wait_for_async("the guest to hear the button", LIMIT, async || {
         if asked.elapsed() >= AGAIN {
@@ -223,8 +181,7 @@ async fn press(domain: &Domain, console: &Path, times: usize) {
                 .await
                 .expect("the guest can be asked");
         }
-        let text = std::fs::read_to_string(console).unwrap_or_default();
-        (text.matches("TINY-GUEST POWERBUTTON").count() >= times).then_some(())
+        (console.times(POWERBUTTON) >= times).then_some(())
     })
     .await;
 }

@@ -6,14 +6,11 @@ use std::time::Duration;
 use virtbus_tests::client::SERVICE;
 use virtbus_tests::guest::{CMDLINE, READY};
 use virtbus_tests::wait::wait_for;
-use virtbus_tests::{Client, GuestImage, PrivateBus, leaks, need, skip};
+use virtbus_tests::{Client, GuestImage, PrivateBus, leaks, need, or_skip};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn private_bus_takes_connections_and_names() {
-    let bus = match PrivateBus::start() {
-        Ok(bus) => bus,
-        Err(reason) => skip!("{reason}"),
-    };
+    let bus = or_skip!(PrivateBus::start());
     let client = Client::connect(bus.address()).await.unwrap();
     assert_eq!(client.owner_pid(SERVICE).await.unwrap(), None);
     client.connection().request_name(SERVICE).await.unwrap();
@@ -26,10 +23,7 @@ async fn private_bus_takes_connections_and_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn private_bus_is_gone_when_dropped() {
-    let bus = match PrivateBus::start() {
-        Ok(bus) => bus,
-        Err(reason) => skip!("{reason}"),
-    };
+    let bus = or_skip!(PrivateBus::start());
     let dir = bus.dir().to_owned();
     let needle = dir.to_string_lossy().into_owned();
     assert_eq!(leaks::processes(&needle).len(), 1);
@@ -40,10 +34,7 @@ async fn private_bus_is_gone_when_dropped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn call_errors_carry_name_and_text() {
-    let bus = match PrivateBus::start() {
-        Ok(bus) => bus,
-        Err(reason) => skip!("{reason}"),
-    };
+    let bus = or_skip!(PrivateBus::start());
     let client = Client::connect(bus.address()).await.unwrap();
     let refused = client.list(0).await.unwrap_err();
     assert_eq!(refused.name(), "org.freedesktop.DBus.Error.ServiceUnknown");
@@ -51,11 +42,8 @@ async fn call_errors_carry_name_and_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn guest_boots_under_plain_qemu() {
-    let ready = need::qemu().and_then(|qemu| Ok((qemu, GuestImage::get()?)));
-    let (qemu, image) = match ready {
-        Ok(ready) => ready,
-        Err(reason) => skip!("{reason}"),
-    };
+    let qemu = or_skip!(need::qemu());
+    let image = or_skip!(GuestImage::get());
     let dir = tempfile::tempdir().unwrap();
     let console = dir.path().join("console");
     let mut guest = need::ends_with_us(&qemu.to_string_lossy())

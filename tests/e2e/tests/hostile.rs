@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use virtbus_tests::client::{CONNECT, DOMAIN, PROPERTIES, QEMU_PATH, SERVICE};
 use virtbus_tests::wait::patient;
-use virtbus_tests::{Client, DomainXml, RawClient, Testbed, skip};
+use virtbus_tests::{CallError, Client, DomainXml, RawClient, Testbed, or_skip};
 use zbus::{Message, OwnedObjectPath, Variant};
 
 /// Calls of a client that reads no reply.
@@ -13,10 +13,7 @@ const FLOOD: usize = 10_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_documents_are_refused() {
-    let mut testbed = match Testbed::start(&[]).await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let mut testbed = or_skip!(Testbed::start(&[]).await);
     for (what, document) in hostile_documents() {
         let begin = Instant::now();
         let refused = testbed.client.define(&document).await;
@@ -36,10 +33,7 @@ async fn hostile_documents_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_cut_short_are_refused() {
-    let mut testbed = match Testbed::start(&[]).await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let mut testbed = or_skip!(Testbed::start(&[]).await);
     let whole = DomainXml::new("cut").device("<serial type='pty'/>").xml();
     let end = whole.trim_end().len();
     for length in (0..end).step_by(7) {
@@ -52,13 +46,10 @@ async fn documents_cut_short_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_types_and_unknown_members_are_refused() {
-    let mut testbed = match Testbed::start(&[]).await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let mut testbed = or_skip!(Testbed::start(&[]).await);
     let client = testbed.client.clone();
     let guest = DomainXml::new("typed");
-    let domain = client.define(&guest.xml()).await.unwrap();
+    let domain = testbed.define(&guest).await;
     let connect = client.qemu();
 
     let no_arguments: Result<OwnedObjectPath, _> = connect.call("DomainDefineXML", &()).await;
@@ -92,35 +83,20 @@ async fn wrong_types_and_unknown_members_are_refused() {
         "org.freedesktop.DBus.Error.UnknownMethod",
         "{error}"
     );
-    let elsewhere = client.object(domain.path(), "org.libvirt.Nonsense");
-    let error = elsewhere
-        .call::<_, ()>("Create", &(0_u32,))
-        .await
-        .unwrap_err();
-    assert!(
-        error
-            .name()
-            .starts_with("org.freedesktop.DBus.Error.Unknown"),
-        "{error}"
-    );
+    let is_unknown = |error: &CallError| {
+        let name = error.name();
+        name.starts_with("org.freedesktop.DBus.Error.Unknown")
+    };
+    let error = create_at(&client, domain.path(), "org.libvirt.Nonsense").await;
+    assert!(is_unknown(&error), "{error}");
     for path in [
         "/",
         "/org/libvirt/Nonsense",
         "/org/libvirt/QEMU/domain/_7",
         "/org/libvirt/QEMU/domain",
     ] {
-        let nowhere = client.object(path, DOMAIN);
-        let error = nowhere
-            .call::<_, ()>("Create", &(0_u32,))
-            .await
-            .unwrap_err();
-        assert!(
-            error
-                .name()
-                .starts_with("org.freedesktop.DBus.Error.Unknown")
-                || error.is_refusal(),
-            "{path}: {error}"
-        );
+        let error = create_at(&client, path, DOMAIN).await;
+        assert!(is_unknown(&error) || error.is_refusal(), "{path}: {error}");
     }
 
     domain
@@ -149,15 +125,8 @@ async fn wrong_types_and_unknown_members_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_never_reads_holds_up_nobody() {
-    let mut testbed = match Testbed::start(&[]).await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
-    let domain = testbed
-        .client
-        .define(&DomainXml::new("flooded").xml())
-        .await
-        .unwrap();
+    let mut testbed = or_skip!(Testbed::start(&[]).await);
+    let domain = testbed.define(&DomainXml::new("flooded")).await;
     let before = resident_kib(testbed.daemon.pid());
     let address = testbed.bus.address().to_owned();
     let path = domain.path().to_owned();
@@ -172,7 +141,7 @@ async fn a_client_that_never_reads_holds_up_nobody() {
         let asked = tokio::time::timeout(patient(Duration::from_secs(6)), other.list(0)).await;
         assert_eq!(
             asked.expect("calls wait for the flood").unwrap(),
-            [path_of(&domain)]
+            [domain.path()]
         );
         slowest = slowest.max(begin.elapsed());
         calls += 1;
@@ -191,10 +160,7 @@ async fn a_client_that_never_reads_holds_up_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_ten_thousand_calls_at_once_each_is_answered() {
-    let mut testbed = match Testbed::start(&[]).await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let mut testbed = or_skip!(Testbed::start(&[]).await);
     let xml = DomainXml::new("stormed").xml();
     let domain = testbed.client.define(&xml).await.unwrap();
     let before = resident_kib(testbed.daemon.pid());
@@ -240,8 +206,11 @@ async fn of_ten_thousand_calls_at_once_each_is_answered() {
     assert!(testbed.daemon.exited().is_none());
 }
 
-fn path_of(domain: &virtbus_tests::client::Domain) -> String {
-    domain.path().to_owned()
+/// What the call of a method that domains have is refused with.
+async fn create_at(client: &Client, path: &str, interface: &str) -> CallError {
+    let object = client.object(path, interface);
+    let answer: Result<(), _> = object.call("Create", &(0_u32,)).await;
+    answer.expect_err("nothing can be started there")
 }
 
 /// Sends the calls; the connection is handed back still open.

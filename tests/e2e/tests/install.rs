@@ -5,16 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use virtbus_tests::{Installation, need, skip};
+use virtbus_tests::{Installation, need, or_skip, skip};
 
 /// Stands in for the daemon, which need not be built for this.
 const PROGRAM: &str = "/bin/true";
 
 #[test]
 fn install_fills_in_every_file_and_uninstall_takes_them_away() {
-    if let Err(reason) = need::program("make") {
-        skip!("{reason}");
-    }
+    or_skip!(need::program("make"));
     let installed = Installation::with_own_prefix(Path::new(PROGRAM)).unwrap();
     let files: Vec<_> = installed
         .files()
@@ -64,9 +62,7 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
 
 #[test]
 fn activation_files_name_the_bus_name_they_are_called_after() {
-    if let Err(reason) = need::program("make") {
-        skip!("{reason}");
-    }
+    or_skip!(need::program("make"));
     let installed = Installation::with_own_prefix(Path::new(PROGRAM)).unwrap();
     let mut seen = 0;
     for (file, _) in installed.files().unwrap() {
@@ -94,13 +90,11 @@ fn activation_files_name_the_bus_name_they_are_called_after() {
 
 #[test]
 fn systemd_takes_units_and_users_as_they_stand() {
-    let needed = ["make", "systemd-analyze", "systemd-sysusers"];
-    if let Err(reason) = needed
-        .into_iter()
-        .try_for_each(|name| need::program(name).map(drop))
-    {
-        skip!("{reason}");
-    }
+    or_skip!(need::programs(&[
+        "make",
+        "systemd-analyze",
+        "systemd-sysusers"
+    ]));
     let installed = Installation::with_own_prefix(Path::new(PROGRAM)).unwrap();
     for (manager, unit) in [("--system", "system"), ("--user", "user")] {
         let unit = format!("lib/systemd/{unit}/virtbusd.service");
@@ -131,13 +125,7 @@ fn systemd_takes_units_and_users_as_they_stand() {
 
 #[test]
 fn what_the_unit_leaves_open_is_what_the_manual_tells() {
-    let needed = ["make", "systemd-analyze"];
-    if let Err(reason) = needed
-        .into_iter()
-        .try_for_each(|name| need::program(name).map(drop))
-    {
-        skip!("{reason}");
-    }
+    or_skip!(need::programs(&["make", "systemd-analyze"]));
     let installed = Installation::with_own_prefix(Path::new(PROGRAM)).unwrap();
     let page = installed.prefix().join("share/man/man8/virtbusd.8");
     let page = fs::read_to_string(page).unwrap();

@@ -1,41 +1,21 @@
 //! The whole life of a guest, as a client on the bus sees it.
 
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
-
+use virtbus_tests::domain::{PAUSED, RUNNING, SHUTOFF, START_PAUSED, XML_INACTIVE};
 use virtbus_tests::events::{
     DEFINED, RESUMED, SHUTDOWN, STARTED, STOPPED, STOPPED_DESTROYED, STOPPED_SHUTDOWN, SUSPENDED,
     UNDEFINED,
 };
-use virtbus_tests::guest::{MODULES_LOADED, POWERBUTTON, READY, TICK};
-use virtbus_tests::wait::{wait_for, wait_for_async};
-use virtbus_tests::{DomainEvents, Testbed, skip};
-
-/// What an idle machine needs at most for a guest to follow an order.
-const LIMIT: Duration = Duration::from_secs(12);
-
-const RUNNING: i32 = 1;
-const PAUSED: i32 = 3;
-const SHUTOFF: i32 = 5;
-const XML_INACTIVE: u32 = 2;
-const START_PAUSED: u32 = 1;
+use virtbus_tests::guest::{MODULES_LOADED, POWERBUTTON, READY};
+use virtbus_tests::wait::{LIMIT, wait_for_async};
+use virtbus_tests::{DomainEvents, Testbed, or_skip};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_is_defined_started_paused_resumed_shut_down_and_undefined() {
-    let prepared = async {
-        let testbed = Testbed::start(&[]).await?;
-        let guest = testbed.guest("life", "tiny.tick")?;
-        Ok::<_, String>((testbed, guest))
-    };
-    let (testbed, guest) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
+    let (testbed, guest) = or_skip!(Testbed::with_guest("life", "tiny.tick").await);
     let client = &testbed.client;
     let mut events = DomainEvents::subscribe(client).await.unwrap();
 
-    let domain = client.define(&guest.xml()).await.unwrap();
+    let domain = testbed.define(&guest).await;
     assert_eq!(domain.path(), guest.object_path());
     assert_eq!(events.next_of(domain.path(), LIMIT).await.event, DEFINED);
     assert_eq!(client.list(0).await.unwrap(), [domain.path()]);
@@ -52,8 +32,8 @@ async fn a_guest_is_defined_started_paused_resumed_shut_down_and_undefined() {
     events.wait_for(domain.path(), STARTED, LIMIT).await;
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
     assert!(domain.0.get::<bool>("Active").await.unwrap());
-    testbed.wait_for_console("life", READY).await;
-    testbed.wait_for_console("life", MODULES_LOADED).await;
+    testbed.console("life").wait_for(READY).await;
+    testbed.console("life").wait_for(MODULES_LOADED).await;
 
     let live = domain.xml(0).await.unwrap();
     assert!(live.starts_with("<domain type='qemu' id='"), "{live}");
@@ -63,22 +43,17 @@ async fn a_guest_is_defined_started_paused_resumed_shut_down_and_undefined() {
     domain.tell("Suspend").await.unwrap();
     assert_eq!(events.next_of(domain.path(), LIMIT).await.event, SUSPENDED);
     assert_eq!(domain.state().await.unwrap().0, PAUSED);
-    let console = testbed.console("life");
-    let ticks_paused = ticks(&console);
     domain.tell("Resume").await.unwrap();
     assert_eq!(events.next_of(domain.path(), LIMIT).await.event, RESUMED);
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
-    wait_for("the guest to tick on", LIMIT, || {
-        (ticks(&console) > ticks_paused + 1).then_some(())
-    })
-    .await;
+    testbed.console("life").wait_for_ticks().await;
 
     domain.act("Shutdown", 0).await.unwrap();
     events.wait_for(domain.path(), SHUTDOWN, LIMIT).await;
     let stopped = events.next_of(domain.path(), LIMIT).await;
     assert_eq!((stopped.event, stopped.detail), (STOPPED, STOPPED_SHUTDOWN));
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
-    testbed.wait_for_console("life", POWERBUTTON).await;
+    testbed.console("life").wait_for(POWERBUTTON).await;
 
     domain.act("Undefine", 0).await.unwrap();
     assert_eq!(events.next_of(domain.path(), LIMIT).await.event, UNDEFINED);
@@ -90,50 +65,25 @@ async fn a_guest_is_defined_started_paused_resumed_shut_down_and_undefined() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_guest_does_nothing_until_it_is_resumed() {
-    let prepared = async {
-        let testbed = Testbed::start(&[]).await?;
-        let guest = testbed.guest("paused", "")?;
-        Ok::<_, String>((testbed, guest))
-    };
-    let (testbed, guest) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
+    let (testbed, guest) = or_skip!(Testbed::with_guest("paused", "").await);
+    let domain = testbed.define(&guest).await;
     domain.act("Create", START_PAUSED).await.unwrap();
     assert_eq!(domain.state().await.unwrap().0, PAUSED);
     // Nothing was said before Resume was asked for, however long that took.
-    assert_eq!(fs::read(testbed.console("paused")).unwrap_or_default(), b"");
+    assert_eq!(testbed.console("paused").text(), "");
     domain.tell("Resume").await.unwrap();
-    testbed.wait_for_console("paused", READY).await;
-    testbed.remove_all().await.unwrap();
-    testbed.assert_nothing_left(&["paused"]).await;
+    testbed.console("paused").wait_for(READY).await;
+    testbed.end(&["paused"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_outlives_the_daemon_and_is_found_again() {
-    let prepared = async {
-        let testbed = Testbed::start(&[]).await?;
-        let guest = testbed.guest("survivor", "tiny.tick")?;
-        Ok::<_, String>((testbed, guest))
-    };
-    let (mut testbed, guest) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
-    domain.act("Create", 0).await.unwrap();
-    testbed.wait_for_console("survivor", READY).await;
+    let (mut testbed, domain) = or_skip!(Testbed::with_booted("survivor", "tiny.tick").await);
     let before = domain.xml(0).await.unwrap();
     let processes = testbed.daemon.children();
 
     testbed.daemon.kill();
-    let console = testbed.console("survivor");
-    let ticks_alone = ticks(&console);
-    wait_for("the guest to tick without the daemon", LIMIT, || {
-        (ticks(&console) > ticks_alone + 1).then_some(())
-    })
-    .await;
+    testbed.console("survivor").wait_for_ticks().await;
     testbed.daemon.start(&testbed.client).await;
 
     wait_for_async("the guest to be found again", LIMIT, async || {
@@ -154,15 +104,7 @@ async fn a_guest_outlives_the_daemon_and_is_found_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_is_not_defined_is_gone_when_destroyed() {
-    let prepared = async {
-        let testbed = Testbed::start(&[]).await?;
-        let guest = testbed.guest("transient", "")?;
-        Ok::<_, String>((testbed, guest))
-    };
-    let (testbed, guest) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
+    let (testbed, guest) = or_skip!(Testbed::with_guest("transient", "").await);
     let domain = testbed.client.create(&guest.xml(), 0).await.unwrap();
     assert!(!domain.0.get::<bool>("Persistent").await.unwrap());
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
@@ -173,16 +115,8 @@ async fn a_guest_that_is_not_defined_is_gone_when_destroyed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_state_does_not_allow_is_refused_and_changes_nothing() {
-    let prepared = async {
-        let testbed = Testbed::start(&[]).await?;
-        let guest = testbed.guest("states", "")?;
-        Ok::<_, String>((testbed, guest))
-    };
-    let (testbed, guest) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
+    let (testbed, guest) = or_skip!(Testbed::with_guest("states", "").await);
+    let domain = testbed.define(&guest).await;
     for method in ["Suspend", "Resume"] {
         let refused = domain.tell(method).await.unwrap_err();
         assert!(refused.is_refusal(), "{method}: {refused}");
@@ -195,12 +129,5 @@ async fn what_the_state_does_not_allow_is_refused_and_changes_nothing() {
     let refused = domain.act("Create", 0).await.unwrap_err();
     assert!(refused.is_refusal(), "{refused}");
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
-    testbed.remove_all().await.unwrap();
-    testbed.assert_nothing_left(&["states"]).await;
-}
-
-/// How far the guest has counted.
-fn ticks(console: &Path) -> usize {
-    let said = fs::read(console).unwrap_or_default();
-    String::from_utf8_lossy(&said).matches(TICK).count()
+    testbed.end(&["states"]).await;
 }

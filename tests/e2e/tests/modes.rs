@@ -4,37 +4,23 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use virtbus_tests::domain::{RUNNING, SHUTOFF};
 use virtbus_tests::events::{STOPPED, STOPPED_SHUTDOWN};
 use virtbus_tests::mounts::Mount;
 use virtbus_tests::wait::{wait_for, wait_for_async};
-use virtbus_tests::{Client, DomainEvents, DomainXml, GuestImage, PrivateBus, Testbed, need, skip};
+use virtbus_tests::{
+    Client, DomainEvents, DomainXml, GuestImage, PrivateBus, Testbed, need, or_skip,
+};
 use zbus::Variant;
 
 const LIMIT: Duration = Duration::from_secs(20);
-const RUNNING: i32 = 1;
-const SHUTOFF: i32 = 5;
 const BY_AGENT: u32 = 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_marked_for_it_starts_with_the_host_and_not_with_the_daemon() {
-    let ready = async {
-        need::qemu()?;
-        Testbed::start(&[]).await
-    };
-    let mut testbed = match ready.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
-    let domain = testbed
-        .client
-        .define(&DomainXml::new("early").xml())
-        .await
-        .unwrap();
-    let other = testbed
-        .client
-        .define(&DomainXml::new("late").xml())
-        .await
-        .unwrap();
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
+    let domain = testbed.define(&DomainXml::new("early")).await;
+    let other = testbed.define(&DomainXml::new("late")).await;
     domain
         .0
         .set("Autostart", Variant::from(true))
@@ -59,30 +45,21 @@ async fn a_guest_marked_for_it_starts_with_the_host_and_not_with_the_daemon() {
     })
     .await;
     assert_eq!(other.state().await.unwrap().0, SHUTOFF);
-    testbed.remove_all().await.unwrap();
-    testbed.assert_nothing_left(&["early"]).await;
+    testbed.end(&["early"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_is_shut_down_by_its_agent() {
-    let prepared = async {
-        need::qemu()?;
-        let image = GuestImage::with_agent()?;
-        let testbed = Testbed::start(&[]).await?;
-        Ok::<_, String>((testbed, image))
-    };
-    let (testbed, image) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let image = or_skip!(GuestImage::with_agent());
     let console = testbed.console("obedient");
     let guest = DomainXml::new("obedient")
         .boot(&image, "")
-        .serial_file(&console)
+        .serial_file(console.path())
         .device(
             "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>",
         );
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
+    let domain = testbed.define(&guest).await;
     let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
     domain.act("Create", 0).await.unwrap();
 
@@ -90,9 +67,7 @@ async fn a_guest_is_shut_down_by_its_agent() {
     let early = domain.act("Shutdown", BY_AGENT).await;
     if let Err(error) = &early {
         assert!(error.is_refusal(), "{error}");
-        testbed
-            .wait_for_console("obedient", "TINY-GUEST AGENT")
-            .await;
+        console.wait_for("TINY-GUEST AGENT").await;
         wait_for_async("the agent to take the order", LIMIT, async || {
             domain.act("Shutdown", BY_AGENT).await.ok()
         })
@@ -106,18 +81,11 @@ async fn a_guest_is_shut_down_by_its_agent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tpm_keeps_its_state_until_the_domain_is_undefined() {
-    let ready = async {
-        need::qemu()?;
-        need::program("swtpm")?;
-        Testbed::start(&[]).await
-    };
-    let testbed = match ready.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    or_skip!(need::program("swtpm"));
+    let testbed = or_skip!(Testbed::with_qemu().await);
     let guest = DomainXml::new("sealed")
         .device("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>");
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
+    let domain = testbed.define(&guest).await;
     let state = testbed
         .daemon
         .state_dir()
@@ -145,23 +113,14 @@ async fn a_tpm_keeps_its_state_until_the_domain_is_undefined() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn root_a_full_disk_is_told_of_and_changes_nothing() {
-    let prepared = async {
-        need::qemu()?;
-        Testbed::prepare(&[]).await
-    };
-    let mut testbed = match prepared.await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    or_skip!(need::qemu());
+    let mut testbed = or_skip!(Testbed::prepare(&[]).await);
     let config = testbed.daemon.state_dir().join("config");
     std::fs::create_dir_all(&config).unwrap();
-    let small = match Mount::small(&config) {
-        Ok(small) => small,
-        Err(reason) => skip!("{reason}"),
-    };
+    let small = or_skip!(Mount::small(&config));
     testbed.daemon.start(&testbed.client).await;
     let guest = DomainXml::new("kept");
-    let domain = testbed.client.define(&guest.xml()).await.unwrap();
+    let domain = testbed.define(&guest).await;
     let before = domain.xml(0).await.unwrap();
     let filler = config.join("filler");
     // Fills what is left; the error is the point.
@@ -187,27 +146,18 @@ async fn root_a_full_disk_is_told_of_and_changes_nothing() {
     domain.act("Destroy", 0).await.unwrap();
     std::fs::remove_file(&filler).unwrap();
     testbed.client.define(&changed).await.unwrap();
-    testbed.remove_all().await.unwrap();
+    testbed.remove_all().await;
     testbed.daemon.stop().await;
     drop(small);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn root_an_unprivileged_user_has_a_session_of_their_own() {
-    let prepared = async {
-        need::root()?;
-        need::qemu()?;
-        need::program("setpriv")?;
-        let bus = PrivateBus::start()?;
-        let client = Client::connect(bus.address())
-            .await
-            .map_err(|error| error.to_string())?;
-        Ok::<_, String>((bus, client))
-    };
-    let (bus, client) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(reason) => skip!("{reason}"),
-    };
+    or_skip!(need::root());
+    or_skip!(need::qemu());
+    or_skip!(need::program("setpriv"));
+    let bus = or_skip!(PrivateBus::start());
+    let client = or_skip!(Client::connect(bus.address()).await);
     let home = tempfile::Builder::new()
         .prefix("virtbus-home-")
         .tempdir()

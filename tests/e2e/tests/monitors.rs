@@ -3,16 +3,11 @@
 //! test asks.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use virtbus_tests::wait::{patient, wait_for_async};
-use virtbus_tests::{DomainXml, Testbed, need, skip};
-
-const LIMIT: Duration = Duration::from_secs(12);
-const RUNNING: i32 = 1;
-const SHUTOFF: i32 = 5;
+use virtbus_tests::domain::{RUNNING, SHUTOFF};
+use virtbus_tests::wait::{LIMIT, patient, wait_for_async};
+use virtbus_tests::{Domain, DomainXml, Testbed, need, or_skip};
 
 /// A program that is QEMU when asked what it can do, and otherwise a monitor that behaves until it is told to suspend.
 const WRAPPER: &str = r#"#!/usr/bin/python3
@@ -62,20 +57,14 @@ while True:
         pass
 "#;
 
-/// Writes the wrapper in one of its modes.
-fn wrapper(testbed: &Testbed, qemu: &Path, mode: &str) -> PathBuf {
-    let path = testbed.path(&format!("emulator-{mode}"));
+/// Defines a guest whose emulator is the wrapper in one of its modes, after which it is called.
+async fn define(testbed: &Testbed, qemu: &Path, mode: &str) -> Domain {
     let text = WRAPPER
         .replace("QEMU'", &format!("{}'", qemu.display()))
         .replace("MODE", mode);
-    fs::write(&path, text).expect("the script can be written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
-        .expect("the script can be made executable");
-    path
-}
-
-fn guest(name: &str, emulator: &Path) -> DomainXml {
-    DomainXml::new(name).device(&format!("<emulator>{}</emulator>", emulator.display()))
+    let emulator = testbed.script(&format!("emulator-{mode}"), &text);
+    let guest = DomainXml::new(mode).emulator(&emulator);
+    testbed.define(&guest).await
 }
 
 /// A daemon that is not patient with its guests.
@@ -95,14 +84,9 @@ async fn start() -> Result<(Testbed, PathBuf), String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_that_misbehaves_while_the_guest_runs_harms_its_callers_only() {
-    let (testbed, qemu) = match start().await {
-        Ok(started) => started,
-        Err(reason) => skip!("{reason}"),
-    };
-    let client = &testbed.client;
+    let (testbed, qemu) = or_skip!(start().await);
     for mode in ["garbage", "closes", "other-id"] {
-        let emulator = wrapper(&testbed, &qemu, mode);
-        let domain = client.define(&guest(mode, &emulator).xml()).await.unwrap();
+        let domain = define(&testbed, &qemu, mode).await;
         domain
             .act("Create", 0)
             .await
@@ -143,14 +127,9 @@ async fn a_monitor_that_misbehaves_while_the_guest_runs_harms_its_callers_only()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_monitor_that_never_comes_up_fails_the_start_and_leaves_nothing() {
-    let (testbed, qemu) = match start().await {
-        Ok(started) => started,
-        Err(reason) => skip!("{reason}"),
-    };
-    let client = &testbed.client;
+    let (testbed, qemu) = or_skip!(start().await);
     for mode in ["silent", "no-greeting", "endless-line"] {
-        let emulator = wrapper(&testbed, &qemu, mode);
-        let domain = client.define(&guest(mode, &emulator).xml()).await.unwrap();
+        let domain = define(&testbed, &qemu, mode).await;
         let refused = tokio::time::timeout(patient(LIMIT), domain.act("Create", 0)).await;
         let refused = refused
             .unwrap_or_else(|_| panic!("{mode}: no answer"))

@@ -10,13 +10,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use virtbus_tests::client::{CallError, Client, DOMAIN, Object, PROPERTIES};
-use virtbus_tests::{Testbed, skip};
+use virtbus_tests::client::{CONNECT, CallError, Client, DOMAIN, Object};
+use virtbus_tests::walk::objects::TEST;
+use virtbus_tests::walk::{ROOT, introspect, managed};
+use virtbus_tests::{Testbed, or_skip};
 use zbus::message::Type;
 use zbus::{MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant};
 
-const TEST: &str = "/org/libvirt/Test";
-const CONNECT: &str = "org.libvirt.Connect";
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The driver alone, without what guests need.
@@ -43,10 +43,7 @@ fn refusal<T: std::fmt::Debug>(answer: Result<T, CallError>) -> (String, String)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_object_is_found_listed_and_read() {
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(testbed().await);
     let client = &testbed.client;
     for (list, find_by, name, interface, member) in [
         ("ListDomains", "DomainLookupByName", "test", DOMAIN, "Name"),
@@ -161,11 +158,7 @@ fn nothing(signature: &str) -> Vec<Variant<'static>> {
 
 /// The methods of an interface, with the signatures of what goes in, from an object's introspection.
 async fn methods(client: &Client, path: &str, interface: &str) -> Vec<(String, String)> {
-    let xml: String = client
-        .object(path, "org.freedesktop.DBus.Introspectable")
-        .call("Introspect", &())
-        .await
-        .unwrap();
+    let xml = introspect(client, path).await.unwrap();
     let start = xml
         .find(&format!("<interface name=\"{interface}\">"))
         .expect("the interface is there");
@@ -192,10 +185,7 @@ async fn methods(client: &Client, path: &str, interface: &str) -> Vec<(String, S
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_of_every_object_answers() {
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(testbed().await);
     let client = &testbed.client;
     let pool = find(client, "StoragePoolLookupByName", "default-pool").await;
     let volume = "<volume><name>v</name><capacity>1024</capacity></volume>";
@@ -266,10 +256,7 @@ async fn every_method_of_every_object_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_call_and_one_match_give_the_whole_picture_and_keep_it() {
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(testbed().await);
     let client = &testbed.client;
     let rule = MatchRule::builder()
         .msg_type(Type::Signal)
@@ -278,12 +265,7 @@ async fn one_call_and_one_match_give_the_whole_picture_and_keep_it() {
     let mut signals = MessageStream::for_match_rule(rule.unwrap(), client.connection(), None)
         .await
         .unwrap();
-    type Objects = HashMap<OwnedObjectPath, HashMap<String, HashMap<String, OwnedVariant>>>;
-    let objects: Objects = client
-        .object("/org/libvirt", "org.freedesktop.DBus.ObjectManager")
-        .call("GetManagedObjects", &())
-        .await
-        .unwrap();
+    let objects = managed(client, ROOT).await.unwrap();
     let kinds: Vec<usize> = [
         "/domain/",
         "/network/",
@@ -330,53 +312,26 @@ async fn one_call_and_one_match_give_the_whole_picture_and_keep_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_two_names_wrap_values_as_their_clients_expect() {
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(testbed().await);
     let client = &testbed.client;
     let path = find(client, "StoragePoolLookupByName", "default-pool").await;
     for (name, wrapped) in [("org.libvirt", true), ("org.virtbus", false)] {
-        let reply = client
-            .connection()
-            .call_method(
-                Some(name),
-                path.as_str(),
-                Some(PROPERTIES),
-                "GetAll",
-                &("org.libvirt.StoragePool",),
-            )
-            .await
-            .unwrap();
-        let all: HashMap<String, OwnedVariant> = reply.body().deserialize().unwrap();
+        let pool = client.object(&path, "org.libvirt.StoragePool").of(name);
+        let all = pool.get_all().await.unwrap();
         assert_eq!(
             matches!(&*all["Active"], Variant::Variant(_)),
             wrapped,
             "{name}: {:?}",
             all["Active"]
         );
-        let reply = client
-            .connection()
-            .call_method(
-                Some(name),
-                path.as_str(),
-                Some(PROPERTIES),
-                "Get",
-                &("org.libvirt.StoragePool", "Active"),
-            )
-            .await
-            .unwrap();
-        let one: OwnedVariant = reply.body().deserialize().unwrap();
+        let one: OwnedVariant = pool.get("Active").await.unwrap();
         assert_eq!(*one, Variant::Bool(true), "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parameters_go_in_and_come_out_with_their_types() {
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(testbed().await);
     let client = &testbed.client;
     let domain = client.object(&find(client, "DomainLookupByName", "test").await, DOMAIN);
     let limit = HashMap::from([("hard_limit", Variant::U64(4_000_000))]);

@@ -7,15 +7,14 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use virtbus_tests::client::{CONNECT, Client, DOMAIN, SERVICE};
 use virtbus_tests::wait::patient;
-use virtbus_tests::{Testbed, skip};
+use virtbus_tests::walk::OBJECT_MANAGER;
+use virtbus_tests::walk::objects::TEST;
+use virtbus_tests::{Testbed, or_skip};
 use zbus::message::Type;
 use zbus::{Message, MessageStream, OwnedObjectPath, OwnedVariant};
 
 /// What an idle machine needs at most.
 const LIMIT: Duration = Duration::from_secs(20);
-
-const TEST: &str = "/org/libvirt/Test";
-const MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
 
 /// Domains that go on and off while the picture is taken.
 const DOMAINS: usize = 40;
@@ -79,10 +78,7 @@ async fn define(client: &Client, number: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_made_before_a_change_does_not_hide_it() {
-    let testbed = match Testbed::start(&["--drivers", "test"]).await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(Testbed::start(&["--drivers", "test"]).await);
     let client = &testbed.client;
     let mut paths = Vec::new();
     for number in 0..DOMAINS {
@@ -91,17 +87,8 @@ async fn a_reply_made_before_a_change_does_not_hide_it() {
     let watcher = Client::connect(testbed.bus.address()).await.unwrap();
     let connection = watcher.connection();
     let rule = format!("type='signal',path_namespace='{TEST}',sender='{SERVICE}'");
-    let bus = "org.freedesktop.DBus";
-    connection
-        .call_method(
-            Some(bus),
-            "/org/freedesktop/DBus",
-            Some(bus),
-            "AddMatch",
-            &(rule,),
-        )
-        .await
-        .unwrap();
+    let added = watcher.bus().call::<_, ()>("AddMatch", &(rule,)).await;
+    added.unwrap();
 
     for round in 0..150 {
         let (member, active) = if round % 2 == 0 {
@@ -113,7 +100,7 @@ async fn a_reply_made_before_a_change_does_not_hide_it() {
         let mut messages = MessageStream::from(connection);
         let call = Message::method_call(TEST, "GetManagedObjects")
             .destination(SERVICE)
-            .interface(MANAGER)
+            .interface(OBJECT_MANAGER)
             .build(&())
             .unwrap();
         let serial = call.primary_header().serial_num();

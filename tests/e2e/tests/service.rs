@@ -1,12 +1,14 @@
 //! The daemon as a service among others: how it logs is asked for and changed over the bus, as systemd's tools do it.
 
+use std::collections::BTreeMap;
 use std::process::Output;
 use std::time::Duration;
 
 use virtbus_tests::client::Object;
-use virtbus_tests::wait::wait_for;
-use virtbus_tests::{Testbed, need, skip};
-use zbus::{OwnedVariant, Variant};
+use virtbus_tests::wait::wait_until;
+use virtbus_tests::walk::{ROOT, introspect, managed};
+use virtbus_tests::{Testbed, need, or_skip};
+use zbus::Variant;
 
 const PATH: &str = "/org/freedesktop/LogControl1";
 const INTERFACE: &str = "org.freedesktop.LogControl1";
@@ -39,10 +41,7 @@ async fn set(control: &Object, name: &str, value: &str) -> Result<(), String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_level_is_changed_as_the_daemon_runs() {
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(testbed().await);
     let control = log_control(&testbed);
     let times_said = || testbed.daemon.log_tail().matches(SAID).count();
     assert_eq!(control.get::<String>("LogLevel").await.unwrap(), "warning");
@@ -55,18 +54,12 @@ async fn the_log_level_is_changed_as_the_daemon_runs() {
     assert_eq!(control.get::<String>("LogLevel").await.unwrap(), "notice");
     set(&control, "LogLevel", "debug").await.unwrap();
     assert_eq!(control.get::<String>("LogLevel").await.unwrap(), "debug");
-    wait_for("the daemon to log it", LIMIT, || {
-        (times_said() == 1).then_some(())
-    })
-    .await;
+    wait_until("the daemon to log it", LIMIT, || times_said() == 1).await;
 
     // By its number, and the one line more is there before what follows.
     set(&control, "LogLevel", "6").await.unwrap();
     assert_eq!(control.get::<String>("LogLevel").await.unwrap(), "info");
-    wait_for("the daemon to log it", LIMIT, || {
-        (times_said() == 2).then_some(())
-    })
-    .await;
+    wait_until("the daemon to log it", LIMIT, || times_said() == 2).await;
     set(&control, "LogLevel", "err").await.unwrap();
     set(&control, "LogLevel", "emerg").await.unwrap();
     assert_eq!(control.get::<String>("LogLevel").await.unwrap(), "emerg");
@@ -75,10 +68,7 @@ async fn the_log_level_is_changed_as_the_daemon_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_set_is_refused_and_changes_nothing() {
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(testbed().await);
     let control = log_control(&testbed);
     let invalid = Err("org.freedesktop.DBus.Error.InvalidArgs".to_owned());
     for level in ["", "8", "trace", "virtbusd=debug"] {
@@ -116,23 +106,11 @@ async fn what_cannot_be_set_is_refused_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_object_is_like_any_other_but_no_manager_s() {
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    let testbed = or_skip!(testbed().await);
     // In both dialects: nothing of this is libvirt-dbus's, so nothing is wrapped twice.
     for name in ["org.libvirt", "org.virtbus"] {
-        let reply = testbed.client.connection().call_method(
-            Some(name),
-            PATH,
-            Some("org.freedesktop.DBus.Properties"),
-            "GetAll",
-            &(INTERFACE,),
-        );
-        let reply = reply.await.unwrap();
-        let all: std::collections::BTreeMap<String, OwnedVariant> =
-            reply.body().deserialize().unwrap();
-        let all: Vec<(String, String)> = all
+        let all = log_control(&testbed).of(name).get_all().await.unwrap();
+        let all: BTreeMap<String, String> = all
             .into_iter()
             .map(|(name, value)| (name, String::try_from(value).expect("a string")))
             .collect();
@@ -143,16 +121,11 @@ async fn the_object_is_like_any_other_but_no_manager_s() {
         ];
         assert_eq!(
             all,
-            wanted.map(|(name, value)| (name.to_owned(), value.to_owned()))
+            BTreeMap::from(wanted.map(|(name, value)| (name.to_owned(), value.to_owned())))
         );
     }
 
-    let introspect = async |path: &str| -> String {
-        let object = testbed
-            .client
-            .object(path, "org.freedesktop.DBus.Introspectable");
-        object.call("Introspect", &()).await.unwrap()
-    };
+    let introspect = async |path: &str| introspect(&testbed.client, path).await.unwrap();
     assert!(
         introspect("/org")
             .await
@@ -174,26 +147,16 @@ async fn the_object_is_like_any_other_but_no_manager_s() {
         assert!(told.contains(words), "no {words} in {told}");
     }
 
-    let manager = testbed
-        .client
-        .object("/org/libvirt", "org.freedesktop.DBus.ObjectManager");
-    let managed: std::collections::HashMap<
-        zbus::OwnedObjectPath,
-        std::collections::HashMap<String, std::collections::HashMap<String, OwnedVariant>>,
-    > = manager.call("GetManagedObjects", &()).await.unwrap();
+    let managed = managed(&testbed.client, ROOT).await.unwrap();
     assert!(!managed.is_empty());
     assert!(managed.keys().all(|path| path.starts_with("/org/libvirt/")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn root_others_may_look_and_not_change_it() {
-    if let Err(reason) = need::root().and_then(|()| need::program("busctl").map(drop)) {
-        skip!("{reason}");
-    }
-    let testbed = match testbed().await {
-        Ok(testbed) => testbed,
-        Err(reason) => skip!("{reason}"),
-    };
+    or_skip!(need::root());
+    or_skip!(need::program("busctl"));
+    let testbed = or_skip!(testbed().await);
     let as_somebody = |arguments: &[&str]| -> Output {
         let mut busctl = need::ends_with_us("setpriv");
         busctl

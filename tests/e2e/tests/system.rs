@@ -3,17 +3,10 @@
 //!
 //! The checks are `system.sh`, which runs inside; here is what boots it.
 
-use virtbus_tests::{BootedSystem, GuestImage, Installation, daemon, skip};
+use virtbus_tests::{BootedSystem, or_skip};
 
 #[test]
 fn root_the_installed_daemon_is_activated_and_its_guests_outlive_it() {
-    let ready = BootedSystem::possible().and_then(|()| Ok((daemon::binary()?, GuestImage::get()?)));
-    let (binary, image) = match ready {
-        Ok(ready) => ready,
-        Err(reason) => skip!("{reason}"),
-    };
-    let installation = Installation::staged(&binary).unwrap();
-    BootedSystem::new(&installation)
-        .guest(&image)
-        .run("system.sh");
+    let system = or_skip!(BootedSystem::with_daemon().and_then(BootedSystem::guest));
+    system.run("system.sh");
 }

@@ -1,4 +1,5 @@
-//! How a test says that it cannot run here: `skip!("no /dev/net/tun")`.
+//! How a test says that it cannot run here: `skip!("no /dev/net/tun")`, or `or_skip!(need())`
+//! where something else knows the reason.
 //!
 //! Rust's test runners know only passed and failed, and call a test that returns early
 //! passed. So that `make test` can tell the truth, the macro writes the test's name and the
@@ -27,6 +28,18 @@ macro_rules! skip {
         $crate::report(module_path!(), &format!($($reason)+));
         return;
     }};
+}
+
+/// What a test needs, out of a `Result` whose error says why the test cannot run: then it is
+/// skipped, as by [`skip!`].
+#[macro_export]
+macro_rules! or_skip {
+    ($needed:expr) => {
+        match $needed {
+            Ok(had) => had,
+            Err(reason) => $crate::skip!("{reason}"),
+        }
+    };
 }
 
 /// Prints that the running test of `module` is skipped, and notes it in the skip log.

@@ -8,7 +8,8 @@ use futures_util::stream;
 use zbus::OwnedObjectPath;
 
 use super::Outcome;
-use crate::client::{CONNECT, CallError, Client, Domain};
+use crate::client::{CONNECT, CallError, Client};
+use crate::domain::Domain;
 
 /// Calls that are under way at once: a system bus lets no client wait for more than 128 answers.
 const AT_ONCE: usize = 120;

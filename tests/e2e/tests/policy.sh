@@ -1,16 +1,10 @@
 # What the bus and polkit make of the installed policy, without the daemon: run by
 # tests/polkit.rs in a booted Debian, as root.  The sample rules are installed as they stand.
-# Prints what it checks; the first check that fails ends it.
-set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=prelude.sh
+. "$(dirname "$0")/prelude.sh"
 
-check() { echo "check: $*"; }
-fail() {
-    echo "FAILED: $*"
-    journalctl --no-pager -u polkit.service -u dbus.service -n 40 || true
-    exit 1
-}
 groupadd auditors
-for user in alice lisa arthur; do useradd -m "$user"; done
+users alice lisa arthur
 usermod -aG libvirt lisa
 usermod -aG auditors arthur
 
@@ -47,7 +41,7 @@ complaints=$(journalctl --no-pager -u polkit.service | grep -i -E 'error|warning
 check "only root may own the names"
 own=(org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus RequestName su)
 for name in org.libvirt org.virtbus; do
-    runuser -u alice -- busctl call "${own[@]}" "$name" 4 > /dev/null 2>&1 && fail "alice may own $name"
+    as alice call "${own[@]}" "$name" 4 > /dev/null && fail "alice may own $name"
     [ "$(busctl call "${own[@]}" "$name" 4)" = 'u 1' ] || fail "root may not own $name"
 done
 

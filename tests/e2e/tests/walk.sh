@@ -1,30 +1,12 @@
 # Every member of every interface, called by people of different rights: run by tests/polkit.rs in a booted Debian with
-# the daemon and virtbus-walk installed, as root. Prints what it checks; the first check that fails ends it.
-set -euo pipefail
+# the daemon and virtbus-walk installed, as root.
+# shellcheck source-path=SCRIPTDIR source=prelude.sh
+. "$(dirname "$0")/prelude.sh"
 
-check() { echo "check: $*"; }
-fail() {
-    echo "FAILED: $*"
-    systemctl status --no-pager virtbusd.service | head -20 || true
-    journalctl --no-pager -u virtbusd.service -u polkit.service -n 60 || true
-    exit 1
-}
-until_true() {    # until_true SECONDS WHAT COMMAND...
-    local left=$(($1 * 10)) what=$2
-    shift 2
-    until "$@" > /dev/null 2>&1; do
-        left=$((left - 1))
-        [ "$left" -gt 0 ] || fail "waited in vain for $what"
-        sleep 0.1
-    done
-}
 walk() {    # walk USER COMMAND...: in the words of virtbus-walk
     local user=$1
     shift
     runuser -u "$user" -- virtbus-walk "$@" || fail "$user: virtbus-walk $*"
-}
-rule() {    # rule NAME: installs a rule, which is read from the input
-    cat > "/etc/polkit-1/rules.d/50-$1.rules"
 }
 may() {    # may USER ACTION [DETAIL VALUE]: what polkit says
     local user=$1 action=$2
@@ -33,13 +15,10 @@ may() {    # may USER ACTION [DETAIL VALUE]: what polkit says
 }
 may_not() { ! may "$@"; }
 
-for user in alice carol dave olga; do useradd -m "$user"; done
+users alice carol dave olga
 check "everything that there can be is there"
 walk root make
-for name in web mail; do
-    busctl call org.libvirt /org/libvirt/QEMU org.libvirt.Connect DomainDefineXML s \
-        "<domain type='qemu'><name>$name</name><memory>65536</memory><os><type>hvm</type></os></domain>" > /dev/null
-done
+for name in web mail; do define "$(plain "$name")" > /dev/null; done
 walk root list > /srv/all
 walk root state > /srv/before
 unchanged() {
@@ -52,7 +31,7 @@ walk alice members /srv/all
 unchanged alice
 
 check "who may not even look is kept out"
-rule dave <<'RULE'
+rule 50-dave <<'RULE'
 polkit.addRule(function (action, subject) {
     if (subject.user == "dave" && action.id == "org.libvirt.unix.monitor") return polkit.Result.NO;
 });
@@ -65,7 +44,7 @@ check "two hundred clients call at the same moment"
 walk alice crowd 200 5
 
 check "a rule shows one domain, and nothing else"
-rule olga <<'RULE'
+rule 50-olga <<'RULE'
 polkit.addRule(function (action, subject) {
     if (subject.user != "olga" || action.id.indexOf("org.libvirt.api.") != 0) return polkit.Result.NOT_HANDLED;
     if (action.id.indexOf("org.libvirt.api.connect.") == 0) return polkit.Result.NOT_HANDLED;
@@ -73,24 +52,23 @@ polkit.addRule(function (action, subject) {
 });
 RULE
 until_true 20 "the rule to hold" may_not olga org.libvirt.api.network.getattr
-domain=$(busctl call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainLookupByName s test | cut -d '"' -f 2)
-walk olga one "$domain" /srv/all
+of_test() { as root call org.libvirt /org/libvirt/Test org.libvirt.Connect "$@"; }
+shown=$(path_in "$(of_test DomainLookupByName s test)")
+walk olga one "$shown" /srv/all
 unchanged olga
 
 check "signals tell nothing of what is hidden but that it is there"
-other=$(busctl call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainLookupByName s other | cut -d '"' -f 2)
+other=$(path_in "$(of_test DomainLookupByName s other)")
 coproc ear { walk olga listen; }
 # shellcheck disable=SC2154 # set by coproc
 read -r word <&"${ear[0]}" && [ "$word" = listening ] || fail "nobody listens: $word"
-on_other() { busctl call org.libvirt "$other" org.libvirt.Domain "$@" > /dev/null || fail "$*"; }
-on_other Create u 0
-on_other Suspend
-on_other SetMetadata isssu 2 '<secret/>' key secret-namespace 1
-on_other Destroy u 0
-on_other SnapshotCreateXML su '<domainsnapshot><name>secret-snapshot</name></domainsnapshot>' 0
-busctl set-property org.libvirt "$other" org.libvirt.Domain Autostart b true
-busctl call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainDefineXML s \
-    "<domain type='test'><name>another-secret</name><memory>65536</memory><os><type>hvm</type></os></domain>" > /dev/null
+allowed domain root "$other" Create u 0
+allowed domain root "$other" Suspend
+allowed domain root "$other" SetMetadata isssu 2 '<secret/>' key secret-namespace 1
+allowed domain root "$other" Destroy u 0
+allowed domain root "$other" SnapshotCreateXML su '<domainsnapshot><name>secret-snapshot</name></domainsnapshot>' 0
+allowed as root set-property org.libvirt "$other" org.libvirt.Domain Autostart b true
+allowed of_test DomainDefineXML s "$(plain another-secret test)"
 exec {hears}<&"${ear[0]}" {silence}>&"${ear[1]}"
 eval "exec ${ear[1]}>&-"
 exec {silence}>&-
@@ -104,7 +82,7 @@ if grep -e secret -e '"other"' -e 'Bool(true)' <<< "$values"; then fail "the val
 rm /etc/polkit-1/rules.d/50-olga.rules
 
 check "rights over some classes of objects are rights over those"
-rule carol <<'RULE'
+rule 50-carol <<'RULE'
 polkit.addRule(function (action, subject) {
     if (subject.user != "carol") return polkit.Result.NOT_HANDLED;
     switch (action.id) {
@@ -128,13 +106,10 @@ walk carol members /srv/all +org.libvirt.api.network.write +org.libvirt.api.stor
 rm /etc/polkit-1/rules.d/50-carol.rules
 
 check "an ordinary user opens a page with a hundred domains"
-for number in $(seq 98); do
-    busctl call org.libvirt /org/libvirt/QEMU org.libvirt.Connect DomainDefineXML s \
-        "<domain type='qemu'><name>page$number</name><memory>65536</memory><os><type>hvm</type></os></domain>" > /dev/null
-done
-walk alice page /org/libvirt/QEMU user
-walk root page /org/libvirt/QEMU administrator
-rule alice <<'RULE'
+for number in $(seq 98); do define "$(plain "page$number")" > /dev/null; done
+walk alice page $node user
+walk root page $node administrator
+rule 50-alice <<'RULE'
 polkit.addRule(function (action, subject) {
     if (action.lookup("domain_name") == "hidden") return polkit.Result.NO;
     if (subject.user == "alice" && action.id == "org.libvirt.api.domain.reset") return polkit.Result.YES;
@@ -143,5 +118,5 @@ RULE
 until_true 20 "the rule to hold" may alice org.libvirt.api.domain.reset
 check "the same where a rule tells guests apart"
 sleep 1    # the daemon looks for new rules so often if nobody called meanwhile
-walk alice page /org/libvirt/QEMU user
+walk alice page $node user
 echo "all checks passed"

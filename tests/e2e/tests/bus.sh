@@ -1,7 +1,7 @@
 # What the system around the daemon does to it: run by tests/bus.rs in a booted Debian with the daemon installed, as root.
 # The bus restarts, polkit comes and goes, somebody wants its name, descriptors run out: it goes on, or is there again with the
 # next call, and guests and definitions are what they were.
-# shellcheck source-path=SCRIPTDIR source=prelude.sh
+# shellcheck shell=bash source-path=SCRIPTDIR source=prelude.sh
 . "$(dirname "$0")/prelude.sh"
 
 tiny() {    # tiny NAME: the document of a guest that is up as soon as its emulator is

@@ -1,6 +1,6 @@
 # What the bus and polkit make of the installed policy, without the daemon: run by
 # tests/polkit.rs in a booted Debian, as root.  The sample rules are installed as they stand.
-# shellcheck source-path=SCRIPTDIR source=prelude.sh
+# shellcheck shell=bash source-path=SCRIPTDIR source=prelude.sh
 . "$(dirname "$0")/prelude.sh"
 
 groupadd auditors

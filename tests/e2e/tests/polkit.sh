@@ -1,6 +1,6 @@
 # Who may call what: run by tests/polkit.rs in a booted Debian with the daemon installed, as
 # root.  alice and mallory are ordinary users, bob is an administrator with a password.
-# shellcheck source-path=SCRIPTDIR source=prelude.sh
+# shellcheck shell=bash source-path=SCRIPTDIR source=prelude.sh
 . "$(dirname "$0")/prelude.sh"
 
 absent() {    # absent COMMAND...: must be answered as if there were no such guest

@@ -1,5 +1,5 @@
 # The daemon as a distribution ships it: run by tests/system.rs in a booted Debian, as root.
-# shellcheck source-path=SCRIPTDIR source=prelude.sh
+# shellcheck shell=bash source-path=SCRIPTDIR source=prelude.sh
 . "$(dirname "$0")/prelude.sh"
 
 says() { grep -q "$1" /srv/guest.console 2>/dev/null; }
@@ -31,7 +31,8 @@ refused as alice set-property org.libvirt /org/freedesktop/LogControl1 org.freed
 log_target console || fail "no other target"
 [ "$(log_target)" = console ] || fail "it logs to $(log_target)"
 log_target kmsg 2> /dev/null && fail "it cannot log to the kernel"
-log_target auto && log_level info || fail "no way back"
+log_target auto || fail "no way back to the first target"
+log_level info || fail "no way back to the first level"
 [ "$(log_level) $(log_target)" = 'info journal' ] || fail "it logs $(log_level) to $(log_target)"
 
 check "anybody may look, nobody but root may change"

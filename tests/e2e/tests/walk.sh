@@ -1,6 +1,6 @@
 # Every member of every interface, called by people of different rights: run by tests/polkit.rs in a booted Debian with
 # the daemon and virtbus-walk installed, as root.
-# shellcheck source-path=SCRIPTDIR source=prelude.sh
+# shellcheck shell=bash source-path=SCRIPTDIR source=prelude.sh
 . "$(dirname "$0")/prelude.sh"
 
 walk() {    # walk USER COMMAND...: in the words of virtbus-walk
@@ -61,7 +61,8 @@ check "signals tell nothing of what is hidden but that it is there"
 other=$(path_in "$(of_test DomainLookupByName s other)")
 coproc ear { walk olga listen; }
 # shellcheck disable=SC2154 # set by coproc
-read -r word <&"${ear[0]}" && [ "$word" = listening ] || fail "nobody listens: $word"
+read -r word <&"${ear[0]}" || fail "nobody listens"
+[ "$word" = listening ] || fail "nobody listens: $word"
 allowed domain root "$other" Create u 0
 allowed domain root "$other" Suspend
 allowed domain root "$other" SetMetadata isssu 2 '<secret/>' key secret-namespace 1
@@ -77,6 +78,7 @@ for member in InterfacesAdded PropertiesChanged DomainEvent MetadataChange; do
     grep -q " $member " <<< "$heard" || fail "no $member was heard: $heard"
 done
 # Object paths are all that tells of it.
+# shellcheck disable=SC2001 # no expansion takes such a pattern
 values=$(sed 's/ObjectPath([^)]*)//g' <<< "$heard")
 if grep -e secret -e '"other"' -e 'Bool(true)' <<< "$values"; then fail "the values above were heard"; fi
 rm /etc/polkit-1/rules.d/50-olga.rules

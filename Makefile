@@ -48,10 +48,10 @@ lint:
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --workspace --all-features check; \
 	else echo 'lint: cargo-deny is not installed, licences and advisories are not checked'; fi
 	@for script in $(scripts); do bash -n "$$script" || exit 1; done
-	@if command -v shellcheck >/dev/null; then shellcheck -S warning -e SC1007 $(scripts); \
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P SCRIPTDIR -S warning -e SC1007 $(scripts); \
 	else echo 'lint: shellcheck is not installed, scripts are only parsed'; fi
 
-scripts = .ci/run tests/demo $(addprefix tests/testbed/,install-packages run-tests tiny-guest boot-systemd boot-vm)
+scripts = .ci/run tests/demo $(addprefix tests/testbed/,install-packages run-tests tiny-guest boot-systemd boot-vm) $(wildcard tests/e2e/tests/*.sh)
 
 bench:
 	tests/testbed/install-packages --build --test

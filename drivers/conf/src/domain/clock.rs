@@ -153,14 +153,14 @@ xml_names! {
 /// `<catchup>`.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Catchup {
-    /// Ticks that may be missed.
-    #[xml(attr)]
+    /// Ticks that may be missed; 0 is the hypervisor's choice, as in all three.
+    #[xml(attr, unset = 0)]
     pub threshold: Option<u64>,
     /// Speed of catching up.
-    #[xml(attr)]
+    #[xml(attr, unset = 0)]
     pub slew: Option<u64>,
     /// Most ticks to catch up.
-    #[xml(attr)]
+    #[xml(attr, unset = 0)]
     pub limit: Option<u64>,
 }
 
@@ -179,8 +179,8 @@ pub struct Timer {
     /// What it follows.
     #[xml(attr)]
     pub track: Option<TimerTrack>,
-    /// Frequency of the time stamp counter in Hz.
-    #[xml(attr)]
+    /// Frequency of the time stamp counter in Hz; 0 is the host's.
+    #[xml(attr, unset = 0)]
     pub frequency: Option<u64>,
     /// How the time stamp counter is made.
     #[xml(attr)]

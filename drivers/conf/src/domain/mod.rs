@@ -26,10 +26,7 @@ pub use abi::AbiFlags;
 pub use complete::{
     CompleteFlags, DomainDefaults, DriverFeatures, Entropy, NoDefaults, Seams, disk_index,
 };
-use virtbus_xml::{
-    Content, Describe, Document, Flags, Fragment, Node, Rare, Result, Text, Writer, Xml, XmlError,
-    xml_names,
-};
+use virtbus_xml::{Content, Document, Flags, Rare, Result, Text, Writer, Xml, XmlError, xml_names};
 
 use self::blkiotune::{BlkioTune, Resource};
 use self::clock::Clock;
@@ -45,7 +42,7 @@ use self::numatune::NumaTune;
 use self::os::{Arch, GenId, Os, OsType};
 use self::sysinfo::Sysinfo;
 use self::vcpu::{DefaultIoThread, IoThreadIds, VcpuCount, Vcpus};
-use crate::common::{SecLabel, Uuid};
+use crate::common::{Metadata, SecLabel, Uuid};
 use crate::cpu::GuestCpu;
 
 xml_names! {
@@ -203,24 +200,6 @@ pub struct Domain {
 
 fn has_id(_: &Domain, flags: Flags) -> bool {
     !flags.contains(Flags::INACTIVE)
-}
-
-/// `<metadata>`, which other programs own: each has an element there in a name space of its own.
-#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-pub struct Metadata(#[xml(child = "metadata", foreign)] pub Option<Box<Fragment>>);
-
-impl Content for Metadata {
-    fn parse(node: Node<'_>) -> Result<Self> {
-        node.child_opt("metadata").map(Self)
-    }
-
-    fn attrs(&self, _: &mut Writer) {}
-
-    fn children(&self, w: &mut Writer) {
-        if let Some(metadata) = &self.0 {
-            w.fragment(metadata);
-        }
-    }
 }
 
 impl Domain {

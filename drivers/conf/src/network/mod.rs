@@ -10,8 +10,8 @@ mod update;
 mod validate;
 
 use virtbus_xml::{
-    Content, Describe, Document, ErrorKind, Flags, Fragment, Node, OnOff, Result, Text, Writer,
-    Xml, XmlError, YesNo,
+    Content, Describe, Document, ErrorKind, Flags, Node, OnOff, Result, Text, Writer, Xml,
+    XmlError, YesNo,
 };
 
 pub use dns::{Dns, DnsHost, DnsSrv, DnsTxt, Forwarder, NetworkDomain, SrvProtocol};
@@ -22,9 +22,9 @@ pub use forward::{
 pub use ip::{Bootp, Dhcp, DhcpHost, DhcpRange, Lease, LeaseUnit, NetworkIp};
 pub use update::{UpdateCommand, UpdateSection};
 
-use crate::common::{Bandwidth, Mac, PortOptions, Route, Uuid, VirtualPort, Vlan};
+use crate::common::{Bandwidth, Mac, Metadata, PortOptions, Route, Uuid, VirtualPort, Vlan};
+use crate::domain::Entropy;
 use crate::domain::devices::interface::MacTableManager;
-use crate::domain::{Entropy, Metadata};
 
 /// Name space of options for dnsmasq.
 pub const DNSMASQ_URI: &str = "http://libvirt.org/schemas/network/dnsmasq/1.0";
@@ -244,11 +244,6 @@ impl Network {
     /// The name of the bridge, if it has one.
     pub fn bridge_name(&self) -> Option<&str> {
         self.bridge.as_ref()?.name.as_deref()
-    }
-
-    /// Notes of other programs.
-    pub fn metadata(&self) -> Option<&Fragment> {
-        self.metadata.0.as_deref()
     }
 
     /// Writes the document.

@@ -455,18 +455,6 @@ fn clock(clock: &mut Clock) {
         variable.adjustment.get_or_insert(0);
         variable.basis.get_or_insert(ClockBasis::Utc);
     }
-    for timer in &mut clock.timer {
-        if let Some(catchup) = &mut timer.catchup {
-            for number in [
-                &mut catchup.threshold,
-                &mut catchup.slew,
-                &mut catchup.limit,
-            ] {
-                *number = number.filter(|n| *n > 0);
-            }
-        }
-        timer.frequency = timer.frequency.filter(|f| *f > 0);
-    }
 }
 
 fn seclabels(labels: &mut [SecLabel], inactive: bool) -> Result<()> {

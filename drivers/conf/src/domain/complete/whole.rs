@@ -204,11 +204,7 @@ fn timers(domain: &Domain) -> Result<()> {
         {
             return refuse("'tickpolicy'");
         }
-        let catches_up = timer
-            .catchup
-            .as_deref()
-            .is_some_and(|c| *c != Default::default());
-        if catches_up && timer.tickpolicy != Some(TickPolicy::Catchup) {
+        if timer.catchup.is_some() && timer.tickpolicy != Some(TickPolicy::Catchup) {
             return invalid("<catchup> needs tickpolicy='catchup'");
         }
         if name != TimerName::Tsc && timer.frequency.is_some() {

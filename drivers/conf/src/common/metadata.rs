@@ -1,0 +1,98 @@
+//! `<metadata>`: what other programs note in a definition.
+
+use virtbus_xml::{Content, Describe, Fragment, FragmentNode, Node, Result, Writer};
+
+/// `<metadata>`, which other programs own: each has an element there in a name space of its own.
+#[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata(#[xml(child = "metadata", foreign)] pub Option<Box<Fragment>>);
+
+impl Content for Metadata {
+    fn parse(node: Node<'_>) -> Result<Self> {
+        node.child_opt("metadata").map(Self)
+    }
+
+    fn attrs(&self, _: &mut Writer) {}
+
+    fn children(&self, w: &mut Writer) {
+        if let Some(metadata) = &self.0 {
+            w.fragment(metadata);
+        }
+    }
+}
+
+impl Metadata {
+    /// The element of a name space, as a document of its own.
+    #[must_use]
+    pub fn element(&self, uri: &str) -> Option<String> {
+        let all = self.0.as_ref()?;
+        let found = all
+            .elements()
+            .find(|child| child.namespace.as_deref() == Some(uri))?;
+        Some(all.lift(found).to_text())
+    }
+
+    /// Puts an element in place of the one that its name space has. It takes the prefix `key` in the name space `uri`, whatever it was
+    /// written with.
+    ///
+    /// # Errors
+    /// Malformed XML, and then nothing has changed.
+    pub fn set_element(&mut self, xml: &str, key: &str, uri: &str) -> Result<()> {
+        let mut new = Fragment::parse_document(xml)?;
+        let name = new.name.rsplit(':').next().unwrap_or_default();
+        new.name = format!("{key}:{name}");
+        new.namespace = Some(uri.to_owned());
+        new.declarations.retain(|(prefix, _)| prefix != key);
+        new.declarations.push((key.to_owned(), uri.to_owned()));
+        self.remove_element(uri);
+        let all = self.0.get_or_insert_with(|| {
+            Box::new(Fragment {
+                name: "metadata".to_owned(),
+                ..Fragment::default()
+            })
+        });
+        all.children.push(FragmentNode::Element(new));
+        Ok(())
+    }
+
+    /// Removes the element of a name space, if there is one.
+    pub fn remove_element(&mut self, uri: &str) {
+        let Some(all) = &mut self.0 else { return };
+        all.children.retain(|child| match child {
+            FragmentNode::Element(child) => child.namespace.as_deref() != Some(uri),
+            _ => true,
+        });
+        if all.elements().next().is_none() {
+            self.0 = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_element_is_put_found_replaced_and_removed() {
+        let mut metadata = Metadata::default();
+        metadata
+            .set_element("<a x='1'/>", "app", "urn:app")
+            .unwrap();
+        metadata
+            .set_element("<o:b xmlns:o='urn:o'/>", "other", "urn:other")
+            .unwrap();
+        metadata
+            .set_element("<c>text</c>", "app", "urn:app")
+            .unwrap();
+        assert_eq!(
+            metadata.element("urn:app").as_deref(),
+            Some("<app:c xmlns:app=\"urn:app\">text</app:c>")
+        );
+        assert!(metadata.element("urn:other").is_some());
+        let before = metadata.clone();
+        assert!(metadata.set_element("<a>", "app", "urn:app").is_err());
+        assert_eq!(metadata, before);
+        metadata.remove_element("urn:app");
+        metadata.remove_element("urn:other");
+        assert_eq!(metadata, Metadata::default());
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::Uuid;
 use crate::declare::{flags, group, numbered};
-use crate::domain::DomainModificationImpact;
+use crate::domain::{DomainModificationImpact, MetadataType};
 use crate::filter::{Filtered, passes};
 use crate::listing::Views;
 use crate::typed::TypedParameters;
@@ -152,8 +152,8 @@ pub enum NetworkEvent {
     Lifecycle(NetworkLifecycle),
     /// Its metadata changed: which kind, and the namespace of an element.
     MetadataChange {
-        /// `virNetworkMetadataType`.
-        kind: i32,
+        /// Which kind.
+        kind: MetadataType,
         /// Only for elements.
         namespace: Option<String>,
     },
@@ -229,9 +229,9 @@ group! {
         /// The addresses that its DHCP server gave, all or those of one MAC address.
         fn dhcp_leases(network: &NetworkId, mac: Option<&str>) -> Vec<DhcpLease>: NetworkGetDhcpLeases;
         /// Its title, description, or the element of a namespace (`virNetworkMetadataType`).
-        fn metadata(network: &NetworkId, kind: i32, uri: Option<&str>, impact: DomainModificationImpact) -> String: NetworkGetMetadata;
+        fn metadata(network: &NetworkId, kind: MetadataType, uri: Option<&str>, impact: DomainModificationImpact) -> String: NetworkGetMetadata;
         /// Sets or, with none, removes it.
-        fn set_metadata(network: &NetworkId, kind: i32, metadata: Option<&str>, key: Option<&str>, uri: Option<&str>,
+        fn set_metadata(network: &NetworkId, kind: MetadataType, metadata: Option<&str>, key: Option<&str>, uri: Option<&str>,
             impact: DomainModificationImpact) -> (): NetworkSetMetadata;
     }
 

@@ -12,12 +12,13 @@ use virtbus_api::domain::{
     DomainState, DomainStatistics, DomainTuning, DomainVcpus, DomainView, Domains, PausedReason,
     RunningReason, ShutoffReason, SnapshotCreateFlags,
 };
-use virtbus_api::event::{EventHub, EventListener};
+use virtbus_api::event::{Event, EventHub, EventListener};
 use virtbus_api::interface::Interfaces;
 use virtbus_api::listing::Listing;
 use virtbus_api::network::Networks;
 use virtbus_api::node::Node;
 use virtbus_api::node_device::NodeDevices;
+use virtbus_api::object::View;
 use virtbus_api::storage::{StoragePools, StorageVols};
 use virtbus_api::{Connection, Error, ErrorCode, ErrorDomain, Result};
 
@@ -111,10 +112,30 @@ impl Test {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells of a change, and of the events that go with it: those about an object that goes come while it is still named.
+    pub(crate) fn announce(
+        &self,
+        before: Option<View>,
+        after: Option<View>,
+        events: impl IntoIterator<Item = Event>,
+    ) {
+        let goes = after.is_none();
+        let changed = (before != after).then_some(Event::Changed { before, after });
+        if !goes && let Some(changed) = &changed {
+            self.hub.publish(changed);
+        }
+        for event in events {
+            self.hub.publish(&event);
+        }
+        if goes && let Some(changed) = &changed {
+            self.hub.publish(changed);
+        }
+    }
+
     async fn fill(&self, node: NodeFile) -> Result<()> {
         for xml in &node.networks {
             let mut network = Network::new(network::parse(xml, false)?, true);
-            network.active = true;
+            network.kept.active = true;
             network.publish();
             self.lock().networks.insert(network);
         }
@@ -126,7 +147,7 @@ impl Test {
         }
         for first in &node.pools {
             let mut pool = Pool::new(storage::parse_pool(&first.xml, false)?, true);
-            pool.active = true;
+            pool.kept.active = true;
             for volume in &first.volumes {
                 pool.add(volume, false)?;
             }

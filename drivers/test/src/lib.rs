@@ -11,8 +11,10 @@ mod driver;
 mod error;
 mod host;
 mod interface;
+mod kept;
 mod network;
 mod node_device;
+mod notes;
 mod storage;
 mod table;
 

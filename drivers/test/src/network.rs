@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use virtbus_api::domain::DomainModificationImpact as Impact;
+use virtbus_api::domain::{DomainModificationImpact as Impact, MetadataType};
 use virtbus_api::event::Event;
 use virtbus_api::listing::Views;
 use virtbus_api::network::{
@@ -12,26 +12,20 @@ use virtbus_api::network::{
 };
 use virtbus_api::object::{Kind, View};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_conf::Flags;
 use virtbus_conf::network::{Network as Definition, UpdateCommand, UpdateSection};
-use virtbus_conf::{Flags, Text};
 
 use crate::domain::Random;
 use crate::driver::{State, Test, get};
 use crate::error;
+use crate::kept::Kept;
+use crate::notes::Note;
 use crate::table::Named;
 
 /// A network as the driver keeps it.
 #[derive(Debug)]
 pub(crate) struct Network {
-    uuid: Uuid,
-    name: Arc<str>,
-    /// The definition in use: the running one, or else the stored one.
-    definition: Arc<Definition>,
-    /// The definition for the next start, where it is another.
-    next: Option<Arc<Definition>>,
-    persistent: bool,
-    pub(crate) active: bool,
-    autostart: bool,
+    pub(crate) kept: Kept<Definition>,
     view: Arc<NetworkView>,
 }
 
@@ -39,11 +33,11 @@ impl Named for Network {
     const NOUN: &'static str = "network";
 
     fn uuid(&self) -> Uuid {
-        self.uuid
+        self.kept.uuid
     }
 
     fn name(&self) -> &Arc<str> {
-        &self.name
+        &self.kept.name
     }
 }
 
@@ -61,111 +55,28 @@ pub(crate) fn parse(xml: &str, strict: bool) -> Result<Definition> {
 
 impl Network {
     pub(crate) fn new(definition: Definition, persistent: bool) -> Self {
-        let uuid = definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0);
-        let name: Arc<str> = definition.name.as_str().into();
         let id = NetworkId {
-            uuid,
-            name: Arc::clone(&name),
+            uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+            name: definition.name.as_str().into(),
         };
-        Self {
-            uuid,
-            name,
-            definition: Arc::new(definition),
-            next: None,
-            persistent,
-            active: false,
-            autostart: false,
-            view: Arc::new(NetworkView {
-                id,
-                active: false,
-                persistent,
-                autostart: false,
-                bridge: None,
-            }),
-        }
+        let named = (id.uuid, Arc::clone(&id.name));
+        let kept = Kept::new(Self::NOUN, named, definition, persistent);
+        let view = Arc::new(view(id, &kept));
+        Self { kept, view }
     }
 
     pub(crate) fn publish(&mut self) {
-        self.view = Arc::new(NetworkView {
-            id: self.view.id.clone(),
-            active: self.active,
-            persistent: self.persistent,
-            autostart: self.autostart,
-            bridge: self.definition.bridge_name().map(Into::into),
-        });
+        self.view = Arc::new(view(self.view.id.clone(), &self.kept));
     }
+}
 
-    fn stored(&self) -> Result<&Arc<Definition>> {
-        if self.persistent {
-            Ok(self.next.as_ref().unwrap_or(&self.definition))
-        } else {
-            Err(Error::operation_invalid(format!(
-                "network '{}' is transient",
-                self.name
-            )))
-        }
-    }
-
-    fn check_active(&self) -> Result<()> {
-        if self.active {
-            return Ok(());
-        }
-        Err(Error::operation_invalid(format!(
-            "network '{}' is not active",
-            self.name
-        )))
-    }
-
-    /// Changes the definitions that `impact` means, all or none.
-    fn edit(&mut self, impact: Impact, edit: impl Fn(&mut Definition) -> Result<()>) -> Result<()> {
-        let current = impact.is_empty();
-        if impact.contains(Impact::LIVE) {
-            self.check_active()?;
-        }
-        if impact.contains(Impact::CONFIG) {
-            self.stored()?;
-        }
-        let live = impact.contains(Impact::LIVE) || current && self.active;
-        let stored = impact.contains(Impact::CONFIG) || current && !self.active;
-        let edited = |definition: &Definition| {
-            let mut changed = definition.clone();
-            edit(&mut changed)?;
-            Ok::<_, Error>(Arc::new(changed))
-        };
-        let new_live = if live {
-            Some(edited(&self.definition)?)
-        } else {
-            None
-        };
-        let new_stored = if stored {
-            Some(edited(self.stored()?)?)
-        } else {
-            None
-        };
-        if self.active {
-            if let Some(new) = new_live {
-                // What is stored stays as it was.
-                if self.persistent {
-                    self.next
-                        .get_or_insert_with(|| Arc::clone(&self.definition));
-                }
-                self.definition = new;
-            }
-            if let Some(new) = new_stored {
-                self.next = Some(new);
-            }
-        } else if let Some(new) = new_stored {
-            self.definition = new;
-        }
-        Ok(())
-    }
-
-    /// Ends its run; what was stored meanwhile takes effect.
-    fn stop(&mut self) {
-        self.active = false;
-        if let Some(next) = self.next.take() {
-            self.definition = next;
-        }
+fn view(id: NetworkId, kept: &Kept<Definition>) -> NetworkView {
+    NetworkView {
+        id,
+        active: kept.active,
+        persistent: kept.persistent,
+        autostart: kept.autostart,
+        bridge: kept.definition.bridge_name().map(Into::into),
     }
 }
 
@@ -190,29 +101,19 @@ impl Test {
         let before = Arc::clone(&network.view);
         let events = change(network)?;
         network.publish();
-        let after = Arc::clone(&network.view);
-        let shown = network.active || network.persistent;
-        if !shown {
+        let after = network.kept.is_shown().then(|| Arc::clone(&network.view));
+        if after.is_none() {
             state.networks.remove(uuid);
         }
         state.touched = true;
-        let changed = |after: Option<&Arc<NetworkView>>| {
-            let after = after.map(|view| View::from(Arc::clone(view)));
-            let before = Some(View::from(Arc::clone(&before)));
-            if before != after {
-                self.hub.publish(&Event::Changed { before, after });
-            }
-        };
-        if shown {
-            changed(Some(&after));
-        }
-        for event in events {
-            self.hub.publish(&Event::Network(after.id.clone(), event));
-        }
-        if !shown {
-            changed(None);
-        }
-        Ok(shown.then_some(after))
+        let id = before.id.clone();
+        let events = events.into_iter();
+        self.announce(
+            Some(before.into()),
+            after.clone().map(View::from),
+            events.map(|event| Event::Network(id.clone(), event)),
+        );
+        Ok(after)
     }
 
     /// Adds a network, or gives the definition to the one that is there.
@@ -228,40 +129,22 @@ impl Test {
         if state.networks.claim(uuid, &definition.name)? {
             let changed = self.change_network(&mut state, uuid, |network| {
                 if start {
-                    if network.active {
-                        return Err(Error::operation_invalid(format!(
-                            "network '{}' is active already",
-                            network.name
-                        )));
-                    }
-                    if network.persistent {
-                        network.next = Some(Arc::clone(&network.definition));
-                    }
-                    network.definition = Arc::new(definition);
-                    network.active = true;
+                    network.kept.start(Some(definition))?;
                 } else {
-                    network.persistent = true;
-                    if network.active {
-                        network.next = Some(Arc::new(definition));
-                    } else {
-                        network.definition = Arc::new(definition);
-                    }
+                    network.kept.define(definition);
                 }
                 Ok(vec![event])
             })?;
             return changed.ok_or_else(|| Error::not_found(Kind::Network, "uuid", uuid));
         }
         let mut network = Network::new(definition, !start);
-        network.active = start;
+        network.kept.active = start;
         network.publish();
         let view = Arc::clone(&network.view);
         state.networks.insert(network);
         state.touched = true;
-        self.hub.publish(&Event::Changed {
-            before: None,
-            after: Some(View::from(Arc::clone(&view))),
-        });
-        self.hub.publish(&Event::Network(view.id.clone(), event));
+        let events = [Event::Network(view.id.clone(), event)];
+        self.announce(None, Some(Arc::clone(&view).into()), events);
         Ok(view)
     }
 }
@@ -319,13 +202,9 @@ impl Networks for Test {
     async fn xml_desc(&self, id: &NetworkId, flags: NetworkXmlFlags) -> Result<String> {
         self.with_network(id, |network| {
             let inactive = flags.contains(NetworkXmlFlags::INACTIVE);
-            let next = network.next.as_ref().filter(|_| inactive);
-            let flags = if inactive {
-                Flags::INACTIVE
-            } else {
-                Flags::empty()
-            };
-            Ok(next.unwrap_or(&network.definition).format(flags))
+            let mut flags = Flags::empty();
+            flags.set(Flags::INACTIVE, inactive);
+            Ok(network.kept.shown(inactive).format(flags))
         })
     }
 
@@ -353,10 +232,7 @@ impl Networks for Test {
 
     async fn undefine(&self, id: &NetworkId) -> Result<()> {
         self.change_network(&mut self.lock(), id.uuid, |network| {
-            network.stored()?;
-            network.persistent = false;
-            network.autostart = false;
-            network.next = None;
+            network.kept.undefine()?;
             Ok(vec![NetworkEvent::Lifecycle(NetworkLifecycle::Undefined)])
         })?;
         Ok(())
@@ -364,13 +240,7 @@ impl Networks for Test {
 
     async fn create(&self, id: &NetworkId) -> Result<()> {
         self.change_network(&mut self.lock(), id.uuid, |network| {
-            if network.active {
-                return Err(Error::operation_invalid(format!(
-                    "network '{}' is active already",
-                    network.name
-                )));
-            }
-            network.active = true;
+            network.kept.start(None)?;
             Ok(vec![NetworkEvent::Lifecycle(NetworkLifecycle::Started)])
         })?;
         Ok(())
@@ -378,8 +248,7 @@ impl Networks for Test {
 
     async fn destroy(&self, id: &NetworkId) -> Result<()> {
         self.change_network(&mut self.lock(), id.uuid, |network| {
-            network.check_active()?;
-            network.stop();
+            network.kept.stop()?;
             Ok(vec![NetworkEvent::Lifecycle(NetworkLifecycle::Stopped)])
         })?;
         Ok(())
@@ -387,8 +256,7 @@ impl Networks for Test {
 
     async fn set_autostart(&self, id: &NetworkId, autostart: bool) -> Result<()> {
         self.change_network(&mut self.lock(), id.uuid, |network| {
-            network.stored()?;
-            network.autostart = autostart;
+            network.kept.set_autostart(autostart)?;
             Ok(Vec::new())
         })?;
         Ok(())
@@ -404,7 +272,7 @@ impl Networks for Test {
         impact: Impact,
     ) -> Result<()> {
         self.change_network(&mut self.lock(), id.uuid, |network| {
-            network.edit(impact, |definition| {
+            network.kept.edit(impact, |definition| {
                 let updated = definition.update(command(what), section(place), parent, xml);
                 updated.map_err(|error| error::conf(&error))
             })?;
@@ -416,7 +284,7 @@ impl Networks for Test {
     async fn dhcp_leases(&self, id: &NetworkId, _mac: Option<&str>) -> Result<Vec<DhcpLease>> {
         self.with_network(id, |network| {
             // Nobody asks for an address on a network without packets.
-            network.check_active()?;
+            network.kept.check_active()?;
             Ok(Vec::new())
         })
     }
@@ -424,45 +292,18 @@ impl Networks for Test {
     async fn metadata(
         &self,
         id: &NetworkId,
-        kind: i32,
+        kind: MetadataType,
         uri: Option<&str>,
         impact: Impact,
     ) -> Result<String> {
+        let note = Note::of(kind, uri)?;
         self.with_network(id, |network| {
-            if impact.contains(Impact::LIVE) {
-                network.check_active()?;
-            }
-            let definition = if impact.contains(Impact::CONFIG) {
-                network.stored()?
-            } else {
-                &network.definition
-            };
-            let found = match kind {
-                0 => definition.description.as_deref().map(str::to_owned),
-                1 => definition.title.as_deref().map(str::to_owned),
-                2 => {
-                    let uri = uri.ok_or_else(|| {
-                        Error::invalid_argument("'uri' must name the element's name space")
-                    })?;
-                    let all = definition.metadata();
-                    let child = all.and_then(|all| {
-                        all.elements()
-                            .find(|child| child.namespace.as_deref() == Some(uri))
-                            .map(|child| all.lift(child))
-                    });
-                    child.map(|child| child.to_text())
-                }
-                other => {
-                    return Err(Error::invalid_argument(format!(
-                        "there is no metadata of the type {other}"
-                    )));
-                }
-            };
+            let found = note.read(&**network.kept.asked(impact)?);
             found.ok_or_else(|| {
                 Error::new(
                     ErrorCode::NoNetworkMetadata,
                     ErrorDomain::Test,
-                    format!("network '{}' has no such metadata", network.name),
+                    format!("network '{}' has no such metadata", network.kept.name),
                 )
             })
         })
@@ -471,28 +312,16 @@ impl Networks for Test {
     async fn set_metadata(
         &self,
         id: &NetworkId,
-        kind: i32,
+        kind: MetadataType,
         metadata: Option<&str>,
-        _key: Option<&str>,
+        key: Option<&str>,
         uri: Option<&str>,
         impact: Impact,
     ) -> Result<()> {
-        let owned = metadata.map(Text::from);
+        let note = Note::of(kind, uri)?;
         self.change_network(&mut self.lock(), id.uuid, |network| {
-            network.edit(impact, |definition| {
-                match kind {
-                    0 => definition.description.clone_from(&owned),
-                    1 => definition.title.clone_from(&owned),
-                    _ => {
-                        return Err(Error::new(
-                            ErrorCode::OperationUnsupported,
-                            ErrorDomain::Test,
-                            "of a network's metadata, title and description can be set here",
-                        ));
-                    }
-                }
-                Ok(())
-            })?;
+            let write = |definition: &mut Definition| note.write(definition, metadata, key);
+            network.kept.edit(impact, write)?;
             let namespace = uri.map(str::to_owned);
             Ok(vec![NetworkEvent::MetadataChange { kind, namespace }])
         })?;

@@ -22,6 +22,7 @@ use virtbus_conf::{Bytes, Flags, format_text};
 use crate::domain::Random;
 use crate::driver::{State, Test, get};
 use crate::error;
+use crate::kept::Kept;
 use crate::table::Named;
 
 /// The size of a pool whose definition says nothing, bytes.
@@ -37,14 +38,7 @@ struct Volume {
 /// A pool as the driver keeps it.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    uuid: Uuid,
-    name: Arc<str>,
-    definition: Arc<Definition>,
-    /// The definition for the next start, where it is another.
-    next: Option<Arc<Definition>>,
-    persistent: bool,
-    pub(crate) active: bool,
-    autostart: bool,
+    pub(crate) kept: Kept<Definition>,
     allocation: u64,
     volumes: BTreeMap<Arc<str>, Volume>,
     view: Arc<StoragePoolView>,
@@ -54,11 +48,11 @@ impl Named for Pool {
     const NOUN: &'static str = "storage pool";
 
     fn uuid(&self) -> Uuid {
-        self.uuid
+        self.kept.uuid
     }
 
     fn name(&self) -> &Arc<str> {
-        &self.name
+        &self.kept.name
     }
 }
 
@@ -81,70 +75,31 @@ fn pool_id(definition: &Definition) -> StoragePoolId {
     }
 }
 
+fn view(id: StoragePoolId, kept: &Kept<Definition>) -> StoragePoolView {
+    StoragePoolView {
+        id,
+        active: kept.active,
+        persistent: kept.persistent,
+        autostart: kept.autostart,
+        pool_type: kept.definition.kind.as_str().into(),
+    }
+}
+
 impl Pool {
     pub(crate) fn new(definition: Definition, persistent: bool) -> Self {
         let id = pool_id(&definition);
-        let pool_type = definition.kind.as_str().into();
-        let mut pool = Self {
-            uuid: id.uuid,
-            name: Arc::clone(&id.name),
-            definition: Arc::new(definition),
-            next: None,
-            persistent,
-            active: false,
-            autostart: false,
+        let named = (id.uuid, Arc::clone(&id.name));
+        let kept = Kept::new(Self::NOUN, named, definition, persistent);
+        Self {
+            view: Arc::new(view(id, &kept)),
+            kept,
             allocation: 0,
             volumes: BTreeMap::new(),
-            view: Arc::new(StoragePoolView {
-                id,
-                active: false,
-                persistent,
-                autostart: false,
-                pool_type,
-            }),
-        };
-        pool.publish();
-        pool
+        }
     }
 
     pub(crate) fn publish(&mut self) {
-        self.view = Arc::new(StoragePoolView {
-            id: self.view.id.clone(),
-            active: self.active,
-            persistent: self.persistent,
-            autostart: self.autostart,
-            pool_type: self.definition.kind.as_str().into(),
-        });
-    }
-
-    fn check_active(&self) -> Result<()> {
-        if self.active {
-            return Ok(());
-        }
-        Err(Error::operation_invalid(format!(
-            "storage pool '{}' is not active",
-            self.name
-        )))
-    }
-
-    fn check_inactive(&self) -> Result<()> {
-        if !self.active {
-            return Ok(());
-        }
-        Err(Error::operation_invalid(format!(
-            "storage pool '{}' is active already",
-            self.name
-        )))
-    }
-
-    fn check_persistent(&self) -> Result<()> {
-        if self.persistent {
-            return Ok(());
-        }
-        Err(Error::operation_invalid(format!(
-            "storage pool '{}' is transient",
-            self.name
-        )))
+        self.view = Arc::new(view(self.view.id.clone(), &self.kept));
     }
 
     fn available(&self) -> u64 {
@@ -154,7 +109,7 @@ impl Pool {
     /// The definition with what is known of the pool now.
     fn shown(&self, definition: &Definition) -> Definition {
         let mut shown = definition.clone();
-        if self.active {
+        if self.kept.active {
             shown.capacity = Bytes::new(CAPACITY);
             shown.allocation = Bytes::new(self.allocation);
             shown.available = Bytes::new(self.available());
@@ -169,12 +124,13 @@ impl Pool {
         } else {
             StorageVolume::parse(xml).map_err(|error| error::xml(&error))?
         };
-        let kind = self.definition.kind;
+        let kind = self.kept.definition.kind;
         volume
             .validate(kind, CapacityRule::Required)
             .map_err(|error| error::conf(&error))?;
         volume.complete(kind);
         let folder = self
+            .kept
             .definition
             .target
             .as_ref()
@@ -201,7 +157,7 @@ impl Pool {
                 ErrorDomain::Test,
                 format!(
                     "storage pool '{}' has a volume '{}' already",
-                    self.name, definition.name
+                    self.kept.name, definition.name
                 ),
             ));
         }
@@ -209,7 +165,7 @@ impl Pool {
         if allocation > self.available() {
             return Err(error::failed(format!(
                 "storage pool '{}' has {} bytes left, not the {allocation} of the volume '{}'",
-                self.name,
+                self.kept.name,
                 self.available(),
                 definition.name
             )));
@@ -255,46 +211,31 @@ impl Test {
         let volumes = volumes(pool);
         let (answer, events) = change(pool)?;
         pool.publish();
-        let after = Arc::clone(&pool.view);
-        let shown = pool.active || pool.persistent;
-        let left = if shown {
-            self::volumes(pool)
-        } else {
-            Vec::new()
+        let after = pool.kept.is_shown().then(|| Arc::clone(&pool.view));
+        let left = match after {
+            Some(_) => self::volumes(pool),
+            None => Vec::new(),
         };
-        if !shown {
+        if after.is_none() {
             state.pools.remove(uuid);
         }
         state.touched = true;
-        let view = |view: &Arc<StorageVolView>| View::from(Arc::clone(view));
+        let view = |view: &Arc<StorageVolView>| Some(View::from(Arc::clone(view)));
         for gone in volumes.iter().filter(|volume| !left.contains(volume)) {
-            self.hub.publish(&Event::Changed {
-                before: Some(view(gone)),
-                after: None,
-            });
+            self.announce(view(gone), None, []);
         }
-        if shown && before != after {
-            self.hub.publish(&Event::Changed {
-                before: Some(View::from(Arc::clone(&before))),
-                after: Some(View::from(Arc::clone(&after))),
-            });
-        }
-        for new in left.iter().filter(|volume| !volumes.contains(volume)) {
-            self.hub.publish(&Event::Changed {
-                before: None,
-                after: Some(view(new)),
-            });
-        }
-        for event in events {
-            self.hub
-                .publish(&Event::StoragePool(after.id.clone(), event));
-        }
-        if !shown {
-            self.hub.publish(&Event::Changed {
-                before: Some(View::from(before)),
-                after: None,
-            });
-        }
+        let new = left.iter().filter(|volume| !volumes.contains(volume));
+        let came = new.map(|volume| Event::Changed {
+            before: None,
+            after: view(volume),
+        });
+        let id = before.id.clone();
+        let events = events.into_iter();
+        self.announce(
+            Some(before.into()),
+            after.map(View::from),
+            came.chain(events.map(|event| Event::StoragePool(id.clone(), event))),
+        );
         Ok(answer)
     }
 
@@ -310,19 +251,9 @@ impl Test {
         if state.pools.claim(id.uuid, &id.name)? {
             self.change_pool(&mut state, id.uuid, |pool| {
                 if start {
-                    pool.check_inactive()?;
-                    if pool.persistent {
-                        pool.next = Some(Arc::clone(&pool.definition));
-                    }
-                    pool.definition = Arc::new(definition);
-                    pool.active = true;
+                    pool.kept.start(Some(definition))?;
                 } else {
-                    pool.persistent = true;
-                    if pool.active {
-                        pool.next = Some(Arc::new(definition));
-                    } else {
-                        pool.definition = Arc::new(definition);
-                    }
+                    pool.kept.define(definition);
                 }
                 Ok(((), lifecycle(happened)))
             })?;
@@ -331,18 +262,14 @@ impl Test {
             ));
         }
         let mut pool = Pool::new(definition, !start);
-        pool.active = start;
+        pool.kept.active = start;
         pool.publish();
         let view = Arc::clone(&pool.view);
         state.pools.insert(pool);
         state.touched = true;
-        self.hub.publish(&Event::Changed {
-            before: None,
-            after: Some(View::from(Arc::clone(&view))),
-        });
         let happened = StoragePoolEvent::Lifecycle(happened);
-        self.hub
-            .publish(&Event::StoragePool(view.id.clone(), happened));
+        let events = [Event::StoragePool(view.id.clone(), happened)];
+        self.announce(None, Some(Arc::clone(&view).into()), events);
         Ok(view)
     }
 
@@ -352,7 +279,7 @@ impl Test {
         look: impl FnOnce(&Pool, &Volume) -> Result<T>,
     ) -> Result<T> {
         self.with_pool(&id.pool, |pool| {
-            pool.check_active()?;
+            pool.kept.check_active()?;
             let volume = pool.volumes.get(&id.name);
             let volume =
                 volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", &id.name))?;
@@ -367,7 +294,7 @@ impl Test {
         is_meant: impl Fn(&StorageVolView) -> bool,
     ) -> Result<Arc<StorageVolView>> {
         let state = self.lock();
-        let active = state.pools.iter().filter(|pool| pool.active);
+        let active = state.pools.iter().filter(|pool| pool.kept.active);
         let mut volumes = active.flat_map(|pool| pool.volumes.values());
         let found = volumes.find(|volume| is_meant(&volume.view));
         let found = found.ok_or_else(|| Error::not_found(Kind::StorageVol, attribute, value))?;
@@ -377,7 +304,7 @@ impl Test {
 
 /// The volumes of a pool that is on.
 fn volumes(pool: &Pool) -> Vec<Arc<StorageVolView>> {
-    if !pool.active {
+    if !pool.kept.active {
         return Vec::new();
     }
     pool.volumes
@@ -414,7 +341,8 @@ impl StoragePools for Test {
     async fn view_by_target_path(&self, path: &str) -> Result<Arc<StoragePoolView>> {
         let state = self.lock();
         let target = |pool: &Pool| {
-            pool.definition
+            let definition = &pool.kept.definition;
+            definition
                 .target
                 .as_ref()
                 .and_then(|target| target.path.clone())
@@ -430,20 +358,15 @@ impl StoragePools for Test {
 
     async fn xml_desc(&self, id: &StoragePoolId, flags: StorageXmlFlags) -> Result<String> {
         self.with_pool(id, |pool| {
-            let next = pool
-                .next
-                .as_ref()
-                .filter(|_| flags.contains(StorageXmlFlags::INACTIVE));
-            Ok(pool
-                .shown(next.unwrap_or(&pool.definition))
-                .format(Flags::empty()))
+            let inactive = flags.contains(StorageXmlFlags::INACTIVE);
+            Ok(pool.shown(pool.kept.shown(inactive)).format(Flags::empty()))
         })
     }
 
     async fn info(&self, id: &StoragePoolId) -> Result<StoragePoolInfo> {
         self.with_pool(id, |pool| {
             Ok(StoragePoolInfo {
-                state: if pool.active {
+                state: if pool.kept.active {
                     StoragePoolState::Running
                 } else {
                     StoragePoolState::Inactive
@@ -481,28 +404,22 @@ impl StoragePools for Test {
 
     async fn undefine(&self, id: &StoragePoolId) -> Result<()> {
         self.change_pool(&mut self.lock(), id.uuid, |pool| {
-            pool.check_inactive()?;
-            pool.persistent = false;
-            pool.autostart = false;
+            pool.kept.check_inactive()?;
+            pool.kept.undefine()?;
             Ok(((), lifecycle(StoragePoolLifecycle::Undefined)))
         })
     }
 
     async fn create(&self, id: &StoragePoolId, _flags: StoragePoolCreateFlags) -> Result<()> {
         self.change_pool(&mut self.lock(), id.uuid, |pool| {
-            pool.check_inactive()?;
-            pool.active = true;
+            pool.kept.start(None)?;
             Ok(((), lifecycle(StoragePoolLifecycle::Started)))
         })
     }
 
     async fn destroy(&self, id: &StoragePoolId) -> Result<()> {
         self.change_pool(&mut self.lock(), id.uuid, |pool| {
-            pool.check_active()?;
-            pool.active = false;
-            if let Some(next) = pool.next.take() {
-                pool.definition = next;
-            }
+            pool.kept.stop()?;
             Ok(((), lifecycle(StoragePoolLifecycle::Stopped)))
         })
     }
@@ -514,14 +431,14 @@ impl StoragePools for Test {
             ));
         }
         self.change_pool(&mut self.lock(), id.uuid, |pool| {
-            pool.check_inactive()?;
+            pool.kept.check_inactive()?;
             Ok(((), lifecycle(StoragePoolLifecycle::Created)))
         })
     }
 
     async fn delete(&self, id: &StoragePoolId, _flags: StoragePoolDeleteFlags) -> Result<()> {
         self.change_pool(&mut self.lock(), id.uuid, |pool| {
-            pool.check_inactive()?;
+            pool.kept.check_inactive()?;
             pool.volumes.clear();
             pool.allocation = 0;
             Ok(((), lifecycle(StoragePoolLifecycle::Deleted)))
@@ -530,15 +447,14 @@ impl StoragePools for Test {
 
     async fn refresh(&self, id: &StoragePoolId) -> Result<()> {
         self.change_pool(&mut self.lock(), id.uuid, |pool| {
-            pool.check_active()?;
+            pool.kept.check_active()?;
             Ok(((), vec![StoragePoolEvent::Refresh]))
         })
     }
 
     async fn set_autostart(&self, id: &StoragePoolId, autostart: bool) -> Result<()> {
         self.change_pool(&mut self.lock(), id.uuid, |pool| {
-            pool.check_persistent()?;
-            pool.autostart = autostart;
+            pool.kept.set_autostart(autostart)?;
             Ok(((), Vec::new()))
         })
     }
@@ -587,14 +503,14 @@ impl StoragePools for Test {
 impl StorageVols for Test {
     async fn views(&self, id: &StoragePoolId) -> Result<Vec<Arc<StorageVolView>>> {
         self.with_pool(id, |pool| {
-            pool.check_active()?;
+            pool.kept.check_active()?;
             Ok(volumes(pool))
         })
     }
 
     async fn view_by_name(&self, id: &StoragePoolId, name: &str) -> Result<Arc<StorageVolView>> {
         self.with_pool(id, |pool| {
-            pool.check_active()?;
+            pool.kept.check_active()?;
             let volume = pool.volumes.get(name);
             let volume = volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", name))?;
             Ok(Arc::clone(&volume.view))
@@ -653,7 +569,7 @@ impl StorageVols for Test {
         flags: StorageVolCreateFlags,
     ) -> Result<Arc<StorageVolView>> {
         self.change_pool(&mut self.lock(), id.uuid, |pool| {
-            pool.check_active()?;
+            pool.kept.check_active()?;
             let view = pool.add(xml, flags.contains(StorageVolCreateFlags::VALIDATE))?;
             Ok((view, Vec::new()))
         })
@@ -673,7 +589,7 @@ impl StorageVols for Test {
 
     async fn delete(&self, id: &StorageVolId, _flags: StorageVolDeleteFlags) -> Result<()> {
         self.change_pool(&mut self.lock(), id.pool.uuid, |pool| {
-            pool.check_active()?;
+            pool.kept.check_active()?;
             let volume = pool.volumes.remove(&id.name);
             let volume =
                 volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", &id.name))?;

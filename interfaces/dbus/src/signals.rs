@@ -325,7 +325,7 @@ impl Announcer {
             }
             NetworkEvent::MetadataChange { kind, namespace } => {
                 let namespace = namespace.as_deref().unwrap_or_default();
-                let body = (*kind, self.discreet(Kind::Network, namespace));
+                let body = (kind.number(), self.discreet(Kind::Network, namespace));
                 self.send(
                     &self.node.path_of(&id),
                     NETWORK.name,

@@ -11,12 +11,11 @@ use virtbus_api::event::Event;
 use virtbus_api::object::View;
 use virtbus_api::typed::{TypedParameter, TypedParameters};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::{Domain as Definition, Metadata};
-use virtbus_conf::{Fragment, Text};
 
 use super::Domain;
 use crate::driver::Test;
 use crate::error;
+use crate::notes::Note;
 
 #[async_trait]
 impl DomainDescription for Test {
@@ -74,13 +73,9 @@ impl DomainDescription for Test {
         uri: Option<&str>,
         impact: Impact,
     ) -> Result<String> {
+        let note = Note::of(kind, uri)?;
         self.with_domain(id, |domain| {
-            let definition = domain.asked(impact)?;
-            let found = match kind {
-                MetadataType::Description => definition.description.as_deref().map(str::to_owned),
-                MetadataType::Title => definition.title.as_deref().map(str::to_owned),
-                MetadataType::Element => element(definition, wanted(uri)?),
-            };
+            let found = note.read(&**domain.asked(impact)?);
             found.ok_or_else(|| {
                 Error::new(
                     ErrorCode::NoDomainMetadata,
@@ -100,19 +95,9 @@ impl DomainDescription for Test {
         uri: Option<&str>,
         impact: Impact,
     ) -> Result<()> {
-        if kind == MetadataType::Title && metadata.is_some_and(|title| title.contains('\n')) {
-            return Err(Error::invalid_argument("a title must be one line"));
-        }
-        let owned = metadata.map(Text::from);
+        let note = Note::of(kind, uri)?;
         self.change_domain(id, |domain, _| {
-            domain.edit(impact, |definition| {
-                match kind {
-                    MetadataType::Description => definition.description.clone_from(&owned),
-                    MetadataType::Title => definition.title.clone_from(&owned),
-                    MetadataType::Element => set_element(definition, metadata, key, wanted(uri)?)?,
-                }
-                Ok(())
-            })?;
+            domain.edit(impact, |definition| note.write(definition, metadata, key))?;
             let namespace = uri.map(str::to_owned);
             Ok(((), vec![DomainEvent::MetadataChange { kind, namespace }]))
         })
@@ -151,58 +136,4 @@ impl DomainDescription for Test {
             Ok(vec![TypedParameter::new("sev-measurement", "")])
         })
     }
-}
-
-fn wanted(uri: Option<&str>) -> Result<&str> {
-    uri.ok_or_else(|| Error::invalid_argument("'uri' must name the element's name space"))
-}
-
-fn element(definition: &Definition, uri: &str) -> Option<String> {
-    let all = definition.metadata.0.as_ref()?;
-    let found = all
-        .elements()
-        .find(|child| child.namespace.as_deref() == Some(uri))?;
-    Some(all.lift(found).to_text())
-}
-
-fn set_element(
-    definition: &mut Definition,
-    text: Option<&str>,
-    key: Option<&str>,
-    uri: &str,
-) -> Result<()> {
-    let mut all = definition.metadata.0.take().unwrap_or_else(|| {
-        Box::new(Fragment {
-            name: "metadata".to_owned(),
-            namespace: None,
-            declarations: Vec::new(),
-            attributes: Vec::new(),
-            children: Vec::new(),
-        })
-    });
-    let kept = std::mem::take(&mut all.children);
-    all.children = kept
-        .into_iter()
-        .filter(|child| match child {
-            virtbus_conf::FragmentNode::Element(child) => child.namespace.as_deref() != Some(uri),
-            _ => true,
-        })
-        .collect();
-    if let Some(text) = text {
-        let key =
-            key.ok_or_else(|| Error::invalid_argument("'key' must name the element's prefix"))?;
-        let mut new = Fragment::parse_document(text).map_err(|error| error::xml(&error))?;
-        let name = new
-            .name
-            .split_once(':')
-            .map_or(new.name.as_str(), |(_, name)| name);
-        new.name = format!("{key}:{name}");
-        new.namespace = Some(uri.to_owned());
-        new.declarations.retain(|(prefix, _)| prefix != key);
-        new.declarations.push((key.to_owned(), uri.to_owned()));
-        all.children.push(virtbus_conf::FragmentNode::Element(new));
-    }
-    let empty = all.elements().next().is_none();
-    definition.metadata = Metadata((!empty).then_some(all));
-    Ok(())
 }

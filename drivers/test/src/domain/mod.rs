@@ -347,24 +347,12 @@ impl Test {
             domains.remove(uuid);
         }
         state.touched = true;
-        let is = shown.then(|| View::from(Arc::clone(&now)));
-        let was = was.map(View::from);
-        // Events about a domain that goes come while it is still named.
-        if shown && was != is {
-            self.hub.publish(&Event::Changed {
-                before: was.clone(),
-                after: is,
-            });
-        }
-        for event in events {
-            self.hub.publish(&Event::Domain(now.id.clone(), event));
-        }
-        if !shown && was.is_some() {
-            self.hub.publish(&Event::Changed {
-                before: was,
-                after: None,
-            });
-        }
+        let events = events.into_iter();
+        self.announce(
+            was.map(View::from),
+            shown.then(|| View::from(Arc::clone(&now))),
+            events.map(|event| Event::Domain(now.id.clone(), event)),
+        );
         Ok(answer)
     }
 }

@@ -1,6 +1,8 @@
 //! What is around domains: networks, storage, interfaces, devices, and the node that all of it is on.
 
-use virtbus_api::domain::{DomainModificationImpact, DomainState, PausedReason, RunningReason};
+use virtbus_api::domain::{
+    DomainModificationImpact, DomainState, MetadataType, PausedReason, RunningReason,
+};
 use virtbus_api::filter::Filtered;
 use virtbus_api::interface::{InterfaceDefineFlags, InterfaceXmlFlags};
 use virtbus_api::network::{
@@ -68,6 +70,58 @@ async fn a_connection_begins_with_what_clients_know() {
     assert_eq!(
         code(Test::open("qemu:///system").await.map(drop)),
         ErrorCode::InvalidArg
+    );
+}
+
+#[tokio::test]
+async fn networks_carry_notes() {
+    let (test, diary) = open().await;
+    let networks = test.networks().unwrap();
+    let id = networks.view_by_name("default").await.unwrap().id.clone();
+    let (live, config) = (
+        DomainModificationImpact::LIVE,
+        DomainModificationImpact::CONFIG,
+    );
+    let (element, uri) = (MetadataType::Element, Some("urn:x"));
+    diary.read();
+    for (kind, text, key, uri) in [
+        (element, "<note>hi</note>", Some("x"), uri),
+        (MetadataType::Title, "For all", None, None),
+    ] {
+        let set = networks.set_metadata(&id, kind, Some(text), key, uri, config);
+        set.await.unwrap();
+        assert!(
+            diary
+                .read()
+                .iter()
+                .any(|line| line.contains("MetadataChange"))
+        );
+        let found = networks.metadata(&id, kind, uri, config).await.unwrap();
+        assert!(text == found || found.contains("hi</x:note>"), "{found}");
+        // The running network is as it was.
+        assert_eq!(
+            code(networks.metadata(&id, kind, uri, live).await),
+            ErrorCode::NoNetworkMetadata
+        );
+    }
+    for (kind, text, key, uri) in [
+        (element, Some("<note>"), Some("x"), uri),
+        (element, Some("<note/>"), None, uri),
+        (element, None, None, None),
+        (MetadataType::Title, Some("two\nlines"), None, None),
+        (MetadataType::Title, Some("mine"), None, uri),
+    ] {
+        let refused = networks.set_metadata(&id, kind, text, key, uri, config);
+        refused.await.unwrap_err();
+    }
+    let stored = networks.xml_desc(&id, NetworkXmlFlags::INACTIVE).await;
+    let stored = stored.unwrap();
+    assert!(stored.contains("hi</x:note>") && stored.contains("For all"));
+    let removed = networks.set_metadata(&id, element, None, None, uri, config);
+    removed.await.unwrap();
+    assert_eq!(
+        code(networks.metadata(&id, element, uri, config).await),
+        ErrorCode::NoNetworkMetadata
     );
 }
 

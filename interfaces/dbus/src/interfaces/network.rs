@@ -1,5 +1,6 @@
 //! `org.libvirt.Network` and `org.libvirt.NetworkPort`: virtual networks, and what guests plug into.
 
+use virtbus_api::domain::MetadataType;
 use virtbus_api::network::{
     DhcpLease, NetworkPortView, NetworkUpdateCommand, NetworkUpdateSection, NetworkView,
 };
@@ -28,7 +29,8 @@ interface! {
         };
         /// Title (1), description (0) or an element of the metadata (2) by its namespace. Flags: of the running (1) or the stored (2) definition.
         read GetMetadata(r#type: i32, uri: String, flags: u32) -> (metadata: String): NetworkGetMetadata => |c| {
-            c.networks()?.metadata(c.id()?, r#type, optional(&uri), c.flags(flags)?).await
+            let kind = MetadataType::from_number(r#type.into())?;
+            c.networks()?.metadata(c.id()?, kind, optional(&uri), c.flags(flags)?).await
         };
         /// The network as XML; with the flag 1 its definition, without what its run adds.
         read GetXMLDesc(flags: u32) -> (xml: String): NetworkGetXmlDesc => |c| c.networks()?.xml_desc(c.id()?, c.flags(flags)?).await;
@@ -45,7 +47,8 @@ interface! {
         read PortLookupByUUID(uuid: String) -> (port: OwnedObjectPath): NetworkPortLookupByUuid on network_port_with_uuid(uuid) => |c| c.path();
         /// Sets title (1), description (0) or an element of the metadata (2), which takes the prefix `key`; empty removes it.
         write SetMetadata(r#type: i32, metadata: String, key: String, uri: String, flags: u32) -> (): NetworkSetMetadata => |c| {
-            c.networks()?.set_metadata(c.id()?, r#type, optional(&metadata), optional(&key), optional(&uri), c.flags(flags)?).await
+            let kind = MetadataType::from_number(r#type.into())?;
+            c.networks()?.set_metadata(c.id()?, kind, optional(&metadata), optional(&key), optional(&uri), c.flags(flags)?).await
         };
         /// Takes the definition away; a network that is up vanishes when it stops.
         write Undefine() -> (): NetworkUndefine => |c| c.networks()?.undefine(c.id()?).await;

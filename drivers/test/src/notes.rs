@@ -1,0 +1,104 @@
+//! What people and other programs note in a definition: title, description, and elements of their own.
+
+use virtbus_api::domain::MetadataType;
+use virtbus_api::{Error, Result};
+use virtbus_conf::Text;
+use virtbus_conf::common::Metadata;
+
+use crate::error;
+
+/// A definition with notes.
+pub(crate) trait Noted {
+    fn title(&mut self) -> &mut Option<Text>;
+    fn description(&mut self) -> &mut Option<Text>;
+    fn metadata(&mut self) -> &mut Metadata;
+}
+
+macro_rules! noted {
+    ($($definition:ty),*) => { $(
+        impl Noted for $definition {
+            fn title(&mut self) -> &mut Option<Text> {
+                &mut self.title
+            }
+
+            fn description(&mut self) -> &mut Option<Text> {
+                &mut self.description
+            }
+
+            fn metadata(&mut self) -> &mut Metadata {
+                &mut self.metadata
+            }
+        }
+    )* };
+}
+
+noted!(virtbus_conf::domain::Domain, virtbus_conf::network::Network);
+
+/// Which note is meant, checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Note<'a> {
+    Title,
+    Description,
+    /// The element of this name space.
+    Element(&'a str),
+}
+
+impl<'a> Note<'a> {
+    /// # Errors
+    /// `InvalidArg` for a kind without the name space that it needs, or with one that it does not have.
+    pub(crate) fn of(kind: MetadataType, uri: Option<&'a str>) -> Result<Self> {
+        match (kind, uri) {
+            (MetadataType::Title, None) => Ok(Self::Title),
+            (MetadataType::Description, None) => Ok(Self::Description),
+            (MetadataType::Element, Some(uri)) => Ok(Self::Element(uri)),
+            (MetadataType::Element, None) => Err(Error::invalid_argument(
+                "'uri' must name the element's name space",
+            )),
+            (MetadataType::Title | MetadataType::Description, Some(_)) => {
+                Err(Error::invalid_argument(
+                    "'uri' belongs to elements, not to titles and descriptions",
+                ))
+            }
+        }
+    }
+
+    /// What the definition says.
+    pub(crate) fn read(self, definition: &(impl Noted + Clone)) -> Option<String> {
+        let mut definition = definition.clone();
+        match self {
+            Self::Title => definition.title().take().map(String::from),
+            Self::Description => definition.description().take().map(String::from),
+            Self::Element(uri) => definition.metadata().element(uri),
+        }
+    }
+
+    /// Sets it, or with no text removes it. An element takes the prefix `key`.
+    ///
+    /// # Errors
+    /// `InvalidArg` for a title of several lines and an element without a prefix, `XmlError` for an element that is none.
+    pub(crate) fn write(
+        self,
+        definition: &mut impl Noted,
+        text: Option<&str>,
+        key: Option<&str>,
+    ) -> Result<()> {
+        match self {
+            Self::Title if text.is_some_and(|title| title.contains('\n')) => {
+                return Err(Error::invalid_argument("a title must be one line"));
+            }
+            Self::Title => *definition.title() = text.map(Text::from),
+            Self::Description => *definition.description() = text.map(Text::from),
+            Self::Element(uri) => match text {
+                Some(xml) => {
+                    let key = key.ok_or_else(|| {
+                        Error::invalid_argument("'key' must name the element's prefix")
+                    })?;
+                    let set = definition.metadata().set_element(xml, key, uri);
+                    set.map_err(|error| error::xml(&error))?;
+                }
+                None => definition.metadata().remove_element(uri),
+            },
+        }
+        Ok(())
+    }
+}

@@ -1,13 +1,70 @@
 //! Lists of everything that is known of one kind of objects.
 
+use std::any::Any;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::event::{Event, EventListener};
 use crate::object::{ObjectView, View};
 
 /// What is known of every object of a kind at one moment.
-pub type Views<V> = Arc<[Arc<V>]>;
+#[derive(Debug)]
+pub struct Views<V>(Arc<Gathered<V>>);
+
+#[derive(Debug)]
+struct Gathered<V> {
+    views: Box<[Arc<V>]>,
+    worked_out: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl<V> Views<V> {
+    /// What somebody works out from the list, at the first time only: it is kept as long as the list. A second somebody who wants
+    /// something of another type gets it made anew.
+    pub fn work_out<T>(&self, make: impl Fn(&[Arc<V>]) -> T) -> T
+    where
+        T: Any + Clone + Send + Sync,
+    {
+        let kept = self.0.worked_out.get_or_init(|| Box::new(make(self)));
+        kept.downcast_ref()
+            .map_or_else(|| make(self), |kept: &T| kept.clone())
+    }
+}
+
+impl<V> Clone for Views<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<V> Deref for Views<V> {
+    type Target = [Arc<V>];
+
+    fn deref(&self) -> &[Arc<V>] {
+        &self.0.views
+    }
+}
+
+impl<V> AsRef<[Arc<V>]> for Views<V> {
+    fn as_ref(&self) -> &[Arc<V>] {
+        self
+    }
+}
+
+impl<V> From<Vec<Arc<V>>> for Views<V> {
+    fn from(views: Vec<Arc<V>>) -> Self {
+        views.into_iter().collect()
+    }
+}
+
+impl<V> FromIterator<Arc<V>> for Views<V> {
+    fn from_iter<I: IntoIterator<Item = Arc<V>>>(views: I) -> Self {
+        Self(Arc::new(Gathered {
+            views: views.into_iter().collect(),
+            worked_out: OnceLock::new(),
+        }))
+    }
+}
 
 /// Such a list, gathered when somebody asks and handed out until an object of its kind changes: whoever lists ten thousand objects
 /// again and again locks none of them, and counts no references.
@@ -38,10 +95,10 @@ impl<V> Listing<V> {
         if let Some((after, views)) = &*self.kept()
             && *after == changes
         {
-            return Arc::clone(views);
+            return views.clone();
         }
         let views = gather();
-        *self.kept() = Some((changes, Arc::clone(&views)));
+        *self.kept() = Some((changes, views.clone()));
         views
     }
 
@@ -95,10 +152,12 @@ mod tests {
         let list = || {
             listing.get(|| {
                 gathered.set(gathered.get() + 1);
-                vec![domain("web")].into()
+                [domain("web")].into_iter().collect()
             })
         };
-        assert!(Arc::ptr_eq(&list(), &list()));
+        list();
+        list();
+        assert_eq!(gathered.get(), 1);
         let secret = Arc::new(SecretView {
             id: SecretId {
                 uuid: crate::Uuid::nil(),
@@ -146,9 +205,26 @@ mod tests {
         };
         listing.get(|| {
             listing.event(&changed);
-            Arc::default()
+            Views::from_iter([])
         });
-        let views = listing.get(|| vec![domain("db")].into());
+        let views = listing.get(|| Views::from_iter([domain("db")]));
         assert_eq!(views.len(), 1);
+    }
+
+    #[test]
+    fn what_is_worked_out_is_kept_with_the_list() {
+        let views = Views::from_iter([domain("web"), domain("db")]);
+        let times = std::cell::Cell::new(0);
+        let count = |views: &[Arc<DomainView>]| {
+            times.set(times.get() + 1);
+            views.len()
+        };
+        assert_eq!(
+            (views.work_out(count), views.clone().work_out(count)),
+            (2, 2)
+        );
+        assert_eq!(times.get(), 1);
+        assert_eq!(views.work_out(|views| views[1].id.name.to_string()), "db");
+        assert_eq!(Views::from_iter([domain("web")]).work_out(count), 1);
     }
 }

@@ -11,7 +11,8 @@ use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard, Seen};
 use virtbus_api::connection::group;
 use virtbus_api::domain::{self, Checked, check};
 use virtbus_api::filter::Filtered;
-use virtbus_api::object::{ConnectedObject, Id, ObjectView};
+use virtbus_api::listing::Views;
+use virtbus_api::object::{ConnectedObject, Id, IdRef, Kind, ObjectView};
 use virtbus_api::storage::{StoragePoolId, StorageVolId};
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Connection, Error, Result};
@@ -222,15 +223,19 @@ impl<'a> Context<'a> {
             .map_err(|error| Error::internal(format!("an object's path is wrong: {error}")))
     }
 
-    /// Which of these the caller may see in the answer of this call.
-    pub(crate) async fn seen<V: ObjectView>(&self, views: &[&V]) -> Seen {
+    /// Which of `count` objects the caller may see in the answer of this call.
+    pub(crate) async fn seen<'v>(
+        &self,
+        kind: Kind,
+        count: usize,
+        id: impl Fn(usize) -> IdRef<'v>,
+    ) -> Seen {
         let object = |at: usize| ConnectedObject {
             driver: self.node.name,
-            id: views[at].named().to_id(),
+            id: id(at).to_id(),
         };
         // What may be read of an object that may not be seen makes no difference.
-        let getattr = V::KIND.getattr();
-        let count = views.len();
+        let getattr = kind.getattr();
         let seen = self.guard.seen(self.caller, getattr, count, object).await;
         match self.call.filter() {
             Some(permission) if permission != getattr => {
@@ -242,26 +247,41 @@ impl<'a> Context<'a> {
     }
 
     /// The paths of those that the flags choose and the caller may see.
-    pub(crate) async fn list<V, F>(&self, views: &[Arc<V>], flags: F) -> Result<Paths>
+    pub(crate) async fn list<V, F>(&self, views: &Views<V>, flags: F) -> Result<Paths>
     where
-        V: ObjectView + Filtered<F> + Sync,
-        F: Copy,
+        V: ObjectView + Filtered<F> + Send + Sync + 'static,
+        F: Copy + Default + PartialEq,
     {
-        let views = views.iter().map(|view| &**view);
-        self.paths(views.filter(|view| view.matches(flags)).collect())
-            .await
+        if flags == F::default() {
+            return self.list_all(views).await;
+        }
+        let views = views.iter().filter(|view| view.matches(flags));
+        let chosen: Vec<&V> = views.map(|view| &**view).collect();
+        let seen = self
+            .seen(V::KIND, chosen.len(), |at| chosen[at].named())
+            .await;
+        let seen = (0..).zip(&chosen).filter(|(at, _)| seen.has(*at));
+        let ids = seen.map(|(_, view)| view.named());
+        Ok(Paths::of(self.node, V::KIND, ids))
     }
 
     /// The paths of those that the caller may see.
-    pub(crate) async fn list_all<V: ObjectView + Sync>(&self, views: &[Arc<V>]) -> Result<Paths> {
-        self.paths(views.iter().map(|view| &**view).collect()).await
-    }
-
-    async fn paths<V: ObjectView + Sync>(&self, views: Vec<&V>) -> Result<Paths> {
-        let seen = self.seen(&views).await;
-        let seen = (0..).zip(&views).filter(|(at, _)| seen.has(*at));
-        let ids = seen.map(|(_, view)| view.named());
-        Ok(Paths::of(self.node, V::KIND, ids))
+    pub(crate) async fn list_all<V>(&self, views: &Views<V>) -> Result<Paths>
+    where
+        V: ObjectView + Send + Sync + 'static,
+    {
+        let seen = self
+            .seen(V::KIND, views.len(), |at| views[at].named())
+            .await;
+        let paths = |views: &[Arc<V>], seen: &Seen| {
+            let seen = (0..).zip(views).filter(|(at, _)| seen.has(*at));
+            let ids = seen.map(|(_, view)| view.named());
+            Paths::of(self.node, V::KIND, ids)
+        };
+        Ok(match seen {
+            Seen::All => views.work_out(|views| paths(views, &Seen::All)),
+            seen => paths(views, &seen),
+        })
     }
 
     /// The domain's snapshots. A driver without snapshots has none, so that whoever looks a domain over is not stopped by it.

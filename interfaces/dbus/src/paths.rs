@@ -1,7 +1,9 @@
 //! Many object paths, as one answer.
 //!
 //! What tells ten thousand objects apart is gathered in one short loop, which lets the processor fetch many of them from memory at
-//! once; a path is spelt when it is put on the wire, and none is kept.
+//! once, and can be kept; a path is spelt when it is put on the wire.
+
+use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 use virtbus_api::Uuid;
@@ -11,8 +13,11 @@ use zbus::{Signature, Type};
 use crate::tree::{Element, Node};
 
 /// Paths of objects of one kind; `ao` on the wire.
-#[derive(Debug, Default)]
-pub(crate) struct Paths {
+#[derive(Debug, Clone)]
+pub(crate) struct Paths(Arc<Listed>);
+
+#[derive(Debug)]
+struct Listed {
     /// What all begin with.
     folder: String,
     last: Vec<Last>,
@@ -43,19 +48,18 @@ impl Paths {
     pub(crate) fn of<'a>(node: &Node, kind: Kind, ids: impl Iterator<Item = IdRef<'a>>) -> Self {
         let mut folder = String::new();
         node.write_folder(kind, &mut folder);
-        Self {
-            folder,
-            last: ids.map(Last::from).collect(),
-        }
+        let last = ids.map(Last::from).collect();
+        Self(Arc::new(Listed { folder, last }))
     }
 }
 
 impl Serialize for Paths {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut paths = serializer.serialize_seq(Some(self.last.len()))?;
-        let mut path = self.folder.clone();
-        for last in &self.last {
-            path.truncate(self.folder.len());
+        let Listed { folder, last } = &*self.0;
+        let mut paths = serializer.serialize_seq(Some(last.len()))?;
+        let mut path = folder.clone();
+        for last in last {
+            path.truncate(folder.len());
             match last {
                 Last::Uuid(uuid) => Element::Uuid(*uuid).write(&mut path),
                 Last::Spelt(spelt) => path.push_str(spelt),

@@ -104,7 +104,7 @@ bitflags! {
     }
 
     /// Which domains a list has (`virConnectListAllDomainsFlags`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
     pub struct ListAllDomainsFlags: u32 {
         /// Those that run or are paused.
         const ACTIVE = 1;

@@ -28,7 +28,7 @@ interface! {
         read ListChildren(flags: u32) -> (domainCheckpoints: Paths): DomainCheckpointListAllChildren => |c| {
             let (id, flags): (&CheckpointId, CheckpointListFlags) = (c.id()?, c.flags(flags)?);
             let all = c.checkpoints()?.checkpoints(&id.domain).await?;
-            c.list_all(&moments::below(all, Some(&id.name), flags)).await
+            c.list_all(&moments::below(all, Some(&id.name), flags).into()).await
         };
     }
     properties {

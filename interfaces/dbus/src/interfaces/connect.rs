@@ -6,6 +6,7 @@ use virtbus_api::domain::{DomainDefineFlags, DomainStatsFlags, ListAllDomainsFla
 use virtbus_api::filter::Filtered;
 use virtbus_api::network::NetworkDefineFlags;
 use virtbus_api::nwfilter::NwfilterDefineFlags;
+use virtbus_api::object::{IdRef, Kind};
 use virtbus_api::{Connection, Error, ErrorCode, Result};
 use zbus::OwnedObjectPath;
 
@@ -363,9 +364,10 @@ async fn get_all_domain_stats(
     let which = ListAllDomainsFlags::from_bits_truncate(flags.bits());
     let statistics = c.statistics()?;
     let views = c.domains()?.views().await?;
-    let chosen = views.iter().map(|view| &**view);
-    let chosen: Vec<_> = chosen.filter(|view| view.matches(which)).collect();
-    let seen = c.seen(&chosen).await;
+    let chosen = views.iter().filter(|view| view.matches(which));
+    let chosen: Vec<_> = chosen.collect();
+    let id = |at: usize| IdRef::Domain(&chosen[at].id);
+    let seen = c.seen(Kind::Domain, chosen.len(), id).await;
     let visible = (0..).zip(chosen).filter(|(at, _)| seen.has(*at));
     // At once: guests that do not answer are waited for together, and not one after the other.
     let collected = visible.map(async |(_, view)| {

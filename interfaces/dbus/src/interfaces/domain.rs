@@ -299,13 +299,13 @@ interface! {
         read ListDomainCheckpoints(flags: u32) -> (domainCheckpoints: Paths): DomainListAllCheckpoints => |c| {
             let flags: virtbus_api::domain::CheckpointListFlags = c.flags(flags)?;
             let all = c.checkpoints()?.checkpoints(c.id()?).await?;
-            c.list_all(&moments::below(all, None, flags)).await
+            c.list_all(&moments::below(all, None, flags).into()).await
         };
         /// The domain's snapshots. Flags are those of virDomainListAllSnapshots.
         read ListDomainSnapshots(flags: u32) -> (domainSnapshots: Paths): DomainListAllSnapshots => |c| {
             let flags: SnapshotListFlags = c.flags(flags)?;
             let all = c.snapshots_or_none(c.id()?).await?;
-            c.list_all(&moments::below(all, None, flags)).await
+            c.list_all(&moments::below(all, None, flags).into()).await
         };
         /// Saves the memory where the next start finds it, and stops the domain. Flags are those of virDomainManagedSave.
         write ManagedSave(flags: u32) -> (): DomainManagedSave => |c| c.saving()?.managed_save(c.id()?, c.flags(flags)?).await;

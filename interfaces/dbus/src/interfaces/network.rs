@@ -37,7 +37,7 @@ interface! {
         /// The network's ports.
         read ListPorts(flags: u32) -> (ports: Paths): NetworkListAllPorts => |c| {
             c.no_flags(flags)?;
-            c.list_all(&c.network_ports()?.views(c.id()?).await?).await
+            c.list_all(&c.network_ports()?.views(c.id()?).await?.into()).await
         };
         /// Makes a port from XML. Flags are those of virNetworkPortCreateXML.
         write PortCreateXML(xml: String, flags: u32) -> (port: OwnedObjectPath): NetworkPortCreateXml => |c| {

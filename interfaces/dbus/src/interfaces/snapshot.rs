@@ -34,7 +34,7 @@ interface! {
         read ListChildren(flags: u32) -> (domainSnapshots: Paths): DomainSnapshotListAllChildren => |c| {
             let (id, flags): (&SnapshotId, SnapshotListFlags) = (c.id()?, c.flags(flags)?);
             let all = c.snapshots()?.snapshots(&id.domain).await?;
-            c.list_all(&moments::below(all, Some(&id.name), flags)).await
+            c.list_all(&moments::below(all, Some(&id.name), flags).into()).await
         };
         /// Returns the domain to this moment. Flags are those of virDomainRevertToSnapshot.
         write Revert(flags: u32) -> (): DomainRevertToSnapshot => |c| c.snapshots()?.revert(c.id()?, c.flags(flags)?).await;

@@ -31,7 +31,7 @@ interface! {
         /// The pool's volumes.
         read ListStorageVolumes(flags: u32) -> (storageVols: Paths): StoragePoolListAllVolumes => |c| {
             c.no_flags(flags)?;
-            c.list_all(&c.storage_vols()?.views(c.id()?).await?).await
+            c.list_all(&c.storage_vols()?.views(c.id()?).await?.into()).await
         };
         /// Looks the volumes through anew.
         write Refresh(flags: u32) -> (): StoragePoolRefresh => |c| {

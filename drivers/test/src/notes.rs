@@ -7,26 +7,42 @@ use virtbus_conf::common::Metadata;
 
 use crate::error;
 
+/// The notes in a definition.
+pub(crate) struct Notes<'a> {
+    title: &'a mut Option<Text>,
+    description: &'a mut Option<Text>,
+    metadata: &'a mut Metadata,
+}
+
 /// A definition with notes.
 pub(crate) trait Noted {
-    fn title(&mut self) -> &mut Option<Text>;
-    fn description(&mut self) -> &mut Option<Text>;
-    fn metadata(&mut self) -> &mut Metadata;
+    fn title(&self) -> Option<&str>;
+    fn description(&self) -> Option<&str>;
+    fn metadata(&self) -> &Metadata;
+    fn notes(&mut self) -> Notes<'_>;
 }
 
 macro_rules! noted {
     ($($definition:ty),*) => { $(
         impl Noted for $definition {
-            fn title(&mut self) -> &mut Option<Text> {
-                &mut self.title
+            fn title(&self) -> Option<&str> {
+                self.title.as_deref()
             }
 
-            fn description(&mut self) -> &mut Option<Text> {
-                &mut self.description
+            fn description(&self) -> Option<&str> {
+                self.description.as_deref()
             }
 
-            fn metadata(&mut self) -> &mut Metadata {
-                &mut self.metadata
+            fn metadata(&self) -> &Metadata {
+                &self.metadata
+            }
+
+            fn notes(&mut self) -> Notes<'_> {
+                Notes {
+                    title: &mut self.title,
+                    description: &mut self.description,
+                    metadata: &mut self.metadata,
+                }
             }
         }
     )* };
@@ -63,11 +79,10 @@ impl<'a> Note<'a> {
     }
 
     /// What the definition says.
-    pub(crate) fn read(self, definition: &(impl Noted + Clone)) -> Option<String> {
-        let mut definition = definition.clone();
+    pub(crate) fn read(self, definition: &impl Noted) -> Option<String> {
         match self {
-            Self::Title => definition.title().take().map(String::from),
-            Self::Description => definition.description().take().map(String::from),
+            Self::Title => definition.title().map(str::to_owned),
+            Self::Description => definition.description().map(str::to_owned),
             Self::Element(uri) => definition.metadata().element(uri),
         }
     }
@@ -82,21 +97,22 @@ impl<'a> Note<'a> {
         text: Option<&str>,
         key: Option<&str>,
     ) -> Result<()> {
+        let notes = definition.notes();
         match self {
             Self::Title if text.is_some_and(|title| title.contains('\n')) => {
                 return Err(Error::invalid_argument("a title must be one line"));
             }
-            Self::Title => *definition.title() = text.map(Text::from),
-            Self::Description => *definition.description() = text.map(Text::from),
+            Self::Title => *notes.title = text.map(Text::from),
+            Self::Description => *notes.description = text.map(Text::from),
             Self::Element(uri) => match text {
                 Some(xml) => {
                     let key = key.ok_or_else(|| {
                         Error::invalid_argument("'key' must name the element's prefix")
                     })?;
-                    let set = definition.metadata().set_element(xml, key, uri);
+                    let set = notes.metadata.set_element(xml, key, uri);
                     set.map_err(|error| error::xml(&error))?;
                 }
-                None => definition.metadata().remove_element(uri),
+                None => notes.metadata.remove_element(uri),
             },
         }
         Ok(())

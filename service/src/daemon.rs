@@ -15,6 +15,7 @@ use zbus::names::BusName;
 use zbus::{Connection, MessageStream, connection};
 
 use crate::access::{Owner, Polkit};
+use crate::bus_thread::BusThread;
 use crate::drivers::{self, Host};
 use crate::logging::Logging;
 use crate::mode::Mode;
@@ -23,6 +24,8 @@ use crate::settings::Settings;
 /// What keeps the daemon from running.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DaemonError {
+    #[error("cannot start the thread of the bus")]
+    Thread(#[source] std::io::Error),
     #[error("cannot connect to the bus")]
     Connect(#[source] zbus::Error),
     #[error("cannot take the name {name} on the bus")]
@@ -57,7 +60,11 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
             return Err(DaemonError::UnknownDriver(name.clone()));
         }
     }
-    let (bus, messages) = connect(&plan.mode).await.map_err(DaemonError::Connect)?;
+    let thread = BusThread::start().map_err(DaemonError::Thread)?;
+    let connected = thread.run(connect(plan.mode.clone())).await;
+    let (bus, messages) = connected
+        .unwrap_or_else(|error| Err(zbus::Error::Failure(error.to_string())))
+        .map_err(DaemonError::Connect)?;
     expect_no_other(&bus).await?;
     let authorizer: Arc<dyn Authorizer> = if plan.mode.is_system() {
         Arc::new(Polkit::new())
@@ -95,7 +102,7 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
 
     let serving = {
         let service = service.clone();
-        tokio::spawn(async move { service.run(messages).await })
+        thread.run(async move { service.run(messages).await })
     };
     // Objects first, names last: whoever sees the name finds the objects. The name that clients and systemd wait for is the very
     // last, so that whoever sees it finds the other too.
@@ -122,7 +129,7 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         _ = terminate.recv() => Ok("asked to by a signal"),
         _ = interrupt.recv() => Ok("asked to by a signal"),
         () = idle(&service, &connections, plan.idle_timeout) => Ok("nobody needs it"),
-        never = report_to_watchdog() => match never {},
+        never = report_to_watchdog(&thread) => match never {},
     };
     let reason = ended?;
     tracing::info!(reason, "ending");
@@ -135,8 +142,8 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     Ok(())
 }
 
-async fn connect(mode: &Mode) -> zbus::Result<(Connection, MessageStream)> {
-    let builder = match mode {
+async fn connect(mode: Mode) -> zbus::Result<(Connection, MessageStream)> {
+    let builder = match &mode {
         Mode::System => connection::Builder::system(),
         Mode::Session => connection::Builder::session(),
         Mode::Private(address) => connection::Builder::address(address.as_str()),
@@ -188,8 +195,8 @@ async fn idle(service: &Service, connections: &[Arc<dyn Driver>], timeout: Optio
     }
 }
 
-/// Tells systemd's watchdog that this runtime still runs tasks, if it wants to know.
-async fn report_to_watchdog() -> std::convert::Infallible {
+/// Tells systemd's watchdog that tasks are still run, here and on the thread of the bus, if it wants to know.
+async fn report_to_watchdog(thread: &BusThread) -> std::convert::Infallible {
     let Some(limit) = watchdog_enabled(false) else {
         return std::future::pending().await;
     };
@@ -197,7 +204,9 @@ async fn report_to_watchdog() -> std::convert::Infallible {
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tick.tick().await;
-        tell_systemd(&[NotifyState::Watchdog]);
+        if thread.run(async {}).await.is_ok() {
+            tell_systemd(&[NotifyState::Watchdog]);
+        }
     }
 }
 

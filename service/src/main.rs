@@ -4,6 +4,7 @@
 //! bus. It is the only crate that knows every other, and holds nothing that could be a driver's or an interface's affair.
 
 mod access;
+mod bus_thread;
 mod cli;
 mod daemon;
 mod drivers;

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::{FutureExt, StreamExt};
+use tokio::runtime::Handle;
 use virtbus_api::access::{Caller, Grant, Guard, Guarded};
 use virtbus_api::{Connection, ErrorCode};
 use zbus::message::{Flags, Header, Type};
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) bus: zbus::Connection,
     pub(crate) guard: Guard,
     pub(crate) outbox: Arc<Outbox>,
+    /// Where work goes on that a call begins.
+    runtime: Handle,
     nodes: RwLock<Vec<Arc<Node>>>,
     log_control: OnceLock<Arc<dyn LogControl>>,
     peers: Peers,
@@ -73,7 +76,11 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// A service on `bus` that asks `guard` about every call. Serves nothing yet.
+    /// A service on `bus` that asks `guard` about every call. Serves nothing yet. What calls start, and what does not answer at the first
+    /// look, goes on in the runtime that this is called in, wherever [`Service::run`] runs.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     #[must_use]
     pub fn new(bus: zbus::Connection, guard: Guard, limits: Limits) -> Self {
         let outbox = Arc::new(Outbox::new(bus.clone()));
@@ -82,6 +89,7 @@ impl Service {
                 bus,
                 guard,
                 outbox,
+                runtime: Handle::current(),
                 nodes: RwLock::default(),
                 log_control: OnceLock::new(),
                 peers: Peers::default(),
@@ -188,6 +196,7 @@ impl Service {
                 .peers
                 .get(header.sender().map_or("", |sender| sender.as_str()))
         };
+        let _in_runtime = shared.runtime.enter();
         // Begins before anything is read.
         let watch = tells_state(&message.header()).then(|| shared.outbox.watch());
         let mut answer = Box::pin(

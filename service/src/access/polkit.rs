@@ -36,6 +36,9 @@ const AT_ONCE: usize = 64;
 /// So many restarts of polkit may come between a question and its answer. Nobody is asked for a password twice.
 const RESTARTS: u32 = 10;
 
+/// Between two attempts to ask a polkit that is coming or going.
+const MOMENT: Duration = Duration::from_millis(20);
+
 /// A person has so long to type a password.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -337,8 +340,13 @@ async fn answer(authority: Authority, check: Check) {
             Ok(result) => break meaning(&result),
             // It ended before it had answered, and is started again by the next question.
             Err(error) if again > 0 && error.matches(gio::DBusError::NoReply) => again -= 1,
+            // What else may be wrong while it comes or goes is over in a moment; that there is none is not.
+            Err(error) if again > 0 && !error.matches(gio::DBusError::ServiceUnknown) => {
+                again -= 1;
+                glib::timeout_future(MOMENT).await;
+            }
             Err(error) => {
-                tracing::warn!(action = check.action, %error, "polkit does not answer");
+                tracing::warn!(action = check.action, "polkit does not answer: {error}");
                 break Answer::Absent;
             }
         }

@@ -24,14 +24,11 @@ impl BusThread {
     pub(crate) fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let (end, ended) = oneshot::channel();
+        let (end, ended) = oneshot::channel::<()>();
         thread::Builder::new()
             .name("virtbusd-bus".to_owned())
-            .spawn(move || {
-                let ended: Result<(), _> = runtime.block_on(ended);
-                // The other end is dropped, never used.
-                drop(ended);
-            })?;
+            // The other end is dropped, never used.
+            .spawn(move || drop(runtime.block_on(ended)))?;
         Ok(Self {
             runtime: handle,
             _end: end,

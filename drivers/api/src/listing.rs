@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::event::{Event, EventListener};
+use crate::event::{Event, EventHub, EventListener};
 use crate::object::{ObjectView, View};
 
 /// What is known of every object of a kind at one moment.
@@ -68,8 +68,6 @@ impl<V> FromIterator<Arc<V>> for Views<V> {
 
 /// Such a list, gathered when somebody asks and handed out until an object of its kind changes: whoever lists ten thousand objects
 /// again and again locks none of them, and counts no references.
-///
-/// It listens to the hub of its connection.
 #[derive(Debug)]
 pub struct Listing<V> {
     /// How many changes there were.
@@ -78,12 +76,15 @@ pub struct Listing<V> {
     kept: Mutex<Option<(u64, Views<V>)>>,
 }
 
-impl<V> Default for Listing<V> {
-    fn default() -> Self {
-        Self {
+impl<V: ObjectView + Send + Sync + 'static> Listing<V> {
+    /// The list of a connection, which tells of changes on `hub`.
+    pub fn on(hub: &EventHub) -> Arc<Self> {
+        let listing = Arc::new(Self {
             changes: AtomicU64::new(0),
             kept: Mutex::new(None),
-        }
+        });
+        hub.subscribe(Arc::clone(&listing) as Arc<dyn EventListener>);
+        listing
     }
 }
 
@@ -121,7 +122,6 @@ impl<V: ObjectView + Send + Sync> EventListener for Listing<V> {
 mod tests {
     use super::*;
     use crate::domain::{DomainId, DomainState, DomainView, ShutoffReason};
-    use crate::event::EventHub;
     use crate::secret::{SecretId, SecretUsageType, SecretView};
 
     fn domain(name: &str) -> Arc<DomainView> {
@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn it_is_gathered_again_after_a_change_of_its_kind_only() {
-        let (hub, listing) = (EventHub::default(), Arc::new(Listing::default()));
-        hub.subscribe(Arc::clone(&listing) as Arc<dyn EventListener>);
+        let hub = EventHub::default();
+        let listing = Listing::on(&hub);
         let gathered = std::cell::Cell::new(0);
         let list = || {
             listing.get(|| {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_changes_while_it_is_gathered_is_not_missed() {
-        let listing = Listing::default();
+        let listing = Listing::on(&EventHub::default());
         let changed = Event::Changed {
             before: None,
             after: Some(domain("db").into()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use virtbus_api::domain::{DomainEvent, DomainState, DomainView};
-use virtbus_api::event::{EventHub, EventListener};
+use virtbus_api::event::EventHub;
 use virtbus_api::listing::Listing;
 use virtbus_api::placement::Placement;
 use virtbus_api::security::Security;
@@ -44,8 +44,8 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(config: Config, host: HostServices) -> Self {
-        let (hub, listing) = (EventHub::default(), Arc::new(Listing::default()));
-        hub.subscribe(Arc::clone(&listing) as Arc<dyn EventListener>);
+        let hub = EventHub::default();
+        let listing = Listing::on(&hub);
         Self {
             store: Store::new(config.dirs.clone()),
             preparer: Preparer::new(&config, host.security),

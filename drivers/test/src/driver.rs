@@ -12,7 +12,7 @@ use virtbus_api::domain::{
     DomainState, DomainStatistics, DomainTuning, DomainVcpus, DomainView, Domains, PausedReason,
     RunningReason, ShutoffReason, SnapshotCreateFlags,
 };
-use virtbus_api::event::{Event, EventHub, EventListener};
+use virtbus_api::event::{Event, EventHub};
 use virtbus_api::interface::Interfaces;
 use virtbus_api::listing::Listing;
 use virtbus_api::network::Networks;
@@ -82,8 +82,8 @@ impl Test {
         let node = node.map_err(|error| {
             Error::new(ErrorCode::XmlError, ErrorDomain::Test, error.to_string())
         })?;
-        let (hub, listing) = (EventHub::default(), Arc::new(Listing::default()));
-        hub.subscribe(Arc::clone(&listing) as Arc<dyn EventListener>);
+        let hub = EventHub::default();
+        let listing = Listing::on(&hub);
         let test = Arc::new(Self {
             uri: uri.to_owned(),
             hub,
@@ -129,6 +129,29 @@ impl Test {
         }
         if goes && let Some(changed) = &changed {
             self.hub.publish(changed);
+        }
+    }
+
+    /// Tells what became of a list of objects, which `name` tells apart.
+    pub(crate) fn announce_all<V>(
+        &self,
+        before: &[Arc<V>],
+        after: &[Arc<V>],
+        name: impl Fn(&V) -> &Arc<str>,
+    ) where
+        View: From<Arc<V>>,
+    {
+        let named = |list: &[Arc<V>], view: &V| {
+            let found = list.iter().find(|other| name(other) == name(view));
+            found.map(|view| View::from(Arc::clone(view)))
+        };
+        for was in before {
+            self.announce(Some(Arc::clone(was).into()), named(after, was), []);
+        }
+        for is in after {
+            if named(before, is).is_none() {
+                self.announce(None, Some(Arc::clone(is).into()), []);
+            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! Interfaces of the host, which is made up.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use virtbus_api::event::Event;
 use virtbus_api::interface::{
     InterfaceDefineFlags, InterfaceId, InterfaceView, InterfaceXmlFlags, Interfaces,
 };
@@ -66,20 +66,6 @@ fn not_found(name: &str) -> Error {
 }
 
 impl Test {
-    fn announce_interface(
-        &self,
-        before: Option<&Arc<InterfaceView>>,
-        after: Option<&Arc<InterfaceView>>,
-    ) {
-        if before != after {
-            let view = |view: &Arc<InterfaceView>| View::from(Arc::clone(view));
-            self.hub.publish(&Event::Changed {
-                before: before.map(view),
-                after: after.map(view),
-            });
-        }
-    }
-
     fn set_interface(&self, id: &InterfaceId, active: bool) -> Result<()> {
         let mut state = self.lock();
         let interface = state
@@ -102,7 +88,8 @@ impl Test {
             active,
             ..(*before).clone()
         });
-        self.announce_interface(Some(&before), Some(&interface.view));
+        let after = Arc::clone(&interface.view);
+        self.announce(Some(before.into()), Some(after.into()), []);
         state.touched = true;
         Ok(())
     }
@@ -179,7 +166,8 @@ impl Interfaces for Test {
         let after = Arc::clone(&interface.view);
         state.interfaces.insert(name, interface);
         state.touched = true;
-        self.announce_interface(before.as_ref(), Some(&after));
+        let before = before.map(View::from);
+        self.announce(before, Some(Arc::clone(&after).into()), []);
         Ok(after)
     }
 
@@ -190,7 +178,7 @@ impl Interfaces for Test {
             .remove(&id.name)
             .ok_or_else(|| not_found(&id.name))?;
         state.touched = true;
-        self.announce_interface(Some(&gone.view), None);
+        self.announce(Some(gone.view.into()), None, []);
         Ok(())
     }
 
@@ -230,16 +218,13 @@ impl Interfaces for Test {
             ..
         } = &mut *state;
         let before = interfaces_before.take().ok_or_else(no_change)?;
-        let now = std::mem::replace(interfaces, before);
-        for (name, was) in &now {
-            let is = interfaces.get(name).map(|interface| &interface.view);
-            self.announce_interface(Some(&was.view), is);
-        }
-        for (name, interface) in interfaces.iter() {
-            if !now.contains_key(name) {
-                self.announce_interface(None, Some(&interface.view));
-            }
-        }
+        let views = |interfaces: &BTreeMap<Arc<str>, HostInterface>| -> Vec<_> {
+            let views = interfaces.values().map(|interface| &interface.view);
+            views.map(Arc::clone).collect()
+        };
+        let was = views(interfaces);
+        *interfaces = before;
+        self.announce_all(&was, &views(interfaces), |view| &view.id.name);
         Ok(())
     }
 }

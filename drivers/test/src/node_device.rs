@@ -9,7 +9,7 @@ use virtbus_api::node_device::{
     NodeDeviceDefineFlags, NodeDeviceEvent, NodeDeviceId, NodeDeviceLifecycle, NodeDeviceView,
     NodeDeviceXmlFlags, NodeDevices,
 };
-use virtbus_api::object::{Kind, View};
+use virtbus_api::object::Kind;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::node_device::{Capability, NodeDevice as Definition, ScsiHost};
 use virtbus_conf::{Flags, format_text};
@@ -189,13 +189,9 @@ impl NodeDevices for Test {
         let view = Arc::clone(&device.view);
         state.devices.insert(Arc::clone(&device.name), device);
         state.touched = true;
-        self.hub.publish(&Event::Changed {
-            before: None,
-            after: Some(View::from(Arc::clone(&view))),
-        });
         let created = NodeDeviceEvent::Lifecycle(NodeDeviceLifecycle::Created);
-        self.hub
-            .publish(&Event::NodeDevice(view.id.clone(), created));
+        let events = [Event::NodeDevice(view.id.clone(), created)];
+        self.announce(None, Some(Arc::clone(&view).into()), events);
         Ok(view)
     }
 
@@ -226,11 +222,8 @@ impl NodeDevices for Test {
             .ok_or_else(|| not_found(&id.name))?;
         state.touched = true;
         let deleted = NodeDeviceEvent::Lifecycle(NodeDeviceLifecycle::Deleted);
-        self.hub.publish(&Event::NodeDevice(id.clone(), deleted));
-        self.hub.publish(&Event::Changed {
-            before: Some(View::from(device.view)),
-            after: None,
-        });
+        let events = [Event::NodeDevice(id.clone(), deleted)];
+        self.announce(Some(device.view.into()), None, events);
         Ok(())
     }
 }

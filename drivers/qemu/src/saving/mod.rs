@@ -373,10 +373,19 @@ pub(crate) async fn create(
     };
     let (core_after, domain_after) = (Arc::clone(&core), Arc::clone(&domain));
     let job = Underway::begin(&core, &domain, DomainJobOperation::Restore);
-    start::start(core, domain, definition, flags, origin).await?;
+    let started = start::start(core, domain, definition, flags, origin).await;
     drop(job);
-    outlived(&core_after, &domain_after).await;
-    Ok(())
+    let path = managed_path(&core_after, &domain_after.name());
+    if started.is_ok() {
+        outlived(&core_after, &domain_after).await;
+    } else if !blocking(move || Ok(keep_whole(&path)))
+        .await
+        .unwrap_or(true)
+    {
+        // Somebody destroyed the guest when it had been written off already.
+        show_managed(&core_after, &domain_after, false);
+    }
+    started
 }
 
 /// Forgets the managed save image of a guest that has gone on from there. It is written off even where it cannot be removed.

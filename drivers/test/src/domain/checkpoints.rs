@@ -7,8 +7,7 @@ use virtbus_api::domain::{
     CheckpointCreateFlags, CheckpointId, CheckpointView, CheckpointXmlFlags, DomainCheckpoints,
     DomainId, MomentDeleteFlags,
 };
-use virtbus_api::event::Event;
-use virtbus_api::object::{Kind, View};
+use virtbus_api::object::Kind;
 use virtbus_api::{Error, Result};
 use virtbus_conf::Flags;
 use virtbus_conf::checkpoint::{Checkpoint, CheckpointName};
@@ -56,24 +55,7 @@ impl Test {
         self.change_in(state, id.uuid, |domain, _| {
             change(domain).map(|()| ((), Vec::new()))
         })?;
-        let after = seen(state);
-        for was in &before {
-            let is = after.iter().find(|is| is.id.name == was.id.name);
-            if is.is_none_or(|is| is != was) {
-                self.hub.publish(&Event::Changed {
-                    before: Some(View::from(Arc::clone(was))),
-                    after: is.map(|is| View::from(Arc::clone(is))),
-                });
-            }
-        }
-        for is in after {
-            if !before.iter().any(|was| was.id.name == is.id.name) {
-                self.hub.publish(&Event::Changed {
-                    before: None,
-                    after: Some(View::from(is)),
-                });
-            }
-        }
+        self.announce_all(&before, &seen(state), |view| &view.id.name);
         Ok(())
     }
 }

@@ -10,8 +10,7 @@ use virtbus_api::domain::{
     SnapshotCreateFlags, SnapshotId, SnapshotKind, SnapshotRevertFlags, SnapshotView,
     SnapshotXmlFlags, StartedDetail, StoppedDetail, SuspendedDetail,
 };
-use virtbus_api::event::Event;
-use virtbus_api::object::{Kind, View};
+use virtbus_api::object::Kind;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::devices::disk::SnapshotMode;
 use virtbus_conf::domain::{AbiFlags, CompleteFlags};
@@ -79,29 +78,8 @@ impl Test {
         let seen = |state: &State| state.domains.get(id.uuid).map(views).unwrap_or_default();
         let before = seen(state);
         let answer = self.change_in(state, id.uuid, change)?;
-        announce(self, before, seen(state));
+        self.announce_all(&before, &seen(state), |view| &view.id.name);
         Ok(answer)
-    }
-}
-
-/// Announces what became of a domain's snapshots.
-fn announce(test: &Test, before: Vec<Arc<SnapshotView>>, after: Vec<Arc<SnapshotView>>) {
-    for was in &before {
-        let is = after.iter().find(|is| is.id.name == was.id.name);
-        if is.is_none_or(|is| is != was) {
-            test.hub.publish(&Event::Changed {
-                before: Some(View::from(Arc::clone(was))),
-                after: is.map(|is| View::from(Arc::clone(is))),
-            });
-        }
-    }
-    for is in after {
-        if !before.iter().any(|was| was.id.name == is.id.name) {
-            test.hub.publish(&Event::Changed {
-                before: None,
-                after: Some(View::from(is)),
-            });
-        }
     }
 }
 

@@ -21,11 +21,12 @@ binary = $(CARGO_TARGET_DIR)/$(PROFILE)/virtbusd
 cargo_profile = $(if $(filter debug,$(PROFILE)),dev,$(PROFILE))
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint bench demo install uninstall
+.PHONY: help build test soak lint bench demo install uninstall
 
 help:
 	@echo 'make build                      build virtbusd (PROFILE=release or debug)'
 	@echo 'make test                       install what the tests need, run all of them'
+	@echo 'make soak                       the long form of the campaigns: kills, floods, malformed input (an hour or more)'
 	@echo 'make lint                       formatting, clippy, licences, shell scripts'
 	@echo 'make demo [KEEP=1]              a guest from definition to shutdown, over a private bus'
 	@echo 'make bench                      measure the daemon against yardsticks in the same run'
@@ -40,6 +41,10 @@ build:
 
 test:
 	tests/testbed/run-tests
+
+# The same tests as in `make test`, with more rounds.
+soak:
+	VIRTBUS_SOAK=1 tests/testbed/run-tests -p virtbus-tests --test kills --test threats --test faults
 
 lint:
 	tests/testbed/install-packages --build

@@ -10,6 +10,7 @@
 
 pub mod booted;
 pub mod bus;
+pub mod campaign;
 pub mod client;
 pub mod console;
 pub mod daemon;
@@ -29,6 +30,7 @@ pub mod walk;
 
 pub use booted::BootedSystem;
 pub use bus::PrivateBus;
+pub use campaign::Random;
 pub use client::{CallError, Client};
 pub use console::Console;
 pub use daemon::Daemon;

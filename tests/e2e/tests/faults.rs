@@ -1,24 +1,24 @@
 //! The daemon or the emulator fails: definitions stay whole, guests are known or gone,
 //! nothing is left over, and whoever waits gets an answer.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use virtbus_tests::domain::{LIST_ACTIVE, RUNNING, SHUTOFF};
 use virtbus_tests::events::{STOPPED, STOPPED_CRASHED, STOPPED_FAILED};
 use virtbus_tests::wait::{LIMIT, patient, wait_for_async};
-use virtbus_tests::{Client, Domain, DomainEvents, DomainXml, Testbed, or_skip, process};
+use virtbus_tests::{
+    Client, Domain, DomainEvents, DomainXml, Random, Testbed, campaign, or_skip, process,
+};
 
-/// How often the daemon is killed; `VIRTBUS_FAULT_ROUNDS` changes it.
+/// How often the daemon is killed.
 const ROUNDS: u64 = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_killed_at_any_moment_loses_and_leaves_nothing() {
     let mut testbed = or_skip!(Testbed::with_qemu().await);
     let mut random = Random::seeded();
-    let rounds = std::env::var("VIRTBUS_FAULT_ROUNDS").map_or(ROUNDS, |given| {
-        given.parse().expect("VIRTBUS_FAULT_ROUNDS is a number")
-    });
+    let rounds = campaign::rounds(ROUNDS, 500);
     // A definition that nobody touches has to come through all of it unchanged.
     let bystander = testbed.define(&DomainXml::small("bystander")).await;
     let bystander_xml = bystander.xml(0).await.unwrap();
@@ -197,29 +197,4 @@ fn emulator(testbed: &Testbed) -> Pid {
     let children = testbed.daemon.children();
     assert_eq!(children.len(), 1, "{children:?}");
     process::pid(children[0].pid)
-}
-
-/// A stream of numbers that is the same for the same seed (xorshift).
-struct Random(u64);
-
-impl Random {
-    /// `VIRTBUS_SEED`, else the time; printed, so that a failure can be had again.
-    fn seeded() -> Random {
-        let seed = match std::env::var("VIRTBUS_SEED") {
-            Ok(given) => given.parse().expect("VIRTBUS_SEED is a number"),
-            Err(_) => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(1, |since| since.as_secs())
-                .max(1),
-        };
-        println!("VIRTBUS_SEED={seed}");
-        Random(seed)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit.max(1)
-    }
 }

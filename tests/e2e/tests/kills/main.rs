@@ -1,0 +1,2 @@
+//! The daemon killed (SIGKILL) in the middle of each kind of change, many times, a little later each time: no definition, no guest
+//! and no guest's memory is lost, and nothing is left over. One module a kind of change.

@@ -1,0 +1,7 @@
+//! Classes of faults that services of this kind have had in the past, one module a class, with what each must not do here.
+//!
+//! A driver that comes later adds its cases to the modules of the classes that can apply to it. What needs real users, polkit and
+//! systemd is in `threat-NN.sh` beside this folder, run in a booted system by the module of the same number.
+//!
+//! | module | class |
+//! | --- | --- |

@@ -92,6 +92,29 @@ impl<A: Copy> Cache<A> {
         answer.await.ok().copied()
     }
 
+    /// The answer that is being asked for, or what `ask` gives. It is not kept: whoever comes when it is there asks again.
+    pub(crate) async fn ask_together(
+        &self,
+        question: &Question,
+        ask: impl AsyncFnOnce() -> Option<A>,
+    ) -> Option<A> {
+        let slot = {
+            let mut answers = self.lock();
+            let new = || Arc::new(Slot::new(OnceCell::new()));
+            Arc::clone(answers.entry(question.clone()).or_insert_with(new))
+        };
+        let answer = slot.answer.get_or_try_init(async || ask().await.ok_or(()));
+        let answer = answer.await.ok().copied();
+        let mut answers = self.lock();
+        if answers
+            .get(question)
+            .is_some_and(|known| Arc::ptr_eq(known, &slot))
+        {
+            answers.remove(question);
+        }
+        answer
+    }
+
     fn slot(&self, question: &Question) -> Arc<Slot<A>> {
         let mut answers = self.lock();
         if let Some(slot) = answers.get(question).filter(|slot| slot.is_fresh()) {
@@ -160,6 +183,33 @@ mod tests {
             assert_eq!(caller.await.unwrap(), Some(7));
         }
         assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_together_is_asked_once_and_not_kept() {
+        let (cache, go) = (Arc::new(Cache::default()), Arc::new(Notify::new()));
+        let first = {
+            let (cache, go) = (Arc::clone(&cache), Arc::clone(&go));
+            let ask = async move || {
+                go.notified().await;
+                Some(1)
+            };
+            tokio::spawn(async move { cache.ask_together(&question(), ask).await })
+        };
+        while cache.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let second = {
+            let cache = Arc::clone(&cache);
+            tokio::spawn(async move { cache.ask_together(&question(), async || Some(2)).await })
+        };
+        tokio::task::yield_now().await;
+        go.notify_one();
+        assert_eq!(first.await.unwrap(), Some(1));
+        assert_eq!(second.await.unwrap(), Some(1));
+        let third = cache.ask_together(&question(), async || Some(3)).await;
+        assert_eq!(third, Some(3));
+        assert!(cache.lock().is_empty());
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 mod cache;
 mod polkit;
 mod rules;
+mod turns;
 
 use async_trait::async_trait;
 use virtbus_api::access::{Authorizer, Caller, Object, ObjectClass, Permission, Verdict};

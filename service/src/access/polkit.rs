@@ -5,18 +5,20 @@
 //! (`org.libvirt.unix.manage`) counts as well, and it is the one that a dialog asks for: one password opens the whole
 //! service for some minutes, as it always did, instead of one for each of a hundred actions.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use polkit::{Authority, AuthorizationResult, CheckAuthorizationFlags, Details, SystemBusName};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use virtbus_api::access::{
     Authorizer, Caller, Default as Who, Object, ObjectClass, Permission, Verdict,
 };
 
 use super::cache::{Action, Cache, Question};
-use super::rules::{Rules, attribute_prefix};
+use super::rules::attribute_prefix;
+use super::rules::watch::Watched;
+use super::turns::Turns;
 
 /// The coarse actions, by what a permission's default is.
 const MONITOR: &str = "org.libvirt.unix.monitor";
@@ -24,14 +26,6 @@ const MANAGE: &str = "org.libvirt.unix.manage";
 
 /// polkit has so long to answer when no person is asked.
 const DEADLINE: Duration = Duration::from_secs(25);
-
-/// The rules are looked through again after so long; polkit tells when it has read them anew, but not before the first
-/// question has gone to it.
-const RULES_LIFETIME: Duration = Duration::from_secs(1);
-
-/// So many questions may be on their way to polkit, which answers one after the other anyway: a bus lets no client wait for more
-/// than 128 answers, unless it is configured to.
-const AT_ONCE: usize = 64;
 
 /// So many restarts of polkit may come between a question and its answer. Nobody is asked for a password twice.
 const RESTARTS: u32 = 10;
@@ -86,24 +80,29 @@ enum Dialog {
 #[derive(Default)]
 struct Known {
     cache: Cache<Decision>,
-    rules: Mutex<Option<(Instant, Rules)>>,
+    /// What people who are being asked say; kept for those only who asked while the dialog was up.
+    dialogs: Cache<Verdict>,
 }
 
-/// Asks polkit.
+/// Asks polkit. What its rules look at is known to [`Watched`], whose turn a question has to [`Turns`].
 pub(crate) struct Polkit {
     known: Arc<Known>,
     /// The way to the thread, which is started by the first caller who is not root.
     thread: OnceLock<mpsc::UnboundedSender<Check>>,
-    /// The questions that may be on their way at once.
-    at_once: Semaphore,
+    rules: Arc<Watched>,
+    turns: Turns,
 }
 
 impl Polkit {
     pub(crate) fn new() -> Self {
+        let known: Arc<Known> = Arc::default();
+        let forgetting = Arc::clone(&known);
         Self {
-            known: Arc::default(),
+            known,
             thread: OnceLock::new(),
-            at_once: Semaphore::new(AT_ONCE),
+            // An answer to a question without details may be another one with them.
+            rules: Watched::start(move || forgetting.cache.clear()),
+            turns: Turns::new(),
         }
     }
 
@@ -115,11 +114,19 @@ impl Polkit {
         details: &[(&'static str, String)],
         interactive: bool,
     ) -> Answer {
-        // A dialog holds up nobody else's question.
-        let _turn = if interactive {
-            None
-        } else {
-            self.at_once.acquire().await.ok()
+        let Some(uid) = caller.uid else {
+            return Answer::Absent;
+        };
+        let patience = if interactive { PATIENCE } else { DEADLINE };
+        let turn = async {
+            if interactive {
+                self.turns.dialog(uid).await
+            } else {
+                self.turns.question(uid).await
+            }
+        };
+        let Ok(_turn) = tokio::time::timeout(patience, turn).await else {
+            return Answer::Absent;
         };
         let (answer, answered) = oneshot::channel();
         let check = Check {
@@ -133,7 +140,6 @@ impl Polkit {
         if thread.send(check).is_err() {
             return Answer::Absent;
         }
-        let patience = if interactive { PATIENCE } else { DEADLINE };
         match tokio::time::timeout(patience, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Answer::Absent,
@@ -236,9 +242,12 @@ impl Authorizer for Polkit {
             }
             Some(Decision::Challenge(Dialog::Coarse)) => {
                 let action = coarse(permission);
-                let verdict = self.dialog(caller, action.to_owned(), &[]).await;
+                let coarse = Question::coarse(caller, action);
+                // A hundred calls at once put up one dialog, since one answer opens everything.
+                let ask = async || Some(self.dialog(caller, action.to_owned(), &[]).await);
+                let verdict = self.known.dialogs.ask_together(&coarse, ask).await;
+                let verdict = verdict.unwrap_or(Verdict::Denied);
                 if verdict == Verdict::Granted {
-                    let coarse = Question::coarse(caller, action);
                     self.known.cache.put(coarse, Decision::Granted);
                     self.known.cache.put(question, Decision::Granted);
                 }
@@ -248,19 +257,7 @@ impl Authorizer for Polkit {
     }
 
     fn tells_apart(&self, class: ObjectClass) -> bool {
-        let mut rules = self
-            .known
-            .rules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let fresh = rules
-            .as_ref()
-            .is_some_and(|(since, _)| since.elapsed() < RULES_LIFETIME);
-        if !fresh {
-            *rules = None;
-        }
-        let (_, rules) = rules.get_or_insert_with(|| (Instant::now(), Rules::installed()));
-        rules.tell_apart(class)
+        self.rules.rules().tell_apart(class)
     }
 }
 
@@ -305,11 +302,6 @@ async fn connect(known: &Arc<Known>) -> Option<Authority> {
             authority.connect_changed(move |_| {
                 tracing::debug!("polkit has changed");
                 known.cache.clear();
-                known
-                    .rules
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take();
             });
             Some(authority)
         }

@@ -1,0 +1,147 @@
+//! Keeps what the rules look at true: a thread reads them whenever a file in their directories changes.
+//!
+//! Whoever asks ([`Watched::rules`]) reads memory only. Where changes cannot be heard of, polkit is asked about each object by
+//! itself, which is always right.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+use super::{DIRECTORIES, Rules};
+
+/// The rules as they are now.
+pub(in crate::access) struct Watched {
+    rules: RwLock<Arc<Rules>>,
+    /// Told after each change of what the rules look at. That they answer otherwise than before is told by polkit.
+    changed: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Watched {
+    /// Reads the rules and begins to watch them; `changed` is called, on a thread of its own, after each change has been read.
+    pub(in crate::access) fn start(changed: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        let watched = Arc::new(Self {
+            rules: RwLock::new(Arc::new(Rules::LookAtAnything)),
+            changed: OnceLock::new(),
+        });
+        let _ = watched.changed.set(Box::new(changed));
+        // Before the first look, so that no change is missed in between.
+        let first = listen();
+        match first {
+            Ok(inotify) => {
+                watched.publish(Rules::installed());
+                let weak = Arc::downgrade(&watched);
+                let spawned = std::thread::Builder::new()
+                    .name("polkit-rules".to_owned())
+                    .spawn(move || follow(&weak, inotify));
+                if let Err(error) = spawned {
+                    watched.give_up(&error);
+                }
+            }
+            Err(errno) => watched.give_up(&errno),
+        }
+        watched
+    }
+
+    /// What the rules look at.
+    pub(in crate::access) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn publish(&self, rules: Rules) {
+        {
+            let mut known = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+            if **known == rules {
+                return;
+            }
+            *known = Arc::new(rules);
+        }
+        if let Some(changed) = self.changed.get() {
+            changed();
+        }
+    }
+
+    fn give_up(&self, error: &dyn std::fmt::Display) {
+        tracing::warn!(
+            "changes of polkit's rules cannot be noticed, so polkit is asked about each object by itself: {error}"
+        );
+        self.publish(Rules::LookAtAnything);
+    }
+}
+
+/// Reads the rules after each change, until nobody has them any more.
+fn follow(watched: &Weak<Watched>, mut inotify: Inotify) {
+    loop {
+        let heard = loop {
+            match inotify.read_events() {
+                Err(Errno::EINTR) => {}
+                heard => break heard,
+            }
+        };
+        let Some(watched) = watched.upgrade() else {
+            return;
+        };
+        // Anew, as a directory that is watched may have gone or another have come, and before the look.
+        match heard.and_then(|_| listen()) {
+            Ok(again) => inotify = again,
+            Err(errno) => return watched.give_up(&errno),
+        }
+        watched.publish(Rules::installed());
+    }
+}
+
+/// Listens for changes in the directories of rules; where one is not there, for its coming.
+fn listen() -> Result<Inotify, Errno> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
+    for directory in DIRECTORIES {
+        let directory = Path::new(directory);
+        while let Err(errno) = inotify.add_watch(directory, within()) {
+            if !is_missing(errno) {
+                return Err(errno);
+            }
+            listen_above(&inotify, directory)?;
+            // It may have come before it was listened for.
+            if !directory.exists() {
+                break;
+            }
+        }
+    }
+    Ok(inotify)
+}
+
+/// Listens in the nearest directory above that is there.
+fn listen_above(inotify: &Inotify, directory: &Path) -> Result<(), Errno> {
+    for above in directory.ancestors().skip(1) {
+        match inotify.add_watch(above, coming()) {
+            Ok(_) => return Ok(()),
+            Err(errno) if is_missing(errno) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Err(Errno::ENOENT)
+}
+
+const fn is_missing(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOENT | Errno::ENOTDIR)
+}
+
+/// What happens to rules.
+fn within() -> AddWatchFlags {
+    AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_MODIFY
+        | AddWatchFlags::IN_ATTRIB
+        | AddWatchFlags::IN_CREATE
+        | AddWatchFlags::IN_DELETE
+        | AddWatchFlags::IN_DELETE_SELF
+        | AddWatchFlags::IN_MOVE
+        | AddWatchFlags::IN_MOVE_SELF
+}
+
+/// What brings a directory.
+fn coming() -> AddWatchFlags {
+    AddWatchFlags::IN_CREATE
+        | AddWatchFlags::IN_MOVED_TO
+        | AddWatchFlags::IN_DELETE_SELF
+        | AddWatchFlags::IN_MOVE_SELF
+}

@@ -37,6 +37,27 @@ impl DirLock {
         }
     }
 
+    /// The process that holds the lock on this directory, as far as the kernel tells (`/proc/locks`, proc(5)): nothing if nobody holds
+    /// it, or somebody in another PID namespace does.
+    pub fn holder(path: &Path) -> Option<i32> {
+        let facts = rustix::fs::stat(path).ok()?;
+        let file = format!(
+            "{:02x}:{:02x}:{}",
+            rustix::fs::major(facts.st_dev),
+            rustix::fs::minor(facts.st_dev),
+            facts.st_ino
+        );
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        let holder = |line: &str| {
+            // "1: FLOCK  ADVISORY  WRITE 1234 fe:00:123456 0 EOF"
+            let mut fields = line.split_whitespace().skip(1);
+            let is_flock = fields.next() == Some("FLOCK");
+            let pid = fields.nth(2)?.parse().ok()?;
+            (is_flock && fields.next() == Some(file.as_str()) && pid > 0).then_some(pid)
+        };
+        locks.lines().find_map(holder)
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -55,7 +76,10 @@ mod tests {
             DirLock::acquire(dir.path()),
             Err(FileError::Locked { .. })
         ));
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(DirLock::holder(dir.path()), Some(own));
         drop(lock);
+        assert_eq!(DirLock::holder(dir.path()), None);
         DirLock::acquire(dir.path()).unwrap();
     }
 }

@@ -4,12 +4,14 @@
 //! what has been reported as done is on the disk. All functions block for as long as the disk
 //! takes; call them on a blocking thread.
 //!
-//! Nothing here parses what it reads, and nothing guards against an enemy who may write to the
-//! same directories: those belong to the daemon.
+//! Nothing here parses what it reads. Except for [`acting`] and [`walk()`], which are for paths that others choose, nothing guards
+//! against an enemy who may write to the same directories: those belong to the daemon.
 
+pub mod acting;
 mod dir;
 mod link;
 mod lock;
+mod walk;
 mod write;
 
 use std::fs::File;
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 pub use dir::{Owner, ensure_dir, list_dir, remove_dir, sweep_temporary};
 pub use link::{is_link_to, link};
 pub use lock::DirLock;
+pub use walk::{Dir, Found, Place, WalkError, walk, walk_to_place};
 pub use write::{create_new, remove, rename, replace, write_atomic};
 
 /// What failed, with which path. Written so that "cannot" fits before the action.

@@ -30,23 +30,30 @@ pub struct Resource {
 /// Confines guests. Calls block on the file system; drivers make them where blocking is allowed.
 ///
 /// In two steps, so that what is about to be changed is on disk before anything is: [`Security::prepare`] looks and changes
-/// nothing, its record is saved, then [`Security::apply`] acts on it.
+/// nothing, its record is saved, then [`Prepared::apply`] acts on it.
 pub trait Security: Send + Sync {
-    /// Finds out what has to be changed for a guest, and says so in a record.
+    /// Finds out what has to be changed for a guest.
     ///
     /// # Errors
     /// If a file cannot be made accessible to the guest.
-    fn prepare(&self, guest: Uuid, resources: &[Resource]) -> Result<String>;
-
-    /// Makes the changes of a record.
-    ///
-    /// # Errors
-    /// If one fails; all are undone then.
-    fn apply(&self, record: &str) -> Result<()>;
+    fn prepare(&self, guest: Uuid, resources: &[Resource]) -> Result<Box<dyn Prepared>>;
 
     /// Undoes what a record tells of, whether or not it was applied in full. What cannot be undone is logged, and does not keep
     /// the rest from being undone.
     fn restore(&self, record: &str);
+}
+
+/// A guest's files, held from the look at them until they are changed, so that nobody can put others in their places between the
+/// two. Dropping it changes nothing.
+pub trait Prepared: Send {
+    /// What is to be changed, in a form that [`Security::restore`] reads. To be on disk before [`Prepared::apply`].
+    fn record(&self) -> String;
+
+    /// Makes the changes.
+    ///
+    /// # Errors
+    /// If one fails, or a file is not any more what it was; all are undone then.
+    fn apply(&mut self) -> Result<()>;
 }
 
 /// Changes nothing: for guests that run as the daemon's own user.
@@ -54,13 +61,19 @@ pub trait Security: Send + Sync {
 pub struct Unconfined;
 
 impl Security for Unconfined {
-    fn prepare(&self, _: Uuid, _: &[Resource]) -> Result<String> {
-        Ok(String::new())
-    }
-
-    fn apply(&self, _: &str) -> Result<()> {
-        Ok(())
+    fn prepare(&self, _: Uuid, _: &[Resource]) -> Result<Box<dyn Prepared>> {
+        Ok(Box::new(Self))
     }
 
     fn restore(&self, _: &str) {}
+}
+
+impl Prepared for Unconfined {
+    fn record(&self) -> String {
+        String::new()
+    }
+
+    fn apply(&mut self) -> Result<()> {
+        Ok(())
+    }
 }

@@ -3,13 +3,15 @@
 //! Each thing is noted in the guest's status before or as it is done, so that a daemon which finds the status of a guest that
 //! is gone can undo all of it. Undoing goes on whatever fails.
 
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use virtbus_api::security::{Resource, Security};
+use virtbus_api::security::{Prepared as HeldFiles, Resource, Security};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_util::file::acting::{self, ActingUser, OpenAccess, OpenAs};
 use virtbus_util::file::{self, Owner};
 use virtbus_util::process::ProcessId;
 
@@ -43,19 +45,21 @@ pub(crate) struct Prepared {
 
 /// Prepares hosts for guests.
 pub(crate) struct Preparer {
-    owner: Option<Owner>,
+    /// As whom guests run, if not as the daemon.
+    user: Option<ActingUser>,
     security: Arc<dyn Security>,
     pub(crate) ports: crate::ports::Ports,
 }
 
 impl Preparer {
     pub(crate) fn new(config: &Config, security: Arc<dyn Security>) -> Self {
-        let owner = config.user.as_ref().map(|user| Owner {
+        let user = config.user.as_ref().map(|user| ActingUser {
             uid: user.uid,
             gid: user.gid,
+            groups: user.groups.clone(),
         });
         Self {
-            owner,
+            user,
             security,
             ports: crate::ports::Ports::new(config.graphics_ports),
         }
@@ -66,23 +70,58 @@ impl Preparer {
         if let Some(parent) = dir.parent() {
             file::ensure_dir(parent, 0o755, None).map_err(failed)?;
         }
-        file::ensure_dir(dir, 0o750, self.owner).map_err(failed)
+        file::ensure_dir(dir, 0o750, self.owner()).map_err(failed)
     }
 
-    /// Finds out what has to be changed so that the guest can have its files.
+    /// Whose a guest's files are, if not the daemon's.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        self.user.as_ref().map(|user| Owner {
+            uid: user.uid,
+            gid: user.gid,
+        })
+    }
+
+    /// With whose rights what a guest writes is opened; `None`: the daemon's own.
+    pub(crate) fn acting(&self) -> Option<&ActingUser> {
+        self.user.as_ref()
+    }
+
+    /// Opens a file that a character device writes to, with no more rights than the guest has: its path is whoever's who may define
+    /// the guest or write to the directory, and what is written is the guest's.
+    ///
+    /// # Errors
+    /// What the file system has against it, and what would help; the file is as it was.
+    pub(crate) async fn open_output(&self, path: &str, append: bool) -> Result<File> {
+        let how = OpenAs {
+            truncate: !append,
+            devices: true,
+            ..OpenAs::output(OpenAccess::Append)
+        };
+        let (user, path) = (self.acting().cloned(), PathBuf::from(path));
+        blocking(move || {
+            acting::open(user.as_ref(), &path, how).map_err(|error| {
+                let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
+                let shown = path.display();
+                let message = format!("file '{shown}' of a character device: {}", error.message);
+                Error { message, ..error }
+            })
+        })
+        .await
+    }
+
+    /// Finds out what has to be changed so that the guest can have its files, and holds them.
     pub(crate) async fn prepare_files(
         &self,
         guest: Uuid,
         resources: Vec<Resource>,
-    ) -> Result<String> {
+    ) -> Result<Box<dyn HeldFiles>> {
         let security = Arc::clone(&self.security);
         blocking(move || security.prepare(guest, &resources)).await
     }
 
-    /// Lets the guest have its files. What [`Preparer::prepare_files`] said must be on disk.
-    pub(crate) async fn give_files(&self, record: String) -> Result<()> {
-        let security = Arc::clone(&self.security);
-        blocking(move || security.apply(&record)).await
+    /// Lets the guest have its files. The record of what was prepared must be on disk.
+    pub(crate) async fn give_files(mut files: Box<dyn HeldFiles>) -> Result<Box<dyn HeldFiles>> {
+        blocking(move || files.apply().map(|()| files)).await
     }
 
     /// Undoes all that `status` tells of.

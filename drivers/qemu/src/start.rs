@@ -31,6 +31,7 @@ use crate::domain::{Domain, Live, Run, Starting};
 use crate::monitor::commands::system::Cont;
 use crate::monitor::{Events, Monitor, MonitorError};
 use crate::persist::Status;
+use crate::prepare::Preparer;
 use crate::stop::Ending;
 use crate::tap::{self, Tap};
 use crate::watch::{self, MONITOR_SOCKET, Process};
@@ -78,23 +79,6 @@ pub(crate) async fn start(
             Err(error)
         }
     }
-}
-
-/// Opens a file that a character device writes to. It is opened here because the guest's user need not have access to where it is.
-fn open_output(path: &str, append: bool) -> Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let mut options = File::options();
-    options.create(true).mode(0o600);
-    if append {
-        options.append(true);
-    } else {
-        options.write(true).truncate(true);
-    }
-    options.open(path).map_err(|error| {
-        let message = format!("cannot open '{path}' for a character device: {error}");
-        Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
-    })
 }
 
 /// Takes the domain from *off* to *starting*.
@@ -214,11 +198,8 @@ impl Attempt {
         let monitor_fd = cmd.pass_fd(listener);
         let mut files = Vec::new();
         for (path, append) in command::files(&live) {
-            let file = blocking({
-                let path = path.clone();
-                move || open_output(&path, append)
-            });
-            let fd = cmd.pass_fd(file.await?.into());
+            let file = core.preparer.open_output(&path, append).await?;
+            let fd = cmd.pass_fd(file.into());
             files.push((path, fd));
         }
         let host = command::Host {
@@ -229,15 +210,15 @@ impl Attempt {
             files: &files,
         };
         let resources = command::fill(&mut cmd, &live, capabilities, &host)?;
-        let record = core
+        let files = core
             .preparer
             .prepare_files(self.domain.uuid, resources)
             .await?;
-        status.prepared.confined = Some(record.clone());
+        status.prepared.confined = Some(files.record());
         status.definition = definition::format_status(&live);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
-        core.preparer.give_files(record).await?;
+        Preparer::give_files(files).await?;
 
         let (log, log_start) = self.open_log(&mut cmd).await?;
         let child = cmd

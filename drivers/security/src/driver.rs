@@ -2,17 +2,19 @@
 
 use std::str::FromStr;
 
-use virtbus_api::security::{Access as ApiAccess, Resource as ApiResource, Security};
+use virtbus_api::security::{
+    Access as ApiAccess, Prepared as ApiPrepared, Resource as ApiResource, Security,
+};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 
-use crate::dac::{Access, Dac, Departure, Holder, Record, Resource};
+use crate::dac::{Access, Dac, Departure, Holder, Prepared, Record, Resource};
 
 fn failed(error: &dyn std::error::Error) -> Error {
     Error::chain(ErrorCode::SystemError, ErrorDomain::Security, error)
 }
 
 impl Security for Dac {
-    fn prepare(&self, guest: Uuid, resources: &[ApiResource]) -> Result<String> {
+    fn prepare(&self, guest: Uuid, resources: &[ApiResource]) -> Result<Box<dyn ApiPrepared>> {
         let resources: Vec<Resource> = resources
             .iter()
             .map(|resource| Resource {
@@ -24,14 +26,9 @@ impl Security for Dac {
                 },
             })
             .collect();
-        let record = Self::prepare(self, Holder::of_guest(guest.into_bytes()), &resources)
+        let prepared = Self::prepare(self, Holder::of_guest(guest.into_bytes()), &resources)
             .map_err(|error| failed(&error))?;
-        Ok(record.to_string())
-    }
-
-    fn apply(&self, record: &str) -> Result<()> {
-        let record = Record::from_str(record).map_err(|error| failed(&error))?;
-        Self::apply(self, &record).map_err(|error| failed(&error))
+        Ok(Box::new(prepared))
     }
 
     fn restore(&self, record: &str) {
@@ -46,5 +43,15 @@ impl Security for Dac {
                 tracing::error!(%error, "a record of files' owners cannot be read, ignoring");
             }
         }
+    }
+}
+
+impl ApiPrepared for Prepared {
+    fn record(&self) -> String {
+        Self::record(self).to_string()
+    }
+
+    fn apply(&mut self) -> Result<()> {
+        Self::apply(self).map_err(|error| failed(&error))
     }
 }

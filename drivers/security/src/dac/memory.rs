@@ -5,13 +5,13 @@
 //! The value is text, one line:
 //!
 //! ```text
-//! 1 BOOT-ID INODE OWNER-UID:GID GIVEN-UID:GID USER,USER,…
+//! 2 BOOT-ID DEVICE:INODE OWNER-UID:GID GIVEN-UID:GID USER,USER,…
 //! ```
 //!
-//! `1` is the version. Users are guests of this boot of the host, in 16 hexadecimal digits each, or
+//! `2` is the version; the first, of earlier releases, has no device and is read as well. Users are guests of this boot of the host, in 16 hexadecimal digits each, or
 //! `*` for more than can be listed: then the file stays with the guests until the next boot. An
-//! attribute from an earlier boot, or one that was copied together with the file's contents (the
-//! inode tells), has no users; the owner in it still holds as long as the file belongs to whom it
+//! attribute from an earlier boot, or one that was copied together with the file's contents (device
+//! and inode tell), has no users; the owner in it still holds as long as the file belongs to whom it
 //! was given.
 //!
 //! Attributes of another version, or spoiled ones, are as good as none.
@@ -28,7 +28,8 @@ use super::DacError;
 use super::target::Target;
 
 const NAME: &str = "trusted.virtbus.dac";
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+const FIRST_VERSION: &str = "1";
 /// More users than this are `*`. Some file systems have no more than 4 KiB for all attributes.
 const MAX_USERS: usize = 128;
 /// Larger than any value that is written here.
@@ -130,7 +131,15 @@ impl Memory {
         }
     }
 
-    fn format(&self, boot: &str, inode: u64) -> String {
+    /// Whether this guest is known to use the file.
+    pub(super) fn lists(&self, holder: Holder) -> bool {
+        match &self.users {
+            Users::Listed(users) => users.contains(&holder),
+            Users::Many => false,
+        }
+    }
+
+    fn format(&self, boot: &str, (device, inode): (u64, u64)) -> String {
         let users = match &self.users {
             Users::Listed(users) => {
                 let users: Vec<String> = users.iter().map(Holder::to_string).collect();
@@ -140,18 +149,21 @@ impl Memory {
         };
         let (owner, given) = (self.owner, self.given);
         format!(
-            "{VERSION} {boot} {inode} {}:{} {}:{} {users}",
+            "{VERSION} {boot} {device}:{inode} {}:{} {}:{} {users}",
             owner.uid, owner.gid, given.uid, given.gid
         )
     }
 
-    fn parse(text: &str, boot: &str, inode: u64) -> Option<Self> {
+    fn parse(text: &str, boot: &str, (device, inode): (u64, u64)) -> Option<Self> {
         let mut fields = text.split(' ');
-        if fields.next()? != VERSION {
-            return None;
-        }
+        let version = fields.next()?;
         let is_of_now = fields.next()? == boot;
-        let is_of_here = fields.next()?.parse() == Ok(inode);
+        let id = fields.next()?;
+        let is_of_here = match version {
+            VERSION => id == format!("{device}:{inode}"),
+            FIRST_VERSION => id.parse() == Ok(inode),
+            _ => return None,
+        };
         let mut memory = Self::new(parse_owner(fields.next()?)?, parse_owner(fields.next()?)?);
         let users = fields.next()?;
         if is_of_now && is_of_here {
@@ -188,7 +200,7 @@ pub(super) fn read(target: &Target) -> Result<Option<Memory>, DacError> {
     let parsed = value
         .get(..length)
         .and_then(|value| std::str::from_utf8(value).ok())
-        .and_then(|text| Memory::parse(text, &boot, target.inode()));
+        .and_then(|text| Memory::parse(text, &boot, target.id()));
     // Without users, an owner that somebody set in the meantime is the newer truth.
     Ok(parsed.filter(|memory| !memory.is_unused() || target.owner() == memory.given))
 }
@@ -196,7 +208,7 @@ pub(super) fn read(target: &Target) -> Result<Option<Memory>, DacError> {
 /// Makes the file remember. Where a file system cannot, this does nothing: then only the guest's
 /// own record knows, which serves as long as the file has a single user.
 pub(super) fn write(target: &Target, memory: &Memory) -> Result<(), DacError> {
-    let value = memory.format(&boot(target)?, target.inode());
+    let value = memory.format(&boot(target)?, target.id());
     let flags = XattrFlags::empty();
     match rustix::fs::setxattr(target.magic_path(), NAME, value.as_bytes(), flags) {
         Ok(()) => Ok(()),
@@ -244,6 +256,7 @@ fn failed(target: &Target, errno: Errno) -> DacError {
 mod tests {
     use super::*;
 
+    const HERE: (u64, u64) = (8, 42);
     const BOOT: &str = "11111111-2222-3333-4444-555555555555";
 
     fn owner(uid: u32, gid: u32) -> Owner {
@@ -268,24 +281,32 @@ mod tests {
     fn text_both_ways() {
         for guests in [0, 1, 2, 128] {
             let memory = memory_of(guests);
-            let text = memory.format(BOOT, 42);
-            assert_eq!(Memory::parse(&text, BOOT, 42), Some(memory), "{text}");
+            let text = memory.format(BOOT, HERE);
+            assert_eq!(Memory::parse(&text, BOOT, HERE), Some(memory), "{text}");
             assert!(text.len() < 2500);
         }
         assert_eq!(
-            memory_of(1).format(BOOT, 42),
-            format!("1 {BOOT} 42 0:6 64055:109 {}", guest(0))
+            memory_of(1).format(BOOT, HERE),
+            format!("2 {BOOT} 8:42 0:6 64055:109 {}", guest(0))
         );
     }
 
     #[test]
     fn users_of_another_boot_or_file_do_not_count() {
-        let text = memory_of(2).format(BOOT, 42);
-        for (boot, inode) in [("other", 42), (BOOT, 43)] {
-            let memory = Memory::parse(&text, boot, inode).unwrap();
+        let text = memory_of(2).format(BOOT, HERE);
+        for (boot, id) in [("other", HERE), (BOOT, (8, 43)), (BOOT, (9, 42))] {
+            let memory = Memory::parse(&text, boot, id).unwrap();
             assert!(memory.is_unused());
             assert_eq!(memory.owner, owner(0, 6));
         }
+    }
+
+    #[test]
+    fn the_first_form_has_no_device() {
+        let text = format!("1 {BOOT} 42 0:6 64055:109 {}", guest(0));
+        assert_eq!(Memory::parse(&text, BOOT, HERE), Some(memory_of(1)));
+        let elsewhere = Memory::parse(&text, BOOT, (8, 43)).unwrap();
+        assert!(elsewhere.is_unused());
     }
 
     #[test]
@@ -304,30 +325,30 @@ mod tests {
     #[test]
     fn too_many_users_stay() {
         let mut memory = memory_of(129);
-        let text = memory.format(BOOT, 42);
+        let text = memory.format(BOOT, HERE);
         assert!(text.ends_with(" *"));
-        assert_eq!(Memory::parse(&text, BOOT, 42), Some(memory.clone()));
+        assert_eq!(Memory::parse(&text, BOOT, HERE), Some(memory.clone()));
         assert!(!memory.remove(guest(1)));
         assert!(memory.has_others(guest(1)) && !memory.is_unused());
     }
 
     #[test]
     fn spoiled_text_is_none() {
-        let good = memory_of(2).format(BOOT, 42);
+        let good = memory_of(2).format(BOOT, HERE);
         for end in 0..good.len() {
-            let _ = Memory::parse(&good[..end], BOOT, 42);
+            let _ = Memory::parse(&good[..end], BOOT, HERE);
         }
         let wrong = [
             "",
-            "2 b 42 0:0 1:1 ",
-            "1 b 42 0 1:1 ",
+            "3 b 8:42 0:0 1:1 ",
+            "2 b 8:42 0 1:1 ",
             "1 b 42 0:0 1:-1 ",
             "1 b 42 0:0 1:1",
         ];
         for text in wrong {
-            assert_eq!(Memory::parse(text, "b", 42), None, "{text}");
+            assert_eq!(Memory::parse(text, "b", HERE), None, "{text}");
         }
-        assert_eq!(Memory::parse("1 b 42 0:0 1:1 xyz", "b", 42), None);
+        assert_eq!(Memory::parse("2 b 8:42 0:0 1:1 xyz", "b", HERE), None);
     }
 
     #[test]

@@ -4,12 +4,17 @@
 //!
 //! The order of things, so that a crash of the daemon at any point loses no owner:
 //!
-//! 1. [`Dac::prepare`] looks at the files, changes nothing, and returns a [`Record`].
+//! 1. [`Dac::prepare`] looks at the files, changes nothing, and returns what is [`Prepared`]: the files, held, and a [`Record`].
 //! 2. The driver writes the record to the guest's status file.
-//! 3. [`Dac::apply`] changes the owners; if it cannot, it undoes what it has done.
+//! 3. [`Prepared::apply`] looks at the held files once more and changes their owners; if it cannot, it undoes what it has done.
 //! 4. The guest runs, ends.
 //! 5. [`Dac::restore`] gives the files back. It may be called any number of times, also for a
 //!    record that was never applied or only in part.
+//!
+//! Users may own directories on the way to a file, and put something else in its place at any moment. So nothing is ever decided
+//! about a path and then done to it: what was looked at is held by a descriptor, and changed through that. Links of unprivileged
+//! users are not followed, and hard links that such a user may have made are refused. A file is given back only to whom it
+//! was taken from, if device, inode and present owner are those that were noted.
 //!
 //! Files that several guests use are kept track of in an extended attribute (see `memory`), so that
 //! the last guest to end gives the file back, and to the right owner.
@@ -21,6 +26,7 @@
 //! All functions block for the file system; call them on a blocking thread.
 
 mod access;
+mod change;
 mod memory;
 mod record;
 mod target;
@@ -28,19 +34,14 @@ mod target;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-
-use rustix::fs::{AtFlags, Gid, Uid};
-use rustix::io::Errno;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use access::Identity;
 pub use memory::Holder;
 pub use record::{Entry, Record, RecordError};
 pub use virtbus_util::file::Owner;
 
-use access::{Claim, Kind};
-use memory::Memory;
-use target::Target;
+use change::Held;
 
 /// What a guest does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,9 +90,10 @@ pub enum DacError {
         /// The guest's user.
         uid: u32,
     },
-    /// A symbolic link of an unprivileged user leads to somebody else's file. Following it would
-    /// let that user (a guest that broke out, for one) have any file of the host handed over.
-    #[error("'{path}' leads over link '{link}' of user {uid} to a file of user {owner}")]
+    /// The path goes over a symbolic link of an unprivileged user, who could let it lead to any file of the host.
+    #[error(
+        "'{path}' goes over symbolic link '{link}' of user {uid}, and only links of root are followed; use the path that it leads to"
+    )]
     UnsafeLink {
         /// The path.
         path: PathBuf,
@@ -99,8 +101,16 @@ pub enum DacError {
         link: PathBuf,
         /// The link's owner.
         uid: u32,
-        /// The file's owner.
-        owner: u32,
+    },
+    /// The file has further names, and whoever may write the directory could have made this one for somebody else's file.
+    #[error(
+        "'{path}' has further names (hard links), and others may write its directory '{dir}'; use a copy of it"
+    )]
+    HardLink {
+        /// The path.
+        path: PathBuf,
+        /// Its directory.
+        dir: PathBuf,
     },
     /// Another guest uses the file as another user.
     #[error("'{path}' is in use by a guest that runs as user {uid}, group {gid}")]
@@ -112,8 +122,8 @@ pub enum DacError {
         /// That guest's group.
         gid: u32,
     },
-    /// Between prepare and apply another file took the path.
-    #[error("'{path}' was replaced by another file")]
+    /// Between prepare and apply another file took the path, or the file was given to somebody.
+    #[error("'{path}' was replaced, or got another owner, while the guest was being started")]
     Replaced {
         /// The path.
         path: PathBuf,
@@ -164,7 +174,7 @@ pub struct Dac {
     identity: Identity,
     dynamic_ownership: bool,
     /// Reading, changing and writing back who uses a file is one step.
-    changes: Mutex<()>,
+    changes: Arc<Mutex<()>>,
 }
 
 impl Dac {
@@ -175,7 +185,7 @@ impl Dac {
         Self {
             identity,
             dynamic_ownership,
-            changes: Mutex::new(()),
+            changes: Arc::default(),
         }
     }
 
@@ -184,8 +194,8 @@ impl Dac {
         &self.identity
     }
 
-    /// Looks at the files of a guest and says what has to be changed. Changes nothing.
-    pub fn prepare(&self, holder: Holder, resources: &[Resource]) -> Result<Record, DacError> {
+    /// Looks at the files of a guest, holds them, and says what has to be changed. Changes nothing.
+    pub fn prepare(&self, holder: Holder, resources: &[Resource]) -> Result<Prepared, DacError> {
         self.prepare_as(holder, &self.identity, resources)
     }
 
@@ -195,44 +205,76 @@ impl Dac {
         holder: Holder,
         identity: &Identity,
         resources: &[Resource],
-    ) -> Result<Record, DacError> {
-        let given = identity.owner();
-        let mut entries: Vec<Entry> = Vec::new();
+    ) -> Result<Prepared, DacError> {
+        let mut held: Vec<Held> = Vec::new();
         if self.dynamic_ownership {
             // A file may appear under several names; it is changed once.
             let mut seen: HashMap<(u64, u64), usize> = HashMap::new();
             for resource in resources {
                 let target = target::open(&resource.path)?;
-                let Some(entry) = examine(&target, identity, holder, resource.access)? else {
+                let Some(new) = Held::examine(target, identity, holder, resource.access)? else {
                     continue;
                 };
-                match seen
-                    .get(&target.id())
-                    .and_then(|index| entries.get_mut(*index))
-                {
-                    Some(known) => known.exclusive |= entry.exclusive,
+                match seen.get(&new.id()).and_then(|index| held.get_mut(*index)) {
+                    Some(known) => known.used_as(resource.access),
                     None => {
-                        seen.insert(target.id(), entries.len());
-                        entries.push(entry);
+                        seen.insert(new.id(), held.len());
+                        held.push(new);
                     }
                 }
             }
         }
-        Ok(Record {
+        let record = Record {
             holder,
-            given,
-            entries,
+            given: identity.owner(),
+            entries: held.iter().map(Held::entry).collect(),
+        };
+        Ok(Prepared {
+            record,
+            identity: identity.clone(),
+            held,
+            changes: Arc::clone(&self.changes),
         })
     }
 
-    /// Changes the owners. On failure everything is as before, as far as it can be.
-    pub fn apply(&self, record: &Record) -> Result<(), DacError> {
+    /// Gives the files back, newest first, those excepted that other guests still use, that
+    /// somebody else has given a new owner meanwhile, or that are gone. Goes on after failures and
+    /// returns them all.
+    pub fn restore(&self, record: &Record, departure: Departure) -> Vec<DacError> {
         let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        for (index, entry) in record.entries.iter().enumerate() {
-            if let Err(cause) = give(record, entry) {
+        let back = |entry: &Entry| change::take_back(record, entry, departure).err();
+        record.entries.iter().rev().filter_map(back).collect()
+    }
+}
+
+/// The files of a guest that is about to start, held since they were looked at.
+#[derive(Debug)]
+pub struct Prepared {
+    record: Record,
+    identity: Identity,
+    /// One for each entry of the record.
+    held: Vec<Held>,
+    changes: Arc<Mutex<()>>,
+}
+
+impl Prepared {
+    /// What is to be changed, to be written down before [`Prepared::apply`].
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Changes the owners. On failure everything is as before, as far as it can be.
+    pub fn apply(&mut self) -> Result<(), DacError> {
+        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        for index in 0..self.held.len() {
+            let Some(held) = self.held.get_mut(index) else {
+                continue;
+            };
+            if let Err(cause) = held.give(&self.record, &self.identity) {
                 // The failed one too: it may have got half way.
-                let done = record.entries.get(..=index).unwrap_or_default();
-                let undo = take_back(record, done, Departure::Ended);
+                let done = self.held.iter_mut().take(index + 1).rev();
+                let back = |held: &mut Held| held.take_back(&self.record).err();
+                let undo: Vec<DacError> = done.filter_map(back).collect();
                 if undo.is_empty() {
                     return Err(cause);
                 }
@@ -244,182 +286,6 @@ impl Dac {
         }
         Ok(())
     }
-
-    /// Gives the files back, newest first, those excepted that other guests still use, that
-    /// somebody else has given a new owner meanwhile, or that are gone. Goes on after failures and
-    /// returns them all.
-    pub fn restore(&self, record: &Record, departure: Departure) -> Vec<DacError> {
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        take_back(record, &record.entries, departure)
-    }
-}
-
-/// Whether and how a file has to be changed.
-fn examine(
-    target: &Target,
-    identity: &Identity,
-    holder: Holder,
-    access: Access,
-) -> Result<Option<Entry>, DacError> {
-    if let Some(dir) = target.first_unsearchable(identity) {
-        return Err(DacError::Unreachable {
-            path: target.path.clone(),
-            dir: dir.to_owned(),
-            uid: identity.uid,
-        });
-    }
-    if identity.uid == 0 || target.kind() == Kind::Everybodys {
-        return Ok(None);
-    }
-    let memory = if target.is_on_network() {
-        None
-    } else {
-        memory::read(target)?
-    };
-    let now = target.owner();
-    let given = identity.owner();
-    let others = memory
-        .as_ref()
-        .is_some_and(|memory| memory.has_others(holder));
-    if let Some(memory) = memory.as_ref().filter(|_| others)
-        && memory.given != given
-    {
-        return Err(DacError::InUse {
-            path: target.path.clone(),
-            uid: memory.given.uid,
-            gid: memory.given.gid,
-        });
-    }
-    if access == Access::ReadOnly
-        && memory.is_none()
-        && access::allows(target.facts(), identity, Claim::Read)
-    {
-        return Ok(None);
-    }
-    let previous = memory.map_or(now, |memory| memory.owner);
-    if now == given && previous == given {
-        return Ok(None);
-    }
-    target.check_links(previous.uid, given.uid)?;
-    Ok(Some(Entry {
-        path: target.path.clone(),
-        inode: target.inode(),
-        previous,
-        exclusive: access == Access::ReadWrite,
-    }))
-}
-
-fn give(record: &Record, entry: &Entry) -> Result<(), DacError> {
-    let target = target::open(&entry.path)?;
-    if target.inode() != entry.inode {
-        return Err(DacError::Replaced {
-            path: entry.path.clone(),
-        });
-    }
-    target.check_links(entry.previous.uid, record.given.uid)?;
-    if !target.is_on_network() {
-        let mut memory =
-            memory::read(&target)?.unwrap_or_else(|| Memory::new(entry.previous, record.given));
-        memory.given = record.given;
-        memory.add(record.holder);
-        // Before the change, so that the owner is known whatever happens now.
-        memory::write(&target, &memory)?;
-    }
-    if target.owner() == record.given {
-        return Ok(());
-    }
-    match chown(&target, record.given) {
-        Ok(()) => Ok(()),
-        Err(error) if is_refusal_of_file_system(&error) => {
-            // A read-only or root-squashing file system; the guest may have access all the same.
-            let identity = Identity {
-                uid: record.given.uid,
-                gid: record.given.gid,
-                groups: Vec::new(),
-            };
-            let claim = if entry.exclusive {
-                Claim::ReadWrite
-            } else {
-                Claim::Read
-            };
-            if access::allows(target.facts(), &identity, claim) {
-                Ok(())
-            } else {
-                Err(error)
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn take_back(record: &Record, entries: &[Entry], departure: Departure) -> Vec<DacError> {
-    let back = |entry: &Entry| take_back_one(record, entry, departure).err();
-    entries.iter().rev().filter_map(back).collect()
-}
-
-fn take_back_one(record: &Record, entry: &Entry, departure: Departure) -> Result<(), DacError> {
-    let target = match target::open(&entry.path) {
-        Ok(target) => target,
-        Err(DacError::Open { source, .. }) if is_gone(&source) => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if target.inode() != entry.inode {
-        return Ok(());
-    }
-    if target.is_on_network() && departure == Departure::Migrated {
-        return Ok(());
-    }
-    let memory = if target.is_on_network() {
-        None
-    } else {
-        memory::read(&target)?
-    };
-    let is_still_given = target.owner() == record.given;
-    let Some(mut memory) = memory else {
-        if is_still_given && entry.exclusive {
-            chown(&target, entry.previous)?;
-        }
-        return Ok(());
-    };
-    if !memory.remove(record.holder) && !memory.is_unused() {
-        // Given back before, and others have it now.
-        return Ok(());
-    }
-    if !memory.is_unused() {
-        return memory::write(&target, &memory);
-    }
-    if target.owner() == memory.given {
-        chown(&target, memory.owner)?;
-    }
-    memory::forget(&target)
-}
-
-fn chown(target: &Target, owner: Owner) -> Result<(), DacError> {
-    let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-    let flags = AtFlags::EMPTY_PATH;
-    rustix::fs::chownat(target, "", Some(uid), Some(gid), flags).map_err(|errno| DacError::Chown {
-        path: target.path.clone(),
-        uid: owner.uid,
-        gid: owner.gid,
-        source: errno.into(),
-    })
-}
-
-fn is_refusal_of_file_system(error: &DacError) -> bool {
-    let DacError::Chown { source, .. } = error else {
-        return false;
-    };
-    let refusals = [Errno::PERM, Errno::ROFS, Errno::OPNOTSUPP, Errno::NOSYS];
-    refusals
-        .iter()
-        .any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
 }
 
 /// For errors about a path.

@@ -2,9 +2,11 @@
 //! daemon that knows nothing else. As text it is a line for the guest and a line for each file:
 //!
 //! ```text
-//! dac 1 HOLDER GIVEN-UID:GID
-//! INODE PREVIOUS-UID:GID exclusive|shared PATH
+//! dac 2 HOLDER GIVEN-UID:GID
+//! DEVICE:INODE PREVIOUS-UID:GID exclusive|shared PATH
 //! ```
+//!
+//! The first form, of earlier releases, has the inode alone.
 //!
 //! In paths, `%`, control characters and bytes that are not ASCII are written as `%` and two
 //! hexadecimal digits.
@@ -20,7 +22,8 @@ use virtbus_util::file::Owner;
 use super::Holder;
 use super::memory::parse_owner;
 
-const HEADER: &str = "dac 1";
+const HEADER: &str = "dac 2";
+const FIRST_HEADER: &str = "dac 1";
 
 /// What was found out about a guest's files and is to be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct Record {
 pub struct Entry {
     /// The path as the definition has it.
     pub path: PathBuf,
+    /// The number of the file's device. A record of the first form has none.
+    pub device: Option<u64>,
     /// The file's inode number: another file that takes the name meanwhile is not touched.
     pub inode: u64,
     /// The owner to go back to.
@@ -61,6 +66,9 @@ impl fmt::Display for Record {
         writeln!(f, "{HEADER} {} {}:{}", self.holder, given.uid, given.gid)?;
         for entry in &self.entries {
             let (inode, previous) = (entry.inode, entry.previous);
+            if let Some(device) = entry.device {
+                write!(f, "{device}:")?;
+            }
             let use_ = if entry.exclusive {
                 "exclusive"
             } else {
@@ -94,7 +102,8 @@ impl FromStr for Record {
 
 fn parse_header(line: &str) -> Option<Record> {
     let (holder, given) = line
-        .strip_prefix(HEADER)?
+        .strip_prefix(HEADER)
+        .or_else(|| line.strip_prefix(FIRST_HEADER))?
         .strip_prefix(' ')?
         .split_once(' ')?;
     Some(Record {
@@ -106,8 +115,14 @@ fn parse_header(line: &str) -> Option<Record> {
 
 fn parse_entry(line: &str) -> Option<Entry> {
     let mut fields = line.splitn(4, ' ');
+    let id = fields.next()?;
+    let (device, inode) = match id.split_once(':') {
+        Some((device, inode)) => (Some(device.parse().ok()?), inode),
+        None => (None, id),
+    };
     Some(Entry {
-        inode: fields.next()?.parse().ok()?,
+        device,
+        inode: inode.parse().ok()?,
         previous: parse_owner(fields.next()?)?,
         exclusive: match fields.next()? {
             "exclusive" => true,
@@ -150,6 +165,7 @@ mod tests {
     fn record() -> Record {
         let entry = |path: &[u8], exclusive| Entry {
             path: PathBuf::from(OsString::from_vec(path.to_vec())),
+            device: Some(2049),
             inode: u64::MAX,
             previous: Owner { uid: 0, gid: 6 },
             exclusive,
@@ -172,6 +188,11 @@ mod tests {
         let text = record().to_string();
         assert_eq!(text.parse(), Ok(record()), "{text}");
         assert!(text.ends_with("0:6 shared /a b/%2541%0a%ff%c3%a4\n"));
+        let first = text.replace("dac 2", "dac 1").replace("2049:", "");
+        let first: Record = first.parse().unwrap();
+        assert_eq!(first.holder, record().holder);
+        assert!(first.entries.iter().all(|entry| entry.device.is_none()));
+        assert_eq!(first.entries[1].path, record().entries[1].path);
         let empty = Record {
             entries: Vec::new(),
             ..record()
@@ -183,8 +204,10 @@ mod tests {
     fn spoiled_text_names_the_line() {
         let good = record().to_string();
         for (from, to, line) in [
-            ("dac 1", "dac 2", 1),
-            ("dac 1 ", "dac 1 x", 1),
+            ("dac 2", "dac 3", 1),
+            ("dac 2 ", "dac 2 x", 1),
+            ("2049:", ":", 2),
+            ("2049:", "x:", 2),
             ("exclusive", "mine", 2),
             ("%0a", "%+a", 3),
             ("%c3%a4", "%c", 3),

@@ -22,9 +22,9 @@ use virtbus_conf::domain::Domain as Definition;
 use crate::config::Config;
 use crate::core::{Core, HostServices, blocking, monitor_failed};
 use crate::domain::{Claim, Domain, Run};
-use crate::monitor::commands::system::{Cont, InjectNmi, Stop, SystemReset, SystemWakeup};
+use crate::monitor::commands::system::{InjectNmi, Stop, SystemReset, SystemWakeup};
 use crate::start::Origin;
-use crate::{definition, reconnect, saving, shutdown, start, stats, stop};
+use crate::{cpus, definition, reconnect, saving, shutdown, start, stats, stop};
 
 /// A connection to QEMU on this host.
 pub struct Qemu {
@@ -307,14 +307,13 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
             "domain '{name}' has a managed save image; say that it is to be removed (MANAGED_SAVE)"
         )));
     }
+    // What depends on the definition goes first: killed in between, this leaves a definition without its state, and never a state that
+    // another guest of this name would take for its own.
+    if saved {
+        saving::remove_image(core, domain)?;
+    }
+    definition::remove_state(core, &config, flags)?;
     core.store.remove_config(&name)?;
-    if saved && let Err(error) = saving::remove_image(core, &name) {
-        tracing::warn!(domain = %name, %error, "the managed save of an undefined domain is left over, ignoring");
-    }
-    if let Err(error) = definition::remove_state(core, &config, flags) {
-        // The definition is gone, and cannot come back; what is left of its state is told of.
-        tracing::warn!(domain = %name, %error, "the state of an undefined domain is left over, ignoring");
-    }
     domain.change(&core.hub, |inner| -> Result<_> {
         inner.config = None;
         inner.autostart = false;
@@ -499,8 +498,7 @@ impl DomainLifecycle for Qemu {
                 _ => {}
             }
             let (monitor, epoch) = job_domain.monitor()?;
-            monitor
-                .execute(&Cont {})
+            cpus::release(&monitor)
                 .await
                 .map_err(|error| monitor_failed(&job_domain, &error))?;
             settled(&job_domain, epoch).await;

@@ -15,6 +15,7 @@ pub mod capabilities;
 mod command;
 mod config;
 mod core;
+mod cpus;
 mod definition;
 mod domain;
 mod driver;

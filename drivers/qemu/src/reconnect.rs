@@ -4,7 +4,6 @@
 //! A guest is known as soon as its status file is read; its monitor is reached in the background by the task that watches
 //! it, so one guest that does not answer holds up nobody.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,9 +28,6 @@ use crate::{definition, saving};
 /// The file that says in which boot of the host domains have been autostarted.
 const AUTOSTARTED: &str = "autostarted";
 
-/// Managed save images end so.
-const SAVED: &str = ".save";
-
 /// Reads definitions into the table, and gives the status files. Blocks.
 pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
     for dir in [
@@ -43,7 +39,6 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
         file::ensure_dir(dir, 0o755, None).map_err(crate::prepare::failed)?;
     }
     core.store.sweep();
-    let saved = saved_domains(core);
     for stored in core.store.read_configs() {
         let name = definition::name(&stored.definition).to_owned();
         let claim = definition::uuid(&stored.definition).and_then(|uuid| {
@@ -52,28 +47,25 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
             })
         });
         match claim {
-            Ok(claim) => insert(core, claim.domain(), |inner| {
+            Ok(claim) => {
+                let saved = saving::has_managed(core, &name, claim.domain().uuid);
+                insert(core, claim.domain(), |inner| {
                 inner.config = Some(Arc::new(stored.definition));
                 inner.autostart = stored.autostart;
-                inner.managed_save = saved.contains(&name);
-            }),
+                inner.managed_save = saved;
+                });
+            }
             Err(error) => {
                 tracing::error!(domain = name, %error, "a definition cannot be taken in, ignoring");
             }
         }
     }
-    Ok(core.store.read_statuses())
-}
-
-/// Names of the domains that have a managed save image. One that was written off, or never finished, is none.
-fn saved_domains(core: &Core) -> HashSet<String> {
-    let dir = core.config.dirs.saved();
-    let names = file::list_dir(&dir, SAVED).unwrap_or_default();
-    let names = names
+    let statuses = core.store.read_statuses();
+    let noted = statuses
         .iter()
-        .filter(|name| saving::keep_whole(&dir.join(name)))
-        .filter_map(|name| name.to_str()?.strip_suffix(SAVED));
-    names.map(str::to_owned).collect()
+        .filter_map(|(status, _)| status.saving.as_ref());
+    saving::sweep(core, noted);
+    Ok(statuses)
 }
 
 fn insert(core: &Core, domain: &Domain, change: impl FnOnce(&mut crate::domain::Inner)) {
@@ -125,6 +117,11 @@ async fn resume_one(
                 // The guest has gone on from there; going back to it would be wrong.
                 saving::outlived(core, domain).await;
             }
+            if status.saving.is_some() {
+                let limit = core.config.timeouts.job;
+                let turn = domain.jobs.turn(&name, "DomainRecovery", limit).await;
+                domain.keep_for_recovery(turn.ok());
+            }
             take_in(core, domain, status, definition, process);
         }
         other => {
@@ -141,16 +138,17 @@ async fn resume_one(
                 tracing::warn!(domain = name, "a guest ended while no daemon ran");
             }
             let started = !status.is_starting();
+            let saved = saving::ended(status.saving.as_ref()).await;
             core.preparer.undo(core, &status).await;
-            let reason = if started {
-                ShutoffReason::Crashed
+            let (reason, detail) = if saved {
+                (ShutoffReason::Saved, StoppedDetail::Saved)
+            } else if started {
+                (ShutoffReason::Crashed, StoppedDetail::Failed)
             } else {
-                ShutoffReason::Failed
+                (ShutoffReason::Failed, StoppedDetail::Failed)
             };
             let events = if started && domain.snapshot().is_shown() {
-                vec![DomainEvent::Lifecycle(Lifecycle::Stopped(
-                    StoppedDetail::Failed,
-                ))]
+                vec![DomainEvent::Lifecycle(Lifecycle::Stopped(detail))]
             } else {
                 Vec::new()
             };

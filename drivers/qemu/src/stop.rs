@@ -238,6 +238,7 @@ pub(crate) fn off(
             Ok(((), events))
         });
     done.unwrap_or_else(|never| match never {});
+    domain.keep_for_recovery(None);
     domain.ended.send_modify(|count| *count += 1);
     core.table.give_back(domain);
 }

@@ -26,7 +26,7 @@ use crate::monitor::event::{self, Event};
 use crate::monitor::{Events, Limits, Monitor, Notification};
 use crate::saving::Flow;
 use crate::stop::Ending;
-use crate::{saving, stop, translate};
+use crate::{cpus, saving, stop, translate};
 
 /// How long what QEMU said last may take to arrive after it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -501,8 +501,11 @@ impl Watcher {
             live.reached.send_replace(true);
         }
         let (core, domain, epoch) = (Arc::clone(&self.core), Arc::clone(&self.domain), self.epoch);
-        self.tasks
-            .spawn(async move { catch_up(&core, &domain, epoch, &monitor).await });
+        let turn = domain.take_recovery();
+        self.tasks.spawn(async move {
+            catch_up(&core, &domain, epoch, &monitor).await;
+            drop(turn);
+        });
     }
 }
 
@@ -533,7 +536,7 @@ pub(crate) async fn catch_up(
         RunState::PreLaunch if reboot_wanted => missed_shutdown(core, domain, epoch, monitor).await,
         // The last daemon had noted that the CPUs are to be released, and no more.
         RunState::PreLaunch if is_running(domain, epoch) => {
-            if let Err(error) = monitor.execute(&Cont {}).await {
+            if let Err(error) = cpus::release(monitor).await {
                 tracing::warn!(domain = %domain.name(), %error, "a guest whose start was interrupted does not go on");
             }
         }

@@ -31,7 +31,7 @@ use virtbus_util::process::Pidfd;
 
 pub(crate) use table::{Claim, Table};
 
-use crate::job::Jobs;
+use crate::job::{Jobs, Turn};
 use crate::long::LongJobs;
 use crate::monitor::Monitor;
 use crate::persist::{Status, Store};
@@ -140,6 +140,8 @@ pub(crate) struct Domain {
     inner: Mutex<Inner>,
     pub(crate) jobs: Jobs,
     pub(crate) long: LongJobs,
+    /// The domain's turn, kept from a new daemon's start until it has dealt with what the last one left half done.
+    recovery: Mutex<Option<Turn>>,
     /// Follows [`Run`]: how many runs have ended. Who waits for an end waits for this to grow.
     pub(crate) ended: watch::Sender<u64>,
 }
@@ -163,6 +165,7 @@ impl Domain {
             inner: Mutex::new(inner),
             jobs: Jobs::default(),
             long: LongJobs::default(),
+            recovery: Mutex::default(),
             ended: watch::Sender::new(0),
         }
     }
@@ -228,6 +231,19 @@ impl Domain {
         };
         // If the time is over, or the run is, whoever asks for the monitor is told.
         let _ = tokio::time::timeout(limit, reached.wait_for(|reached| *reached)).await;
+    }
+
+    /// Keeps the domain's turn for what a new daemon has to deal with first.
+    pub(crate) fn keep_for_recovery(&self, turn: Option<Turn>) {
+        *self.recovery.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+    }
+
+    /// Takes the turn that was kept, to deal with it.
+    pub(crate) fn take_recovery(&self) -> Option<Turn> {
+        self.recovery
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// The monitor of the running guest and the run that it belongs to.

@@ -16,7 +16,10 @@ use virtbus_conf::Flags;
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_util::file;
 
-use super::Target;
+use super::Opened;
+use super::image::Access;
+use super::recover::{Purpose, Saving};
+use super::target::Target;
 use crate::core::{Core, blocking};
 use crate::definition;
 use crate::domain::Domain;
@@ -73,15 +76,14 @@ impl DomainSaving for Qemu {
         flags: DomainSaveRestoreFlags,
     ) -> Result<()> {
         super::runs(flags, false)?;
-        let target = Target {
-            path: absolute(to)?,
-            managed: false,
-        };
+        let path = absolute(to)?;
         let definition = replacement(&self.core, xml).await?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.guest_job(&domain, "DomainSave", async move {
-            super::save(&core, &job_domain, target, definition, flags).await
+            let target = blocking(move || Ok(Target::new(&path)?)).await?;
+            let saving = Saving::new(&job_domain, target, Purpose::Save);
+            super::save(&core, &job_domain, saving, definition, flags).await
         })
         .await
     }
@@ -94,8 +96,8 @@ impl DomainSaving for Qemu {
     ) -> Result<()> {
         super::runs(flags, false)?;
         let path = absolute(from)?;
-        let opened = blocking(move || super::open(&path)).await?;
-        let running = super::runs(flags, opened.running)?;
+        let opened = blocking(move || Opened::open(&path, Access::Read)).await?;
+        let running = super::runs(flags, opened.running())?;
         let definition = match replacement(&self.core, xml).await? {
             Some(definition) => {
                 super::check_abi(&opened.definition, &definition)?;
@@ -129,7 +131,7 @@ impl DomainSaving for Qemu {
         flags: DomainSaveImageXmlFlags,
     ) -> Result<String> {
         let path = absolute(file)?;
-        let opened = blocking(move || super::open(&path)).await?;
+        let opened = blocking(move || Opened::open(&path, Access::Read)).await?;
         Ok(opened.definition.format(xml_flags(flags)))
     }
 
@@ -142,7 +144,7 @@ impl DomainSaving for Qemu {
         super::runs(flags, false)?;
         let path = absolute(file)?;
         let definition = definition::parse(&self.core, xml, false).await?;
-        blocking(move || super::exchange(&path, &definition, flags)).await
+        blocking(move || Opened::open(&path, Access::Change)?.exchange(&definition, flags)).await
     }
 
     async fn managed_save(&self, domain: &DomainId, flags: DomainSaveRestoreFlags) -> Result<()> {
@@ -157,13 +159,13 @@ impl DomainSaving for Qemu {
                 )));
             }
             let dir = core.config.dirs.saved();
-            blocking(move || file::ensure_dir(&dir, 0o700, None).map_err(crate::prepare::failed))
-                .await?;
-            let target = Target {
-                path: super::managed_path(&core, &job_domain.name()),
-                managed: true,
-            };
-            super::save(&core, &job_domain, target, None, flags).await
+            let path = super::managed_path(&core, &job_domain.name());
+            let target = blocking(move || {
+                file::ensure_dir(&dir, 0o700, None).map_err(crate::prepare::failed)?;
+                Ok(Target::new(&path)?)
+            });
+            let saving = Saving::new(&job_domain, target.await?, Purpose::ManagedSave);
+            super::save(&core, &job_domain, saving, None, flags).await
         })
         .await
     }
@@ -184,7 +186,7 @@ impl DomainSaving for Qemu {
     ) -> Result<String> {
         let domain = self.domain(domain)?;
         let path = managed(&self.core, &domain)?;
-        let opened = blocking(move || super::open(&path)).await?;
+        let opened = blocking(move || Opened::open(&path, Access::Read)).await?;
         Ok(opened.definition.format(xml_flags(flags)))
     }
 
@@ -200,7 +202,8 @@ impl DomainSaving for Qemu {
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, "DomainManagedSaveDefineXml", async move {
             let path = managed(&core, &job_domain)?;
-            blocking(move || super::exchange(&path, &definition, flags)).await
+            blocking(move || Opened::open(&path, Access::Change)?.exchange(&definition, flags))
+                .await
         })
         .await
     }
@@ -227,7 +230,7 @@ impl DomainSaving for Qemu {
                 "dumps past the host's page cache (BYPASS_CACHE) are not supported",
             ));
         }
-        super::format_name(format)?;
+        super::dump::format_name(format)?;
         if format != DomainCoreDumpFormat::Raw && !flags.contains(F::MEMORY_ONLY) {
             return Err(Error::invalid_argument(
                 "a dump in another format than raw is one of memory alone (MEMORY_ONLY)",
@@ -236,7 +239,7 @@ impl DomainSaving for Qemu {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.guest_job(&domain, "DomainCoreDump", async move {
-            super::core_dump(&core, &job_domain, path, format, flags).await
+            super::dump::core_dump(&core, &job_domain, path, format, flags).await
         })
         .await
     }

@@ -1,14 +1,23 @@
-//! The file of a saved guest: a header, the definition, and QEMU's own stream after it.
+//! The file of a saved guest: a header, room for the definition, and QEMU's own stream after it.
 //!
-//! The form is libvirt's (`LibvirtQemudSave`, version 2), so that administrators' tools know it. Until everything is on disk the file
-//! begins with another word, by which what a crash left is told from what can be restored. Everything here blocks.
+//! ```text
+//!   word │ numbers │ identity │ where the text is ║ room: text, and space for the next one ║ QEMU's stream
+//! ```
+//!
+//! The form is libvirt's (`LibvirtQemudSave`, version 2), so that administrators' tools know it. What is ours stands in numbers that it
+//! reserves: an identity, by which a new daemon tells the image of a save under way from an older one, and where in the room the
+//! definition is. Until everything is on disk the file begins with another word, by which what a crash left is told from what can be
+//! restored.
+//!
+//! Another definition is written into the part of the room that is free; then the header is replaced, which is less than a sector of
+//! a disk and so happens whole or not at all. The image is complete at every moment. Everything here blocks.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use virtbus_api::{Error, ErrorCode, ErrorDomain};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Uuid};
 
 /// A file that holds a whole guest begins so.
 const COMPLETE: &[u8; 16] = b"LibvirtQemudSave";
@@ -19,14 +28,23 @@ const PARTIAL: &[u8; 16] = b"LibvirtQemudPart";
 /// The form of the header.
 const VERSION: u32 = 2;
 
-/// The header's size: the word, five numbers, and fourteen that are reserved.
-const HEADER: u64 = 16 + 5 * 4 + 14 * 4;
+/// How many numbers follow the word: five, and fourteen that libvirt reserves.
+const NUMBERS: usize = 5 + 14;
+
+/// The header's size: the word and the numbers. Bytes.
+const HEADER: u64 = 16 + 4 * NUMBERS as u64;
+
+/// Among the reserved numbers: what follows is ours.
+const OURS: u32 = u32::from_ne_bytes(*b"vbus");
 
 /// No definition is longer; what is longer was not written by us. Bytes.
 const LONGEST: u32 = 16 << 20;
 
-/// Room after a definition for a longer one in its place. Bytes.
-const SPARE: u32 = 4096;
+/// No room is larger: two of the longest definitions. Bytes.
+const MOST_ROOM: u32 = 2 * (LONGEST + SPARE);
+
+/// A definition may grow by so much without moving anything. Bytes.
+const SPARE: u32 = 16 << 10;
 
 /// What stands in the way of a saved guest.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +57,8 @@ pub(crate) enum ImageError {
     },
     #[error("'{0}' is neither a regular file nor a block device")]
     NotAFile(PathBuf),
+    #[error("'{0}' is no regular file, and nothing else is written to")]
+    NotRegular(PathBuf),
     #[error("'{0}' is no saved guest")]
     NotAnImage(PathBuf),
     #[error("'{0}' is a saved guest that was not written to its end")]
@@ -62,7 +82,7 @@ impl From<ImageError> for Error {
             ImageError::Compressed(_) | ImageError::Version { .. } => {
                 ErrorCode::OperationUnsupported
             }
-            ImageError::NotAFile(_) => ErrorCode::InvalidArg,
+            ImageError::NotAFile(_) | ImageError::NotRegular(_) => ErrorCode::InvalidArg,
             ImageError::NotAnImage(_) | ImageError::Incomplete(_) | ImageError::TooLong { .. } => {
                 ErrorCode::OperationFailed
             }
@@ -71,12 +91,27 @@ impl From<ImageError> for Error {
     }
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ImageError {
+/// Puts what was being done, and to what, before the kernel's answer.
+pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ImageError {
     let path = path.to_owned();
     move |source| ImageError::Io {
         action,
         path,
         source,
+    }
+}
+
+/// Where in the room a text is. Bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    offset: u32,
+    length: u32,
+}
+
+impl Place {
+    /// Behind the text and the zero that ends it.
+    const fn end(self) -> u32 {
+        self.offset.saturating_add(self.length).saturating_add(1)
     }
 }
 
@@ -87,46 +122,53 @@ pub(crate) struct Header {
     pub(crate) xml: String,
     /// Whether the guest ran.
     pub(crate) running: bool,
-    /// How much room there is for the definition. Bytes.
+    /// Which image this is; none if another program wrote it, or an earlier form of this one.
+    pub(crate) identity: Option<Uuid>,
+    /// How much room there is for definitions. Bytes.
     room: u32,
+    /// Where libvirt keeps something for itself, behind the definition; 0 if nowhere.
+    cookie: u32,
+    /// Where the definition is.
+    place: Place,
 }
 
-/// Makes a file to save a guest to, which stands at the place where the guest's state is to be written. It is incomplete until
+/// Writes the beginning of a saved guest to an empty file, which stands at the place for the guest's state then. It is incomplete until
 /// [`complete`] says otherwise.
-pub(crate) fn create(path: &Path, xml: &str, running: bool) -> Result<File, ImageError> {
-    let mut file = create_empty(path)?;
-    let size = u32::try_from(xml.len())
-        .ok()
-        .filter(|size| *size < LONGEST - SPARE)
-        .ok_or_else(|| ImageError::TooLong {
-            path: path.to_owned(),
-            size: xml.len(),
-            room: LONGEST,
-        })?;
-    let header = encode(PARTIAL, size + SPARE, running);
-    let mut text = xml.as_bytes().to_vec();
-    text.resize((size + SPARE) as usize, 0);
-    let written = file.write_all(&header).and_then(|()| file.write_all(&text));
-    written.map_err(failed("write", path))?;
-    Ok(file)
+pub(crate) fn begin(
+    file: &mut File,
+    path: &Path,
+    xml: &str,
+    running: bool,
+    identity: Uuid,
+) -> Result<(), ImageError> {
+    let length = length_of(xml).ok_or_else(|| ImageError::TooLong {
+        path: path.to_owned(),
+        size: xml.len(),
+        room: LONGEST,
+    })?;
+    // Room for a second one beside it.
+    let room = 2 * (length + SPARE);
+    let header = Header {
+        xml: xml.to_owned(),
+        running,
+        identity: Some(identity),
+        room,
+        cookie: 0,
+        place: Place { offset: 0, length },
+    };
+    let mut text = header.encode(PARTIAL).to_vec();
+    text.extend(xml.as_bytes());
+    text.resize(HEADER as usize + room as usize, 0);
+    file.write_all(&text).map_err(failed("write", path))
 }
 
-/// Makes an empty file that only its owner can read, in place of one that is there.
-pub(crate) fn create_empty(path: &Path) -> Result<File, ImageError> {
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(NEVER_WAIT)
-        .open(path)
-        .map_err(failed("create", path))?;
-    check_kind(&file, path)?;
-    Ok(file)
+fn length_of(xml: &str) -> Option<u32> {
+    let length = u32::try_from(xml.len()).ok()?;
+    (length < LONGEST).then_some(length)
 }
 
 /// Opening a pipe or a terminal must not wait for its other end.
-const NEVER_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+pub(super) const NEVER_WAIT: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
 fn check_kind(file: &File, path: &Path) -> Result<(), ImageError> {
     let kind = file
@@ -142,18 +184,13 @@ fn check_kind(file: &File, path: &Path) -> Result<(), ImageError> {
 /// Everything has been written to `file`: it is a saved guest once this returns, whatever happens to the host.
 pub(crate) fn complete(file: &File, path: &Path) -> Result<(), ImageError> {
     file.sync_all().map_err(failed("write", path))?;
-    mark(file, path, COMPLETE)?;
-    let entered = match path.parent() {
-        Some(parent) => File::open(parent).and_then(|parent| parent.sync_all()),
-        None => Ok(()),
-    };
-    entered.map_err(failed("write", path))
+    mark(file, path, COMPLETE)
 }
 
 /// Makes a saved guest an incomplete one, whatever happens to the host after this returns. Needs no room on the disk. There is nothing to
 /// do about one that is incomplete, or gone.
 pub(crate) fn spend(path: &Path) -> Result<(), ImageError> {
-    match open_as(path, true) {
+    match open(path, Access::Change) {
         Ok((file, _)) => mark(&file, path, PARTIAL),
         Err(ImageError::Incomplete(_)) => Ok(()),
         Err(ImageError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -176,101 +213,243 @@ fn mark(file: &File, path: &Path, word: &[u8; 16]) -> Result<(), ImageError> {
     marked.map_err(failed("write", path))
 }
 
-/// Opens a saved guest. The file stands at the guest's state.
-pub(crate) fn open(path: &Path) -> Result<(File, Header), ImageError> {
-    open_as(path, false)
+/// What is to be done with a saved guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It is read.
+    Read,
+    /// Its header is changed too.
+    Change,
 }
 
-fn open_as(path: &Path, write: bool) -> Result<(File, Header), ImageError> {
+/// Opens a saved guest. The file stands at the guest's state.
+pub(crate) fn open(path: &Path, access: Access) -> Result<(File, Header), ImageError> {
     let mut file = File::options()
         .read(true)
-        .write(write)
+        .write(access == Access::Change)
         .custom_flags(NEVER_WAIT)
         .open(path)
         .map_err(failed("open", path))?;
     check_kind(&file, path)?;
-    let header = read_header(&mut file, path)?;
+    let header = Header::read(&mut file, path)?;
     Ok((file, header))
 }
 
-/// Puts another definition and state into a saved guest.
-pub(crate) fn rewrite(path: &Path, xml: &str, running: bool) -> Result<(), ImageError> {
-    let (file, header) = open_as(path, true)?;
-    let fits = xml.len() < header.room as usize;
-    if !fits {
-        return Err(ImageError::TooLong {
-            path: path.to_owned(),
-            size: xml.len(),
-            room: header.room.saturating_sub(1),
-        });
+/// Whether the file is the complete saved guest with this identity.
+///
+/// # Errors
+/// If that cannot be found out.
+pub(crate) fn is(path: &Path, identity: Uuid) -> Result<bool, ImageError> {
+    match open(path, Access::Read) {
+        Ok((_, header)) => Ok(header.identity == Some(identity)),
+        Err(ImageError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error @ ImageError::Io { .. }) => Err(error),
+        Err(_) => Ok(false),
     }
-    // Part of the new definition is worth less than the old one: it is written as incomplete first.
-    let mut text = encode(PARTIAL, header.room, running).to_vec();
-    text.extend(xml.as_bytes());
-    text.resize(text.len() - xml.len() + header.room as usize, 0);
-    file.write_all_at(&text, 0).map_err(failed("write", path))?;
-    complete(&file, path)
 }
 
-fn encode(word: &[u8; 16], room: u32, running: bool) -> [u8; HEADER as usize] {
-    let mut header = [0; HEADER as usize];
-    header[..16].copy_from_slice(word);
-    let numbers = [VERSION, room, u32::from(running), 0, 0];
-    for (place, number) in header[16..].chunks_exact_mut(4).zip(numbers) {
-        place.copy_from_slice(&number.to_ne_bytes());
+/// Puts another definition and state into a saved guest that was opened to be changed. `header` is what was read from it, and what is in
+/// it then.
+///
+/// Killed or failing at any point, this leaves the image with the old definition or with the new one.
+///
+/// # Errors
+/// If there is no room, or the disk refuses; the old definition holds then.
+pub(crate) fn rewrite(
+    file: &File,
+    path: &Path,
+    header: &mut Header,
+    xml: &str,
+    running: bool,
+) -> Result<(), ImageError> {
+    let too_long = || ImageError::TooLong {
+        path: path.to_owned(),
+        size: xml.len(),
+        room: header.free().map_or(0, |place| place.length),
+    };
+    let length = length_of(xml).ok_or_else(too_long)?;
+    let free = header
+        .free()
+        .filter(|free| length <= free.length)
+        .ok_or_else(too_long)?;
+    let mut changed = Header {
+        xml: xml.to_owned(),
+        running,
+        // At the end, so that it fits at the beginning too.
+        place: Place {
+            offset: free.offset + (free.length - length),
+            length,
+        },
+        ..header.clone()
+    };
+    changed.write_text(file, path)?;
+    if let Err(error) = changed.write_header(file, path) {
+        // What counts now is not known, and both are whole.
+        let _ = header.write_header(file, path);
+        return Err(error);
     }
-    header
+    *header = changed.clone();
+    // Other programs look at the beginning of the room.
+    let first = Place { offset: 0, length };
+    if first.end() <= changed.place.offset {
+        changed.place = first;
+        let moved = changed
+            .write_text(file, path)
+            .and_then(|()| changed.write_header(file, path));
+        match moved {
+            Ok(()) => *header = changed,
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    error,
+                    "a saved guest keeps its definition behind the place of the old one, ignoring"
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
-fn read_header(file: &mut File, path: &Path) -> Result<Header, ImageError> {
-    let foreign = || ImageError::NotAnImage(path.to_owned());
-    let mut bytes = [0; HEADER as usize];
-    file.read_exact(&mut bytes)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => foreign(),
-            _ => failed("read", path)(error),
-        })?;
-    let (word, rest) = bytes.split_at(16);
-    if word == PARTIAL {
-        return Err(ImageError::Incomplete(path.to_owned()));
+impl Header {
+    /// The largest part of the room that is free, without the zero that ends a text.
+    fn free(&self) -> Option<Place> {
+        let end = if self.cookie > 0 && self.cookie < self.room {
+            self.cookie
+        } else {
+            self.room
+        };
+        let before = (0, self.place.offset);
+        let after = (self.place.end(), end);
+        [before, after]
+            .into_iter()
+            .filter_map(|(from, to)| {
+                let length = to.checked_sub(from)?.checked_sub(1)?;
+                Some(Place {
+                    offset: from,
+                    length,
+                })
+            })
+            .max_by_key(|place| place.length)
     }
-    if word != COMPLETE {
-        return Err(foreign());
+
+    fn write_text(&self, file: &File, path: &Path) -> Result<(), ImageError> {
+        let mut text = self.xml.as_bytes().to_vec();
+        text.push(0);
+        let at = HEADER + u64::from(self.place.offset);
+        let written = file.write_all_at(&text, at).and_then(|()| file.sync_all());
+        written.map_err(failed("write", path))
     }
-    let mut numbers = rest
-        .chunks_exact(4)
-        .map(|bytes| u32::from_ne_bytes(bytes.try_into().unwrap_or_default()));
-    let mut next = || numbers.next().unwrap_or_default();
-    let (version, room, running, compressed, cookie) = (next(), next(), next(), next(), next());
-    if version != VERSION {
-        return Err(ImageError::Version {
-            path: path.to_owned(),
-            version,
-        });
+
+    fn write_header(&self, file: &File, path: &Path) -> Result<(), ImageError> {
+        let header = self.encode(COMPLETE);
+        let written = file.write_all_at(&header, 0).and_then(|()| file.sync_all());
+        written.map_err(failed("write", path))
     }
-    if compressed != 0 {
-        return Err(ImageError::Compressed(path.to_owned()));
+
+    fn encode(&self, word: &[u8; 16]) -> [u8; HEADER as usize] {
+        let mut numbers = [0; NUMBERS];
+        numbers[..5].copy_from_slice(&[
+            VERSION,
+            self.room,
+            u32::from(self.running),
+            0,
+            self.cookie,
+        ]);
+        let identity = self.identity.unwrap_or(Uuid::nil());
+        for (number, bytes) in numbers[5..9]
+            .iter_mut()
+            .zip(identity.as_bytes().chunks_exact(4))
+        {
+            *number = u32::from_ne_bytes(bytes.try_into().unwrap_or_default());
+        }
+        let sum = sum(self.xml.as_bytes());
+        numbers[9..14].copy_from_slice(&[
+            OURS,
+            self.place.offset,
+            self.place.length,
+            sum as u32,
+            (sum >> 32) as u32,
+        ]);
+        let mut header = [0; HEADER as usize];
+        header[..16].copy_from_slice(word);
+        for (place, number) in header[16..].chunks_exact_mut(4).zip(numbers) {
+            place.copy_from_slice(&number.to_ne_bytes());
+        }
+        header
     }
-    if room == 0 || room > LONGEST {
-        return Err(foreign());
+
+    fn read(file: &mut File, path: &Path) -> Result<Self, ImageError> {
+        let foreign = || ImageError::NotAnImage(path.to_owned());
+        let mut bytes = [0; HEADER as usize];
+        file.read_exact(&mut bytes)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => foreign(),
+                _ => failed("read", path)(error),
+            })?;
+        let (word, rest) = bytes.split_at(16);
+        if word == PARTIAL {
+            return Err(ImageError::Incomplete(path.to_owned()));
+        }
+        if word != COMPLETE {
+            return Err(foreign());
+        }
+        let mut numbers = [0; NUMBERS];
+        for (number, bytes) in numbers.iter_mut().zip(rest.chunks_exact(4)) {
+            *number = u32::from_ne_bytes(bytes.try_into().unwrap_or_default());
+        }
+        let [version, room, running, compressed, cookie, ..] = numbers;
+        if version != VERSION {
+            return Err(ImageError::Version {
+                path: path.to_owned(),
+                version,
+            });
+        }
+        if compressed != 0 {
+            return Err(ImageError::Compressed(path.to_owned()));
+        }
+        if room == 0 || room > MOST_ROOM {
+            return Err(foreign());
+        }
+        let mut text = vec![0; room as usize];
+        file.read_exact(&mut text).map_err(failed("read", path))?;
+        file.seek(SeekFrom::Start(HEADER + u64::from(room)))
+            .map_err(failed("read", path))?;
+        let ours = numbers[9] == OURS;
+        let text = if ours {
+            let from = numbers[10] as usize;
+            let to = from.checked_add(numbers[11] as usize).ok_or_else(foreign)?;
+            let text = text.get(from..to).ok_or_else(foreign)?;
+            let noted = u64::from(numbers[12]) | u64::from(numbers[13]) << 32;
+            if sum(text) != noted {
+                return Err(foreign());
+            }
+            text
+        } else {
+            text.split(|byte| *byte == 0).next().unwrap_or_default()
+        };
+        let place = Place {
+            offset: if ours { numbers[10] } else { 0 },
+            length: u32::try_from(text.len()).map_err(|_| foreign())?,
+        };
+        let mut identity = [0; 16];
+        identity.copy_from_slice(&rest[5 * 4..9 * 4]);
+        let identity = Uuid::from_bytes(identity);
+        let xml = std::str::from_utf8(text).map_err(|_| foreign())?.to_owned();
+        Ok(Self {
+            xml,
+            running: running != 0,
+            identity: (ours && !identity.is_nil()).then_some(identity),
+            room,
+            cookie,
+            place,
+        })
     }
-    let mut text = vec![0; room as usize];
-    file.read_exact(&mut text).map_err(failed("read", path))?;
-    file.seek(SeekFrom::Start(HEADER + u64::from(room)))
-        .map_err(failed("read", path))?;
-    // What libvirt keeps for itself comes after the definition.
-    let end = if cookie > 0 && cookie < room {
-        cookie
-    } else {
-        room
-    } as usize;
-    let text = &text[..end];
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let xml = std::str::from_utf8(text).map_err(|_| foreign())?.to_owned();
-    Ok(Header {
-        xml,
-        running: running != 0,
-        room,
+}
+
+/// By which a text is told from another, or from part of one (FNV-1a).
+fn sum(text: &[u8]) -> u64 {
+    text.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
@@ -278,51 +457,88 @@ fn read_header(file: &mut File, path: &Path) -> Result<Header, ImageError> {
 mod tests {
     use super::*;
 
-    fn saved(dir: &Path, xml: &str) -> PathBuf {
+    /// The header of an earlier form, and of other programs.
+    fn plain(word: &[u8; 16], room: u32) -> Vec<u8> {
+        let mut header = word.to_vec();
+        for number in [VERSION, room, 1, 0, 0].into_iter().chain([0; 14]) {
+            header.extend(number.to_ne_bytes());
+        }
+        header
+    }
+
+    fn saved(dir: &Path, xml: &str, identity: Uuid) -> PathBuf {
         let path = dir.join("guest.save");
-        let mut file = create(&path, xml, true).unwrap();
+        let mut file = File::create_new(&path).unwrap();
+        begin(&mut file, &path, xml, true, identity).unwrap();
         file.write_all(b"state").unwrap();
         complete(&file, &path).unwrap();
         path
     }
 
+    fn read(path: &Path) -> (Header, String) {
+        let (mut file, header) = open(path, Access::Read).unwrap();
+        let mut state = String::new();
+        file.read_to_string(&mut state).unwrap();
+        (header, state)
+    }
+
     #[test]
     fn what_was_saved_is_read_again() {
         let dir = tempfile::tempdir().unwrap();
-        let path = saved(dir.path(), "<domain/>");
-        let (mut file, header) = open(&path).unwrap();
-        assert_eq!(header.xml, "<domain/>");
+        let identity = Uuid::new_v4();
+        let path = saved(dir.path(), "<domain/>", identity);
+        let (header, state) = read(&path);
+        assert_eq!((&*header.xml, &*state), ("<domain/>", "state"));
         assert!(header.running);
-        let mut state = String::new();
-        file.read_to_string(&mut state).unwrap();
-        assert_eq!(state, "state");
+        assert!(is(&path, identity).unwrap());
+        assert!(!is(&path, Uuid::new_v4()).unwrap());
+        spend(&path).unwrap();
+        assert!(!is(&path, identity).unwrap(), "it is not complete");
+        assert!(!is(&dir.path().join("gone"), identity).unwrap());
     }
 
     #[test]
     fn an_image_that_is_not_complete_is_told_from_others() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("guest.save");
-        drop(create(&path, "<domain/>", true).unwrap());
+        let mut file = File::create_new(&path).unwrap();
+        begin(&mut file, &path, "<domain/>", true, Uuid::new_v4()).unwrap();
+        drop(file);
+        let open = |path| open(path, Access::Read);
         assert!(matches!(open(&path), Err(ImageError::Incomplete(_))));
         for foreign in [&b""[..], b"LibvirtQemudSav", &[0; 400], &[b'x'; 400]] {
             std::fs::write(&path, foreign).unwrap();
             assert!(matches!(open(&path), Err(ImageError::NotAnImage(_))));
         }
-        let mut huge = encode(COMPLETE, u32::MAX, true).to_vec();
-        huge.push(0);
-        std::fs::write(&path, huge).unwrap();
+        std::fs::write(&path, plain(COMPLETE, u32::MAX)).unwrap();
         assert!(matches!(open(&path), Err(ImageError::NotAnImage(_))));
-        std::fs::write(&path, encode(COMPLETE, 1000, true)).unwrap();
+        std::fs::write(&path, plain(COMPLETE, 1000)).unwrap();
         assert!(matches!(open(&path), Err(ImageError::Io { .. })));
+    }
+
+    #[test]
+    fn nonsense_in_our_part_of_the_header_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = saved(dir.path(), "<domain/>", Uuid::new_v4());
+        let whole = std::fs::read(&path).unwrap();
+        for (number, value) in [(10, u32::MAX), (11, u32::MAX), (11, 3), (12, 0), (10, 1)] {
+            let mut bytes = whole.clone();
+            let at = 16 + 4 * number;
+            bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+            std::fs::write(&path, bytes).unwrap();
+            let refused = open(&path, Access::Read);
+            assert!(matches!(refused, Err(ImageError::NotAnImage(_))));
+        }
     }
 
     #[test]
     fn an_image_is_written_off_and_taken_back() {
         let dir = tempfile::tempdir().unwrap();
-        let path = saved(dir.path(), "<domain/>");
+        let path = saved(dir.path(), "<domain/>", Uuid::new_v4());
         let before = std::fs::read(&path).unwrap();
         spend(&path).unwrap();
-        assert!(matches!(open(&path), Err(ImageError::Incomplete(_))));
+        let spent = open(&path, Access::Read);
+        assert!(matches!(spent, Err(ImageError::Incomplete(_))));
         spend(&path).unwrap();
         take_back(&path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), before);
@@ -330,20 +546,92 @@ mod tests {
     }
 
     #[test]
+    fn images_of_the_earlier_form_are_read_and_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guest.save");
+        let mut bytes = plain(COMPLETE, 100);
+        bytes.extend(b"<domain/>");
+        bytes.resize(HEADER as usize + 100, 0);
+        bytes.extend(b"state");
+        std::fs::write(&path, bytes).unwrap();
+        let (header, state) = read(&path);
+        assert_eq!((&*header.xml, &*state), ("<domain/>", "state"));
+        assert_eq!(header.identity, None);
+
+        let (file, mut header) = open(&path, Access::Change).unwrap();
+        rewrite(&file, &path, &mut header, "<domain>x</domain>", false).unwrap();
+        let (header, state) = read(&path);
+        assert_eq!((&*header.xml, &*state), ("<domain>x</domain>", "state"));
+        assert!(!header.running);
+    }
+
+    #[test]
     fn a_definition_is_exchanged_as_long_as_there_is_room() {
         let dir = tempfile::tempdir().unwrap();
-        let path = saved(dir.path(), "<domain/>");
-        let longer = format!("<domain>{}</domain>", "x".repeat(3000));
-        rewrite(&path, &longer, false).unwrap();
-        let (mut file, header) = open(&path).unwrap();
-        assert_eq!((header.xml, header.running), (longer, false));
-        let mut state = String::new();
-        file.read_to_string(&mut state).unwrap();
-        assert_eq!(state, "state");
-        let too_long = "x".repeat(5000);
-        let refused = rewrite(&path, &too_long, false);
+        let identity = Uuid::new_v4();
+        let path = saved(dir.path(), "<domain/>", identity);
+        let (file, mut header) = open(&path, Access::Change).unwrap();
+        for length in [3000, 10, 8000, 8000, 1] {
+            let xml = format!("<domain>{}</domain>", "x".repeat(length));
+            rewrite(&file, &path, &mut header, &xml, false).unwrap();
+            let (read, state) = read(&path);
+            assert_eq!((&*read.xml, &*state), (&*xml, "state"));
+            assert_eq!((read.running, read.identity), (false, Some(identity)));
+            assert_eq!(read, header);
+            // Where other programs look for it.
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(bytes[HEADER as usize..].starts_with(xml.as_bytes()));
+        }
+        let before = std::fs::read(&path).unwrap();
+        let too_long = "x".repeat(40_000);
+        let refused = rewrite(&file, &path, &mut header, &too_long, false);
         assert!(matches!(refused, Err(ImageError::TooLong { .. })));
-        assert!(open(&path).is_ok(), "a refusal changes nothing");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    /// What an exchange writes, cut short after each of its bytes, leaves the old definition or the new one.
+    #[test]
+    fn an_exchange_that_is_cut_short_leaves_one_of_two_definitions() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = saved(dir.path(), "<domain>old</domain>", Uuid::new_v4());
+        let old = std::fs::read(&path).unwrap();
+        let (file, mut header) = open(&path, Access::Change).unwrap();
+        let text = "<domain>the new one</domain>";
+        rewrite(&file, &path, &mut header, text, true).unwrap();
+        let new = std::fs::read(&path).unwrap();
+
+        // The same in the order in which it was written: the text, the header, the text in its first place, the header again.
+        let base = HEADER as usize;
+        let second = base + header.room as usize - text.len() - 1;
+        let mut behind = header.clone();
+        behind.place.offset = u32::try_from(second - base).unwrap();
+        let mut ended = text.as_bytes().to_vec();
+        ended.push(0);
+        let steps: [(usize, Vec<u8>, bool); 4] = [
+            (second, ended.clone(), false),
+            (0, behind.encode(COMPLETE).to_vec(), true),
+            (base, ended, false),
+            (0, new[..base].to_vec(), true),
+        ];
+        let mut bytes = old;
+        for (at, written, whole) in steps {
+            let cuts = if whole {
+                vec![0, written.len()]
+            } else {
+                (0..=written.len()).collect()
+            };
+            for cut in cuts {
+                let mut torn = bytes.clone();
+                torn[at..at + cut].copy_from_slice(&written[..cut]);
+                std::fs::write(&path, torn).unwrap();
+                let (header, state) = read(&path);
+                let known = ["<domain>old</domain>", text];
+                assert!(known.contains(&&*header.xml), "{}", header.xml);
+                assert_eq!(state, "state");
+            }
+            bytes[at..at + written.len()].copy_from_slice(&written);
+        }
+        assert_eq!(bytes, new, "these are the steps of an exchange");
     }
 
     #[test]
@@ -351,7 +639,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
-        assert!(matches!(open(&path), Err(ImageError::NotAFile(_))));
-        assert!(create_empty(&path).is_err());
+        let refused = open(&path, Access::Read);
+        assert!(matches!(refused, Err(ImageError::NotAFile(_))));
     }
 }

@@ -1,64 +1,50 @@
 //! Guests whose memory goes to a file and comes back from it: saving, restoring, managed saves, dumps.
 //!
 //! ```text
-//!   running ──▶ paused (save) ──▶ state in the file ──▶ complete on disk ──▶ ended (saved)
+//!   running ──▶ paused (save) ──▶ state in the file ──▶ complete on disk ──▶ has its name ──▶ ended (saved)
 //!      ▲                │ called off, or failed: the file is removed
 //!      └────────────────┘
 //! ```
 //!
-//! What is being saved is noted in the guest's status before its CPUs are stopped. A daemon that is killed in the middle leaves either a
-//! complete image, and then the next one ends the guest, or an incomplete one, which it removes, and lets the guest go on.
+//! What is being saved is noted in the guest's status before its CPUs are stopped. The file has a name of its own until it is complete, so
+//! an older image in its place is there until the new one is. A daemon that is killed in the middle leaves the image that it had noted,
+//! told by its identity, and then the next one ends the guest; or anything else, and then the guest goes on (`recover.rs`).
 
 mod driver;
+mod dump;
 mod image;
+mod recover;
 mod stream;
+mod target;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use virtbus_api::domain::{
-    DomainCoreDumpFlags, DomainCoreDumpFormat, DomainCreateFlags, DomainJobOperation,
-    DomainSaveRestoreFlags, DomainState, PausedReason, RunningReason,
+    DomainCreateFlags, DomainJobOperation, DomainSaveRestoreFlags, PausedReason, RunningReason,
 };
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf::domain::{AbiFlags, Domain as Definition};
 use virtbus_util::file;
 
-use crate::core::{Core, blocking, monitor_failed};
-use crate::definition;
+use crate::core::{Core, blocking};
 use crate::domain::Domain;
 use crate::long::Underway;
-use crate::monitor::commands::system::{Cont, Stop, SystemReset};
 use crate::start::{self, Origin};
 use crate::stop::{self, Ending};
+use crate::{cpus, definition};
 
-use image::ImageError;
+use image::{Access, Header, ImageError};
+pub(crate) use recover::{Saving, ended, recover, sweep};
 pub(crate) use stream::{Flow, take_in};
-
-/// A save that is under way, as it is noted in the guest's status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Saving {
-    /// The file.
-    path: PathBuf,
-    /// Whether the guest ran before.
-    running: bool,
-    /// Whether the next start of the domain is to find it.
-    managed: bool,
-}
-
-/// Where the guest is saved to.
-pub(crate) struct Target {
-    pub(crate) path: PathBuf,
-    pub(crate) managed: bool,
-}
+use target::Target;
 
 /// Saves the guest and ends it. To be run as a job of `domain`.
-pub(crate) async fn save(
+async fn save(
     core: &Arc<Core>,
     domain: &Arc<Domain>,
-    target: Target,
+    saving: Saving,
     definition: Option<Definition>,
     flags: DomainSaveRestoreFlags,
 ) -> Result<()> {
@@ -69,34 +55,25 @@ pub(crate) async fn save(
     if let Some(definition) = &definition {
         check_abi(&live, definition)?;
     }
-    let ran = matches!(domain.snapshot().view.state, DomainState::Running(_));
-    let running = runs(flags, ran)?;
+    let running = runs(flags, saving.running)?;
     let xml = definition::format_status(definition.as_ref().unwrap_or(&live));
 
     let job = Underway::begin_cancellable(core, domain, DomainJobOperation::Save);
-    let noted = Saving {
-        path: target.path.clone(),
-        running: ran,
-        managed: target.managed,
-    };
-    note(core, domain, epoch, Some(noted))?;
-    let written = write(core, domain, epoch, &job, &target.path, xml, running).await;
+    recover::note(core, domain, epoch, Some(saving.clone()))?;
+    let written = write(core, domain, epoch, &job, &saving.target, xml, running).await;
     if let Err(error) = written {
-        let path = target.path.clone();
-        let _ = blocking(move || {
-            discard(&path);
-            Ok(())
-        })
-        .await;
-        go_on(core, domain, epoch, ran, RunningReason::SaveCanceled).await;
-        let _ = note(core, domain, epoch, None);
+        recover::give_up(core, domain, epoch, saving, RunningReason::SaveCanceled).await?;
         return Err(error);
     }
-    if target.managed {
+    if saving.managed() {
         show_managed(core, domain, true);
     }
     job.completed();
-    stop::end(core, domain, epoch, Ending::Saved).await
+    match stop::end(core, domain, epoch, Ending::Saved).await {
+        // It ended by itself after all was written.
+        Err(error) if error.code == ErrorCode::OperationInvalid => Ok(()),
+        ended => ended,
+    }
 }
 
 /// Stops the guest's CPUs and writes everything down.
@@ -105,173 +82,78 @@ async fn write(
     domain: &Arc<Domain>,
     epoch: u64,
     job: &Underway,
-    path: &Path,
+    target: &Target,
     xml: String,
     running: bool,
 ) -> Result<()> {
-    let to = path.to_owned();
-    let file = blocking(move || Ok(image::create(&to, &xml, running)?)).await?;
-    pause(core, domain, epoch, PausedReason::Save).await?;
-    stream::send(domain, epoch, job, &file).await?;
-    let to = path.to_owned();
-    blocking(move || Ok(image::complete(&file, &to)?)).await
-}
-
-/// Removes a file that a save did not finish. A device stays what it is.
-fn discard(path: &Path) {
-    if std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
-        && let Err(error) = file::remove(path)
-    {
-        tracing::warn!(path = %path.display(), %error, "what is left of a save cannot be removed, ignoring");
-    }
-}
-
-fn note(core: &Core, domain: &Domain, epoch: u64, saving: Option<Saving>) -> Result<()> {
-    let mut inner = domain.lock();
-    let live = inner.live_mut(epoch)?;
-    let before = std::mem::replace(&mut live.status.saving, saving);
-    core.store.write_status(&live.status).inspect_err(|_| {
-        live.status.saving = before;
+    let making = target.clone();
+    let file = blocking(move || {
+        let mut file = making.create()?;
+        image::begin(&mut file, &making.path, &xml, running, making.identity)?;
+        Ok(file)
     })
-}
-
-/// Stops the guest's CPUs, if they run, for a job. No event tells of it: what the job does to the guest will.
-async fn pause(core: &Core, domain: &Domain, epoch: u64, reason: PausedReason) -> Result<()> {
-    if !matches!(domain.snapshot().view.state, DomainState::Running(_)) {
-        return Ok(());
-    }
-    quietly(core, domain, epoch, DomainState::Paused(reason), |live| {
-        matches!(live, DomainState::Running(_))
+    .await?;
+    cpus::pause(core, domain, epoch, PausedReason::Save).await?;
+    stream::send(domain, epoch, job, &file).await?;
+    let finishing = target.clone();
+    blocking(move || {
+        image::complete(&file, &finishing.path)?;
+        Ok(finishing.finish()?)
     })
     .await
 }
 
-/// Lets the guest go on as before, if it is still there.
-async fn go_on(core: &Core, domain: &Domain, epoch: u64, ran: bool, reason: RunningReason) {
-    let paused = |state| {
-        matches!(
-            state,
-            DomainState::Paused(PausedReason::Save | PausedReason::Dump)
-        )
-    };
-    if !ran || !paused(domain.snapshot().view.state) {
-        return;
-    }
-    if let Err(error) = quietly(core, domain, epoch, DomainState::Running(reason), paused).await {
-        tracing::error!(domain = %domain.name(), %error, "a guest stays paused after its job");
-    }
-}
-
-/// Stops or releases the CPUs with a state that no event of its own tells of.
-async fn quietly(
-    core: &Core,
-    domain: &Domain,
-    epoch: u64,
-    state: DomainState,
-    from: impl FnOnce(DomainState) -> bool,
-) -> Result<()> {
-    let (monitor, _) = domain.monitor()?;
-    domain.lock().live_mut(epoch)?.quietly = Some(state);
-    let done = if matches!(state, DomainState::Running(_)) {
-        monitor.execute(&Cont {}).await
-    } else {
-        monitor.execute(&Stop {}).await
-    };
-    crate::driver::settled(domain, epoch).await;
-    if let Ok(live) = domain.lock().live_mut(epoch) {
-        live.quietly = None;
-    }
-    done.map_err(|error| monitor_failed(domain, &error))?;
-    core.transition(domain, epoch, |live| {
-        from(live.status.state()).then(|| (state, Vec::new()))
-    });
-    Ok(())
-}
-
-/// What a new daemon does about a save that the last one had begun. Returns whether the guest has been saved.
-pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) -> bool {
-    let saving = match domain.lock().live_mut(epoch) {
-        Ok(live) => live.status.saving.clone(),
-        Err(_) => None,
-    };
-    let Some(saving) = saving else { return false };
-    let path = saving.path.clone();
-    let complete = blocking(move || {
-        let complete = image::open(&path).is_ok();
-        if !complete {
-            discard(&path);
-        }
-        Ok(complete)
-    });
-    if complete.await.unwrap_or(false) {
-        tracing::info!(domain = %domain.name(), "a save that an earlier daemon had completed");
-        if saving.managed {
-            show_managed(core, domain, true);
-        }
-        if let Err(error) = stop::end(core, domain, epoch, Ending::Saved).await {
-            tracing::error!(domain = %domain.name(), %error, "a saved guest cannot be ended");
-        }
-        return true;
-    }
-    tracing::warn!(domain = %domain.name(), "a save was interrupted, the guest goes on");
-    stream::call_off(domain).await;
-    if saving.running {
-        // Whether the CPUs stand may not have been written down yet.
-        let state = DomainState::Running(RunningReason::SaveCanceled);
-        if let Err(error) = quietly(core, domain, epoch, state, |_| true).await {
-            tracing::error!(domain = %domain.name(), %error, "a guest stays paused after a save that was interrupted");
-        }
-    }
-    let _ = note(core, domain, epoch, None);
-    false
-}
-
-/// A saved guest that was opened.
+/// A saved guest that was opened, and is not looked for by its path again: what was found out about it holds for what is done with it.
 pub(crate) struct Opened {
+    path: PathBuf,
     /// The file, standing at the guest's state.
-    pub(crate) state: File,
+    state: File,
+    header: Header,
     /// The definition as it ran.
-    pub(crate) definition: Definition,
+    definition: Definition,
+}
+
+impl Opened {
+    /// Opens a saved guest. Blocks.
+    fn open(path: &Path, access: Access) -> Result<Self> {
+        Self::new(path, image::open(path, access)?)
+    }
+
+    fn new(path: &Path, (state, header): (File, Header)) -> Result<Self> {
+        let mut definition = definition::parse_stored(&header.xml).map_err(|error| {
+            let message = format!(
+                "the definition in '{}' cannot be used: {error}",
+                path.display()
+            );
+            Error::new(ErrorCode::XmlError, ErrorDomain::Qemu, message)
+        })?;
+        definition.id = None;
+        Ok(Self {
+            path: path.to_owned(),
+            state,
+            header,
+            definition,
+        })
+    }
+
     /// Whether the guest ran.
-    pub(crate) running: bool,
-}
+    const fn running(&self) -> bool {
+        self.header.running
+    }
 
-/// Opens a saved guest. Blocks.
-pub(crate) fn open(path: &Path) -> Result<Opened> {
-    opened(path, image::open(path)?)
-}
-
-fn opened(path: &Path, (state, header): (File, image::Header)) -> Result<Opened> {
-    Ok(Opened {
-        state,
-        definition: stored(path, &header.xml)?,
-        running: header.running,
-    })
-}
-
-fn stored(path: &Path, xml: &str) -> Result<Definition> {
-    let mut definition = definition::parse_stored(xml).map_err(|error| {
-        let message = format!(
-            "the definition in '{}' cannot be used: {error}",
-            path.display()
-        );
-        Error::new(ErrorCode::XmlError, ErrorDomain::Qemu, message)
-    })?;
-    definition.id = None;
-    Ok(definition)
-}
-
-/// Puts another definition or state into a saved guest. Blocks.
-pub(crate) fn exchange(
-    path: &Path,
-    definition: &Definition,
-    flags: DomainSaveRestoreFlags,
-) -> Result<()> {
-    let opened = open(path)?;
-    check_abi(&opened.definition, definition)?;
-    let running = runs(flags, opened.running)?;
-    let xml = definition::format_status(definition);
-    Ok(image::rewrite(path, &xml, running)?)
+    /// Puts another definition or state into it. It must have been opened to be changed. Blocks.
+    fn exchange(mut self, definition: &Definition, flags: DomainSaveRestoreFlags) -> Result<()> {
+        check_abi(&self.definition, definition)?;
+        let running = runs(flags, self.running())?;
+        let xml = definition::format_status(definition);
+        Ok(image::rewrite(
+            &self.state,
+            &self.path,
+            &mut self.header,
+            &xml,
+            running,
+        )?)
+    }
 }
 
 /// The guest must not see a difference.
@@ -318,19 +200,17 @@ fn show_managed(core: &Core, domain: &Domain, there: bool) {
     done.unwrap_or_else(|never| match never {});
 }
 
-/// Removes the managed save image of the domain with this name. Blocks.
-pub(crate) fn remove_image(core: &Core, name: &str) -> Result<()> {
-    file::remove(&managed_path(core, name))
-        .map(drop)
-        .map_err(crate::prepare::failed)
-}
-
-/// Removes the domain's managed save image.
-pub(crate) async fn remove_managed(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<()> {
-    let (removing, name) = (Arc::clone(core), domain.name());
-    blocking(move || remove_image(&removing, &name)).await?;
+/// Removes the domain's managed save image, and shows that. Blocks.
+pub(crate) fn remove_image(core: &Core, domain: &Domain) -> Result<()> {
+    file::remove(&managed_path(core, &domain.name())).map_err(crate::prepare::failed)?;
     show_managed(core, domain, false);
     Ok(())
+}
+
+/// The same from a task.
+pub(crate) async fn remove_managed(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<()> {
+    let (core, domain) = (Arc::clone(core), Arc::clone(domain));
+    blocking(move || remove_image(&core, &domain)).await
 }
 
 /// Starts the domain from its definition, or from its managed save image if it has one. To be run as a job of `domain`.
@@ -351,19 +231,24 @@ pub(crate) async fn create(
         return start::start(core, domain, config, flags, Origin::Boot).await;
     }
     let path = managed_path(&core, &domain.name());
-    let found = blocking(move || match image::open(&path) {
+    let found = blocking(move || match image::open(&path, Access::Read) {
         // What a crash left is no state of the guest's; it had never been announced.
         Err(ImageError::Incomplete(_)) => Ok(None),
         Err(error) => Err(error.into()),
-        Ok(image) => opened(&path, image).map(Some),
+        Ok(image) => Opened::new(&path, image).map(Some),
     });
     let (definition, origin) = match found.await? {
+        Some(opened) if !is_of(&opened.definition, domain.uuid) => {
+            tell_of_stranger(&opened.path, domain.uuid);
+            show_managed(&core, &domain, false);
+            return start::start(core, domain, config, flags, Origin::Boot).await;
+        }
         Some(opened) => (
             Arc::new(opened.definition),
             Origin::Saved {
                 state: opened.state,
-                running: opened.running,
-                managed: Some(managed_path(&core, &domain.name())),
+                running: opened.header.running,
+                managed: Some(opened.path),
             },
         ),
         None => {
@@ -378,10 +263,10 @@ pub(crate) async fn create(
     let path = managed_path(&core_after, &domain_after.name());
     if started.is_ok() {
         outlived(&core_after, &domain_after).await;
-    } else if !blocking(move || Ok(keep_whole(&path)))
-        .await
-        .unwrap_or(true)
-    {
+    } else if matches!(
+        blocking(move || Ok(image::open(&path, Access::Read).map(drop))).await,
+        Ok(Err(ImageError::Incomplete(_)))
+    ) {
         // Somebody destroyed the guest when it had been written off already.
         show_managed(&core_after, &domain_after, false);
     }
@@ -418,87 +303,42 @@ pub(crate) async fn take_back(path: &Path) {
     }
 }
 
-/// Whether a managed save image can be restored. One that was written off, or never finished, is removed. Blocks.
-pub(crate) fn keep_whole(path: &Path) -> bool {
-    let incomplete = matches!(image::open(path), Err(ImageError::Incomplete(_)));
-    if incomplete {
-        discard(path);
-    }
-    !incomplete
+/// Whether a definition is that of the guest with this UUID.
+fn is_of(definition: &Definition, uuid: Uuid) -> bool {
+    definition::uuid(definition).is_ok_and(|found| found == uuid)
 }
 
-/// Dumps the guest's memory. To be run as a job of `domain`.
-pub(crate) async fn core_dump(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    path: PathBuf,
-    format: DomainCoreDumpFormat,
-    flags: DomainCoreDumpFlags,
-) -> Result<()> {
-    use DomainCoreDumpFlags as F;
-    let (_, epoch) = domain.monitor()?;
-    let ran = matches!(domain.snapshot().view.state, DomainState::Running(_));
-    let job = if flags.contains(F::MEMORY_ONLY) {
-        Underway::begin(core, domain, DomainJobOperation::Dump)
-    } else {
-        Underway::begin_cancellable(core, domain, DomainJobOperation::Dump)
-    };
-    let to = path.clone();
-    let file = blocking(move || Ok(image::create_empty(&to)?)).await?;
-    let dumped = async {
-        // A migration's stream is of one moment only if the CPUs stand.
-        if !flags.contains(F::LIVE) || !flags.contains(F::MEMORY_ONLY) {
-            pause(core, domain, epoch, PausedReason::Dump).await?;
-        }
-        if flags.contains(F::MEMORY_ONLY) {
-            stream::dump(domain, epoch, &job, &file, format_name(format)?).await?;
-        } else {
-            stream::send(domain, epoch, &job, &file).await?;
-        }
-        let to = path.clone();
-        blocking(move || {
-            file.sync_all().map_err(|error| {
-                let message = format!("cannot write '{}': {error}", to.display());
-                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
-            })
-        })
-        .await
-    };
-    if let Err(error) = dumped.await {
-        let _ = blocking(move || {
-            discard(&path);
-            Ok(())
-        })
-        .await;
-        go_on(core, domain, epoch, ran, RunningReason::Unpaused).await;
-        return Err(error);
-    }
-    job.completed();
-    if flags.contains(F::CRASH) {
-        return stop::end(core, domain, epoch, Ending::Crashed).await;
-    }
-    if flags.contains(F::RESET) {
-        let (monitor, _) = domain.monitor()?;
-        let reset = monitor.execute(&SystemReset {}).await;
-        reset.map_err(|error| monitor_failed(domain, &error))?;
-    }
-    go_on(core, domain, epoch, ran, RunningReason::Unpaused).await;
-    Ok(())
+fn tell_of_stranger(path: &Path, uuid: Uuid) {
+    tracing::warn!(path = %path.display(), %uuid, "a managed save image is of another guest that had the same name, ignoring");
 }
 
-/// QEMU's word for the format of a dump of memory alone.
-pub(crate) fn format_name(format: DomainCoreDumpFormat) -> Result<&'static str> {
-    use DomainCoreDumpFormat as F;
-    match format {
-        F::Raw => Ok("elf"),
-        F::KdumpZlib => Ok("kdump-zlib"),
-        F::KdumpLzo => Ok("kdump-lzo"),
-        F::KdumpSnappy => Ok("kdump-snappy"),
-        F::WinDmp => Ok("win-dmp"),
-        F::KdumpRawZlib | F::KdumpRawLzo | F::KdumpRawSnappy => Err(Error::new(
-            ErrorCode::OperationUnsupported,
-            ErrorDomain::Qemu,
-            "dumps in kdump's formats that are not flattened are not supported",
-        )),
+/// Whether there is a managed save image for the domain with this name and UUID, and it can be restored. One that was written off, or
+/// never finished, is removed; one of another guest is left alone. Blocks.
+pub(crate) fn has_managed(core: &Core, name: &str, uuid: Uuid) -> bool {
+    let path = managed_path(core, name);
+    match image::open(&path, Access::Read) {
+        Ok((_, header)) => {
+            let found = definition::identify(&header.xml);
+            let ours = found.is_ok_and(|found| found.uuid == uuid);
+            if !ours {
+                tell_of_stranger(&path, uuid);
+            }
+            ours
+        }
+        Err(ImageError::Incomplete(_)) => {
+            if let Err(error) = file::remove(&path) {
+                tracing::warn!(path = %path.display(), %error, "what is left of a managed save cannot be removed, ignoring");
+            }
+            false
+        }
+        Err(ImageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            false
+        }
+        // Shown, so that nothing is booted over it: whoever starts the domain is told what is wrong.
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(path = %path.display(), error, "a managed save image cannot be read");
+            true
+        }
     }
 }

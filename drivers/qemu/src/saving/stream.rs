@@ -31,6 +31,9 @@ const PACE: Duration = Duration::from_millis(200);
 /// QEMU has so long to let go of a stream that was called off.
 const LET_GO: Duration = Duration::from_secs(30);
 
+/// A dump that an earlier daemon began has so long to end: a terabyte to a slow disk.
+const LONGEST_DUMP: Duration = Duration::from_secs(3 * 3600);
+
 /// As fast as it goes: the most that every QEMU takes. Bytes per second.
 const NO_LIMIT: u64 = (i64::MAX as u64) >> 20 << 20;
 
@@ -158,16 +161,19 @@ pub(crate) async fn take_in(
     outcome
 }
 
-/// Calls off the stream of a guest's state that an earlier daemon began, and waits until QEMU has let go of it.
+/// Calls off the stream of a guest's state or memory that an earlier daemon began, and waits until QEMU has let go of it. A dump cannot be
+/// called off: it is waited for.
 pub(crate) async fn call_off(domain: &Domain) {
     let mut tick = ticks();
-    let deadline = tokio::time::Instant::now() + LET_GO;
     let Ok((monitor, _)) = domain.monitor() else {
         return;
     };
     // One that is at its end, or never began, cannot be called off, which is as well.
     let _ = monitor.execute(&MigrateCancel {}).await;
-    while tokio::time::Instant::now() < deadline {
+    let begun = tokio::time::Instant::now();
+    loop {
+        // No event is to be relied on: the one that matters may have come while nobody listened.
+        tick.tick().await;
         let Ok(info) = monitor.execute(&QueryMigrate {}).await else {
             return;
         };
@@ -181,11 +187,17 @@ pub(crate) async fn call_off(domain: &Domain) {
                     | MigrationStatus::Cancelling
             )
         );
-        if !flowing {
+        let dump = monitor.execute(&QueryDump {}).await;
+        let dumping = dump.is_ok_and(|dump| dump.status == DumpStatus::Active);
+        let limit = match (flowing, dumping) {
+            (_, true) => LONGEST_DUMP,
+            (true, false) => LET_GO,
+            (false, false) => return,
+        };
+        if begun.elapsed() >= limit {
+            tracing::warn!(domain = %domain.name(), "QEMU does not let go of the file that an earlier daemon gave it, ignoring");
             return;
         }
-        // No event is to be relied on: the one that matters may have come while nobody listened.
-        tick.tick().await;
     }
 }
 

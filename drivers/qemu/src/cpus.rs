@@ -1,0 +1,117 @@
+//! Halting and releasing a guest's virtual CPUs, for whoever does.
+//!
+//! What a client asks for is announced by the events of QEMU (`watch.rs`). What a job does for itself, to have memory that stands still, is
+//! announced by the job's own events only; that is what is *quiet* here.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use virtbus_api::Result;
+use virtbus_api::domain::{DomainState, PausedReason, RunningReason};
+
+use crate::core::{Core, monitor_failed};
+use crate::domain::Domain;
+use crate::monitor::commands::migration::{DumpStatus, QueryDump};
+use crate::monitor::commands::system::{Cont, QueryStatus, RunState, Stop};
+use crate::monitor::{Monitor, MonitorError};
+
+/// QEMU has so long to leave a migration or a dump that it has told the end of.
+const LEAVE: Duration = Duration::from_secs(60);
+
+/// So often is it asked whether it has: a fraction of what a guest notices.
+const PACE: Duration = Duration::from_millis(10);
+
+/// Releases the CPUs.
+///
+/// QEMU tells the end of a migration *before* it leaves the run state in which it ends one (`finish-migrate`), and refuses to go on from
+/// there; likewise while a dump is being written. No event tells when that is over, so it is asked.
+///
+/// # Errors
+/// QEMU's refusal, if it is another one or lasts; what the monitor says.
+pub(crate) async fn release(monitor: &Monitor) -> std::result::Result<(), MonitorError> {
+    let deadline = Instant::now() + LEAVE;
+    let mut left = false;
+    loop {
+        match monitor.execute(&Cont {}).await {
+            Err(MonitorError::Command { .. }) if !left && Instant::now() < deadline => {
+                // One that has left between the two questions takes the next command, if there is nothing else.
+                left = !is_leaving(monitor).await;
+                sleep(PACE).await;
+            }
+            done => return done.map(drop),
+        }
+    }
+}
+
+/// Whether QEMU is in a state that it leaves by itself, and cannot go on from before.
+async fn is_leaving(monitor: &Monitor) -> bool {
+    let status = monitor.execute(&QueryStatus {}).await;
+    if status.is_ok_and(|status| status.status == RunState::FinishMigrate) {
+        return true;
+    }
+    let dump = monitor.execute(&QueryDump {}).await;
+    dump.is_ok_and(|dump| dump.status == DumpStatus::Active)
+}
+
+/// Halts the guest's CPUs, if they run, for a job.
+pub(crate) async fn pause(
+    core: &Core,
+    domain: &Domain,
+    epoch: u64,
+    reason: PausedReason,
+) -> Result<()> {
+    if !matches!(domain.snapshot().view.state, DomainState::Running(_)) {
+        return Ok(());
+    }
+    quietly(core, domain, epoch, DomainState::Paused(reason)).await
+}
+
+/// Lets the guest go on after a job, if it ran before it and nothing else has halted or ended it.
+///
+/// # Errors
+/// What QEMU has against it; the guest stays halted, and is shown so.
+pub(crate) async fn go_on(
+    core: &Core,
+    domain: &Domain,
+    epoch: u64,
+    reason: RunningReason,
+) -> Result<()> {
+    let halted_here = matches!(
+        domain.snapshot().view.state,
+        // A command to halt that was not answered in time may have been followed later.
+        DomainState::Running(_) | DomainState::Paused(PausedReason::Save | PausedReason::Dump)
+    );
+    if !halted_here {
+        return Ok(());
+    }
+    quietly(core, domain, epoch, DomainState::Running(reason)).await
+}
+
+/// Halts or releases the CPUs with a state that no event of its own tells of, whatever state was recorded.
+pub(crate) async fn quietly(
+    core: &Core,
+    domain: &Domain,
+    epoch: u64,
+    state: DomainState,
+) -> Result<()> {
+    let (monitor, _) = domain.monitor()?;
+    domain.lock().live_mut(epoch)?.quietly = Some(state);
+    let runs = matches!(state, DomainState::Running(_));
+    let done = if runs {
+        release(&monitor).await
+    } else {
+        monitor.execute(&Stop {}).await.map(drop)
+    };
+    crate::driver::settled(domain, epoch).await;
+    if let Ok(live) = domain.lock().live_mut(epoch) {
+        live.quietly = None;
+    }
+    done.map_err(|error| monitor_failed(domain, &error))?;
+    core.transition(domain, epoch, |live| {
+        let before = live.status.state();
+        let differs = matches!(before, DomainState::Running(_)) != runs;
+        let either = matches!(before, DomainState::Running(_) | DomainState::Paused(_));
+        (either && differs).then(|| (state, Vec::new()))
+    });
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Dumping a guest's memory to a file, for whoever looks for a fault in it. The guest goes on, unless that is not wanted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use virtbus_api::domain::{
+    DomainCoreDumpFlags, DomainCoreDumpFormat, DomainJobOperation, PausedReason, RunningReason,
+};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+
+use super::recover::{self, Purpose, Saving};
+use super::target::Target;
+use super::{image, stream};
+use crate::core::{Core, blocking, monitor_failed};
+use crate::cpus;
+use crate::domain::Domain;
+use crate::long::Underway;
+use crate::monitor::commands::system::SystemReset;
+use crate::stop::{self, Ending};
+
+/// Dumps the guest's memory. To be run as a job of `domain`.
+///
+/// # Errors
+/// If the dump cannot be written, and then no file is left; or if the guest does not go on after it.
+pub(super) async fn core_dump(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    path: PathBuf,
+    format: DomainCoreDumpFormat,
+    flags: DomainCoreDumpFlags,
+) -> Result<()> {
+    use DomainCoreDumpFlags as F;
+    let (_, epoch) = domain.monitor()?;
+    let job = if flags.contains(F::MEMORY_ONLY) {
+        Underway::begin(core, domain, DomainJobOperation::Dump)
+    } else {
+        Underway::begin_cancellable(core, domain, DomainJobOperation::Dump)
+    };
+    let target = blocking(move || Ok(Target::new(&path)?)).await?;
+    let saving = Saving::new(domain, target, Purpose::Dump);
+    recover::note(core, domain, epoch, Some(saving.clone()))?;
+    let written = write(core, domain, epoch, &job, &saving, (format, flags)).await;
+    if let Err(error) = written {
+        recover::give_up(core, domain, epoch, saving, RunningReason::Unpaused).await?;
+        return Err(error);
+    }
+    job.completed();
+    if flags.contains(F::CRASH) {
+        return stop::end(core, domain, epoch, Ending::Crashed).await;
+    }
+    let reset = if flags.contains(F::RESET) {
+        let (monitor, _) = domain.monitor()?;
+        let reset = monitor.execute(&SystemReset {}).await;
+        reset
+            .map(drop)
+            .map_err(|error| monitor_failed(domain, &error))
+    } else {
+        Ok(())
+    };
+    recover::done(core, domain, epoch, saving.running, RunningReason::Unpaused).await?;
+    reset
+}
+
+async fn write(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    epoch: u64,
+    job: &Underway,
+    saving: &Saving,
+    (format, flags): (DomainCoreDumpFormat, DomainCoreDumpFlags),
+) -> Result<()> {
+    use DomainCoreDumpFlags as F;
+    let making = saving.target.clone();
+    let file = blocking(move || Ok(making.create()?)).await?;
+    // A migration's stream is of one moment only if the CPUs stand.
+    if !flags.contains(F::LIVE) || !flags.contains(F::MEMORY_ONLY) {
+        cpus::pause(core, domain, epoch, PausedReason::Dump).await?;
+    }
+    if flags.contains(F::MEMORY_ONLY) {
+        stream::dump(domain, epoch, job, &file, format_name(format)?).await?;
+    } else {
+        stream::send(domain, epoch, job, &file).await?;
+    }
+    let finishing = saving.target.clone();
+    blocking(move || {
+        file.sync_all()
+            .map_err(image::failed("write", &finishing.path))?;
+        Ok(finishing.finish()?)
+    })
+    .await
+}
+
+/// QEMU's word for the format of a dump of memory alone.
+pub(super) fn format_name(format: DomainCoreDumpFormat) -> Result<&'static str> {
+    use DomainCoreDumpFormat as F;
+    match format {
+        F::Raw => Ok("elf"),
+        F::KdumpZlib => Ok("kdump-zlib"),
+        F::KdumpLzo => Ok("kdump-lzo"),
+        F::KdumpSnappy => Ok("kdump-snappy"),
+        F::WinDmp => Ok("win-dmp"),
+        F::KdumpRawZlib | F::KdumpRawLzo | F::KdumpRawSnappy => Err(Error::new(
+            ErrorCode::OperationUnsupported,
+            ErrorDomain::Qemu,
+            "dumps in kdump's formats that are not flattened are not supported",
+        )),
+    }
+}

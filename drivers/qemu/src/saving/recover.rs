@@ -1,0 +1,222 @@
+//! What is noted of a file that a guest's memory goes to, and what is done about it when the daemon, the guest or the file fails in the
+//! middle.
+//!
+//! The rule: a guest is ended as saved only if the very image that was noted, told by its identity, is complete and has its name.
+//! Otherwise the guest has the newest memory, so what was written is removed first, and then the guest goes on.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use virtbus_api::domain::{DomainState, RunningReason};
+use virtbus_api::{Result, Uuid};
+use virtbus_util::file;
+
+use super::target::{PARTS, Target};
+use super::{image, outlived, show_managed, stream};
+use crate::core::{Core, blocking};
+use crate::cpus;
+use crate::domain::Domain;
+use crate::stop::{self, Ending};
+
+/// What a file in the making is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// The guest is saved to where a client wants it.
+    #[default]
+    Save,
+    /// The guest is saved to where the domain's next start finds it.
+    ManagedSave,
+    /// The guest's memory is dumped, and the guest goes on.
+    Dump,
+}
+
+/// A file in the making, as it is noted in the guest's status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Saving {
+    #[serde(flatten)]
+    pub(super) target: Target,
+    /// Whether the guest ran before.
+    pub(super) running: bool,
+    #[serde(default)]
+    purpose: Purpose,
+}
+
+impl Saving {
+    /// For the guest as it is now.
+    pub(super) fn new(domain: &Domain, target: Target, purpose: Purpose) -> Self {
+        Self {
+            target,
+            running: matches!(domain.snapshot().view.state, DomainState::Running(_)),
+            purpose,
+        }
+    }
+
+    /// Whether the domain's next start is to find it.
+    pub(super) fn managed(&self) -> bool {
+        self.purpose == Purpose::ManagedSave
+    }
+
+    /// Whether the guest is whole in the file. Blocks.
+    fn has_guest(&self) -> bool {
+        if self.purpose == Purpose::Dump {
+            return false;
+        }
+        image::is(&self.target.path, self.target.identity).unwrap_or_else(|error| {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(path = %self.target.path.display(), error, "whether a guest was saved cannot be found out");
+            false
+        })
+    }
+}
+
+/// Notes what is about to be made, or that nothing is any more.
+pub(super) fn note(core: &Core, domain: &Domain, epoch: u64, saving: Option<Saving>) -> Result<()> {
+    let mut inner = domain.lock();
+    let live = inner.live_mut(epoch)?;
+    let before = std::mem::replace(&mut live.status.saving, saving);
+    core.store.write_status(&live.status).inspect_err(|_| {
+        live.status.saving = before;
+    })
+}
+
+/// Removes what was made, and lets the guest go on, if it is still there.
+///
+/// # Errors
+/// If it does not go on.
+pub(super) async fn give_up(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    epoch: u64,
+    saving: Saving,
+    reason: RunningReason,
+) -> Result<()> {
+    let ran = saving.running;
+    // First of all: a guest that has gone on is newer than any image.
+    let _ = blocking(move || {
+        saving.target.discard();
+        Ok(())
+    })
+    .await;
+    done(core, domain, epoch, ran, reason).await
+}
+
+/// Lets the guest go on, if it ran and is still there, and notes that nothing is being made any more.
+///
+/// # Errors
+/// If it does not go on.
+pub(super) async fn done(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    epoch: u64,
+    ran: bool,
+    reason: RunningReason,
+) -> Result<()> {
+    let gone_on = if ran {
+        cpus::go_on(core, domain, epoch, reason).await
+    } else {
+        Ok(())
+    };
+    let noted = note(core, domain, epoch, None);
+    if domain.lock().live_mut(epoch).is_err() {
+        // It has ended, which needs nothing of all that.
+        return Ok(());
+    }
+    if let Err(error) = noted {
+        // The note of a file that is not there lets the guest go on, which it does.
+        tracing::warn!(domain = %domain.name(), %error, "the end of a save or dump cannot be written down, ignoring");
+    }
+    gone_on.inspect_err(|error| {
+        tracing::error!(domain = %domain.name(), %error, "a guest stays paused after a save or dump");
+    })
+}
+
+/// What a new daemon does about a file that the last one was making. Returns whether the guest has been saved. To be run while the
+/// domain's turn is held (`Domain::recovery`): what a client asks for comes after it.
+pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) -> bool {
+    let saving = match domain.lock().live_mut(epoch) {
+        Ok(live) => live.status.saving.clone(),
+        Err(_) => None,
+    };
+    let Some(saving) = saving else { return false };
+    let looked_at = saving.clone();
+    let saved = blocking(move || Ok(looked_at.has_guest())).await;
+    if saved.unwrap_or(false) {
+        tracing::info!(domain = %domain.name(), "an earlier daemon had saved a guest to its end, ending it");
+        if saving.managed() {
+            show_managed(core, domain, true);
+        }
+        if let Err(error) = stop::end(core, domain, epoch, Ending::Saved).await {
+            tracing::error!(domain = %domain.name(), %error, "a saved guest cannot be ended");
+        }
+        return true;
+    }
+    tracing::warn!(domain = %domain.name(), "a save or dump was interrupted, the guest goes on");
+    stream::call_off(domain).await;
+    let target = saving.target;
+    let _ = blocking(move || {
+        target.discard();
+        Ok(())
+    })
+    .await;
+    if domain.snapshot().view.managed_save {
+        // Older than the guest.
+        outlived(core, domain).await;
+    }
+    if saving.running {
+        let reason = match saving.purpose {
+            Purpose::Save | Purpose::ManagedSave => RunningReason::SaveCanceled,
+            Purpose::Dump => RunningReason::Unpaused,
+        };
+        // Whether the CPUs stand may not have been written down yet.
+        let state = DomainState::Running(reason);
+        if let Err(error) = cpus::quietly(core, domain, epoch, state).await {
+            tracing::error!(domain = %domain.name(), %error, "a guest stays paused after a save or dump that was interrupted");
+        }
+    }
+    if let Err(error) = note(core, domain, epoch, None) {
+        tracing::warn!(domain = %domain.name(), %error, "the end of a save or dump cannot be written down, ignoring");
+    }
+    false
+}
+
+/// What is to be done about a file that was being made of a guest which has ended, while no daemon ran. Returns whether the guest is in
+/// it; otherwise what was written of it is removed.
+pub(crate) async fn ended(saving: Option<&Saving>) -> bool {
+    let Some(saving) = saving.cloned() else {
+        return false;
+    };
+    let settled = blocking(move || {
+        let saved = saving.has_guest();
+        if !saved {
+            saving.target.discard();
+        }
+        Ok(saved)
+    });
+    settled.await.unwrap_or(false)
+}
+
+/// Removes files in the making from the folder of managed saves, but for those that are noted. Blocks.
+pub(crate) fn sweep<'a>(core: &Core, noted: impl Iterator<Item = &'a Saving>) {
+    let noted: HashSet<Uuid> = noted.map(|saving| saving.target.identity).collect();
+    let dir = core.config.dirs.saved();
+    let Ok(entries) = std::fs::read_dir(&dir) else {
+        return;
+    };
+    let left = entries.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        let identity = name.strip_suffix(PARTS)?.rsplit('.').next()?;
+        let identity = Uuid::try_parse(identity).ok()?;
+        (name.starts_with('.') && !noted.contains(&identity)).then(|| dir.join(name))
+    });
+    let left: Vec<PathBuf> = left.collect();
+    for path in left {
+        match file::remove(&path) {
+            Ok(_) => tracing::info!(path = %path.display(), "removed what was left of a save"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "what is left of a save cannot be removed, ignoring");
+            }
+        }
+    }
+}

@@ -14,6 +14,7 @@ pub mod domain;
 pub mod domain_capabilities;
 pub mod domain_status;
 mod error;
+mod identity;
 pub mod interface;
 pub mod moment;
 pub mod network;
@@ -30,7 +31,8 @@ pub mod storage_pool_capabilities;
 pub mod storage_volume;
 
 pub use error::{ConfError, ConfErrorKind};
+pub use identity::Identity;
 pub use virtbus_xml::{
-    BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Kib, OnOff, Rare, Text, Value,
+    BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Kib, Limits, OnOff, Rare, Text, Value,
     XmlError, YesNo, format_text,
 };

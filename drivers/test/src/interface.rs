@@ -144,9 +144,11 @@ impl Interfaces for Test {
     }
 
     async fn identify_xml(&self, xml: &str) -> Result<InterfaceId> {
-        let mut definition = Definition::parse(xml).map_err(|error| error::xml(&error))?;
-        definition.complete();
-        Ok(id(&definition))
+        let found = Definition::identify(xml).map_err(|error| error::xml(&error))?;
+        Ok(InterfaceId {
+            name: found.name.unwrap_or_default().as_str().into(),
+            mac: found.mac.unwrap_or_default().to_ascii_lowercase().into(),
+        })
     }
 
     async fn define_xml(

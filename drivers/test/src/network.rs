@@ -209,10 +209,10 @@ impl Networks for Test {
     }
 
     async fn identify_xml(&self, xml: &str) -> Result<NetworkId> {
-        let definition = Definition::parse(xml).map_err(|error| error::xml(&error))?;
+        let found = Definition::identify(xml).map_err(|error| error::xml(&error))?;
         Ok(NetworkId {
-            uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
-            name: definition.name.as_str().into(),
+            uuid: found.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+            name: found.name.unwrap_or_default().as_str().into(),
         })
     }
 

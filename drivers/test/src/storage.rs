@@ -379,8 +379,11 @@ impl StoragePools for Test {
     }
 
     async fn identify_xml(&self, xml: &str) -> Result<StoragePoolId> {
-        let definition = Definition::parse(xml).map_err(|error| error::xml(&error))?;
-        Ok(pool_id(&definition))
+        let found = Definition::identify(xml).map_err(|error| error::xml(&error))?;
+        Ok(StoragePoolId {
+            uuid: found.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+            name: found.name.unwrap_or_default().as_str().into(),
+        })
     }
 
     async fn define_xml(
@@ -554,10 +557,10 @@ impl StorageVols for Test {
     }
 
     async fn identify_xml(&self, pool: &StoragePoolId, xml: &str) -> Result<StorageVolId> {
-        let volume = StorageVolume::parse(xml).map_err(|error| error::xml(&error))?;
+        let found = StorageVolume::identify(xml).map_err(|error| error::xml(&error))?;
         Ok(StorageVolId {
             pool: pool.clone(),
-            name: volume.name.as_str().into(),
+            name: found.name.unwrap_or_default().as_str().into(),
             key: "".into(),
         })
     }

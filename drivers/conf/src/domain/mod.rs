@@ -26,7 +26,9 @@ pub use abi::AbiFlags;
 pub use complete::{
     CompleteFlags, DomainDefaults, DriverFeatures, Entropy, NoDefaults, Seams, disk_index,
 };
-use virtbus_xml::{Content, Document, Flags, Rare, Result, Text, Writer, Xml, XmlError, xml_names};
+use virtbus_xml::{
+    Content, Document, Flags, Limits, Rare, Result, Text, Writer, Xml, XmlError, xml_names,
+};
 
 use self::blkiotune::{BlkioTune, Resource};
 use self::clock::Clock;
@@ -208,7 +210,7 @@ impl Domain {
     /// # Errors
     /// Malformed XML, values out of range, required parts that are missing.
     pub fn parse(xml: &str) -> Result<Self, XmlError> {
-        Document::parse(xml)?.read("domain")
+        Self::parse_within(xml, false, &Limits::default())
     }
 
     /// Reads a document. What is not known is an error.
@@ -216,9 +218,19 @@ impl Domain {
     /// # Errors
     /// Those of [`Domain::parse`], and anything unknown.
     pub fn parse_strict(xml: &str) -> Result<Self, XmlError> {
-        let doc = Document::parse(xml)?;
+        Self::parse_within(xml, true, &Limits::default())
+    }
+
+    /// Reads a document that is within `limits`. What is not known is ignored, or an error if it is to be `strict`.
+    ///
+    /// # Errors
+    /// Those of [`Domain::parse`] and [`Domain::parse_strict`].
+    pub fn parse_within(xml: &str, strict: bool, limits: &Limits) -> Result<Self, XmlError> {
+        let doc = Document::parse_within(xml, limits)?;
         let domain = doc.read("domain")?;
-        doc.check_no_leftovers()?;
+        if strict {
+            doc.check_no_leftovers()?;
+        }
         Ok(domain)
     }
 

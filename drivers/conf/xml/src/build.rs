@@ -3,8 +3,11 @@
 //! Refused: DTDs, references to anything but the five entities and characters, duplicate attributes,
 //! malformed names, and whatever exceeds the [`Limits`]. An encoding declaration is ignored, since
 //! the text is UTF-8 already.
+//!
+//! [`skim`] goes through a text by the same rules and keeps next to nothing, so that both agree on what a document says.
 
 use std::cell::Cell;
+use std::fmt;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -42,9 +45,30 @@ impl Default for Limits {
 const SCOPES: usize = 256;
 const SPACES: usize = 4096;
 
+/// Bytes of a name or of a name space's URI. What is open at a place is remembered by them.
+const LONGEST_NAME: usize = 1024;
+
+/// Bytes that [`skim`] keeps of one text, and of one attribute.
+const LONGEST_SKIMMED: usize = 64 << 10;
+
 const XML_URI: &str = "http://www.w3.org/XML/1998/namespace";
 
 pub(crate) fn build<'t>(text: &'t str, limits: &Limits) -> Result<Document<'t>> {
+    let text = checked(text, limits)?;
+    // Most documents have a node or two for every line of some thirty bytes.
+    let nodes = (text.len() / 12).min(limits.nodes) + 4;
+    Builder::new(text, limits, nodes, None).run()
+}
+
+/// Reads of a document the root's attributes and its first children of the names `wanted` that are in no name space, with
+/// their own text. Ends as soon as all are there. Takes time for what it goes through, and some kilobytes of memory.
+pub(crate) fn skim<'t>(text: &'t str, limits: &Limits, wanted: &[&str]) -> Result<Document<'t>> {
+    let text = checked(text, limits)?;
+    Builder::new(text, limits, 8, Some(wanted)).run()
+}
+
+/// The text without a byte order mark, if it is not too long and has only what XML allows.
+fn checked<'t>(text: &'t str, limits: &Limits) -> Result<&'t str> {
     let bytes = limits.bytes.min(1 << 30);
     if text.len() > bytes {
         return Err(XmlError::new(
@@ -67,25 +91,7 @@ pub(crate) fn build<'t>(text: &'t str, limits: &Limits) -> Result<Document<'t>> 
                 .at(text, offset),
         );
     }
-    // Most documents have a node or two for every line of some thirty bytes.
-    let nodes = (text.len() / 12).min(limits.nodes) + 4;
-    let doc = Document {
-        text,
-        pool: String::new(),
-        nodes: Vec::with_capacity(nodes),
-        attrs: Vec::with_capacity(nodes / 2),
-        spaces: Vec::new(),
-        root: NONE,
-        stored: false,
-    };
-    Builder {
-        doc,
-        limits,
-        open: Vec::new(),
-        scopes: Vec::new(),
-        run: None,
-    }
-    .run()
+    Ok(text)
 }
 
 /// A text node being put together.
@@ -103,10 +109,13 @@ struct Scope {
 }
 
 /// An element whose end is still to come.
-struct Open {
+struct Open<'t> {
+    /// None if it is not kept.
     id: u32,
-    /// Name spaces that are declared around it.
+    name: &'t str,
+    /// Name spaces that are declared around it, and known so far.
     scopes: usize,
+    spaces: usize,
     /// Its last child so far, and its last child element.
     last: u32,
     last_element: u32,
@@ -115,18 +124,59 @@ struct Open {
 struct Builder<'t, 'l> {
     doc: Document<'t>,
     limits: &'l Limits,
-    open: Vec<Open>,
+    /// Which children of the root are kept; all if none are named.
+    wanted: Option<&'l [&'l str]>,
+    /// Those of them that were found.
+    found: Vec<&'t str>,
+    /// Whether the element that begins here may be kept, unless it is in a name space.
+    is_sought: bool,
+    /// Nodes so far, kept or not.
+    count: usize,
+    open: Vec<Open<'t>>,
     scopes: Vec<Scope>,
     run: Option<Run>,
 }
 
-impl<'t> Builder<'t, '_> {
+/// Takes what is written for the sake of its errors.
+struct Nowhere;
+
+impl fmt::Write for Nowhere {
+    fn write_str(&mut self, _: &str) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl<'t, 'l> Builder<'t, 'l> {
+    fn new(text: &'t str, limits: &'l Limits, nodes: usize, wanted: Option<&'l [&'l str]>) -> Self {
+        let doc = Document {
+            text,
+            pool: String::new(),
+            nodes: Vec::with_capacity(nodes),
+            attrs: Vec::with_capacity(nodes / 2),
+            spaces: Vec::new(),
+            root: NONE,
+            stored: false,
+        };
+        Self {
+            doc,
+            limits,
+            wanted,
+            found: Vec::new(),
+            is_sought: true,
+            count: 0,
+            open: Vec::new(),
+            scopes: Vec::new(),
+            run: None,
+        }
+    }
+
     fn run(mut self) -> Result<Document<'t>> {
         let text = self.doc.text;
         let mut reader = Reader::from_str(text);
         reader.config_mut().check_comments = true;
         loop {
             let at = offset(reader.buffer_position());
+            self.check_name_length(at)?;
             let event = reader.read_event().map_err(|e| {
                 XmlError::new(ErrorKind::Syntax, e.to_string())
                     .at(text, offset(reader.error_position()))
@@ -146,8 +196,13 @@ impl<'t> Builder<'t, '_> {
                 Event::CData(data) => {
                     self.inside(at)?;
                     self.flush()?;
-                    let span = self.pooled(&data, at)?;
-                    self.add(Kind::CData, span, at)?;
+                    if self.keeps_text() {
+                        self.check_kept(data.len(), at)?;
+                        let span = self.pooled(&data, at)?;
+                        self.add(Kind::CData, span, at)?;
+                    } else {
+                        self.count(at)?;
+                    }
                 }
                 Event::Comment(data) => self.aside(Kind::Comment, &data, at)?,
                 Event::PI(data) => self.aside(Kind::Instruction, &data, at)?,
@@ -163,12 +218,13 @@ impl<'t> Builder<'t, '_> {
                 }
                 Event::Eof => break,
             }
+            if self.has_all() {
+                return Ok(self.doc);
+            }
         }
-        if !self.open.is_empty() {
-            let name = self
-                .doc
-                .str(self.doc.nodes[self.open[self.open.len() - 1].id as usize].name);
-            return Err(self.syntax(&format!("the document ends inside of <{name}>"), text.len()));
+        if let Some(open) = self.open.last() {
+            let message = format!("the document ends inside of <{}>", open.name);
+            return Err(self.syntax(&message, text.len()));
         }
         if self.doc.root == NONE {
             return Err(self.syntax("the document has no element", text.len()));
@@ -191,13 +247,71 @@ impl<'t> Builder<'t, '_> {
         Ok(())
     }
 
-    fn add(&mut self, kind: Kind, name: Span, at: usize) -> Result<u32> {
-        if self.doc.nodes.len() >= self.limits.nodes {
+    /// Refuses the tag at `at` if its name is long, before the reader takes a copy of it.
+    fn check_name_length(&self, at: usize) -> Result<()> {
+        let bytes = &self.doc.text.as_bytes()[at.min(self.doc.text.len())..];
+        let is_tag =
+            bytes.len() > LONGEST_NAME && bytes[0] == b'<' && !matches!(bytes[1], b'!' | b'?');
+        // The name begins behind '<' or '</'.
+        let ends = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'>');
+        if is_tag && !bytes[..=LONGEST_NAME].iter().any(ends) {
+            let message = format!("a name is longer than {LONGEST_NAME} bytes");
+            return Err(self.limit(message, at));
+        }
+        Ok(())
+    }
+
+    /// Whether all that was wanted is there, and ended.
+    fn has_all(&self) -> bool {
+        self.open.len() == 1
+            && self
+                .wanted
+                .is_some_and(|wanted| self.found.len() == wanted.len())
+    }
+
+    /// Whether the element `name`, which begins here, is kept unless it is in a name space.
+    fn seeks(&self, name: &str) -> bool {
+        self.wanted.is_none_or(|wanted| match self.open.len() {
+            0 => true,
+            1 => wanted.contains(&name) && !self.found.contains(&name),
+            _ => false,
+        })
+    }
+
+    /// Whether text that stands here is kept.
+    fn keeps_text(&self) -> bool {
+        match (self.wanted, self.open.as_slice()) {
+            (None, _) => true,
+            (Some(_), [_, child]) => child.id != NONE,
+            (Some(_), _) => false,
+        }
+    }
+
+    /// Refuses a text of so many bytes if only little of the document is kept.
+    fn check_kept(&self, bytes: usize, at: usize) -> Result<()> {
+        let kept = bytes + self.doc.pool.len() + self.doc.nodes.len() * size_of::<NodeData>();
+        if self.wanted.is_some() && kept > LONGEST_SKIMMED {
+            let message =
+                format!("what the document is about takes more than {LONGEST_SKIMMED} bytes");
+            return Err(self.limit(message, at));
+        }
+        Ok(())
+    }
+
+    /// Counts one more node.
+    fn count(&mut self, at: usize) -> Result<()> {
+        if self.count >= self.limits.nodes {
             return Err(self.limit(
                 format!("the document has more than {} nodes", self.limits.nodes),
                 at,
             ));
         }
+        self.count += 1;
+        Ok(())
+    }
+
+    fn add(&mut self, kind: Kind, name: Span, at: usize) -> Result<u32> {
+        self.count(at)?;
         let id = index(self.doc.nodes.len());
         let parent = self.open.last().map_or(NONE, |o| o.id);
         self.doc.nodes.push(NodeData {
@@ -251,35 +365,55 @@ impl<'t> Builder<'t, '_> {
         if name_end(name, 0) != Some(name.len()) {
             return Err(self.syntax(&format!("'{name}' is no name for an element"), at));
         }
-        let id = self.add(Kind::Element, span(at + 1, at + 1 + name.len()), at)?;
-        if self.doc.root == NONE {
-            self.doc.root = id;
-        }
-        let scopes = self.scopes.len();
+        let (scopes, spaces) = (self.scopes.len(), self.doc.spaces.len());
+        let (attrs, pool) = (self.doc.attrs.len(), self.doc.pool.len());
+        self.is_sought = self.seeks(name);
         let attributes = at + 1 + name.len();
-        self.attributes(attributes, attributes + tag.attributes_raw().len(), id)?;
-        self.open.push(Open {
-            id,
-            scopes,
-            last: NONE,
-            last_element: NONE,
-        });
+        self.attributes(attributes, attributes + tag.attributes_raw().len())?;
         let (prefix, local) = name.split_once(':').unwrap_or(("", name));
-        match self.resolve_prefix(prefix) {
+        let space = self.resolve_prefix(prefix);
+        let name = &self.doc.text[at + 1..at + 1 + name.len()];
+        let is_child = self.wanted.is_some() && !self.open.is_empty();
+        let id = if self.is_sought && (space == NONE || !is_child) {
+            if is_child {
+                self.found.push(name);
+            }
+            self.add(Kind::Element, span(at + 1, at + 1 + name.len()), at)?
+        } else {
+            self.count(at)?;
+            self.doc.attrs.truncate(attrs);
+            self.doc.pool.truncate(pool);
+            NONE
+        };
+        if let Some(node) = self.doc.nodes.get_mut(id as usize) {
+            node.attrs = index(attrs);
+            node.attr_count = index(self.doc.attrs.len() - attrs);
             // An undeclared prefix is part of the name.
-            NONE if !prefix.is_empty() => {}
-            space => {
-                let node = &mut self.doc.nodes[id as usize];
+            if space != NONE || prefix.is_empty() {
                 node.space = space;
                 node.prefix = index(name.len() - local.len());
             }
         }
+        if self.doc.root == NONE {
+            self.doc.root = id;
+        }
+        self.open.push(Open {
+            id,
+            name,
+            scopes,
+            spaces,
+            last: NONE,
+            last_element: NONE,
+        });
         Ok(())
     }
 
     fn end(&mut self) {
         if let Some(open) = self.open.pop() {
             self.scopes.truncate(open.scopes);
+            if open.id == NONE {
+                self.doc.spaces.truncate(open.spaces);
+            }
         }
     }
 
@@ -309,7 +443,7 @@ impl<'t> Builder<'t, '_> {
     }
 
     /// Reads the `name = "value"` pairs from the byte `at` of the text to `end`.
-    fn attributes(&mut self, mut at: usize, end: usize, id: u32) -> Result<()> {
+    fn attributes(&mut self, mut at: usize, end: usize) -> Result<()> {
         let bytes = &self.doc.text.as_bytes()[..end];
         let first = self.doc.attrs.len();
         loop {
@@ -322,7 +456,6 @@ impl<'t> Builder<'t, '_> {
             }
             at = self.attribute(bytes, name, first)?;
         }
-        self.doc.nodes[id as usize].attr_count = index(self.doc.attrs.len() - first);
         Ok(())
     }
 
@@ -357,6 +490,14 @@ impl<'t> Builder<'t, '_> {
         }
         let value = if seen & IN_VALUE == 0 {
             span(start, end)
+        } else if self.wanted.is_some() && end - start > LONGEST_SKIMMED {
+            if self.is_sought {
+                self.check_kept(end - start, at)?;
+            }
+            push_attribute(&mut Nowhere, &text[start..end])
+                .map_err(|(i, e)| e.at(text, start + i))?;
+            // Of an element that is not kept.
+            span(start, start)
         } else {
             let from = self.doc.pool.len();
             push_attribute(&mut self.doc.pool, &text[start..end])
@@ -390,6 +531,11 @@ impl<'t> Builder<'t, '_> {
                 .map(|p| span(start + text.len() - p.len(), start + text.len())),
         };
         if let Some(prefix) = prefix {
+            if value.len as usize > LONGEST_NAME {
+                let message =
+                    format!("the URI of a name space is longer than {LONGEST_NAME} bytes");
+                return Err(self.limit(message, start));
+            }
             let uri = self.doc.str(value).to_owned();
             let space = if uri.is_empty() {
                 NONE
@@ -438,6 +584,9 @@ impl<'t> Builder<'t, '_> {
             return Ok(());
         }
         self.flush()?;
+        if self.wanted.is_some() {
+            return self.count(at);
+        }
         let span = self.pooled(data, at)?;
         self.add(kind, span, at)?;
         Ok(())
@@ -458,6 +607,13 @@ impl<'t> Builder<'t, '_> {
         {
             return Err(self.syntax("']]>' may not stand in text", start + i));
         }
+        if !self.keeps_text() {
+            return self.skip_text(start);
+        }
+        self.check_kept(
+            end - start + self.run.as_ref().map_or(0, |run| run.text.len()),
+            start,
+        )?;
         match &mut self.run {
             None if seen & IN_TEXT == 0 || !raw.contains('\r') => {
                 self.run = Some(Run {
@@ -483,9 +639,26 @@ impl<'t> Builder<'t, '_> {
         Ok(())
     }
 
+    /// Counts a piece of text that is not kept, together with those that it follows.
+    fn skip_text(&mut self, at: usize) -> Result<()> {
+        if self.run.is_none() {
+            self.count(at)?;
+        }
+        self.run = Some(Run {
+            start: at,
+            plain: None,
+            text: String::new(),
+        });
+        Ok(())
+    }
+
     fn reference(&mut self, name: &str, at: usize) -> Result<()> {
         self.inside(at)?;
         let c = resolve(name).map_err(|e| e.at(self.doc.text, at))?;
+        if !self.keeps_text() {
+            return self.skip_text(at);
+        }
+        self.check_kept(self.run.as_ref().map_or(0, |run| run.text.len()), at)?;
         let run = self.run.get_or_insert_with(|| Run {
             start: at,
             plain: None,
@@ -500,6 +673,9 @@ impl<'t> Builder<'t, '_> {
         let Some(run) = self.run.take() else {
             return Ok(());
         };
+        if !self.keeps_text() {
+            return Ok(());
+        }
         let span = match run.plain {
             Some((start, end)) => span(start, end),
             None => {

@@ -125,6 +125,16 @@ impl<'t> Document<'t> {
         build::build(text, limits)
     }
 
+    /// Reads of `text` only the root with its attributes, and the first child of each name in `wanted` that is in no name space,
+    /// with attributes and text: what the whole document would give for them. It ends when all were found, so what is wrong
+    /// farther on is not told. It takes some kilobytes, however long the text is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Syntax`] or [`ErrorKind::Limit`], the latter also for names that no document needs.
+    pub fn skim(text: &'t str, wanted: &[&str]) -> Result<Self> {
+        build::skim(text, &Limits::default(), wanted)
+    }
+
     /// The same as what a driver has stored: parts that only drivers may write are read, too.
     #[must_use]
     pub fn stored(mut self) -> Self {

@@ -3,6 +3,8 @@
 //! Only the five predefined entities and character references exist here: nothing is ever expanded
 //! into markup.
 
+use std::fmt::Write;
+
 use crate::error::{ErrorKind, XmlError};
 
 /// The first byte at which `text` holds a character that XML forbids.
@@ -111,10 +113,16 @@ pub(crate) fn push_text(out: &mut String, raw: &str) {
 /// Appends an attribute's value: references resolved, literal white space turned into spaces.
 ///
 /// The error carries the byte offset in `raw`.
-pub(crate) fn push_attribute(out: &mut String, raw: &str) -> Result<(), (usize, XmlError)> {
+pub(crate) fn push_attribute<W: Write>(out: &mut W, raw: &str) -> Result<(), (usize, XmlError)> {
+    let full = |at| {
+        move |_| {
+            let message = "there is no room for an attribute's value";
+            (at, XmlError::new(ErrorKind::Limit, message))
+        }
+    };
     let mut i = 0;
     while let Some(step) = raw[i..].find(['&', '<', '\t', '\n', '\r']) {
-        out.push_str(&raw[i..i + step]);
+        out.write_str(&raw[i..i + step]).map_err(full(i))?;
         i += step;
         match raw.as_bytes()[i] {
             b'&' => {
@@ -124,7 +132,8 @@ pub(crate) fn push_attribute(out: &mut String, raw: &str) -> Result<(), (usize, 
                         XmlError::new(ErrorKind::Syntax, "'&' begins a reference that no ';' ends"),
                     )
                 })?;
-                out.push(resolve(&raw[i + 1..i + end]).map_err(|e| (i, e))?);
+                let c = resolve(&raw[i + 1..i + end]).map_err(|e| (i, e))?;
+                out.write_char(c).map_err(full(i))?;
                 i += end + 1;
             }
             b'<' => {
@@ -137,17 +146,16 @@ pub(crate) fn push_attribute(out: &mut String, raw: &str) -> Result<(), (usize, 
                 ));
             }
             b'\r' if raw.as_bytes().get(i + 1) == Some(&b'\n') => {
-                out.push(' ');
+                out.write_char(' ').map_err(full(i))?;
                 i += 2;
             }
             _ => {
-                out.push(' ');
+                out.write_char(' ').map_err(full(i))?;
                 i += 1;
             }
         }
     }
-    out.push_str(&raw[i..]);
-    Ok(())
+    out.write_str(&raw[i..]).map_err(full(i))
 }
 
 #[cfg(test)]

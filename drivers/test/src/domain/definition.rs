@@ -94,10 +94,10 @@ pub(crate) fn read_device(definition: &Definition, xml: &str) -> Result<Device> 
 
 /// Which domain a definition is about; the UUID is nil if it names none.
 pub(crate) fn identify(xml: &str) -> Result<DomainId> {
-    let definition = Definition::parse(xml).map_err(|error| error::xml(&error))?;
+    let found = Definition::identify(xml).map_err(|error| error::xml(&error))?;
     Ok(DomainId {
-        uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
-        name: definition.name.as_str().into(),
+        uuid: found.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+        name: found.name.unwrap_or_default().as_str().into(),
         id: None,
     })
 }

@@ -12,6 +12,7 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 
 use crate::capabilities::{CapabilitiesStore, ProbeOptions};
 use crate::config::Config;
+use crate::definition::Readers;
 use crate::domain::{Domain, Inner, Live, Table};
 use crate::monitor::MonitorError;
 use crate::persist::Store;
@@ -35,6 +36,8 @@ pub(crate) struct Core {
     /// All domains, between two changes.
     pub(crate) listing: Arc<Listing<DomainView>>,
     pub(crate) capabilities: CapabilitiesStore,
+    /// Where documents of clients are read.
+    pub(crate) readers: Readers,
     pub(crate) placement: Arc<dyn Placement>,
     pub(crate) preparer: Preparer,
     /// Guests that run or are being started: the daemon stays for them.
@@ -53,6 +56,7 @@ impl Core {
                 Some(config.dirs.cache.clone()),
                 probe_options(&config),
             ),
+            readers: Readers::default(),
             config,
             table: Arc::default(),
             hub,

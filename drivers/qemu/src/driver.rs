@@ -220,7 +220,7 @@ impl Domains for Qemu {
     }
 
     async fn identify_xml(&self, xml: &str) -> Result<DomainId> {
-        definition::identify(xml)
+        definition::identify_sent(&self.core, xml).await
     }
 
     async fn define_xml(&self, xml: &str, flags: DomainDefineFlags) -> Result<Arc<DomainView>> {

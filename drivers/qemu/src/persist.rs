@@ -21,15 +21,13 @@ use virtbus_util::process::ProcessId;
 
 use crate::config::Dirs;
 use crate::definition;
+use crate::definition::limits::{LARGEST_DEFINITION, LARGEST_STATUS};
 
 /// The form of status files that is written. A file of another form is of another release.
 const STATUS_VERSION: u32 = 1;
 
 /// Fewer definitions are not worth a thread of their own.
 const LEAST_SHARE: usize = 64;
-
-/// No definition is longer; what is longer was not written by us. Bytes.
-const LARGEST_FILE: u64 = 16 << 20;
 
 /// The state of a running guest as it is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -306,13 +304,13 @@ impl Store {
 }
 
 fn read_definition(path: &Path) -> std::result::Result<Definition, String> {
-    let bytes = file::read_limited(path, LARGEST_FILE).map_err(|error| error.to_string())?;
+    let bytes = file::read_limited(path, LARGEST_DEFINITION).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
     definition::parse_stored(&text).map_err(|error| error.to_string())
 }
 
 fn read_status(path: &Path) -> std::result::Result<(Status, Arc<Definition>), String> {
-    let bytes = file::read_limited(path, LARGEST_FILE).map_err(|error| error.to_string())?;
+    let bytes = file::read_limited(path, LARGEST_STATUS).map_err(|error| error.to_string())?;
     let status: Status = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
     if status.version != STATUS_VERSION {
         return Err(format!(

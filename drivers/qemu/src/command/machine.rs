@@ -1,5 +1,7 @@
 //! The machine itself: name, accelerator, CPU, memory, firmware, clock, how it boots and how it ends.
 
+use std::collections::HashSet;
+
 use virtbus_api::Result;
 use virtbus_api::security::Access;
 use virtbus_conf::YesNo;
@@ -60,8 +62,8 @@ pub(super) fn platform(builder: &mut Builder<'_>) -> Result<()> {
     if let Some(uuid) = definition.uuid {
         builder.option("-uuid", uuid.to_string());
     }
-    let folder = builder.host.dir.display();
-    builder.option("-pidfile", format!("{folder}/pid"));
+    let folder = crate::prepare::guest_dir(builder.host.dir);
+    builder.option("-pidfile", format!("{}/pid", folder.display()));
     // No window of QEMU's own; servers for graphics are added later.
     builder.option("-display", "none");
     let monitor = format!(
@@ -514,14 +516,10 @@ fn iothread_numbers(definition: &Definition) -> Vec<u32> {
         .as_ref()
         .map(|ids| ids.iothread.iter().map(|thread| thread.id).collect());
     let mut numbers: Vec<u32> = named.unwrap_or_default();
+    let taken: HashSet<u32> = numbers.iter().copied().collect();
     let wanted = usize::try_from(definition.iothreads.unwrap_or(0)).unwrap_or(0);
-    let mut next = 1;
-    while numbers.len() < wanted {
-        if !numbers.contains(&next) {
-            numbers.push(next);
-        }
-        next += 1;
-    }
+    let more = wanted.saturating_sub(numbers.len());
+    numbers.extend((1..).filter(|number| !taken.contains(number)).take(more));
     numbers
 }
 

@@ -4,15 +4,15 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::os::OsType;
 use virtbus_conf::domain::{Domain as Definition, VirtType};
 
+use super::limits::{self, MOST_VCPUS};
+
 /// The longest name, bytes: files are called after it.
 const LONGEST_NAME: usize = 200;
-
-/// More virtual CPUs than any machine of QEMU has.
-const MOST_VCPUS: u32 = 4096;
 
 /// What must hold before anything else is looked at.
 pub(super) fn basics(definition: &Definition) -> Result<()> {
     name(&definition.name)?;
+    limits::check(definition)?;
     match definition.virt_type {
         VirtType::Qemu | VirtType::Kvm => {}
         other => {
@@ -54,6 +54,7 @@ fn name(name: &str) -> Result<()> {
 
 /// What must hold of a definition that has been completed.
 pub(super) fn whole(definition: &Definition) -> Result<()> {
+    limits::check(definition)?;
     let memory = super::max_memory(definition);
     if memory == 0 {
         return Err(invalid("<memory> must be more than 0"));

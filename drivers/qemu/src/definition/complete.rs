@@ -1,6 +1,7 @@
 //! What this driver means where a definition leaves something out; written into the definition, so that a guest keeps
 //! its hardware whatever later releases would choose.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -113,6 +114,13 @@ fn machine(definition: &mut Definition, capabilities: &Capabilities) -> Result<(
     match (found, &os.machine.machine) {
         (Some(machine), _) => {
             os.machine.machine = Some(machine.name.as_str().into());
+            let (most, wanted) = (machine.max_cpus, super::vcpus(definition, true));
+            if wanted > most {
+                let name = &machine.name;
+                return Err(unsupported(format!(
+                    "machine '{name}' has at most {most} virtual CPUs, and <vcpu> asks for {wanted}"
+                )));
+            }
             Ok(())
         }
         (None, Some(name)) => Err(unsupported(format!(
@@ -297,34 +305,76 @@ fn consoles(devices: &mut Devices) {
     }
 }
 
-/// Places of ports on the virtio serial bus; a channel to the host is a socket.
-fn channels(devices: &mut Devices) {
-    let mut taken: Vec<(u32, u32)> = devices
-        .channel
-        .iter()
-        .map(|channel| &channel.info)
-        .chain(devices.console.iter().map(|console| &console.info))
-        .filter_map(|info| match &info.address {
+/// Ports that a virtio serial controller has unless it says otherwise, and the most that QEMU gives one.
+const SERIAL_PORTS: u32 = 31;
+const MOST_SERIAL_PORTS: u32 = 511;
+
+/// Free places on the virtio serial buses, each controller filled before the next. What is given out is never looked at
+/// again, so that as many ports as there are cost no more than one pass.
+struct SerialPorts {
+    taken: HashSet<(u32, u32)>,
+    /// How many ports the controllers have that say so.
+    ports: HashMap<u32, u32>,
+    controller: u32,
+    port: u32,
+}
+
+impl SerialPorts {
+    fn of(devices: &Devices) -> Self {
+        let infos = devices.channel.iter().map(|channel| &channel.info);
+        let infos = infos.chain(devices.console.iter().map(|console| &console.info));
+        let taken = infos.filter_map(|info| match &info.address {
             Some(Address::VirtioSerial(address)) => Some((address.controller, address.port)),
             _ => None,
-        })
-        .collect();
-    let mut place = || {
-        // Port 0 is kept for a console.
-        let port = (1..).find(|port| !taken.contains(&(0, *port))).unwrap_or(1);
-        taken.push((0, port));
-        Some(Address::VirtioSerial(VirtioSerialAddress {
+        });
+        let ports = devices
+            .controller
+            .iter()
+            .filter_map(|controller| match &controller.kind {
+                ControllerKind::VirtioSerial(_, options) => {
+                    Some((controller.index(), options.ports?.min(MOST_SERIAL_PORTS)))
+                }
+                _ => None,
+            });
+        Self {
+            taken: taken.collect(),
+            ports: ports.collect(),
             controller: 0,
-            bus: 0,
-            port,
-        }))
-    };
+            // Port 0 is kept for a console.
+            port: 1,
+        }
+    }
+
+    fn next(&mut self) -> Address {
+        loop {
+            let ports = self.ports.get(&self.controller).copied();
+            if self.port >= ports.unwrap_or(SERIAL_PORTS) {
+                self.controller += 1;
+                self.port = 1;
+                continue;
+            }
+            let (controller, port) = (self.controller, self.port);
+            self.port += 1;
+            if !self.taken.contains(&(controller, port)) {
+                return Address::VirtioSerial(VirtioSerialAddress {
+                    controller,
+                    bus: 0,
+                    port,
+                });
+            }
+        }
+    }
+}
+
+/// Places of ports on the virtio serial bus; a channel to the host is a socket.
+fn channels(devices: &mut Devices) {
+    let mut places = SerialPorts::of(devices);
     for channel in &mut devices.channel {
         if !matches!(channel.target, ChannelTarget::Virtio(_)) {
             continue;
         }
         if channel.info.address.is_none() {
-            channel.info.address = place();
+            channel.info.address = Some(places.next());
         }
         if let ChardevSource::Unix(UnixSource { mode, path, .. }) = &mut channel.chardev.source
             && path.is_none()
@@ -336,7 +386,7 @@ fn channels(devices: &mut Devices) {
         let virtio =
             console.target.and_then(|target| target.kind) == Some(ConsoleTargetType::Virtio);
         if virtio && console.info.address.is_none() {
-            console.info.address = place();
+            console.info.address = Some(places.next());
         }
     }
 }
@@ -435,12 +485,13 @@ fn controllers(devices: &mut Devices, q35: bool) {
             controller.index = Some(0);
         }
     }
+    let mut there: HashSet<(ControllerType, u32)> = devices
+        .controller
+        .iter()
+        .map(|controller| (controller.kind.kind(), controller.index()))
+        .collect();
     for (kind, index) in needed {
-        let there = devices
-            .controller
-            .iter()
-            .any(|controller| controller.kind.kind() == kind && controller.index() == index);
-        if !there {
+        if there.insert((kind, index)) {
             let mut controller = Controller::new(kind, index);
             match &mut controller.kind {
                 ControllerKind::Pci(pci) => {

@@ -6,7 +6,11 @@
 
 mod check;
 mod complete;
+pub(crate) mod limits;
 mod live;
+mod readers;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,11 +22,12 @@ use virtbus_conf::domain::devices::chardev::{ChannelTarget, ChardevSource};
 use virtbus_conf::domain::devices::tpm::TpmBackend;
 use virtbus_conf::domain::lifecycle::LifecycleAction;
 use virtbus_conf::domain::os::{Os, OsType};
-use virtbus_conf::{Flags, XmlError, YesNo};
+use virtbus_conf::{Flags, Limits, XmlError, YesNo};
 
 use crate::core::Core;
 
 pub(crate) use live::make_live;
+pub(crate) use readers::Readers;
 
 /// The guest agent's channel has this name in the guest.
 const AGENT_CHANNEL: &str = "org.qemu.guest_agent.0";
@@ -54,49 +59,142 @@ impl From<Option<LifecycleAction>> for OnLifecycle {
     }
 }
 
-/// Reads a client's definition, completes it for this host, and checks it.
+/// Reads a client's definition, completes it for this host, and checks it. What comes back is what will be read from the
+/// file in which it is kept. The work is done on threads of its own, a few at a time, whatever documents have in them.
 ///
 /// # Errors
 /// `XmlError` or `XmlInvalidSchema` naming element and line for what cannot be read; `ConfigUnsupported` for what
-/// cannot be had.
+/// cannot be had, and for what could not be read back.
 pub(crate) async fn parse(core: &Arc<Core>, xml: &str, strict: bool) -> Result<Definition> {
-    let parsed = if strict {
-        Definition::parse_strict(xml)
-    } else {
-        Definition::parse(xml)
-    };
+    too_long(xml)?;
+    let text = xml.to_owned();
+    let definition = core.readers.run(move || read(&text, strict)).await?;
+    let (emulator, capabilities) = core.capabilities_of(&definition).await?;
+    core.readers
+        .run(move || {
+            let mut definition = definition;
+            complete::complete(&mut definition, &emulator, &capabilities)?;
+            check::whole(&definition)?;
+            read_back(&definition)
+        })
+        .await
+}
+
+/// Reads a client's definition as it stands.
+fn read(xml: &str, strict: bool) -> Result<Definition> {
     let code = if strict {
         ErrorCode::XmlInvalidSchema
     } else {
         ErrorCode::XmlError
     };
-    let mut definition = parsed.map_err(|error| xml_error(code, &error))?;
+    // Permission was asked for the domain that was found so: no other one is defined by the document, nor one that could
+    // not be told.
+    let asked_about = identify(xml)?;
+    let mut definition = Definition::parse_within(xml, strict, &limits::CLIENT)
+        .map_err(|error| xml_error(code, &error))?;
     // The number of a run is no part of a definition.
     definition.id = None;
+    let uuid = definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0);
+    if *definition.name != *asked_about.name || uuid != asked_about.uuid {
+        return Err(Error::internal(
+            "the definition reads as that of two domains",
+        ));
+    }
     check::basics(&definition)?;
-    let (emulator, capabilities) = core.capabilities_of(&definition).await?;
-    complete::complete(&mut definition, &emulator, &capabilities)?;
-    check::whole(&definition)?;
     Ok(definition)
 }
 
-/// Which domain a client's definition is about; its UUID is nil if it names none.
+/// The definition as it will be read from its file. One that would be lost or be another one then is refused now, while
+/// its author can be told.
+fn read_back(definition: &Definition) -> Result<Definition> {
+    let refused = |why: String| {
+        let message = format!("the definition cannot be kept: {why}");
+        Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Domain, message)
+    };
+    let kept = format_config(definition);
+    let again = parse_kept(&kept, &limits::KEPT).map_err(|error| refused(error.to_string()))?;
+    let second = format_config(&again);
+    if let Some(line) = difference(&kept, &second) {
+        return Err(refused(format!("{line:?} would not be read as written")));
+    }
+    // A run writes down what is hidden from clients besides; the rest that it adds has room by the limits.
+    let running = format_status(&again);
+    if running.len() > limits::KEPT.bytes {
+        return Err(refused(format!(
+            "it would have {} bytes while it runs, and at most {} can be kept",
+            running.len(),
+            limits::KEPT.bytes
+        )));
+    }
+    Ok(again)
+}
+
+/// The first line that is another in `second`.
+fn difference<'t>(first: &'t str, second: &'t str) -> Option<&'t str> {
+    if first == second {
+        return None;
+    }
+    let (mut lines, mut others) = (first.lines(), second.lines());
+    loop {
+        match (lines.next(), others.next()) {
+            (Some(line), Some(other)) if line == other => {}
+            (Some(line), _) | (None, Some(line)) => return Some(line),
+            // Only white space at the end.
+            (None, None) => return Some(""),
+        }
+    }
+}
+
+/// Texts up to this length are gone through where they are: it takes less than handing them over. Bytes.
+const SHORT: usize = 8 << 10;
+
+/// Which domain a client's definition is about, as [`identify`] finds it.
 ///
 /// # Errors
-/// `XmlError` if it cannot be read.
+/// `XmlError` if that cannot be found.
+pub(crate) async fn identify_sent(core: &Core, xml: &str) -> Result<DomainId> {
+    if xml.len() <= SHORT {
+        return identify(xml);
+    }
+    too_long(xml)?;
+    let text = xml.to_owned();
+    core.readers.run(move || identify(&text)).await
+}
+
+/// Which domain a definition is about; its UUID is nil if it names none. Nothing but that is read of it.
+///
+/// # Errors
+/// `XmlError` if they cannot be found.
 pub(crate) fn identify(xml: &str) -> Result<DomainId> {
-    let definition =
-        Definition::parse(xml).map_err(|error| xml_error(ErrorCode::XmlError, &error))?;
+    let found =
+        Definition::identify(xml).map_err(|error| xml_error(ErrorCode::XmlError, &error))?;
     Ok(DomainId {
-        uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
-        name: definition.name.as_str().into(),
+        uuid: found.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+        name: found.name.unwrap_or_default().as_str().into(),
         id: None,
     })
 }
 
+/// Refuses a document for its length, before it is copied.
+fn too_long(xml: &str) -> Result<()> {
+    let (bytes, most) = (xml.len(), limits::CLIENT.bytes);
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::XmlError,
+        ErrorDomain::Domain,
+        format!("the definition has {bytes} bytes; at most {most} are read"),
+    ))
+}
+
 /// Reads a definition that was stored by this driver, completed then.
 pub(crate) fn parse_stored(xml: &str) -> std::result::Result<Definition, XmlOrShape> {
-    let definition = Definition::parse(xml)?;
+    parse_kept(xml, &limits::STORED)
+}
+
+fn parse_kept(xml: &str, limits: &Limits) -> std::result::Result<Definition, XmlOrShape> {
+    let definition = Definition::parse_within(xml, false, limits)?;
     check::basics(&definition).map_err(|error| XmlOrShape::Shape(error.message))?;
     if definition.memory.is_none() || definition.vcpu.is_none() {
         return Err(XmlOrShape::Shape("it lacks <memory> or <vcpu>".to_owned()));

@@ -1,0 +1,256 @@
+//! Definitions with many of everything, and what is refused before it costs anything.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf::domain::devices::address::Address;
+use virtbus_conf::{Fragment, Limits};
+
+use super::{check, complete, limits, read, read_back};
+use crate::capabilities::{Accelerated, Capabilities, Machine};
+
+/// An emulator with one machine.
+pub(crate) fn capabilities() -> Capabilities {
+    let machine = Machine {
+        name: "pc-q35-9.0".to_owned(),
+        alias: Some("q35".to_owned()),
+        max_cpus: 288,
+        is_default: true,
+        ..Machine::default()
+    };
+    let tcg = Accelerated {
+        machines: vec![machine],
+        ..Accelerated::default()
+    };
+    Capabilities {
+        arch: "x86_64".to_owned(),
+        tcg: Some(tcg),
+        ..Capabilities::default()
+    }
+}
+
+/// A guest with these devices, and these elements beside them.
+fn document(elements: &str, devices: &str) -> String {
+    format!(
+        "<domain type='qemu'><name>many</name><memory>65536</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='q35'>hvm</type></os>{elements}<devices>{devices}</devices></domain>"
+    )
+}
+
+/// One device of each kind and type that the cases of the document have.
+fn samples() -> BTreeMap<String, String> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/tests/data/domain");
+    let mut samples = BTreeMap::new();
+    for case in std::fs::read_dir(data).unwrap() {
+        let path = case.unwrap().path();
+        let xml = std::fs::read_to_string(&path).unwrap();
+        let root = Fragment::parse_document(&xml).unwrap();
+        let Some(devices) = root.elements().find(|e| e.name == "devices") else {
+            continue;
+        };
+        for device in devices.elements() {
+            let kind = device.attributes.iter().find(|(name, _)| name == "type");
+            let kind = kind.map_or("", |(_, kind)| kind);
+            samples.insert(format!("{} {kind}", device.name), device.to_text());
+        }
+    }
+    samples
+}
+
+#[test]
+fn many_of_each_device_are_completed_in_little_time() {
+    let everything = Limits {
+        nodes: usize::MAX,
+        ..limits::STORED
+    };
+    let samples = samples();
+    assert!(samples.len() > 40, "{:?}", samples.keys());
+    for (what, device) in samples {
+        // One of each device that there can be one of only.
+        let count = (everything.bytes / 2 / device.len()).min(5000);
+        let xml = document("", &device.repeat(count));
+        let Ok(mut definition) = Definition::parse_within(&xml, false, &everything) else {
+            continue;
+        };
+        let begin = Instant::now();
+        // Some are refused by their own; none takes longer for that.
+        let outcome = complete::complete(&mut definition, Path::new("/q"), &capabilities());
+        let _ = check::whole(&definition);
+        let took = begin.elapsed();
+        println!(
+            "{what}: {count} in {took:?}, {:?}",
+            outcome.err().map(|e| e.message)
+        );
+        assert!(took < Duration::from_secs(20), "{what}: {took:?}");
+    }
+}
+
+#[test]
+fn channels_without_places_fill_one_controller_after_the_other() {
+    let channel = "<channel type='pty'><target type='virtio' name='c'/></channel>";
+    let taken = "<channel type='pty'><target type='virtio' name='t'/>\
+                 <address type='virtio-serial' controller='0' bus='0' port='2'/></channel>";
+    let small = "<controller type='virtio-serial' index='0' ports='4'/>";
+    let xml = document("", &format!("{small}{taken}{}", channel.repeat(40)));
+    let mut definition = read(&xml, false).unwrap();
+    complete::complete(&mut definition, Path::new("/q"), &capabilities()).unwrap();
+    let places: Vec<(u32, u32)> = definition
+        .devices
+        .channel
+        .iter()
+        .filter_map(|channel| match &channel.info.address {
+            Some(Address::VirtioSerial(place)) => Some((place.controller, place.port)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(places[..5], [(0, 2), (0, 1), (0, 3), (1, 1), (1, 2)]);
+    assert_eq!(places.last(), Some(&(2, 8)));
+    let mut sorted = places.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), places.len());
+}
+
+#[test]
+fn more_than_there_can_be_is_refused_by_name() {
+    let repeated = |element: &str, count: usize| element.repeat(count);
+    let disks: String = (0..1025)
+        .map(|n| format!("<disk type='file'><target dev='vda{n}'/></disk>"))
+        .collect();
+    let cases = [
+        (
+            "<graphics>",
+            "17",
+            String::new(),
+            repeated("<graphics type='vnc'/>", 17),
+        ),
+        ("<channel>", "1025", String::new(), {
+            repeated(
+                "<channel type='pty'><target type='virtio'/></channel>",
+                1025,
+            )
+        }),
+        (
+            "<console>",
+            "257",
+            String::new(),
+            repeated("<console type='pty'/>", 257),
+        ),
+        (
+            "<serial>",
+            "65",
+            String::new(),
+            repeated("<serial type='pty'/>", 65),
+        ),
+        (
+            "<interface>",
+            "1025",
+            String::new(),
+            repeated("<interface type='user'/>", 1025),
+        ),
+        ("<disk>", "1025", String::new(), disks),
+        (
+            "<controller>",
+            "513",
+            String::new(),
+            repeated("<controller type='usb'/>", 513),
+        ),
+        (
+            "controller type='pci'",
+            "256",
+            String::new(),
+            "<controller type='pci' index='256' model='pci-bridge'/>".into(),
+        ),
+        ("<portForward>", "60001", String::new(), {
+            "<interface type='user'><backend type='passt'/>\
+             <portForward proto='tcp'><range start='1' end='60001'/></portForward></interface>"
+                .into()
+        }),
+        (
+            "<iothreads>",
+            "4294967295",
+            "<iothreads>4294967295</iothreads>".into(),
+            String::new(),
+        ),
+        (
+            "<cell>",
+            "129",
+            format!(
+                "<cpu><numa>{}</numa></cpu>",
+                repeated("<cell memory='1'/>", 129)
+            ),
+            String::new(),
+        ),
+        (
+            "<iothread>",
+            "1025",
+            {
+                let threads: String = (1..=1025)
+                    .map(|n| format!("<iothread id='{n}'/>"))
+                    .collect();
+                format!("<iothreadids>{threads}</iothreadids>")
+            },
+            String::new(),
+        ),
+    ];
+    for (element, count, elements, devices) in cases {
+        let error = read(&document(&elements, &devices), false).unwrap_err();
+        assert!(
+            error.message.contains(element),
+            "{element}: {}",
+            error.message
+        );
+        assert!(
+            error.message.contains(count),
+            "{element}: {}",
+            error.message
+        );
+        // A file of ours, or one that somebody made to look like it, is held to the same.
+        super::parse_stored(&document(&elements, &devices)).unwrap_err();
+    }
+    let vcpus = document("", "").replace("<vcpu>1<", "<vcpu>289<");
+    let mut definition = read(&vcpus, false).unwrap();
+    let refused = complete::complete(&mut definition, Path::new("/q"), &capabilities());
+    assert!(refused.unwrap_err().message.contains("288"));
+}
+
+#[test]
+fn what_could_not_be_read_back_is_refused() {
+    let complete = |xml: &str| {
+        let mut definition = read(xml, false).unwrap();
+        complete::complete(&mut definition, Path::new("/q"), &capabilities()).unwrap();
+        definition
+    };
+    let plain = complete(&document("<title>a</title>", "<input type='tablet'/>"));
+    assert_eq!(read_back(&plain).unwrap(), plain);
+
+    // Each level is indented once more when it is written.
+    let deep = format!("{}{}", "<a>".repeat(100), "</a>".repeat(100));
+    let notes = format!(
+        "<metadata><x:n xmlns:x='urn:x'>{}</x:n></metadata>",
+        deep.repeat(990)
+    );
+    let wide = complete(&document(&notes, ""));
+    let error = read_back(&wide).unwrap_err();
+    assert!(
+        error.message.contains("cannot be kept"),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
+fn files_hold_whatever_was_accepted() {
+    // The worst that a client may send: all of it has to be escaped once more in a status file.
+    let text = "\n".repeat(limits::CLIENT.bytes - 1000);
+    let xml = document(&format!("<description>{text}</description>"), "");
+    let mut definition = read(&xml, false).unwrap();
+    complete::complete(&mut definition, Path::new("/q"), &capabilities()).unwrap();
+    let definition = read_back(&definition).unwrap();
+    let running = super::format_status(&definition);
+    super::parse_stored(&running).unwrap();
+    let escaped = serde_json::to_vec(&running).unwrap().len() as u64;
+    assert!(escaped < limits::LARGEST_STATUS / 2, "{escaped}");
+}

@@ -1,13 +1,14 @@
 //! The daemon's life: opens the drivers, serves them, takes the names, tells systemd, and ends when nobody needs it.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
-use virtbus_api::Connection as Driver;
 use virtbus_api::access::{Authorizer, Guard};
+use virtbus_api::{Connection as Driver, ErrorCode};
 use virtbus_dbus::{BUS_NAME, Limits, PLAIN_BUS_NAME, Service};
 use virtbus_util::dirs::Dirs;
 use zbus::fdo::{DBusProxy, RequestNameFlags};
@@ -19,6 +20,7 @@ use crate::bus_thread::BusThread;
 use crate::drivers::{self, Host};
 use crate::logging::Logging;
 use crate::mode::Mode;
+use crate::ownership::{self, OwnershipError};
 use crate::settings::Settings;
 
 /// What keeps the daemon from running.
@@ -35,12 +37,46 @@ pub(crate) enum DaemonError {
     },
     #[error("the bus connection ended")]
     Bus(#[source] zbus::Error),
-    #[error("no driver could be opened")]
-    NoDriver,
-    #[error("there is no driver '{0}'")]
-    UnknownDriver(String),
+    #[error(transparent)]
+    Ownership(#[from] OwnershipError),
+    #[error("cannot open the driver '{name}'")]
+    Driver {
+        name: String,
+        source: virtbus_api::Error,
+    },
+    #[error("there is no driver '{name}'; built in are: {}", drivers::BUILT_IN.join(", "))]
+    UnknownDriver { name: String },
     #[error("cannot listen to signals of the operating system")]
     Signals(#[source] std::io::Error),
+}
+
+impl DaemonError {
+    /// Whether callers wait for an answer that nobody else gives.
+    pub(crate) fn leaves_callers(&self) -> bool {
+        match self {
+            Self::UnknownDriver { .. }
+            | Self::Ownership(_)
+            | Self::Driver { .. }
+            | Self::Signals(_)
+            | Self::Thread(_) => true,
+            // There is no bus, or another daemon on it.
+            Self::Connect(_) | Self::Name { .. } | Self::Bus(_) => false,
+        }
+    }
+
+    /// Whether only somebody who changes the command line, the settings or the system can help: starting again would end in the same way.
+    pub(crate) fn is_configuration(&self) -> bool {
+        match self {
+            Self::UnknownDriver { .. } => true,
+            Self::Ownership(error) => matches!(error, OwnershipError::Taken { .. }),
+            Self::Driver { source, .. } => source.code == ErrorCode::ConfigUnsupported,
+            Self::Thread(_)
+            | Self::Connect(_)
+            | Self::Name { .. }
+            | Self::Bus(_)
+            | Self::Signals(_) => false,
+        }
+    }
 }
 
 /// How the daemon is to run.
@@ -57,9 +93,12 @@ pub(crate) struct Plan {
 pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     for name in &plan.drivers {
         if !drivers::BUILT_IN.contains(&name.as_str()) {
-            return Err(DaemonError::UnknownDriver(name.clone()));
+            let name = name.clone();
+            return Err(DaemonError::UnknownDriver { name });
         }
     }
+    let signals = Signals::listen().map_err(DaemonError::Signals)?;
+    ownership::take(&plan.dirs).await?;
     let thread = BusThread::start().map_err(DaemonError::Thread)?;
     let connected = thread.run(connect(plan.mode.clone())).await;
     let (bus, messages) = connected
@@ -87,17 +126,15 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     let mut connections = Vec::new();
     let mut when_served = Vec::new();
     for name in &plan.drivers {
-        match drivers::open(name, &host).await {
-            Ok(opened) => {
-                service.serve(&opened.connection);
-                connections.push(opened.connection);
-                when_served.push(opened.when_served);
-            }
-            Err(error) => tracing::error!(driver = name, %error, "a driver cannot be opened"),
-        }
-    }
-    if connections.is_empty() {
-        return Err(DaemonError::NoDriver);
+        // A daemon without one of its drivers would look healthy to systemd, and like one that has lost all guests to clients.
+        let opened = drivers::open(name, &host).await;
+        let opened = opened.map_err(|source| DaemonError::Driver {
+            name: name.clone(),
+            source,
+        })?;
+        service.serve(&opened.connection);
+        connections.push(opened.connection);
+        when_served.push(opened.when_served);
     }
 
     let serving = {
@@ -118,17 +155,14 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         action();
     }
 
-    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
     let ended = tokio::select! {
         ended = serving => match ended {
             Ok(Ok(())) => Err(DaemonError::Bus(zbus::Error::InputOutput(Arc::new(std::io::Error::other("closed by the bus"))))),
             Ok(Err(error)) => Err(DaemonError::Bus(error)),
             Err(error) => Err(DaemonError::Bus(zbus::Error::Failure(error.to_string()))),
         },
-        _ = terminate.recv() => Ok("asked to by a signal"),
-        _ = interrupt.recv() => Ok("asked to by a signal"),
-        () = idle(&service, &connections, plan.idle_timeout) => Ok("nobody needs it"),
+        name = signals.end() => Ok(name),
+        () = idle(&service, &connections, plan.idle_timeout) => Ok("no call, and no guest to watch"),
         never = report_to_watchdog(&thread) => match never {},
     };
     let reason = ended?;
@@ -140,6 +174,58 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     }
     service.flush().await;
     Ok(())
+}
+
+/// Signals of the operating system. Each has a handler here, as most would end the daemon otherwise; programs that are started have
+/// none of them.
+struct Signals {
+    end: Vec<(&'static str, Signal)>,
+    ignored: Vec<(&'static str, Signal)>,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let listen = |kinds: &[(&'static str, SignalKind)]| {
+            let listen = |(name, kind): &(&'static str, SignalKind)| Ok((*name, signal(*kind)?));
+            kinds
+                .iter()
+                .map(listen)
+                .collect::<std::io::Result<Vec<_>>>()
+        };
+        Ok(Self {
+            end: listen(&[
+                ("SIGTERM", SignalKind::terminate()),
+                ("SIGINT", SignalKind::interrupt()),
+            ])?,
+            ignored: listen(&[
+                // A terminal that is closed, or who expects settings to be read again.
+                ("SIGHUP", SignalKind::hangup()),
+                ("SIGUSR1", SignalKind::user_defined1()),
+                ("SIGUSR2", SignalKind::user_defined2()),
+                ("SIGALRM", SignalKind::alarm()),
+            ])?,
+        })
+    }
+
+    /// Waits for a signal that asks the daemon to end, and says which. Tells of the others that nothing comes of them.
+    async fn end(mut self) -> &'static str {
+        std::future::poll_fn(|context| {
+            for (name, signal) in &mut self.ignored {
+                while signal.poll_recv(context).is_ready() {
+                    tracing::info!(
+                        "{name} has no effect; settings are read at the start, and a restart disturbs no guest"
+                    );
+                }
+            }
+            for (name, signal) in &mut self.end {
+                if signal.poll_recv(context).is_ready() {
+                    return Poll::Ready(*name);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 async fn connect(mode: Mode) -> zbus::Result<(Connection, MessageStream)> {

@@ -10,8 +10,11 @@ mod daemon;
 mod drivers;
 mod logging;
 mod mode;
+mod ownership;
 mod placement;
+mod refusal;
 mod settings;
+mod threads;
 
 use std::error::Error;
 use std::io::Write;
@@ -38,13 +41,62 @@ fn main() -> ExitCode {
     match start(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("virtbusd: {}", chain(&*error));
-            ExitCode::FAILURE
+            let text = chain(&*error);
+            // Where logging has not begun, nobody hears of what is logged.
+            if libsystemd::logging::connected_to_journal() && tracing::dispatcher::has_been_set() {
+                tracing::error!("{text}");
+            } else {
+                eprintln!("virtbusd: {text}");
+            }
+            if leaves_callers(&*error) {
+                refusal::tell_callers(Mode::of(&cli), &text);
+            }
+            ExitCode::from(if is_configuration(&*error) {
+                CONFIGURATION
+            } else {
+                FAILURE
+            })
         }
     }
 }
 
+/// The exit status where another try may go well.
+const FAILURE: u8 = 1;
+/// The exit status where starting again would end in the same way (`EX_CONFIG` of sysexits.h); the unit does not restart after it.
+const CONFIGURATION: u8 = 78;
+
+fn is_configuration(error: &(dyn Error + 'static)) -> bool {
+    error.is::<settings::SettingsError>()
+        || error.is::<virtbus_util::dirs::DirsError>()
+        || error
+            .downcast_ref::<daemon::DaemonError>()
+            .is_some_and(daemon::DaemonError::is_configuration)
+}
+
+fn leaves_callers(error: &(dyn Error + 'static)) -> bool {
+    error
+        .downcast_ref::<daemon::DaemonError>()
+        .is_none_or(daemon::DaemonError::leaves_callers)
+}
+
 fn start(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    let plan = plan(cli)?;
+    let workers =
+        std::thread::available_parallelism().map_or(WORKERS, |cores| cores.get().min(WORKERS));
+    threads::expect(workers)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("virtbusd")
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(daemon::run(plan));
+    // Guests do not need us; whatever still waits for one must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(ended?)
+}
+
+/// What the command line and the settings come to. Logging begins with it.
+fn plan(cli: &Cli) -> Result<daemon::Plan, Box<dyn Error>> {
     let mode = Mode::of(cli);
     let dirs = mode.dirs(cli.state_dir.as_deref())?;
     let (path, must_exist) = mode.settings_path(cli, &dirs);
@@ -55,30 +107,15 @@ fn start(cli: &Cli) -> Result<(), Box<dyn Error>> {
     } else {
         settings.daemon.idle_timeout
     });
-    let plan = daemon::Plan {
-        drivers: cli.drivers.clone().unwrap_or_else(|| {
-            drivers::BUILT_IN
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect()
-        }),
+    let built_in = || drivers::BUILT_IN.iter().map(|name| (*name).to_owned());
+    Ok(daemon::Plan {
+        drivers: cli.drivers.clone().unwrap_or_else(|| built_in().collect()),
         idle_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),
         mode,
         settings,
         dirs,
         logging,
-    };
-    let workers =
-        std::thread::available_parallelism().map_or(WORKERS, |cores| cores.get().min(WORKERS));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("virtbusd")
-        .enable_all()
-        .build()?;
-    let ended = runtime.block_on(daemon::run(plan));
-    // Guests do not need us; whatever still waits for one must not hold up the end.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    Ok(ended?)
+    })
 }
 
 /// An error with its causes, on one line.

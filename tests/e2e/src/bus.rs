@@ -6,12 +6,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use crate::need;
+
+/// The folder of services, in the directory of the bus.
+const SERVICES: &str = "services";
 
 /// A running bus, ended when dropped.
 #[derive(Debug)]
@@ -34,7 +37,8 @@ impl PrivateBus {
             .tempdir()
             .map_err(|error| format!("no temporary directory for the bus: {error}"))?;
         let config = dir.path().join("bus.conf");
-        std::fs::write(&config, configuration(&dir.path().join("socket")))
+        std::fs::write(&config, configuration(dir.path()))
+            .and_then(|()| std::fs::create_dir(dir.path().join(SERVICES)))
             .map_err(|error| format!("cannot write '{}': {error}", config.display()))?;
         let log = std::fs::File::create(dir.path().join("bus.log"))
             .map_err(|error| format!("cannot write the log of the bus: {error}"))?;
@@ -79,6 +83,12 @@ impl PrivateBus {
         self.dir.path()
     }
 
+    /// Where the bus looks for services that it can start.
+    #[must_use]
+    pub fn services(&self) -> PathBuf {
+        self.dir.path().join(SERVICES)
+    }
+
     /// `busctl` on this bus, for arguments to be added.
     #[must_use]
     pub fn busctl(&self) -> Command {
@@ -98,12 +108,13 @@ impl Drop for PrivateBus {
 }
 
 /// A bus open to all, with replies enough for a flood of calls.
-fn configuration(socket: &Path) -> String {
+fn configuration(dir: &Path) -> String {
     format!(
         r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
-  <listen>unix:path={}</listen>
+  <listen>unix:path={dir}/socket</listen>
+  <servicedir>{dir}/{SERVICES}</servicedir>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow user="*"/>
@@ -119,6 +130,6 @@ fn configuration(socket: &Path) -> String {
   <limit name="max_replies_per_connection">50000</limit>
 </busconfig>
 "#,
-        socket.display()
+        dir = dir.display()
     )
 }

@@ -1,7 +1,7 @@
 //! Who may do what, decided by the real polkit on the real system bus of a booted Debian.
 //!
-//! The checks run inside: `policy.sh` asks polkit and the bus about the installed policy, `polkit.sh` asks the daemon, `walk.sh`
-//! asks it for everything it has, by the program `virtbus-walk`. Here is what boots them.
+//! The checks run inside: `policy.sh` asks polkit and the bus about the installed policy, `polkit.sh` asks the daemon, `access.sh`
+//! whether rules hold in all their forms, `walk.sh` asks it for everything it has, by the program `virtbus-walk`. Here is what boots them.
 
 use std::path::Path;
 
@@ -24,6 +24,13 @@ fn root_the_bus_and_polkit_take_the_policy() {
 fn root_polkit_decides_about_calls_and_guests() {
     let system = or_skip!(BootedSystem::with_daemon().and_then(BootedSystem::guest));
     system.run("polkit.sh");
+}
+
+#[test]
+fn root_rules_hold_however_they_are_written() {
+    let walker = Path::new(env!("CARGO_BIN_EXE_virtbus-walk"));
+    let system = or_skip!(BootedSystem::with_daemon()).walker(walker);
+    system.run("access.sh");
 }
 
 #[test]

@@ -43,8 +43,11 @@ pub(crate) const fn attribute_prefix(class: ObjectClass) -> &'static str {
 pub(crate) enum Rules {
     /// At the attributes of these names, and at no other.
     LookAt(BTreeSet<String>),
-    /// At any, for all that can be told: a rule does more than look attributes up by name, or a file cannot be read.
-    LookAtAnything,
+    /// At any, for all that can be told.
+    LookAtAnything {
+        /// What keeps it from being certain, as a sentence.
+        cause: String,
+    },
 }
 
 impl Rules {
@@ -52,56 +55,9 @@ impl Rules {
     pub(crate) fn installed() -> Self {
         let mut names = BTreeSet::new();
         for directory in DIRECTORIES {
-            match Self::in_directory(Path::new(directory)) {
-                Self::LookAt(found) => names.extend(found),
-                Self::LookAtAnything => return Self::LookAtAnything,
-            }
-        }
-        Self::LookAt(names)
-    }
-
-    fn in_directory(directory: &Path) -> Self {
-        let mut names = BTreeSet::new();
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Self::LookAt(names);
-            }
-            Err(error) => {
-                tracing::warn!(
-                    "the rules of polkit in '{}' cannot be listed, so it is asked about each object by itself: {error}",
-                    directory.display()
-                );
-                return Self::LookAtAnything;
-            }
-        };
-        for entry in entries {
-            let Ok(path) = entry.map(|entry| entry.path()) else {
-                return Self::LookAtAnything;
-            };
-            if path
-                .extension()
-                .is_none_or(|extension| extension != "rules")
-            {
-                continue;
-            }
-            let looks = fs::read_to_string(&path).map(|text| script::looks(&text));
-            match looks {
-                Ok(Looks::At(found)) => names.extend(found),
-                Ok(Looks::Anything) => {
-                    tracing::info!(
-                        "the rules in '{}' may look at any attribute, so polkit is asked about each object by itself",
-                        path.display()
-                    );
-                    return Self::LookAtAnything;
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        "the rules in '{}' cannot be read, so polkit is asked about each object by itself: {error}",
-                        path.display()
-                    );
-                    return Self::LookAtAnything;
-                }
+            match names_in(Path::new(directory)) {
+                Ok(found) => names.extend(found),
+                Err(cause) => return Self::LookAtAnything { cause },
             }
         }
         Self::LookAt(names)
@@ -122,6 +78,38 @@ impl Rules {
     }
 }
 
+/// The names that the rules in a directory look up, or why that is not certain.
+fn names_in(directory: &Path) -> Result<BTreeSet<String>, String> {
+    let mut names = BTreeSet::new();
+    let unlisted = |error| format!("'{}' cannot be listed: {error}", directory.display());
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
+        Err(error) => return Err(unlisted(error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(unlisted)?.path();
+        if path
+            .extension()
+            .is_none_or(|extension| extension != "rules")
+        {
+            continue;
+        }
+        let text = fs::read_to_string(&path)
+            .map_err(|error| format!("'{}' cannot be read: {error}", path.display()))?;
+        match script::looks(&text) {
+            Looks::At(found) => names.extend(found),
+            Looks::Anything => {
+                return Err(format!(
+                    "a rule in '{}' does more with its action than .id and .lookup(\"...\")",
+                    path.display()
+                ));
+            }
+        }
+    }
+    Ok(names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,9 +123,9 @@ mod tests {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("50-test.rules"), text).unwrap();
         fs::write(dir.join("ignored.txt"), "polkit.addRule(f)").unwrap();
-        let rules = Rules::in_directory(&dir);
+        let names = names_in(&dir);
         fs::remove_dir_all(&dir).unwrap();
-        rules
+        names.map_or_else(|cause| Rules::LookAtAnything { cause }, Rules::LookAt)
     }
 
     fn rule(condition: &str) -> Rules {
@@ -165,23 +153,19 @@ mod tests {
     #[test]
     fn what_is_not_certain_may_tell_anything_apart() {
         assert!(rule("action.lookup(key)").tell_apart(ObjectClass::Network));
-        assert!(Rules::LookAtAnything.tell_apart(ObjectClass::Domain));
-        let missing = Rules::in_directory(Path::new("/nonexistent/rules.d"));
-        assert_eq!(missing, Rules::LookAt(BTreeSet::new()));
-        // A directory that is a file cannot be listed.
         assert_eq!(
-            Rules::in_directory(Path::new("/proc/self/status")),
-            Rules::LookAtAnything
+            names_in(Path::new("/nonexistent/rules.d")),
+            Ok(BTreeSet::new())
         );
+        // A directory that is a file cannot be listed.
+        let unlisted = names_in(Path::new("/proc/self/status")).unwrap_err();
+        assert!(unlisted.contains("/proc/self/status"), "{unlisted}");
     }
 
     #[test]
     fn the_examples_tell_apart_what_they_say() {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dbus-policy/rules");
-        let rules = Rules::in_directory(&examples);
-        assert_eq!(
-            rules,
-            Rules::LookAt(BTreeSet::from(["domain_name".to_owned()]))
-        );
+        let expected = BTreeSet::from(["domain_name".to_owned()]);
+        assert_eq!(names_in(&examples), Ok(expected));
     }
 }

@@ -22,7 +22,10 @@ impl Watched {
     /// Reads the rules and begins to watch them; `changed` is called, on a thread of its own, after each change has been read.
     pub(in crate::access) fn start(changed: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let watched = Arc::new(Self {
-            rules: RwLock::new(Arc::new(Rules::LookAtAnything)),
+            // Until they are read.
+            rules: RwLock::new(Arc::new(Rules::LookAtAnything {
+                cause: String::new(),
+            })),
             changed: OnceLock::new(),
         });
         let _ = watched.changed.set(Box::new(changed));
@@ -55,6 +58,9 @@ impl Watched {
             if **known == rules {
                 return;
             }
+            if let Rules::LookAtAnything { cause } = &rules {
+                tracing::info!("polkit is asked about each object by itself: {cause}");
+            }
             *known = Arc::new(rules);
         }
         if let Some(changed) = self.changed.get() {
@@ -63,10 +69,8 @@ impl Watched {
     }
 
     fn give_up(&self, error: &dyn std::fmt::Display) {
-        tracing::warn!(
-            "changes of polkit's rules cannot be noticed, so polkit is asked about each object by itself: {error}"
-        );
-        self.publish(Rules::LookAtAnything);
+        let cause = format!("changes of its rules cannot be noticed: {error}");
+        self.publish(Rules::LookAtAnything { cause });
     }
 }
 

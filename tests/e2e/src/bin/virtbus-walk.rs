@@ -21,7 +21,7 @@ const INTERFACES: &str = "/walk/interfaces";
 const POLICY: &str = "/usr/share/polkit-1/actions/org.libvirt.policy";
 
 const USAGE: &str = "virtbus-walk make | list | state | members LIST [+ACTION|-ACTION]... | one DOMAIN LIST | \
-                     listen | page NODE user|administrator | crowd CLIENTS CALLS";
+                     listen | page NODE user|administrator | crowd CLIENTS CALLS [NODE]";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -66,20 +66,25 @@ async fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
                 first.domains, first.calls, first.listed, first.took, again.took
             ))
         }
-        ["crowd", clients, calls] => crowd(clients.parse()?, calls.parse()?).await,
+        ["crowd", clients, calls] => crowd(clients.parse()?, calls.parse()?, TEST).await,
+        ["crowd", clients, calls, node] => crowd(clients.parse()?, calls.parse()?, node).await,
         _ => Err(USAGE.into()),
     }
 }
 
 /// Many clients of whom the daemon has not heard yet call at the same moment; each is answered.
-async fn crowd(clients: usize, calls: usize) -> Result<String, Box<dyn std::error::Error>> {
+async fn crowd(
+    clients: usize,
+    calls: usize,
+    node: &str,
+) -> Result<String, Box<dyn std::error::Error>> {
     let mut crowd = Vec::new();
     for _ in 0..clients {
         crowd.push(Client::connect(BUS).await?);
     }
     let asked = crowd.iter().flat_map(|client| {
         (0..calls).map(|_| async {
-            let connection = client.object(TEST, CONNECT);
+            let connection = client.object(node, CONNECT);
             let domains = connection.call::<_, Vec<OwnedObjectPath>>("ListDomains", &(0_u32,));
             domains.await
         })

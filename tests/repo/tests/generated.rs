@@ -50,6 +50,14 @@ fn the_sample_settings_and_their_page_are_what_the_daemon_prints() {
 }
 
 #[test]
+fn the_page_of_permissions_is_what_the_tables_say() {
+    let path = format!("{}/{}", man::FOLDER, man::PERMISSIONS);
+    if let Err(difference) = bless::compare(&path, &man::permissions_page()) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
 fn completions_are_those_of_the_options() {
     let generated = completions::completions();
     for completion in &generated {

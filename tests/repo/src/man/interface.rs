@@ -99,6 +99,18 @@ impl Interface {
         }
     }
 
+    /// Which member asks for which action.
+    pub(super) fn needed(&self) -> impl Iterator<Item = (&str, String)> {
+        self.members.iter().flat_map(|member| {
+            let lists = [&member.permissions, &member.setting];
+            let words = lists.into_iter().flat_map(|list| list.split_whitespace());
+            words.map(|word| {
+                let action = word.split(':').next().unwrap_or(word);
+                (member.name.as_str(), action.to_owned())
+            })
+        })
+    }
+
     /// The manual page; `others` are the interfaces that have one too.
     pub(super) fn page(&self, others: &[String]) -> String {
         let mut page = format!(

@@ -1,9 +1,10 @@
-//! Manual pages that are generated: one for each interface on the bus, and one for the settings.
+//! Manual pages that are generated: one for each interface on the bus, one for the permissions, and one for the settings.
 //!
 //! They come from what is committed for machines already: the introspection and the sample settings, each compared with
 //! its declaration by a test of its own.
 
 mod interface;
+mod permissions;
 mod roff;
 mod settings;
 
@@ -31,6 +32,15 @@ pub fn interface_pages() -> Vec<(String, String)> {
             (format!("{}.5", interface.name), interface.page(&names))
         })
         .collect()
+}
+
+/// The page of permissions.
+pub const PERMISSIONS: &str = "virtbus-permissions.7";
+
+/// The page that tells what each permission amounts to.
+#[must_use]
+pub fn permissions_page() -> String {
+    permissions::page(&virtbus_dbus::documents())
 }
 
 /// The page of the settings, from the sample file.

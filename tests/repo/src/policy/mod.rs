@@ -5,6 +5,7 @@
 //! not decided here beyond the defaults: see the daemon's authorizer for how the coarse and the
 //! fine actions work together, and `dbus-policy/rules` for examples of rules.
 
+mod reach;
 mod texts;
 
 use quick_xml::escape::escape;
@@ -35,9 +36,7 @@ impl Action {
     /// What is shown in lists of actions.
     #[must_use]
     pub fn description(&self) -> String {
-        let mut letters = self.phrase.chars();
-        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect()
+        sentence(self.phrase)
     }
 
     /// What a person is told who is asked for a password.
@@ -100,6 +99,24 @@ pub fn actions() -> Vec<Action> {
         default: permission.default(),
     });
     coarse.into_iter().chain(fine).collect()
+}
+
+/// What a permission allows, as a sentence without its end.
+#[must_use]
+pub fn description(permission: Permission) -> String {
+    sentence(texts::phrase(permission))
+}
+
+/// How far a permission reaches on the host.
+#[must_use]
+pub fn reach(permission: Permission) -> &'static str {
+    reach::reach(permission)
+}
+
+fn sentence(phrase: &str) -> String {
+    let mut letters = phrase.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// The policy file that polkit reads.

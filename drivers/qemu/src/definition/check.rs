@@ -46,8 +46,16 @@ fn name(name: &str) -> Result<()> {
     if let Some(wrong) = name.chars().find(|c| *c == '/' || c.is_control()) {
         return Err(invalid(format!("<name> must not contain {wrong:?}")));
     }
-    if name == "." || name == ".." || name.trim() != name {
-        return Err(invalid(format!("'{name}' cannot be a <name>")));
+    // Files are called after it, and hidden ones are no definitions to whoever looks for them.
+    if name.starts_with('.') {
+        return Err(invalid(format!(
+            "<name> must not begin with '.', as '{name}' does"
+        )));
+    }
+    if name.trim() != name {
+        return Err(invalid(format!(
+            "<name> must not begin or end with white space, as '{name}' does"
+        )));
     }
     Ok(())
 }

@@ -254,3 +254,51 @@ fn files_hold_whatever_was_accepted() {
     let escaped = serde_json::to_vec(&running).unwrap().len() as u64;
     assert!(escaped < limits::LARGEST_STATUS / 2, "{escaped}");
 }
+
+#[test]
+fn names_that_no_file_can_have_are_refused() {
+    let long = "n".repeat(201);
+    let wrong = [
+        "",
+        ".",
+        "..",
+        ".hidden",
+        "..a",
+        "a/b",
+        "/a",
+        "../a",
+        "a\nb",
+        "a\tb",
+        " a",
+        "a ",
+        "a\u{85}b",
+        long.as_str(),
+    ];
+    for name in wrong {
+        let text = name.replace('\n', "&#10;").replace('\t', "&#9;");
+        let xml = document("", "").replace("<name>many<", &format!("<name>{text}<"));
+        let refused = read(&xml, false).unwrap_err();
+        assert!(
+            refused.message.contains("name"),
+            "{name:?}: {}",
+            refused.message
+        );
+        let stored = super::parse_stored(&xml).unwrap_err().to_string();
+        assert!(stored.contains("name"), "{name:?}: {stored}");
+    }
+    for name in [
+        "a",
+        "a.b",
+        "a.",
+        "ü 1",
+        "x,y",
+        "x'\"<>&",
+        "-a",
+        "a.xml",
+        &long[1..],
+    ] {
+        let text = name.replace('&', "&amp;").replace('<', "&lt;");
+        let xml = document("", "").replace("<name>many<", &format!("<name>{text}<"));
+        assert_eq!(read(&xml, false).unwrap().name, name);
+    }
+}

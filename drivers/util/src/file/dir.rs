@@ -71,8 +71,9 @@ pub fn ensure_dir(path: &Path, mode: u32, owner: Option<Owner>) -> Result<(), Fi
     Ok(())
 }
 
-/// The names in a directory that end in `suffix` and are not hidden, sorted. A directory that does
-/// not exist has none. Temporary files of [`super::write_atomic`] are hidden.
+/// The names in a directory that end in `suffix`, sorted, hidden ones as well: whatever was written
+/// is found again, or told of by whoever reads it. A directory that does not exist has none.
+/// Temporary files of [`super::write_atomic`] have a suffix of their own.
 pub fn list_dir(path: &Path, suffix: &str) -> Result<Vec<OsString>, FileError> {
     let failed = |source| FileError::io("list", path, source);
     let entries = match fs::read_dir(path) {
@@ -83,8 +84,7 @@ pub fn list_dir(path: &Path, suffix: &str) -> Result<Vec<OsString>, FileError> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(failed)?.file_name();
-        let bytes = name.as_encoded_bytes();
-        if !bytes.starts_with(b".") && bytes.ends_with(suffix.as_bytes()) {
+        if name.as_encoded_bytes().ends_with(suffix.as_bytes()) {
             names.push(name);
         }
     }
@@ -174,12 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn list_skips_hidden_and_foreign() {
+    fn list_skips_foreign_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["b.xml", "a.xml", ".a.xml", "a.xml.bak", "xml"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        assert_eq!(list_dir(dir.path(), ".xml").unwrap(), ["a.xml", "b.xml"]);
+        let found = list_dir(dir.path(), ".xml").unwrap();
+        assert_eq!(found, [".a.xml", "a.xml", "b.xml"]);
         assert!(list_dir(&dir.path().join("none"), "").unwrap().is_empty());
     }
 

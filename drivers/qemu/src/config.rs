@@ -100,7 +100,8 @@ pub struct Config {
     pub user: Option<GuestUser>,
     /// Whether QEMU confines its own system calls.
     pub seccomp: bool,
-    /// Directories in which emulators are looked for.
+    /// Directories in which emulators are looked for, and the only ones, if guests run as a `user` of their own, whose programs
+    /// definitions may name as emulators.
     pub emulator_path: Vec<PathBuf>,
     /// The address that graphics listen on unless the definition says otherwise.
     pub vnc_listen: String,

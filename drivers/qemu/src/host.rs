@@ -1,6 +1,6 @@
 //! The host as this driver sees it: emulators, their version, capabilities, and facts for monitoring.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,14 +9,24 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::{Domain as Definition, VirtType};
 use virtbus_util::process;
 
-use crate::capabilities::{Capabilities, Emulators};
+use crate::capabilities::{Capabilities, Emulators, ProgramError, Programs};
 use crate::core::{Core, blocking};
 use crate::host_xml;
 
 impl Core {
     /// The emulators on this host.
-    pub(crate) fn emulators(&self) -> Emulators {
-        Emulators::find(&self.config.emulator_path)
+    ///
+    /// # Errors
+    /// `SystemError` if the file systems that they are on do not answer.
+    pub(crate) async fn emulators(&self) -> Result<Emulators> {
+        let dirs = self.config.emulator_path.clone();
+        // Named by the settings, together.
+        let find = move || Emulators::find(&dirs);
+        let found = self.capabilities.looks().look(Path::new(""), find).await;
+        found.map_err(|error| {
+            let message = format!("emulators cannot be looked for: {error}");
+            Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
+        })
     }
 
     /// The emulator for a definition and what it can do: the one that is named, or the one for the architecture.
@@ -65,28 +75,42 @@ impl Core {
         arch: Option<&str>,
     ) -> Result<(PathBuf, Arc<Capabilities>)> {
         let path = match named {
-            Some(path) if path.is_absolute() && path.exists() => path,
-            Some(path) => {
-                return Err(unsupported(format!(
-                    "there is no emulator '{}'",
-                    path.display()
-                )));
-            }
+            Some(path) => path,
             None => {
                 let arch = arch.unwrap_or(crate::capabilities::host_arch());
-                let found = self.emulators();
+                let found = self.emulators().await?;
                 found
                     .for_arch(arch)
-                    .map(std::path::Path::to_owned)
+                    .map(Path::to_owned)
                     .ok_or_else(|| unsupported(format!("there is no emulator for {arch}")))?
             }
         };
+        self.check_program(&path).await?;
         let capabilities = self
             .capabilities
             .get(&path)
             .await
             .map_err(|error| probe_failed(&error))?;
         Ok((path, capabilities))
+    }
+}
+
+impl Core {
+    /// Refuses a program that is not run as an emulator.
+    async fn check_program(&self, path: &Path) -> Result<()> {
+        let refused = |error: &ProgramError| {
+            Error::chain(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, error)
+        };
+        let programs = Programs::new(&self.config.emulator_path, self.config.user.is_some());
+        programs.check_path(path).map_err(|error| refused(&error))?;
+        let wanted = path.to_owned();
+        let look = move || programs.check(&wanted);
+        let looked = self.capabilities.looks().look(path, look).await;
+        let checked = looked.map_err(|error| {
+            let path = path.display();
+            unsupported(format!("emulator '{path}' cannot be looked at: {error}"))
+        })?;
+        checked.map_err(|error| refused(&error))
     }
 }
 
@@ -116,7 +140,11 @@ impl Host for Core {
 
     async fn capabilities(&self) -> Result<String> {
         let mut guests = Vec::new();
-        for (_, path) in self.emulators().iter() {
+        for (_, path) in self.emulators().await?.iter() {
+            if let Err(error) = self.check_program(path).await {
+                tracing::warn!(%error, "an emulator cannot be used, ignoring");
+                continue;
+            }
             match self.capabilities.get(path).await {
                 Ok(capabilities) => {
                     let kvm = capabilities.kvm.is_some()

@@ -12,8 +12,10 @@ mod cap;
 mod distill;
 mod emulators;
 pub mod kvm;
+mod looks;
 mod model;
 mod probe;
+mod programs;
 #[cfg(test)]
 mod replay_tests;
 mod rule;
@@ -33,6 +35,7 @@ pub use emulators::Emulators;
 pub use kvm::{KvmProblem, KvmUsability};
 pub use model::{Accelerated, CpuModel, Gic, HostModel, Machine, PropertyValue, Sev, Sgx, Version};
 pub use probe::{ProbeError, ProbeFailure, ProbeOptions, probe};
+pub(crate) use programs::{ProgramError, Programs};
 pub use store::CapabilitiesStore;
 
 /// What one emulator binary can do on this host.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::Capabilities;
 use super::cache::{self, Host, Key, Kind};
 use super::kvm::{self, KvmProblem, KvmUsability};
+use super::looks::Looks;
 use super::probe::{self, ProbeError, ProbeFailure, ProbeOptions};
 
 /// How long a failure is remembered, so that a broken emulator is not started for each call.
@@ -25,6 +26,7 @@ pub struct CapabilitiesStore {
     cache_dir: Option<PathBuf>,
     options: ProbeOptions,
     host: Host,
+    looks: Looks,
     capabilities: Flights<Capabilities>,
     kvm: Flights<KvmUsability>,
 }
@@ -36,9 +38,15 @@ impl CapabilitiesStore {
             cache_dir,
             options,
             host: Host::now(),
+            looks: Looks::default(),
             capabilities: Flights::default(),
             kvm: Flights::default(),
         }
+    }
+
+    /// Where files of emulators are looked at.
+    pub(crate) const fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// What an emulator can do. Two `stat` calls while it is in memory; well under a millisecond
@@ -48,7 +56,7 @@ impl CapabilitiesStore {
     /// # Errors
     /// [`ProbeError`], which names the binary; the same for a few seconds.
     pub async fn get(&self, binary: &Path) -> Result<Arc<Capabilities>, Arc<ProbeError>> {
-        let key = self.key(binary)?;
+        let key = self.key(binary).await?;
         let (dir, options) = (self.cache_dir.clone(), self.options.clone());
         let work = |key: Key| async move {
             if let Some(found) = load(dir.clone(), Kind::Capabilities, key.clone()).await {
@@ -61,9 +69,9 @@ impl CapabilitiesStore {
         self.capabilities.get(binary, key, work).await
     }
 
-    /// What is in memory, without waiting; `None` also if the binary changed since.
+    /// What is in memory, without waiting for more than two `stat` calls; `None` also if the binary changed since.
     pub fn peek(&self, binary: &Path) -> Option<Arc<Capabilities>> {
-        let key = self.key(binary).ok()?;
+        let key = Key::now(binary, &self.host, &self.options).ok()?;
         self.capabilities.peek(binary, &key)
     }
 
@@ -74,7 +82,7 @@ impl CapabilitiesStore {
     /// As [`CapabilitiesStore::get`]; that KVM does not work is not an error.
     pub async fn kvm(&self, binary: &Path) -> Result<Arc<KvmUsability>, Arc<ProbeError>> {
         let capabilities = self.get(binary).await?;
-        let key = self.key(binary)?;
+        let key = self.key(binary).await?;
         let (dir, options) = (self.cache_dir.clone(), self.options.clone());
         let work = |key: Key| async move {
             if let Some(found) = load(dir.clone(), Kind::Kvm, key.clone()).await {
@@ -93,8 +101,11 @@ impl CapabilitiesStore {
         self.kvm.get(binary, key, work).await
     }
 
-    fn key(&self, binary: &Path) -> Result<Key, Arc<ProbeError>> {
-        Key::now(binary, &self.host, &self.options).map_err(|source| {
+    async fn key(&self, binary: &Path) -> Result<Key, Arc<ProbeError>> {
+        let (path, host, options) = (binary.to_owned(), self.host.clone(), self.options.clone());
+        let look = move || Key::now(&path, &host, &options);
+        let key = self.looks.look(binary, look).await.flatten();
+        key.map_err(|source| {
             Arc::new(ProbeError {
                 binary: binary.to_owned(),
                 stderr: String::new(),

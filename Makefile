@@ -18,6 +18,8 @@ export CARGO_TARGET_DIR ?= $(cache)/target
 CARGO ?= cargo
 INSTALL ?= install
 binary = $(CARGO_TARGET_DIR)/$(PROFILE)/virtbusd
+# Where `make build` says what it built, for whoever installs it, who may be another user.
+stamp = .built
 cargo_profile = $(if $(filter debug,$(PROFILE)),dev,$(PROFILE))
 
 .DEFAULT_GOAL := help
@@ -30,14 +32,16 @@ help:
 	@echo 'make lint                       formatting, clippy, licences, shell scripts'
 	@echo 'make demo [KEEP=1]              a guest from definition to shutdown, over a private bus'
 	@echo 'make bench                      measure the daemon against yardsticks in the same run'
-	@echo 'make install [DESTDIR=] [PREFIX=/usr]'
-	@echo 'make uninstall                  the same arguments'
+	@echo 'make install [DESTDIR=] [PREFIX=/usr] [BINARY=]'
+	@echo '                                install what make build made, or BINARY; needs no toolchain'
+	@echo 'make uninstall                  with the same DESTDIR and PREFIX'
 	@echo
 	@echo 'Artefacts go to $(CARGO_TARGET_DIR) (CARGO_TARGET_DIR changes it).'
 
 build:
 	tests/testbed/install-packages --build
 	$(CARGO) build --locked --profile $(cargo_profile) -p virtbusd
+	@echo '$(binary)' > $(stamp)
 
 test:
 	tests/testbed/run-tests
@@ -87,10 +91,17 @@ files = \
 	$(foreach policy,$(wildcard dbus-policy/*.policy),$(policy):$(sharedir)/polkit-1/actions/$(notdir $(policy))) \
 	$(foreach sample,$(wildcard dbus-policy/rules/*.rules),$(sample):$(sharedir)/doc/virtbus/examples/$(notdir $(sample)))
 
-# Builds only when there is nothing to install, so that `sudo make install` needs no toolchain.
+# What is installed is what `make build` made last, and never older than the sources.
+BINARY ?= $(shell cat $(stamp) 2>/dev/null)
+sources = find Cargo.toml Cargo.lock service interfaces drivers -newer $(stamp) \( -name '*.rs' -o -name 'Cargo.*' \) -print
 install:
-	@test -x '$(binary)' || $(MAKE) --no-print-directory build
-	$(INSTALL) -D -m 755 '$(binary)' '$(DESTDIR)$(bindir)/virtbusd'
+	@if test -z '$(BINARY)'; then echo 'install: nothing has been built here; run "make build" first, as any user' >&2; exit 1; fi
+	@if test ! -x '$(BINARY)'; then echo 'install: there is no program $(BINARY); run "make build" again' >&2; exit 1; fi
+	@if test -f $(stamp) && test '$(BINARY)' = "$$(cat $(stamp))"; then \
+		newer=$$($(sources) | head -n 1); \
+		if test -n "$$newer"; then echo "install: $$newer has changed since the build; run \"make build\" again" >&2; exit 1; fi; \
+	fi
+	$(INSTALL) -D -m 755 '$(BINARY)' '$(DESTDIR)$(bindir)/virtbusd'
 	@set -e; for pair in $(files); do \
 		source=$${pair%%:*}; target='$(DESTDIR)'$${pair#*:}; echo "install $$target"; \
 		$(INSTALL) -D -m 644 "$$source" "$$target"; \
@@ -100,8 +111,17 @@ install:
 	else echo 'install $(settings)'; $(INSTALL) -D -m 644 data/virtbusd.toml '$(settings)'; fi
 	@test -n '$(DESTDIR)' || echo 'Now run: systemd-sysusers && systemd-tmpfiles --create virtbus.conf && systemctl daemon-reload && systemctl reload dbus'
 
+# Folders that have become empty go as well, but for the prefix's own (bin, lib, share).
 uninstall:
-	rm -f '$(DESTDIR)$(bindir)/virtbusd'
-	@set -e; for pair in $(files); do target='$(DESTDIR)'$${pair#*:}; echo "rm $$target"; rm -f "$$target"; done
-	@if cmp -s data/virtbusd.toml '$(settings)'; then echo 'rm $(settings)'; rm -f '$(settings)'; \
-	else echo 'keep $(settings)'; fi
+	@set -e; for target in $(bindir)/virtbusd $(foreach pair,$(files),$(lastword $(subst :, ,$(pair)))); do \
+		echo "rm $(DESTDIR)$$target"; rm -f "$(DESTDIR)$$target"; \
+		within=$${target#$(PREFIX)/}; top=$(DESTDIR)$(PREFIX)/$${within%%/*}; folder=$${within#*/}; folder=$${folder%/*}; \
+		if test -d "$$top/$$folder"; then (cd "$$top" && rmdir -p --ignore-fail-on-non-empty "$$folder"); fi; \
+	done
+	@if cmp -s data/virtbusd.toml '$(settings)'; then echo 'rm $(settings)'; rm -f '$(settings)'; fi
+	@rmdir --ignore-fail-on-non-empty '$(dir $(settings))' 2>/dev/null || true
+	@for kept in '$(DESTDIR)$(sysconfdir)/virtbus' $(if $(DESTDIR),,/var/lib/virtbus /var/log/virtbus /var/cache/virtbus /run/virtbus); do \
+		if test -e "$$kept"; then echo "keep $$kept (definitions, settings, images, logs: remove it yourself if it is not wanted)"; fi; done
+	@test -n '$(DESTDIR)' || { \
+		echo 'Guests that run go on. Now run: systemctl disable --now virtbusd; systemctl daemon-reload; systemctl reload dbus'; \
+		echo 'The user virtbus-qemu is kept, since files may belong to it (userdel virtbus-qemu).'; }

@@ -73,6 +73,20 @@ impl Installation {
         PathBuf::from(format!("{}{}", self.destdir, self.prefix))
     }
 
+    /// The folders that are left below those of every prefix, such as `share`.
+    ///
+    /// # Errors
+    /// Those of reading directories.
+    pub fn folders(&self) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for top in fs::read_dir(self.prefix())? {
+            for entry in fs::read_dir(top?.path())? {
+                found.push(entry?.path());
+            }
+        }
+        Ok(found)
+    }
+
     /// Every installed file: where it is, and where it belongs in the system.
     ///
     /// # Errors
@@ -102,11 +116,7 @@ impl Installation {
             .arg(target)
             .arg(format!("PREFIX={}", self.prefix))
             .arg(format!("DESTDIR={}", self.destdir))
-            .arg(format!(
-                "CARGO_TARGET_DIR={}",
-                self.work.path().join("target").display()
-            ))
-            .arg("PROFILE=debug")
+            .arg(format!("BINARY={}", built_in(&self.work).display()))
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
             .env_remove("MAKEFLAGS")
             .stdin(Stdio::null())
@@ -122,15 +132,18 @@ impl Installation {
     }
 }
 
-/// A directory in which the Makefile finds `program` built.
+/// The program that is installed.
+fn built_in(work: &TempDir) -> PathBuf {
+    work.path().join("virtbusd")
+}
+
+/// A directory with `program`, which is installed from there: whoever builds meanwhile changes nothing.
 fn prepare(program: &Path) -> Result<TempDir, String> {
     need::program("make")?;
     let prepared = || {
         let work = tempfile::tempdir()?;
-        let built = work.path().join("target/debug");
-        fs::create_dir_all(&built)?;
-        fs::copy(program, built.join("virtbusd"))?;
-        fs::set_permissions(built.join("virtbusd"), fs::Permissions::from_mode(0o755))?;
+        fs::copy(program, built_in(&work))?;
+        fs::set_permissions(built_in(&work), fs::Permissions::from_mode(0o755))?;
         Ok(work)
     };
     prepared().map_err(|error: io::Error| format!("cannot stage the program: {error}"))

@@ -41,6 +41,7 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
         "share/man/man5/org.libvirt.StorageVol.5",
         "share/man/man5/virtbusd.toml.5",
         "share/man/man7/virtbus-dbus.7",
+        "share/man/man7/virtbus-permissions.7",
         "share/man/man8/virtbusd.8",
         "share/polkit-1/actions/org.libvirt.policy",
         "share/zsh/site-functions/_virtbusd",
@@ -58,6 +59,62 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
     }
     installed.uninstall().unwrap();
     assert_eq!(installed.files().unwrap(), []);
+    assert_eq!(installed.folders().unwrap(), [] as [std::path::PathBuf; 0]);
+}
+
+/// Runs `make install` in a copy of what it needs of the tree, without a toolchain to be found, as `sudo` would.
+fn install_in(tree: &Path, stage: &Path) -> Output {
+    Command::new("make")
+        .arg("install")
+        .arg(format!("DESTDIR={}", stage.display()))
+        .current_dir(tree)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/nonexistent")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn install_takes_what_was_built_by_whoever_and_nothing_older() {
+    or_skip!(need::program("make"));
+    let work = tempfile::tempdir().unwrap();
+    let (tree, stage) = (work.path().join("tree"), work.path().join("stage"));
+    let top = virtbus_tests::booted::repository();
+    for folder in ["service/src", "interfaces", "drivers"] {
+        fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    for name in ["Makefile", "Cargo.toml", "Cargo.lock"] {
+        fs::copy(top.join(name), tree.join(name)).unwrap();
+    }
+    for folder in ["data", "dbus-policy"] {
+        std::os::unix::fs::symlink(top.join(folder).canonicalize().unwrap(), tree.join(folder))
+            .unwrap();
+    }
+    let failed = install_in(&tree, &stage);
+    assert!(!failed.status.success());
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(said.contains("nothing has been built here"), "{said}");
+
+    // As `make build` leaves it: what was built is in some other user's cache.
+    let built = work.path().join("virtbusd");
+    fs::copy(PROGRAM, &built).unwrap();
+    fs::write(tree.join(".built"), format!("{}\n", built.display())).unwrap();
+    assert_success(&install_in(&tree, &stage));
+    assert!(stage.join("usr/bin/virtbusd").exists());
+
+    let source = tree.join("service/src/new.rs");
+    fs::write(&source, "").unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(10);
+    fs::File::options()
+        .write(true)
+        .open(&source)
+        .and_then(|file| file.set_modified(later))
+        .unwrap();
+    let failed = install_in(&tree, &stage);
+    assert!(!failed.status.success());
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(said.contains("service/src/new.rs has changed"), "{said}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use virtbus_util::process::ProcessId;
 use crate::config::Config;
 use crate::core::{Core, blocking};
 use crate::persist::Status;
+use crate::tpm;
 
 /// A process that serves a guest beside QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,12 +36,25 @@ pub(crate) struct Prepared {
     /// Tap devices that are to be removed.
     #[serde(default)]
     pub(crate) taps: Vec<String>,
-    /// Processes beside QEMU that are to be ended.
+    /// Processes beside QEMU that are to be ended, as earlier releases noted them.
     #[serde(default)]
     pub(crate) helpers: Vec<Helper>,
+    /// Emulators of TPMs that are to be ended.
+    #[serde(default)]
+    pub(crate) tpms: Vec<tpm::Emulator>,
     /// Ports that graphics listen on, reserved for the run.
     #[serde(default)]
     pub(crate) ports: Vec<u16>,
+}
+
+/// Where QEMU makes what it likes, in the folder of a run.
+pub(crate) fn guest_dir(dir: &Path) -> PathBuf {
+    dir.join("guest")
+}
+
+/// Where the sockets of channels are, whose names the definition chooses, in the folder of a run.
+pub(crate) fn channel_dir(dir: &Path) -> PathBuf {
+    dir.join("channel")
 }
 
 /// Prepares hosts for guests.
@@ -65,12 +79,21 @@ impl Preparer {
         }
     }
 
-    /// Makes the folder of a run's sockets, the guest's own.
+    /// Makes the folder of a run. It is the daemon's, and so are the monitor's socket and others of ours in it: the guest can pass
+    /// through and change nothing. What QEMU makes is in folders of the guest's own below it.
     pub(crate) fn make_dir(&self, dir: &Path) -> Result<()> {
         if let Some(parent) = dir.parent() {
             file::ensure_dir(parent, 0o755, None).map_err(failed)?;
         }
-        file::ensure_dir(dir, 0o750, self.owner()).map_err(failed)
+        let passed = self.user.as_ref().map(|user| Owner {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: user.gid,
+        });
+        file::ensure_dir(dir, 0o710, passed).map_err(failed)?;
+        for own in [guest_dir(dir), channel_dir(dir)] {
+            file::ensure_dir(&own, 0o750, self.owner()).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Whose a guest's files are, if not the daemon's.
@@ -129,6 +152,11 @@ impl Preparer {
         for helper in &status.prepared.helpers {
             end_helper(*helper);
         }
+        let tpms = async {
+            for emulator in &status.prepared.tpms {
+                tpm::end(emulator).await;
+            }
+        };
         let place = async {
             if let Some(place) = &status.place {
                 core.placement.release(place).await;
@@ -151,7 +179,7 @@ impl Preparer {
             })
         });
         // None of these needs another to be done.
-        let ((), (), done) = tokio::join!(place, taps, done);
+        let ((), (), (), done) = tokio::join!(tpms, place, taps, done);
         if let Err(error) = done {
             tracing::warn!(domain = status.name, %error, "the folder of a guest cannot be removed, ignoring");
         }

@@ -31,7 +31,7 @@ use crate::domain::{Domain, Live, Run, Starting};
 use crate::monitor::commands::system::Cont;
 use crate::monitor::{Events, Monitor, MonitorError};
 use crate::persist::Status;
-use crate::prepare::Preparer;
+use crate::prepare::{Preparer, guest_dir};
 use crate::stop::Ending;
 use crate::tap::{self, Tap};
 use crate::watch::{self, MONITOR_SOCKET, Process};
@@ -56,29 +56,31 @@ pub(crate) async fn start(
     let mut attempt = Attempt {
         core: Arc::clone(&core),
         domain: Arc::clone(&domain),
+        starting,
         status: None,
         child: None,
     };
-    let up = tokio::select! {
-        biased;
-        () = starting.cancelled() => Err(Error::new(
-            ErrorCode::OperationAborted,
-            ErrorDomain::Qemu,
-            format!("domain '{}' was destroyed while it was being started", domain.name()),
-        )),
-        up = attempt.bring_up(&config, &emulator, origin, beginning) => up,
+    let done = match attempt
+        .bring_up(&config, &emulator, origin, beginning)
+        .await
+    {
+        Ok(up) => attempt.publish(up, beginning),
+        Err(error) => Err(error),
     };
-    match up {
-        Ok(up) => {
-            attempt.publish(up, beginning);
-            Ok(())
-        }
+    match done {
+        Ok(()) => Ok(()),
         Err(error) => {
             attempt.unwind().await;
             core.watched.fetch_sub(1, Ordering::Relaxed);
             Err(error)
         }
     }
+}
+
+/// The same open file once more.
+fn duplicate(log: &File) -> Result<File> {
+    log.try_clone()
+        .map_err(|error| Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string()))
 }
 
 /// Takes the domain from *off* to *starting*.
@@ -160,9 +162,14 @@ struct Up {
 }
 
 /// A start under way, and what has to be undone if it fails.
+///
+/// It may be called off at any time, and that is noticed wherever it waits for something that may be given up
+/// ([`Attempt::unless_cancelled`]), and after each other step. A step that changes the host is never given up in the middle: it would go
+/// on while it is being undone.
 struct Attempt {
     core: Arc<Core>,
     domain: Arc<Domain>,
+    starting: Arc<Starting>,
     status: Option<Status>,
     child: Option<Child>,
 }
@@ -190,7 +197,6 @@ impl Attempt {
         self.status = Some(status.clone());
         made?;
         self.make_taps(&mut live, &mut status).await?;
-        self.start_tpm(&live, &mut status).await?;
 
         let mut cmd = self.command(binary, &dir)?;
         let listener = socket::listen(&dir.join(MONITOR_SOCKET), ListenOptions::default())
@@ -198,6 +204,7 @@ impl Attempt {
         let monitor_fd = cmd.pass_fd(listener);
         let mut files = Vec::new();
         for (path, append) in command::files(&live) {
+            self.check_cancelled()?;
             let file = core.preparer.open_output(&path, append).await?;
             let fd = cmd.pass_fd(file.into());
             files.push((path, fd));
@@ -210,17 +217,19 @@ impl Attempt {
             files: &files,
         };
         let resources = command::fill(&mut cmd, &live, capabilities, &host)?;
-        let files = core
-            .preparer
-            .prepare_files(self.domain.uuid, resources)
-            .await?;
+        let files = core.preparer.prepare_files(self.domain.uuid, resources);
+        let files = self.unless_cancelled(files).await?;
         status.prepared.confined = Some(files.record());
         status.definition = definition::format_status(&live);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
         Preparer::give_files(files).await?;
 
+        self.check_cancelled()?;
+
         let (log, log_start) = self.open_log(&mut cmd).await?;
+        self.start_tpm(&live, &mut status, &log).await?;
+        self.check_cancelled()?;
         let child = cmd
             .spawn()
             .map_err(|error| Error::chain(ErrorCode::InternalError, ErrorDomain::Qemu, &error))?;
@@ -247,13 +256,14 @@ impl Attempt {
             self.reach_monitor(&dir, log, log_start),
             core.placement.place(&guest)
         );
-        let (monitor, mut events) = reached?;
         match placed {
             Ok(place) => status.place = place,
             Err(error) => {
                 tracing::warn!(domain = %name, %error, "a guest gets no scope of its own, ignoring");
             }
         }
+        self.status = Some(status.clone());
+        let (monitor, mut events) = reached?;
         let mut managed = None;
         if let Origin::Saved {
             state,
@@ -261,17 +271,22 @@ impl Attempt {
             ..
         } = origin
         {
-            saving::take_in(&self.domain, &monitor, &mut events, state).await?;
+            let taking = saving::take_in(&self.domain, &monitor, &mut events, state);
+            self.unless_cancelled(taking).await?;
             managed = image;
         }
-        command::after_start(&monitor, &mut live)
-            .await
-            .map_err(|error| crate::core::monitor_failed(&self.domain, &error))?;
+        let settling = async {
+            command::after_start(&monitor, &mut live)
+                .await
+                .map_err(|error| crate::core::monitor_failed(&self.domain, &error))
+        };
+        self.unless_cancelled(settling).await?;
         // Written before the CPUs are released: a guest that ran at all is never taken for one whose start was interrupted.
         status.definition = definition::format_status(&live);
         status.set_state(beginning.state);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
+        self.check_cancelled()?;
         // Written off after the status: a daemon that is killed in between finds a guest to go on with, and not an older one in the image.
         if let Some(image) = &managed {
             saving::spend(image).await?;
@@ -292,6 +307,32 @@ impl Attempt {
             process: Arc::new(handle),
             status,
         })
+    }
+
+    fn called_off(&self) -> Error {
+        let name = self.domain.name();
+        Error::new(
+            ErrorCode::OperationAborted,
+            ErrorDomain::Qemu,
+            format!("domain '{name}' was destroyed while it was being started"),
+        )
+    }
+
+    /// An error if the start was called off.
+    fn check_cancelled(&self) -> Result<()> {
+        if self.starting.is_cancelled() {
+            return Err(self.called_off());
+        }
+        Ok(())
+    }
+
+    /// Waits for what may be given up at any point because it changes nothing on the host, or only a process that is ended then.
+    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.starting.cancelled() => Err(self.called_off()),
+            done = work => done,
+        }
     }
 
     /// Makes the tap devices of the guest's interfaces. Each is noted before it is made.
@@ -331,6 +372,7 @@ impl Attempt {
             status.prepared.taps.push(name.to_string());
             core.store.write_status(status)?;
             self.status = Some(status.clone());
+            self.check_cancelled()?;
             let wanted = Tap {
                 name: &name,
                 owner,
@@ -343,17 +385,29 @@ impl Attempt {
         Ok(())
     }
 
-    /// Starts the TPM emulator, if the guest has one.
-    async fn start_tpm(&mut self, live: &Definition, status: &mut Status) -> Result<()> {
+    /// Starts the TPM emulator, if the guest has one. It is noted before it runs.
+    async fn start_tpm(
+        &mut self,
+        live: &Definition,
+        status: &mut Status,
+        log: &File,
+    ) -> Result<()> {
         for tpm in &live.devices.tpm {
-            if let TpmBackend::Emulator(emulator) = &tpm.backend {
-                let version2 = emulator.version != Some(TpmVersion::V1_2);
-                let helper =
-                    tpm::start(&self.core, self.domain.uuid, version2, &status.dir).await?;
-                status.prepared.helpers.push(helper);
-                self.core.store.write_status(status)?;
-                self.status = Some(status.clone());
-            }
+            let TpmBackend::Emulator(emulator) = &tpm.backend else {
+                continue;
+            };
+            let version2 = emulator.version != Some(TpmVersion::V1_2);
+            let mut emulator = tpm::prepare(&self.core, self.domain.uuid, version2).await?;
+            self.check_cancelled()?;
+            status.prepared.tpms.push(emulator.clone());
+            self.core.store.write_status(status)?;
+            self.status = Some(status.clone());
+            let started = tpm::start(&self.core, &emulator, &status.dir, duplicate(log)?)?;
+            emulator.process = Some(started);
+            status.prepared.tpms.pop();
+            status.prepared.tpms.push(emulator);
+            self.status = Some(status.clone());
+            self.core.store.write_status(status)?;
         }
         Ok(())
     }
@@ -363,7 +417,7 @@ impl Attempt {
         let mut cmd = Cmd::new(binary);
         cmd.new_session().umask(0o022).current_dir("/");
         for name in ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] {
-            cmd.env(name, dir);
+            cmd.env(name, guest_dir(dir));
         }
         cmd.env(
             "PATH",
@@ -403,11 +457,6 @@ impl Attempt {
             })
         })
         .await?;
-        let duplicate = |log: &File| {
-            log.try_clone().map_err(|error| {
-                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
-            })
-        };
         cmd.stdout(duplicate(&log)?);
         cmd.stderr(duplicate(&log)?);
         Ok((log, start))
@@ -448,8 +497,10 @@ impl Attempt {
                 format!("QEMU ended while it started ({status}){said}"),
             )
         };
+        let starting = Arc::clone(&self.starting);
         tokio::select! {
             biased;
+            () = starting.cancelled() => Err(self.called_off()),
             status = child.wait() => {
                 let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                 Err(failure(status, &mut log))
@@ -465,9 +516,8 @@ impl Attempt {
         }
     }
 
-    /// Makes the guest the domain's, and tells.
-    fn publish(mut self, up: Up, beginning: Beginning) {
-        let child = self.child.take().expect("a guest that is up has a process");
+    /// Makes the guest the domain's, and tells; unless the start was called off.
+    fn publish(&mut self, up: Up, beginning: Beginning) -> Result<()> {
         let (handle, requests) = watch::Handle::new();
         let epoch = self.core.next_epoch();
         let started = Lifecycle::Started(beginning.started);
@@ -487,12 +537,17 @@ impl Attempt {
             ending: Ending::None,
             watcher: handle,
         };
-        let done: std::result::Result<(), std::convert::Infallible> =
-            self.domain.change(&self.core.hub, |inner| {
-                inner.run = Run::Live(Box::new(live));
-                Ok(((), events))
-            });
-        done.unwrap_or_else(|never| match never {});
+        // Starts are called off under the domain's lock, which is held here: whoever comes later finds a guest to end.
+        let starting = Arc::clone(&self.starting);
+        let published = self.domain.change(&self.core.hub, |inner| {
+            if starting.is_cancelled() {
+                return Err(());
+            }
+            inner.run = Run::Live(Box::new(live));
+            Ok(((), events))
+        });
+        published.map_err(|()| self.called_off())?;
+        let child = self.child.take().expect("a guest that is up has a process");
         let (core, domain) = (Arc::clone(&self.core), Arc::clone(&self.domain));
         tokio::spawn(watch::watch(
             core,
@@ -502,6 +557,7 @@ impl Attempt {
             Some(up.events),
             requests,
         ));
+        Ok(())
     }
 
     /// Undoes all that was done.

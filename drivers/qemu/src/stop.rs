@@ -37,7 +37,7 @@ pub(crate) async fn destroy(
     let mut ended = domain.ended.subscribe();
     let seen = *ended.borrow_and_update();
     enum What {
-        Start(Arc<crate::domain::Starting>),
+        Start,
         Guest(Arc<Pidfd>, u64, bool),
     }
     let what = {
@@ -49,7 +49,11 @@ pub(crate) async fn destroy(
                     "domain '{name}' is not running"
                 )));
             }
-            Run::Starting(starting) => What::Start(Arc::clone(starting)),
+            // Under the lock, so that the start either sees it or has a guest already.
+            Run::Starting(starting) => {
+                starting.cancel();
+                What::Start
+            }
             Run::Live(live) => {
                 live.ending = Ending::Destroyed;
                 let hung = live
@@ -61,7 +65,7 @@ pub(crate) async fn destroy(
         }
     };
     match what {
-        What::Start(starting) => starting.cancel(),
+        What::Start => {}
         What::Guest(process, epoch, hung) => {
             let graceful = flags.contains(DomainDestroyFlags::GRACEFUL);
             end_process(core, domain, &process, hung, graceful).await?;

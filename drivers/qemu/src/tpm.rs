@@ -1,21 +1,43 @@
 //! The emulated TPM: a `swtpm` process beside each guest that has one, its state kept between runs.
+//!
+//! It is noted in the guest's status before it runs, by its program and by the directory of its state, in which it works; so a daemon
+//! that finds the status finds the process too, whenever its predecessor was killed. Nothing that the guest's user can write is
+//! believed: the socket is made here and handed over, and there is no file with its pid.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_util::cmd::Cmd;
-use virtbus_util::file::{self, Owner};
-use virtbus_util::process::ProcessId;
+use virtbus_util::file;
+use virtbus_util::process::{self, Pidfd, ProcessId};
+use virtbus_util::socket::{self, ListenOptions};
 
-use crate::core::Core;
+use crate::core::{Core, blocking};
 use crate::prepare::{Helper, failed};
 
 /// Where `swtpm` may be.
 const SWTPM: [&str; 2] = ["/usr/bin/swtpm", "/usr/local/bin/swtpm"];
 
-/// It starts in milliseconds.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// It has nothing to write out when it is asked to end.
+const QUIT: Duration = Duration::from_secs(2);
+
+/// The kernel has so long to end it.
+const KILL: Duration = Duration::from_secs(10);
+
+/// The emulator of a run, as the status tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Emulator {
+    program: PathBuf,
+    /// Where it keeps its state, and works.
+    state: PathBuf,
+    /// Its process; none until it runs.
+    #[serde(default)]
+    pub(crate) process: Option<Helper>,
+}
 
 /// The socket by which QEMU reaches the TPM of the run with this folder.
 pub(crate) fn socket(dir: &Path) -> PathBuf {
@@ -48,61 +70,127 @@ pub(crate) fn state_dir(core: &Core, uuid: Uuid, version2: bool) -> PathBuf {
         .join(if version2 { "tpm2" } else { "tpm1.2" })
 }
 
-/// Starts the emulator for a run. It ends by itself when QEMU lets go of its socket.
+/// Finds the program and makes the directory of the state.
 ///
 /// # Errors
-/// If there is no `swtpm`, or it does not start, with what it says.
-pub(crate) async fn start(core: &Core, uuid: Uuid, version2: bool, dir: &Path) -> Result<Helper> {
-    let program = SWTPM
-        .iter()
-        .map(PathBuf::from)
-        .find(|path| path.exists())
-        .ok_or_else(|| {
-            Error::new(
-                ErrorCode::ConfigUnsupported,
-                ErrorDomain::Tpm,
-                "an emulated TPM needs the program 'swtpm'",
-            )
-        })?;
+/// If there is no `swtpm`, or the directory cannot be made.
+pub(crate) async fn prepare(core: &Core, uuid: Uuid, version2: bool) -> Result<Emulator> {
     let state = state_dir(core, uuid, version2);
-    let owner = core.config.user.as_ref().map(|user| Owner {
-        uid: user.uid,
-        gid: user.gid,
-    });
-    for made in state
-        .ancestors()
-        .take(3)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-    {
-        file::ensure_dir(made, 0o711, None).map_err(failed)?;
-    }
-    file::ensure_dir(&state, 0o700, owner).map_err(failed)?;
-    let (socket, pid_file) = (socket(dir), dir.join("swtpm.pid"));
-    let mut cmd = Cmd::new(program);
-    cmd.args(["socket", "--daemon", "--terminate"]);
-    cmd.arg("--ctrl")
-        .arg(format!("type=unixio,path={},mode=0600", socket.display()));
-    cmd.arg("--tpmstate")
-        .arg(format!("dir={},mode=0600", state.display()));
-    cmd.arg("--pid").arg(format!("file={}", pid_file.display()));
-    if version2 {
+    let owner = core.preparer.owner();
+    blocking(move || {
+        let program = SWTPM
+            .iter()
+            .map(PathBuf::from)
+            .find_map(|path| path.canonicalize().ok())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorCode::ConfigUnsupported,
+                    ErrorDomain::Tpm,
+                    "an emulated TPM needs the program 'swtpm'",
+                )
+            })?;
+        let above: Vec<&Path> = state.ancestors().skip(1).take(2).collect();
+        for dir in above.into_iter().rev() {
+            file::ensure_dir(dir, 0o711, None).map_err(failed)?;
+        }
+        file::ensure_dir(&state, 0o700, owner).map_err(failed)?;
+        // As the kernel will show it.
+        let state = state.canonicalize().unwrap_or(state);
+        Ok(Emulator {
+            program,
+            state,
+            process: None,
+        })
+    })
+    .await
+}
+
+/// Starts the emulator for the run with this folder. It must be noted already. What it says goes to `log`.
+///
+/// Waits for nothing, so that a start which is called off never leaves one behind that is not noted: QEMU can connect as soon
+/// as this returns.
+///
+/// # Errors
+/// If it cannot be started.
+pub(crate) fn start(core: &Core, emulator: &Emulator, dir: &Path, log: File) -> Result<Helper> {
+    let options = ListenOptions {
+        owner: core.preparer.owner(),
+        ..ListenOptions::default()
+    };
+    let listener = socket::listen(&socket(dir), options)
+        .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Tpm, &error))?;
+    let mut cmd = Cmd::new(&emulator.program);
+    let fd = cmd.pass_fd(listener);
+    cmd.args(["socket", "--terminate"]);
+    cmd.arg("--ctrl").arg(format!("type=unixio,fd={fd}"));
+    // Where it works: a path would be taken apart at its commas.
+    cmd.args(["--tpmstate", "dir=.,mode=0600"]);
+    if emulator.state.ends_with("tpm2") {
         cmd.arg("--tpm2");
     }
+    cmd.current_dir(&emulator.state)
+        .new_session()
+        .umask(0o077)
+        .stderr(log);
     if let Some(user) = &core.config.user {
         cmd.user(user.uid, user.gid, &user.groups);
     }
-    cmd.run(DEADLINE)
-        .await
+    let child = cmd
+        .spawn()
         .map_err(|error| Error::chain(ErrorCode::InternalError, ErrorDomain::Tpm, &error))?;
-    let text = file::read_limited(&pid_file, 64).map_err(failed)?;
-    let pid = String::from_utf8_lossy(&text).trim().parse::<i32>().ok();
-    let pid = pid.ok_or_else(|| Error::internal("swtpm wrote no pid"))?;
-    let id = ProcessId::of(pid)
+    let id = child
+        .process_id()
         .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Tpm, &error))?;
     Ok(Helper {
         pid: id.pid,
         start_time: id.start_time,
     })
+}
+
+/// Ends the emulator, if it runs, and waits until it has.
+pub(crate) async fn end(emulator: &Emulator) {
+    let searched = emulator.clone();
+    let found = tokio::task::spawn_blocking(move || find(&searched)).await;
+    for process in found.unwrap_or_default() {
+        // Signals to a process that has ended meanwhile fail, and that is as well.
+        let _ = process.signal(Signal::TERM);
+        if tokio::time::timeout(QUIT, process.exited()).await.is_ok() {
+            continue;
+        }
+        let _ = process.signal(Signal::KILL);
+        if tokio::time::timeout(KILL, process.exited()).await.is_err() {
+            let pid = process.pid();
+            tracing::error!(
+                pid,
+                "the kernel does not let go of the emulator of a TPM, ignoring"
+            );
+        }
+    }
+}
+
+/// The emulator's processes: the one that was noted, or whichever runs this program in this directory.
+fn find(emulator: &Emulator) -> Vec<Pidfd> {
+    if let Some(noted) = emulator.process {
+        let id = ProcessId {
+            pid: noted.pid,
+            start_time: noted.start_time,
+        };
+        return id.open().ok().flatten().into_iter().collect();
+    }
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    // The program may have been replaced by another version meanwhile.
+    let replaced = format!("{} (deleted)", emulator.program.display());
+    let is_it = |pid: i32| {
+        process::executable(pid)
+            .is_ok_and(|path| path == emulator.program || path == Path::new(&replaced))
+            && process::current_dir(pid).is_ok_and(|path| path == emulator.state)
+    };
+    pids.filter(|pid| is_it(*pid))
+        .filter_map(|pid| Pidfd::open(pid).ok())
+        // The pid may have become another's before it was opened.
+        .filter(|process| is_it(process.pid()))
+        .collect()
 }

@@ -1,13 +1,13 @@
-//! What a guest can be asked for beside its plain life: starting with the host, its agent, a TPM that remembers; and
+//! What a guest can be asked for beside its plain life: starting with the host, its agent; and
 //! daemons in other circumstances: a full disk, an unprivileged user.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use virtbus_tests::domain::{RUNNING, SHUTOFF};
 use virtbus_tests::events::{STOPPED, STOPPED_SHUTDOWN};
 use virtbus_tests::mounts::Mount;
-use virtbus_tests::wait::{wait_for, wait_for_async};
+use virtbus_tests::wait::wait_for_async;
 use virtbus_tests::{
     Client, DomainEvents, DomainXml, GuestImage, PrivateBus, Testbed, need, or_skip,
 };
@@ -77,38 +77,6 @@ async fn a_guest_is_shut_down_by_its_agent() {
     assert_eq!(stopped.detail, STOPPED_SHUTDOWN);
     domain.act("Undefine", 0).await.unwrap();
     testbed.assert_nothing_left(&["obedient"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tpm_keeps_its_state_until_the_domain_is_undefined() {
-    or_skip!(need::program("swtpm"));
-    let testbed = or_skip!(Testbed::with_qemu().await);
-    let guest = DomainXml::new("sealed")
-        .device("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>");
-    let domain = testbed.define(&guest).await;
-    let state = testbed
-        .daemon
-        .state_dir()
-        .join("state/qemu/swtpm")
-        .join(guest.uuid().to_string());
-    for _ in 0..2 {
-        domain.act("Create", 0).await.unwrap();
-        assert!(state.join("tpm2").is_dir());
-        domain.act("Destroy", 0).await.unwrap();
-        wait_for("the emulator of the TPM to end", LIMIT, || {
-            let found = Command::new("pgrep")
-                .arg("-f")
-                .arg(state.display().to_string())
-                .stdout(Stdio::null())
-                .status();
-            // One that has ended and waits for its parent has no arguments any more.
-            (found.unwrap().code() == Some(1)).then_some(())
-        })
-        .await;
-    }
-    domain.act("Undefine", 0).await.unwrap();
-    assert!(!state.exists());
-    testbed.assert_nothing_left(&["sealed"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

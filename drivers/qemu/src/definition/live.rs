@@ -1,6 +1,6 @@
 //! From a stored definition to the one that runs: aliases, paths, ports and host devices of this run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -15,7 +15,7 @@ use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::{Text, YesNo, format_text};
 
 use crate::core::Core;
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, channel_dir, guest_dir};
 
 /// Turns a definition into that of a run with this folder.
 pub(crate) fn make_live(
@@ -32,13 +32,14 @@ pub(crate) fn make_live(
     let devices = &mut definition.devices;
     aliases(devices, q35);
     indexes(devices);
-    channels(devices, dir);
-    for graphics in &mut devices.graphics {
+    channels(devices, &channel_dir(dir))?;
+    for (index, graphics) in devices.graphics.iter_mut().enumerate() {
         let default = match &graphics.kind {
             GraphicsKind::Spice(_) => &core.config.spice_listen,
             _ => &core.config.vnc_listen,
         };
-        let address = address(&mut graphics.listen, default, dir);
+        let socket = guest_dir(dir).join(format!("graphics{index}.sock"));
+        let address = address(&mut graphics.listen, default, &socket);
         let ports = &core.preparer.ports;
         match &mut graphics.kind {
             GraphicsKind::Vnc(vnc) => {
@@ -74,7 +75,7 @@ pub(crate) fn make_live(
 }
 
 /// The address that a server listens on; `None` if it listens on none. Where the definition names none, the settings do.
-fn address(listen: &mut [Listen], default: &str, dir: &Path) -> Option<Text> {
+fn address(listen: &mut [Listen], default: &str, socket: &Path) -> Option<Text> {
     match listen.first_mut()? {
         Listen::Address(listen) => {
             if listen.address.is_none() {
@@ -86,7 +87,7 @@ fn address(listen: &mut [Listen], default: &str, dir: &Path) -> Option<Text> {
         Listen::Network(listen) => listen.address.clone(),
         Listen::Socket(listen) => {
             if listen.socket.is_none() {
-                listen.socket = Some(format_text!("{}/graphics.sock", dir.display()));
+                listen.socket = Some(format_text!("{}", socket.display()));
                 listen.auto_generated = true;
             }
             None
@@ -225,26 +226,104 @@ fn indexes(devices: &mut Devices) {
     }
 }
 
-/// Sockets of channels to the host for which the definition names no path.
-fn channels(devices: &mut Devices, dir: &Path) {
+/// The longest name of a channel's socket, bytes: the whole path has to fit into 107.
+const LONGEST_SOCKET: usize = 40;
+
+/// Sockets of channels to the host for which the definition names no path, in a folder that has nothing else.
+fn channels(devices: &mut Devices, dir: &Path) -> Result<()> {
+    let (mut names, mut files) = (HashSet::new(), HashSet::new());
     for channel in &mut devices.channel {
         let ChannelTarget::Virtio(target) = &channel.target else {
             continue;
         };
-        let name = target.name.clone().unwrap_or_else(|| "channel".into());
+        let name = target.name.clone().unwrap_or_default();
+        if !name.is_empty() && !names.insert(name.clone()) {
+            return Err(unsupported(format!(
+                "two channels have the target name '{name}'; each needs a name of its own"
+            )));
+        }
         if let ChardevSource::Unix(unix) = &mut channel.chardev.source
             && unix.path.is_none()
         {
-            let file: String = name
-                .chars()
-                .map(|c| if c == '/' { '_' } else { c })
-                .take(40)
-                .collect();
+            let file = socket_name(&name, &mut files);
             unix.path = Some(format_text!("{}/{file}", dir.display()));
         }
     }
+    Ok(())
+}
+
+/// A file name that looks like the channel's name as far as may be, that no other channel has, and that leads nowhere else.
+fn socket_name(name: &str, used: &mut HashSet<String>) -> String {
+    let mut file = String::new();
+    for c in name.chars() {
+        let c = match c {
+            '/' => '_',
+            '.' if file.is_empty() => '_',
+            c if c.is_control() => '_',
+            c => c,
+        };
+        if file.len() + c.len_utf8() > LONGEST_SOCKET {
+            break;
+        }
+        file.push(c);
+    }
+    if file.is_empty() {
+        file.push_str("channel");
+    }
+    let mut unique = file.clone();
+    let mut number = 1_u32;
+    while !used.insert(unique.clone()) {
+        unique = format!("{file}.{number}");
+        number += 1;
+    }
+    unique
 }
 
 fn unsupported(message: impl Into<String>) -> Error {
     Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_channels_lead_nowhere_else() {
+        let mut used = HashSet::new();
+        let mut file = |name: &str| socket_name(name, &mut used);
+        assert_eq!(file("org.qemu.guest_agent.0"), "org.qemu.guest_agent.0");
+        assert_eq!(file("../monitor.sock"), "_._monitor.sock");
+        assert_eq!(file(".."), "_.");
+        assert_eq!(file("a/b\n"), "a_b_");
+        assert_eq!(file(""), "channel");
+        assert_eq!(file(""), "channel.1");
+        let long = "ä".repeat(60);
+        assert_eq!(file(&long), "ä".repeat(20));
+        assert_eq!(file(&long), format!("{}.1", "ä".repeat(20)));
+    }
+
+    #[test]
+    fn two_channels_of_one_name_are_refused() {
+        let channel = "<channel type='unix'><target type='virtio' name='monitor.sock'/></channel>";
+        let devices = |count: usize| {
+            let xml = format!(
+                "<domain type='qemu'><name>web</name><memory>1</memory><vcpu>1</vcpu><os><type arch='x86_64'>hvm</type></os>\
+                 <devices>{}</devices></domain>",
+                channel.repeat(count)
+            );
+            crate::definition::parse_stored(&xml).unwrap().devices
+        };
+        let mut one = devices(1);
+        channels(&mut one, Path::new("/run/web/channel")).unwrap();
+        let ChardevSource::Unix(unix) = &one.channel[0].chardev.source else {
+            panic!("no socket");
+        };
+        assert_eq!(unix.path.as_deref(), Some("/run/web/channel/monitor.sock"));
+        let error = channels(&mut devices(2), Path::new("/run/web/channel")).unwrap_err();
+        assert!(
+            error.message.contains("'monitor.sock'"),
+            "{}",
+            error.message
+        );
+    }
 }

@@ -108,6 +108,11 @@ impl Starting {
         self.cancelled.send_replace(true);
     }
 
+    /// Whether it was called off.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow()
+    }
+
     /// Waits until the start is called off.
     pub(crate) async fn cancelled(&self) {
         // The sender is this one, so waiting ends by the value only.

@@ -102,6 +102,12 @@ pub fn executable(pid: i32) -> Result<PathBuf, ProcessError> {
     fs::read_link(&path).map_err(|source| read_error(pid, &path, source))
 }
 
+/// Where the process works. If the directory has been removed, the kernel appends ` (deleted)`.
+pub fn current_dir(pid: i32) -> Result<PathBuf, ProcessError> {
+    let path = proc_path(pid, "cwd")?;
+    fs::read_link(&path).map_err(|source| read_error(pid, &path, source))
+}
+
 /// The ids of the threads, ascending.
 pub fn threads(pid: i32) -> Result<Vec<i32>, ProcessError> {
     let path = proc_path(pid, "task")?;
@@ -225,6 +231,7 @@ mod tests {
         assert!(threads(pid).unwrap().contains(&pid));
         assert!(!cmdline(pid).unwrap().is_empty());
         assert_eq!(executable(pid).unwrap(), std::env::current_exe().unwrap());
+        assert_eq!(current_dir(pid).unwrap(), std::env::current_dir().unwrap());
         assert_eq!(boot_id().unwrap().len(), 36);
     }
 

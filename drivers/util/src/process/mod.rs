@@ -11,7 +11,9 @@ mod pidfd;
 use std::io;
 use std::path::PathBuf;
 
-pub use facts::{ProcessState, Stat, boot_id, cmdline, environment_of, executable, stat, threads};
+pub use facts::{
+    ProcessState, Stat, boot_id, cmdline, current_dir, environment_of, executable, stat, threads,
+};
 pub use pidfd::Pidfd;
 pub use rustix::process::Signal;
 

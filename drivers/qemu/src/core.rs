@@ -90,23 +90,23 @@ impl Core {
     }
 
     /// Decides upon a new state while the domain is locked; see [`Core::set_state`].
+    ///
+    /// What QEMU reports is a fact: it is announced even if it cannot be written down. It is written later then, with the next change or
+    /// by the guest's watcher.
     pub(crate) fn transition(
         &self,
         domain: &Domain,
         epoch: u64,
         decide: impl FnOnce(&mut Live) -> Option<(DomainState, Vec<DomainEvent>)>,
     ) {
-        let changed = domain.change(&self.hub, |inner: &mut Inner| {
-            let live = inner.live_mut(epoch).map_err(|_| None::<Error>)?;
-            let Some((state, events)) = decide(live) else {
-                return Err(None::<Error>);
-            };
-            live.set_state(&self.store, state).map_err(Some)?;
+        // Nothing to do is no failure, and there is no other.
+        let _: std::result::Result<(), ()> = domain.change(&self.hub, |inner: &mut Inner| {
+            let live = inner.live_mut(epoch).map_err(drop)?;
+            let (state, events) = decide(live).ok_or(())?;
+            live.status.set_state(state);
+            self.store.try_status(&mut live.status);
             Ok(((), events))
         });
-        if let Err(Some(error)) = changed {
-            tracing::error!(domain = %domain.name(), %error, "the state of a guest cannot be written down");
-        }
     }
 
     /// Tells of something that does not change what is known.

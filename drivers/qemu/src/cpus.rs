@@ -115,3 +115,96 @@ pub(crate) async fn quietly(
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::monitor::Limits;
+    use crate::monitor::test_peer::{Step, hello, play, reply, send};
+
+    /// QEMU's answers to what `release` asks.
+    async fn released(steps: Vec<Step>) -> (std::result::Result<(), MonitorError>, Vec<String>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let script = hello().into_iter().chain(steps).collect();
+        let peer = tokio::spawn(play(theirs, script));
+        let (monitor, _events) = Monitor::open(ours, Limits::default()).await.unwrap();
+        let released = release(&monitor).await;
+        drop((monitor, _events));
+        (released, peer.await.unwrap())
+    }
+
+    fn refusal(why: &str) -> Step {
+        send(&format!(
+            r#"{{"error": {{"class": "GenericError", "desc": "{why}"}}, "id": $ID}}"#
+        ))
+    }
+
+    fn status(state: &str) -> Step {
+        reply(&format!(r#"{{"status": "{state}", "running": false}}"#))
+    }
+
+    fn dump(state: &str) -> Step {
+        reply(&format!(
+            r#"{{"status": "{state}", "completed": 1, "total": 2}}"#
+        ))
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_is_not_left_yet_is_waited_for() {
+        let late = || {
+            [
+                Step::Expect("cont"),
+                refusal("Migration is not finalized yet"),
+                Step::Expect("query-status"),
+                status("finish-migrate"),
+            ]
+        };
+        let steps = late().into_iter().chain(late());
+        let steps = steps.chain([Step::Expect("cont"), reply("{}"), Step::Drain]);
+        let (released, asked) = released(steps.collect()).await;
+        released.unwrap();
+        assert_eq!(asked.len(), 6);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_left_between_two_questions_and_a_dump_are_too() {
+        let steps = vec![
+            Step::Expect("cont"),
+            refusal("There is a dump in process, please wait."),
+            Step::Expect("query-status"),
+            status("save-vm"),
+            Step::Expect("query-dump"),
+            dump("active"),
+            Step::Expect("cont"),
+            refusal("Migration is not finalized yet"),
+            Step::Expect("query-status"),
+            status("postmigrate"),
+            Step::Expect("query-dump"),
+            dump("completed"),
+            Step::Expect("cont"),
+            reply("{}"),
+            Step::Drain,
+        ];
+        released(steps).await.0.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_lasts_is_told() {
+        let refused = || {
+            [
+                Step::Expect("cont"),
+                refusal("Resetting the Virtual Machine is required"),
+                Step::Expect("query-status"),
+                status("internal-error"),
+                Step::Expect("query-dump"),
+                dump("none"),
+            ]
+        };
+        let steps = refused().into_iter().chain(refused()).take(8);
+        let (released, _) = released(steps.chain([Step::Drain]).collect()).await;
+        let error = released.unwrap_err();
+        assert!(matches!(error, MonitorError::Command { .. }), "{error}");
+    }
+}

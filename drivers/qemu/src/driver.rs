@@ -60,8 +60,10 @@ impl Qemu {
         }
     }
 
+    /// The domain with both this UUID and this name: what its caller was allowed to do to one is not done to another that has taken over
+    /// its UUID since.
     pub(crate) fn domain(&self, id: &DomainId) -> Result<Arc<Domain>> {
-        self.core.table.get(id.uuid)
+        self.core.table.get_named(id)
     }
 
     /// Runs `work` as a modifying job of the domain.
@@ -208,7 +210,7 @@ impl Domains for Qemu {
             .ok_or_else(|| Error::no_domain(domain.uuid))?;
         let pid = match &domain.lock().run {
             Run::Live(live) => live.status.pid,
-            Run::Off(_) | Run::Starting(_) => None,
+            Run::Off(_) | Run::Starting(_) | Run::Stray(_) => None,
         };
         Ok(DomainInfo {
             state: snapshot.view.state,

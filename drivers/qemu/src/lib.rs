@@ -34,6 +34,7 @@ mod shutdown;
 mod start;
 mod stats;
 mod stop;
+mod stray;
 mod tap;
 mod tpm;
 mod translate;

@@ -26,6 +26,9 @@ use crate::definition::limits::{LARGEST_DEFINITION, LARGEST_STATUS};
 /// The form of status files that is written. A file of another form is of another release.
 const STATUS_VERSION: u32 = 1;
 
+/// The names of status files that were put aside end so.
+const ASIDE: &str = ".unreadable";
+
 /// Fewer definitions are not worth a thread of their own.
 const LEAST_SHARE: usize = 64;
 
@@ -47,6 +50,12 @@ pub(crate) struct Status {
     /// The number of the run.
     pub(crate) id: u32,
     state: SavedState,
+    /// The CPUs are about to be released for the first time: the state is what the guest is to be, and a new daemon brings it there.
+    #[serde(default)]
+    release: bool,
+    /// Whether the file does not say all of this yet, because it could not be written.
+    #[serde(skip)]
+    pub(crate) unwritten: bool,
     /// QEMU's process; none while it is being started.
     pub(crate) pid: Option<i32>,
     /// When that process started, clock ticks since boot.
@@ -87,6 +96,8 @@ impl Status {
             name: name.to_owned(),
             id,
             state: SavedState::of(DomainState::Paused(PausedReason::StartingUp)),
+            release: false,
+            unwritten: false,
             pid: None,
             start_time: None,
             boot_id: virtbus_util::process::boot_id().unwrap_or_default(),
@@ -105,8 +116,20 @@ impl Status {
         self.state.to_state()
     }
 
+    /// Sets the state. From that of a start to a running one, it is what the guest is to be as soon as its CPUs are released.
     pub(crate) fn set_state(&mut self, state: DomainState) {
+        self.release = self.is_starting() && matches!(state, DomainState::Running(_));
         self.state = SavedState::of(state);
+    }
+
+    /// Whether the CPUs are to be released for the first time.
+    pub(crate) const fn is_to_be_released(&self) -> bool {
+        self.release
+    }
+
+    /// The CPUs have been released. Returns whether that was news.
+    pub(crate) const fn released(&mut self) -> bool {
+        std::mem::replace(&mut self.release, false)
     }
 
     /// Whether the guest's CPUs have not been released, nor been meant to stand, yet.
@@ -158,6 +181,21 @@ pub(crate) struct Stored {
     pub(crate) autostart: bool,
 }
 
+/// The status files of the last daemon.
+#[derive(Default)]
+pub(crate) struct Statuses {
+    pub(crate) read: Vec<(Status, Arc<Definition>)>,
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+/// A status file that cannot be used: damaged, or of another release.
+pub(crate) struct Unreadable {
+    pub(crate) path: PathBuf,
+    /// The domain that it is about, by the file's name.
+    pub(crate) uuid: Uuid,
+    pub(crate) why: String,
+}
+
 /// The driver's files.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -177,7 +215,8 @@ impl Store {
         self.dirs.autostart().join(format!("{name}.xml"))
     }
 
-    fn status_path(&self, uuid: Uuid) -> PathBuf {
+    /// The status file of a guest.
+    pub(crate) fn status_path(&self, uuid: Uuid) -> PathBuf {
         self.dirs.run.join(format!("{uuid}.json"))
     }
 
@@ -275,22 +314,70 @@ impl Store {
         }
     }
 
-    /// Every status file, with its definition. One that cannot be read is told of and left for a person to look at.
-    pub(crate) fn read_statuses(&self) -> Vec<(Status, Arc<Definition>)> {
-        let Ok(names) = file::list_dir(&self.dirs.run, ".json") else {
-            return Vec::new();
-        };
-        let mut statuses = Vec::with_capacity(names.len());
+    /// Writes a status that is a fact already, and notes in it whether that worked; see [`Status::unwritten`].
+    pub(crate) fn try_status(&self, status: &mut Status) {
+        let written = self.write_status(status);
+        let failed_before = std::mem::replace(&mut status.unwritten, written.is_err());
+        match written {
+            // Once, and not each time that it is tried again.
+            Err(error) if !failed_before => {
+                let name = &status.name;
+                tracing::error!(domain = name, %error, "the state of a guest cannot be written down, trying again later");
+            }
+            Ok(()) if failed_before => {
+                let name = &status.name;
+                tracing::info!(domain = name, "the state of a guest is written down again");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// Every status file, with its definition, and those that cannot be read.
+    ///
+    /// # Errors
+    /// If they cannot be looked for: which guests run is not known then, and none may be started.
+    pub(crate) fn read_statuses(&self) -> Result<Statuses> {
+        let mut statuses = Statuses::default();
+        let names = file::list_dir(&self.dirs.run, ".json").map_err(failed)?;
         for name in names {
             let path = self.dirs.run.join(&name);
             match read_status(&path) {
-                Ok(status) => statuses.push(status),
-                Err(error) => {
-                    tracing::error!(path = %path.display(), error, "a status file cannot be read, ignoring");
+                Ok(status) => statuses.read.push(status),
+                Err(why) => {
+                    let uuid = Path::new(&name).file_stem().and_then(OsStr::to_str);
+                    match uuid.map(Uuid::try_parse) {
+                        Some(Ok(uuid)) => statuses.unreadable.push(Unreadable { path, uuid, why }),
+                        _ => {
+                            tracing::error!(path = %path.display(), error = why, "a file that is no status of a guest is in the way, ignoring");
+                        }
+                    }
                 }
             }
         }
-        statuses
+        Ok(statuses)
+    }
+
+    /// Puts a status file that is of no use any more where it is not read again, for a person to look at.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf> {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(ASIDE);
+        let aside = PathBuf::from(aside);
+        file::rename(path, &aside).map_err(failed)?;
+        Ok(aside)
+    }
+
+    /// The numbers of the runs whose folders are there.
+    pub(crate) fn used_ids(&self) -> Vec<u32> {
+        let entries = std::fs::read_dir(&self.dirs.run).into_iter().flatten();
+        let ids = entries.filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            name.strip_prefix("domain-")?
+                .split('-')
+                .next()?
+                .parse()
+                .ok()
+        });
+        ids.collect()
     }
 
     /// Removes what a daemon left that was killed while it wrote.

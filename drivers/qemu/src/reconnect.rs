@@ -20,16 +20,16 @@ use virtbus_util::process::{self, Pidfd};
 
 use crate::core::Core;
 use crate::domain::{Domain, Live, Run};
-use crate::persist::Status;
+use crate::persist::{Status, Statuses};
 use crate::stop::Ending;
 use crate::watch::Process;
-use crate::{definition, saving};
+use crate::{definition, saving, stray};
 
 /// The file that says in which boot of the host domains have been autostarted.
 const AUTOSTARTED: &str = "autostarted";
 
 /// Reads definitions into the table, and gives the status files. Blocks.
-pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
+pub(crate) fn load(core: &Core) -> Result<Statuses> {
     for dir in [
         &core.config.dirs.config,
         &core.config.dirs.run,
@@ -49,10 +49,10 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
         match claim {
             Ok(claim) => {
                 let saved = saving::has_managed(core, &name, claim.domain().uuid);
-                insert(core, claim.domain(), |inner| {
-                inner.config = Some(Arc::new(stored.definition));
-                inner.autostart = stored.autostart;
-                inner.managed_save = saved;
+                claim.domain().adjust(&core.hub, |inner| {
+                    inner.config = Some(Arc::new(stored.definition));
+                    inner.autostart = stored.autostart;
+                    inner.managed_save = saved;
                 });
             }
             Err(error) => {
@@ -60,37 +60,58 @@ pub(crate) fn load(core: &Core) -> Result<Vec<(Status, Arc<Definition>)>> {
             }
         }
     }
-    let statuses = core.store.read_statuses();
+    let statuses = core.store.read_statuses()?;
+    for id in core.store.used_ids() {
+        core.table.id_in_use(id);
+    }
     let noted = statuses
+        .read
         .iter()
         .filter_map(|(status, _)| status.saving.as_ref());
     saving::sweep(core, noted);
     Ok(statuses)
 }
 
-fn insert(core: &Core, domain: &Domain, change: impl FnOnce(&mut crate::domain::Inner)) {
-    let done: std::result::Result<(), std::convert::Infallible> =
-        domain.change(&core.hub, |inner| {
-            change(inner);
-            Ok(((), Vec::new()))
-        });
-    done.unwrap_or_else(|never| match never {});
+/// Takes in the guests of the last daemon.
+pub(crate) async fn resume(core: &Arc<Core>, statuses: Statuses) {
+    let boot = process::boot_id().unwrap_or_default();
+    for (status, definition) in statuses.read {
+        if let Err(error) = resume_one(core, &status, definition, &boot).await {
+            cannot_resume(core, &status, &boot, &error).await;
+        }
+    }
+    stray::hold_unreadable(core, statuses.unreadable).await;
 }
 
-/// Takes in the guests of the last daemon.
-pub(crate) async fn resume(core: &Arc<Core>, statuses: Vec<(Status, Arc<Definition>)>) {
-    let boot = process::boot_id().unwrap_or_default();
-    for (status, definition) in statuses {
-        let name = status.name.clone();
-        if let Err(error) = resume_one(core, status, definition, &boot).await {
-            tracing::error!(domain = name, %error, "a guest cannot be taken in, ignoring");
+/// Something speaks against taking a guest in, such as a definition of its name with another UUID. If it runs, its domain is held.
+async fn cannot_resume(core: &Arc<Core>, status: &Status, boot: &str, error: &Error) {
+    let path = core.store.status_path(status.uuid);
+    match find_in(status, boot) {
+        Ok(None) => {
+            tracing::error!(domain = status.name, %error, "a guest that has ended cannot be taken in, ignoring");
+            core.preparer.undo(core, status).await;
+            core.store.remove_status(status.uuid);
+        }
+        Ok(Some(process)) => {
+            let why = error.message.clone();
+            stray::hold(core, status.uuid, &status.name, process, path, why);
+        }
+        Err(also) => {
+            tracing::error!(domain = status.name, %error, %also, "a guest cannot be taken in, nor its process looked for, ignoring");
         }
     }
 }
 
+/// QEMU's process, if it can be there: in another boot of the host it is not.
+fn find_in(status: &Status, boot: &str) -> Result<Option<Pidfd>> {
+    // Where boots cannot be told apart, the start time of the process does it.
+    let another = !boot.is_empty() && !status.boot_id.is_empty() && status.boot_id != boot;
+    if another { Ok(None) } else { find(status) }
+}
+
 async fn resume_one(
     core: &Arc<Core>,
-    status: Status,
+    status: &Status,
     definition: Arc<Definition>,
     boot: &str,
 ) -> Result<()> {
@@ -100,12 +121,7 @@ async fn resume_one(
         Domain::new(uuid, &name, ShutoffReason::Unknown)
     })?;
     let domain = claim.domain();
-    let found = if status.boot_id == boot {
-        find(&status)?
-    } else {
-        None
-    };
-    match found {
+    match find_in(status, boot)? {
         Some(process) if !status.is_starting() => {
             tracing::info!(
                 domain = name,
@@ -122,7 +138,7 @@ async fn resume_one(
                 let turn = domain.jobs.turn(&name, "DomainRecovery", limit).await;
                 domain.keep_for_recovery(turn.ok());
             }
-            take_in(core, domain, status, definition, process);
+            take_in(core, domain, status.clone(), definition, process);
         }
         other => {
             if let Some(process) = other {
@@ -139,7 +155,7 @@ async fn resume_one(
             }
             let started = !status.is_starting();
             let saved = saving::ended(status.saving.as_ref()).await;
-            core.preparer.undo(core, &status).await;
+            core.preparer.undo(core, status).await;
             let (reason, detail) = if saved {
                 (ShutoffReason::Saved, StoppedDetail::Saved)
             } else if started {
@@ -215,7 +231,9 @@ fn take_in(
         ending: Ending::None,
         watcher: handle,
     };
-    insert(core, domain, |inner| inner.run = Run::Live(Box::new(live)));
+    domain.adjust(&core.hub, |inner| {
+        inner.run = Run::Live(Box::new(live));
+    });
     core.watched.fetch_add(1, Ordering::Relaxed);
     let (core, domain) = (Arc::clone(core), Arc::clone(domain));
     tokio::spawn(crate::watch::watch(

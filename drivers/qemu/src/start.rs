@@ -93,6 +93,7 @@ fn begin(domain: &Domain) -> Result<Arc<Starting>> {
             inner.run = Run::Starting(Arc::clone(&starting));
             Ok(starting)
         }
+        Run::Stray(stray) => Err(stray.refusal(&name)),
         Run::Starting(_) | Run::Live(_) => Err(Error::operation_invalid(format!(
             "domain '{name}' is running already"
         ))),

@@ -64,7 +64,7 @@ pub(crate) async fn collect(
         ));
     }
     let groups = if groups.is_empty() { KNOWN } else { groups };
-    let domain = core.table.get(id.uuid)?;
+    let domain = core.table.get_named(id)?;
     let snapshot = domain.snapshot();
     let current = snapshot.current().cloned();
     let source = Source {

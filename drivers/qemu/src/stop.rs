@@ -39,6 +39,7 @@ pub(crate) async fn destroy(
     enum What {
         Start,
         Guest(Arc<Pidfd>, u64, bool),
+        Stray(Arc<Pidfd>),
     }
     let what = {
         let mut inner = domain.lock();
@@ -54,6 +55,7 @@ pub(crate) async fn destroy(
                 starting.cancel();
                 What::Start
             }
+            Run::Stray(stray) => What::Stray(Arc::clone(&stray.process)),
             Run::Live(live) => {
                 live.ending = Ending::Destroyed;
                 let hung = live
@@ -66,6 +68,10 @@ pub(crate) async fn destroy(
     };
     match what {
         What::Start => {}
+        What::Stray(process) => {
+            let graceful = flags.contains(DomainDestroyFlags::GRACEFUL);
+            end_process(core, domain, &process, false, graceful).await?;
+        }
         What::Guest(process, epoch, hung) => {
             let graceful = flags.contains(DomainDestroyFlags::GRACEFUL);
             end_process(core, domain, &process, hung, graceful).await?;
@@ -118,7 +124,7 @@ pub(crate) async fn end(
 pub(crate) async fn kill(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) {
     let process = match &domain.lock().run {
         Run::Live(live) if live.epoch == epoch => Arc::clone(&live.process),
-        Run::Live(_) | Run::Off(_) | Run::Starting(_) => return,
+        Run::Live(_) | Run::Off(_) | Run::Starting(_) | Run::Stray(_) => return,
     };
     if let Err(error) = end_process(core, domain, &process, true, false).await {
         tracing::error!(domain = %domain.name(), %error, "a guest cannot be ended");
@@ -257,13 +263,10 @@ async fn log_end(core: &Core, name: &str, status: Option<ExitStatus>, reason: Sh
 /// Notes whether the guest's next power-off is to be a reboot. It is on disk before the guest can hear of it.
 pub(crate) fn reboot_wanted(core: &Core, domain: &Domain, epoch: u64, wanted: bool) {
     let mut inner = domain.lock();
-    let name = Arc::clone(&inner.name);
     if let Ok(live) = inner.live_mut(epoch)
         && live.status.reboot_wanted != wanted
     {
         live.status.reboot_wanted = wanted;
-        if let Err(error) = core.store.write_status(&live.status) {
-            tracing::error!(domain = %name, %error, "a status file cannot be written, ignoring");
-        }
+        core.store.try_status(&mut live.status);
     }
 }

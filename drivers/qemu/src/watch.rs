@@ -163,6 +163,7 @@ pub(crate) async fn watch(
                 events = Some(found);
             }
             _ = retry.tick() => {
+                watcher.write_again();
                 if events.is_some() {
                     watcher.give_up_on_silence();
                 } else if !reaching || watcher.tasks.is_empty() {
@@ -187,6 +188,15 @@ async fn next(events: &mut Option<Events>) -> Option<Notification> {
 }
 
 impl Watcher {
+    /// Writes down what could not be written when it happened.
+    fn write_again(&self) {
+        if let Ok(live) = self.domain.lock().live_mut(self.epoch)
+            && live.status.unwritten
+        {
+            self.core.store.try_status(&mut live.status);
+        }
+    }
+
     /// Takes what QEMU said before it ended.
     async fn last_words(&mut self, events: &mut Option<Events>) {
         let Some(events) = events else { return };
@@ -398,6 +408,11 @@ impl Watcher {
 
     fn resumed(&mut self) {
         self.stop_reason = None;
+        if let Ok(live) = self.domain.lock().live_mut(self.epoch)
+            && live.status.released()
+        {
+            self.core.store.try_status(&mut live.status);
+        }
         if std::mem::take(&mut self.rebooting) {
             return;
         }
@@ -534,8 +549,10 @@ pub(crate) async fn catch_up(
     match status.status {
         // A reboot that the last daemon had begun: the machine is reset, its CPUs are not released yet.
         RunState::PreLaunch if reboot_wanted => missed_shutdown(core, domain, epoch, monitor).await,
-        // The last daemon had noted that the CPUs are to be released, and no more.
-        RunState::PreLaunch if is_running(domain, epoch) => {
+        // The last daemon had noted that the CPUs are to be released, of a guest that boots or one that was restored, and no more.
+        RunState::PreLaunch | RunState::InMigrate | RunState::Paused
+            if is_to_be_released(domain, epoch) =>
+        {
             if let Err(error) = cpus::release(monitor).await {
                 tracing::warn!(domain = %domain.name(), %error, "a guest whose start was interrupted does not go on");
             }
@@ -583,10 +600,10 @@ pub(crate) async fn catch_up(
     }
 }
 
-fn is_running(domain: &Domain, epoch: u64) -> bool {
+fn is_to_be_released(domain: &Domain, epoch: u64) -> bool {
     let mut inner = domain.lock();
     let live = inner.live_mut(epoch);
-    live.is_ok_and(|live| matches!(live.status.state(), DomainState::Running(_)))
+    live.is_ok_and(|live| live.status.is_to_be_released())
 }
 
 /// The guest powered off while nobody listened.

@@ -28,12 +28,28 @@ impl Mount {
         Self::make(&[Path::new("--bind"), file], file)
     }
 
+    /// A directory mounted on itself, in which nothing can be written.
+    ///
+    /// # Errors
+    /// Why this machine cannot.
+    pub fn read_only(dir: &Path) -> Result<Self, String> {
+        let mount = Self::make(&[Path::new("--bind"), dir], dir)?;
+        let options = ["-o", "remount,bind,ro"].map(Path::new);
+        Self::run(&options, dir)?;
+        Ok(mount)
+    }
+
     fn make(arguments: &[&Path], at: &Path) -> Result<Self, String> {
         need::root()?;
         need::program("mount")?;
+        Self::run(arguments, at)?;
+        Ok(Self(at.to_owned()))
+    }
+
+    fn run(arguments: &[&Path], at: &Path) -> Result<(), String> {
         let mounted = Command::new("mount").args(arguments).arg(at).status();
         match mounted {
-            Ok(status) if status.success() => Ok(Self(at.to_owned())),
+            Ok(status) if status.success() => Ok(()),
             other => Err(format!("needs to mount something: {other:?}")),
         }
     }

@@ -1,14 +1,19 @@
 //! The daemon or the emulator fails: definitions stay whole, guests are known or gone,
 //! nothing is left over, and whoever waits gets an answer.
 
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use virtbus_tests::domain::{LIST_ACTIVE, RUNNING, SHUTOFF};
-use virtbus_tests::events::{STOPPED, STOPPED_CRASHED, STOPPED_FAILED};
-use virtbus_tests::wait::{LIMIT, patient, wait_for_async};
+use virtbus_tests::domain::{LIST_ACTIVE, PAUSED, RUNNING, SHUTOFF};
+use virtbus_tests::events::{STOPPED, STOPPED_CRASHED, STOPPED_FAILED, SUSPENDED};
+use virtbus_tests::mounts::Mount;
+use virtbus_tests::wait::{LIMIT, patient, wait_for_async, wait_until};
 use virtbus_tests::{
-    Client, Domain, DomainEvents, DomainXml, Random, Testbed, campaign, or_skip, process,
+    Client, Domain, DomainEvents, DomainXml, Random, Testbed, campaign, leaks, or_skip, process,
 };
 
 /// How often the daemon is killed.
@@ -166,6 +171,140 @@ async fn destroy_gets_in_while_others_wait_for_a_hung_emulator() {
     waiting.await.unwrap().unwrap_err();
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
     testbed.end(&["stuck"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_whose_status_cannot_be_read_is_not_started_a_second_time() {
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
+    let guest = DomainXml::small("unreadable");
+    let domain = testbed.run(&guest).await;
+    let status = status_of(&testbed, &guest);
+    let whole = fs::read_to_string(&status).unwrap();
+    let newer = whole.replacen("\"version\":1", "\"version\":7", 1);
+    for damaged in [&whole[..whole.len() / 2], "", &newer] {
+        testbed.daemon.kill();
+        fs::write(&status, damaged).unwrap();
+        testbed.daemon.start(&testbed.client).await;
+
+        assert_eq!(domain.state().await.unwrap(), (0, 0));
+        for call in [domain.act("Create", 0).await, domain.tell("Suspend").await] {
+            let refused = call.unwrap_err();
+            assert!(refused.is_refusal(), "{refused}");
+            let text = refused.to_string();
+            assert!(text.contains(status.to_str().unwrap()), "{text}");
+        }
+        let again = testbed.client.create(&guest.xml(), 0).await.unwrap_err();
+        assert!(again.is_refusal(), "{again}");
+        assert_eq!(testbed.daemon.children().len(), 1);
+    }
+    // Mended, it is taken in.
+    testbed.daemon.kill();
+    fs::write(&status, &whole).unwrap();
+    testbed.daemon.start(&testbed.client).await;
+    assert_eq!(domain.state().await.unwrap().0, RUNNING);
+    domain.tell("Suspend").await.unwrap();
+
+    // Ended, it can be started, and the file is kept for a person to look at.
+    testbed.daemon.kill();
+    fs::write(&status, "").unwrap();
+    testbed.daemon.start(&testbed.client).await;
+    domain.act("Destroy", 0).await.unwrap();
+    assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
+    assert!(!status.exists() && status.with_extension("json.unreadable").exists());
+    domain.act("Create", 0).await.unwrap();
+    assert_eq!(testbed.daemon.children().len(), 1);
+
+    // The same if it ended while no daemon ran.
+    testbed.daemon.kill();
+    fs::write(&status, "").unwrap();
+    kill_process(emulator(&testbed), Signal::KILL).unwrap();
+    let gone = || testbed.daemon.children().is_empty();
+    wait_until("the emulator to end", LIMIT, gone).await;
+    testbed.daemon.start(&testbed.client).await;
+    assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
+    domain.act("Create", 0).await.unwrap();
+    testbed.remove_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_what_a_guest_does_is_told_while_nothing_can_be_written_down() {
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
+    let guest = DomainXml::small("unwritten");
+    let domain = testbed.run(&guest).await;
+    let status = status_of(&testbed, &guest);
+    let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
+    let mount = or_skip!(Mount::read_only(status.parent().unwrap()));
+    domain.tell("Suspend").await.unwrap();
+    events.wait_for(domain.path(), SUSPENDED, LIMIT).await;
+    assert_eq!(domain.state().await.unwrap().0, PAUSED);
+    domain.tell("Resume").await.unwrap();
+    assert_eq!(domain.state().await.unwrap().0, RUNNING);
+    domain.tell("Suspend").await.unwrap();
+    assert_eq!(domain.state().await.unwrap().0, PAUSED);
+    drop(mount);
+    // Nothing more happens to the guest, and it is written down all the same.
+    wait_until("the state to be written down", LIMIT, || {
+        let text = fs::read_to_string(&status).unwrap();
+        text.contains("\"state\":3")
+    })
+    .await;
+    testbed.crash_and_restart().await;
+    assert_eq!(domain.state().await.unwrap().0, PAUSED);
+    testbed.end(&["unwritten"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_was_to_be_released_is_released_by_the_next_daemon() {
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
+    let guest = DomainXml::small("released");
+    let domain = testbed.run(&guest).await;
+    let status = status_of(&testbed, &guest);
+    let noted = fs::read_to_string(&status).unwrap();
+    assert!(noted.contains("\"release\":false"), "{noted}");
+    // As if the daemon had been killed between what it noted and its command to QEMU, after a restore.
+    testbed.daemon.kill();
+    let to_be_released = noted.replacen("\"release\":false", "\"release\":true", 1);
+    fs::write(&status, to_be_released).unwrap();
+    qmp(&testbed, "stop").await;
+    testbed.daemon.start(&testbed.client).await;
+    wait_until("it to be released", LIMIT, || {
+        let noted = fs::read_to_string(&status).unwrap();
+        noted.contains("\"release\":false")
+    })
+    .await;
+    assert_eq!(domain.state().await.unwrap().0, RUNNING);
+
+    // One that somebody else has halted stays so.
+    testbed.daemon.kill();
+    qmp(&testbed, "stop").await;
+    testbed.daemon.start(&testbed.client).await;
+    wait_for_async("it to be seen paused", LIMIT, async || {
+        let state = domain.state().await.unwrap();
+        (state.0 == PAUSED).then_some(())
+    })
+    .await;
+    testbed.end(&["released"]).await;
+}
+
+/// The status file of a running guest.
+fn status_of(testbed: &Testbed, guest: &DomainXml) -> PathBuf {
+    let file = format!("run/qemu/{}.json", guest.uuid());
+    testbed.daemon.state_dir().join(file)
+}
+
+/// Tells the only guest's QEMU something while no daemon runs.
+async fn qmp(testbed: &Testbed, command: &str) {
+    let sockets = leaks::sockets(testbed.daemon.state_dir());
+    let monitor = sockets.iter().find(|path| path.ends_with("monitor.sock"));
+    let stream = UnixStream::connect(monitor.expect("a guest runs")).unwrap();
+    stream.set_read_timeout(Some(patient(LIMIT))).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    for command in ["qmp_capabilities", command] {
+        let command = format!("{{\"execute\": \"{command}\"}}\n");
+        (&stream).write_all(command.as_bytes()).unwrap();
+        let answered = lines.any(|line| line.unwrap().contains("\"return\""));
+        assert!(answered);
+    }
 }
 
 /// Define, start, stop, undefine. The first refusal ends it.

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use rustix::process::{Signal, kill_process};
+use uuid::Uuid;
 use virtbus_tests::client::{CallError, Client};
 use virtbus_tests::domain::{PAUSED, RUNNING, SHUTOFF, Statistics, XML_INACTIVE};
 use virtbus_tests::events::{STARTED, STOPPED, UNDEFINED};
 use virtbus_tests::mounts::Mount;
 use virtbus_tests::wait::{LIMIT, patient, wait_for_async, wait_until};
-use virtbus_tests::{Domain, DomainEvents, Testbed, or_skip};
+use virtbus_tests::{Domain, DomainEvents, DomainXml, Testbed, or_skip};
 use zbus::message::Type;
 use zbus::{MatchRule, MessageStream, OwnedVariant};
 
@@ -194,6 +196,94 @@ async fn root_a_managed_save_that_cannot_be_removed_is_not_restored_again() {
     testbed.crash_and_restart().await;
     wait_until("what is left of the image to go", LIMIT, || !image.exists()).await;
     testbed.end(&["pinned"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_another_guest_of_the_same_name_is_not_taken() {
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
+    let first = testbed.run(&DomainXml::small("namesake")).await;
+    first.act("ManagedSave", 0).await.unwrap();
+    // As if the daemon had been killed after the definition was gone, and before the image was.
+    let image = image_of(&testbed, "namesake");
+    let kept = testbed.path("kept");
+    fs::rename(&image, &kept).unwrap();
+    first.act("Undefine", UNDEFINE_MANAGED_SAVE).await.unwrap();
+    fs::copy(&kept, &image).unwrap();
+
+    let guest = DomainXml::small("namesake");
+    let second = testbed.define(&guest).await;
+    testbed.crash_and_restart().await;
+    assert!(!has_image(&second).await);
+    second.act("Create", 0).await.unwrap();
+    assert_ne!(second.state().await.unwrap().1, RESTORED);
+    let xml = second.xml(0).await.unwrap();
+    assert!(xml.contains(&guest.uuid().to_string()), "{xml}");
+    // Its own takes the place of that one.
+    second.act("ManagedSave", 0).await.unwrap();
+    testbed.crash_and_restart().await;
+    assert!(has_image(&second).await);
+    second.act("Create", 0).await.unwrap();
+    assert_eq!(second.state().await.unwrap(), (RUNNING, RESTORED));
+    testbed.end(&["namesake"]).await;
+}
+
+/// The moments that a blow hardly hits: the image has its name, and the guest has not ended, or has just.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_saved_if_the_image_that_was_noted_is_there_and_no_other() {
+    let (mut testbed, domain) = or_skip!(counting("noted").await);
+    let image = image_of(&testbed, "noted");
+    let kept = testbed.path("kept");
+    for (ours, ended) in [(false, false), (true, false), (true, true)] {
+        domain.act("ManagedSave", 0).await.unwrap();
+        fs::copy(&image, &kept).unwrap();
+        domain.act("Create", 0).await.unwrap();
+        testbed.console("noted").wait_for_ticks().await;
+
+        testbed.daemon.kill();
+        fs::copy(&kept, &image).unwrap();
+        let whole = fs::read(&image).unwrap();
+        let identity = if ours {
+            Uuid::from_slice(&whole[36..52]).unwrap()
+        } else {
+            Uuid::new_v4()
+        };
+        let saving = format!(
+            r#""saving":{{"path":"{}","temporary":"{}","identity":"{identity}","running":true,"purpose":"ManagedSave"}}"#,
+            image.display(),
+            image.with_file_name(".noted.part").display(),
+        );
+        let run = testbed.daemon.state_dir().join("run/qemu");
+        let entries = fs::read_dir(run).unwrap().flatten();
+        let mut files = entries.map(|entry| entry.path());
+        let is_status = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
+        let status = files.find(is_status).unwrap();
+        let text = fs::read_to_string(&status).unwrap();
+        assert!(text.contains(r#""saving":null"#), "{text}");
+        fs::write(&status, text.replacen(r#""saving":null"#, &saving, 1)).unwrap();
+        if ended {
+            let emulator = testbed.daemon.emulator("noted").unwrap();
+            kill_process(emulator, Signal::KILL).unwrap();
+            let gone = || testbed.daemon.emulator("noted").is_none();
+            wait_until("the emulator to end", LIMIT, gone).await;
+        }
+        testbed.daemon.start(&testbed.client).await;
+
+        if ours {
+            wait_for_async("the guest to be saved", LIMIT, async || {
+                let state = domain.state().await.unwrap();
+                (state == (SHUTOFF, SAVED)).then_some(())
+            })
+            .await;
+            assert!(has_image(&domain).await);
+            domain.act("Create", 0).await.unwrap();
+        } else {
+            testbed.console("noted").wait_for_ticks().await;
+            wait_until("the older image to go", LIMIT, || !image.exists()).await;
+            assert!(!has_image(&domain).await);
+        }
+        assert_eq!(domain.state().await.unwrap().0, RUNNING);
+    }
+    testbed.end(&["noted"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,7 @@ pub(crate) use table::{Claim, Table};
 use crate::job::{Jobs, Turn};
 use crate::long::LongJobs;
 use crate::monitor::Monitor;
-use crate::persist::{Status, Store};
+use crate::persist::Status;
 use crate::saving::Flow;
 
 /// What readers see: published whole, never changed.
@@ -93,6 +93,35 @@ pub(crate) enum Run {
     Starting(Arc<Starting>),
     /// A process runs.
     Live(Box<Live>),
+    /// A process runs of which nothing else is known.
+    Stray(Arc<Stray>),
+}
+
+/// A guest of an earlier daemon that runs and cannot be taken in. It may be ended, and until then is never started a second time.
+#[derive(Debug)]
+pub(crate) struct Stray {
+    /// QEMU's process.
+    pub(crate) process: Arc<Pidfd>,
+    /// The status file.
+    pub(crate) path: PathBuf,
+    /// What is wrong with it.
+    pub(crate) why: String,
+}
+
+impl Stray {
+    /// Why the domain cannot be used, and what helps.
+    ///
+    /// # Errors
+    /// Nothing else: this is the error.
+    pub(crate) fn refusal(&self, name: &str) -> Error {
+        Error::operation_invalid(format!(
+            "domain '{name}' runs as process {} of an earlier daemon, which cannot be taken in because of '{}': {}; end it with Destroy, \
+             or mend the file and start the daemon again",
+            self.process.pid(),
+            self.path.display(),
+            self.why
+        ))
+    }
 }
 
 /// A start under way, which may be called off.
@@ -227,12 +256,21 @@ impl Domain {
         Ok(answer)
     }
 
+    /// Changes what nothing has to be written down for, and nothing is told of but the change itself.
+    pub(crate) fn adjust(&self, hub: &EventHub, change: impl FnOnce(&mut Inner)) {
+        let done: std::result::Result<(), std::convert::Infallible> = self.change(hub, |inner| {
+            change(inner);
+            Ok(((), Vec::new()))
+        });
+        done.unwrap_or_else(|never| match never {});
+    }
+
     /// Waits until the monitor of a guest that was found again has been reached for the first time, at most `limit`. Whoever comes
     /// first after the daemon's start is not refused for that. Cancel safe.
     pub(crate) async fn reached(&self, limit: Duration) {
         let mut reached = match &self.lock().run {
             Run::Live(live) => live.reached.subscribe(),
-            Run::Off(_) | Run::Starting(_) => return,
+            Run::Off(_) | Run::Starting(_) | Run::Stray(_) => return,
         };
         // If the time is over, or the run is, whoever asks for the monitor is told.
         let _ = tokio::time::timeout(limit, reached.wait_for(|reached| *reached)).await;
@@ -277,7 +315,7 @@ impl Inner {
     pub(crate) fn live(&self) -> Result<&Live> {
         match &self.run {
             Run::Live(live) => Ok(live),
-            Run::Off(_) | Run::Starting(_) => Err(self.not_running()),
+            Run::Off(_) | Run::Starting(_) | Run::Stray(_) => Err(self.not_running()),
         }
     }
 
@@ -286,11 +324,14 @@ impl Inner {
         let error = self.not_running();
         match &mut self.run {
             Run::Live(live) if live.epoch == epoch => Ok(live),
-            Run::Live(_) | Run::Off(_) | Run::Starting(_) => Err(error),
+            Run::Live(_) | Run::Off(_) | Run::Starting(_) | Run::Stray(_) => Err(error),
         }
     }
 
     fn not_running(&self) -> Error {
+        if let Run::Stray(stray) = &self.run {
+            return stray.refusal(&self.name);
+        }
         Error::operation_invalid(format!("domain '{}' is not running", self.name))
     }
 
@@ -304,6 +345,7 @@ impl Inner {
                 Some(live.status.id),
                 Some(Arc::clone(&live.definition)),
             ),
+            Run::Stray(_) => (DomainState::NoState, None, None),
         };
         let os_type = live.as_ref().or(self.config.as_ref()).map_or_else(
             || "hvm",
@@ -335,18 +377,6 @@ impl Inner {
 }
 
 impl Live {
-    /// Sets the state and writes the status file.
-    ///
-    /// # Errors
-    /// If it cannot be written; the state is as it was then.
-    pub(crate) fn set_state(&mut self, store: &Store, state: DomainState) -> Result<()> {
-        let mut status = self.status.clone();
-        status.set_state(state);
-        store.write_status(&status)?;
-        self.status = status;
-        Ok(())
-    }
-
     /// The folder of this run's sockets and files.
     pub(crate) fn dir(&self) -> &PathBuf {
         &self.status.dir

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use virtbus_api::domain::DomainId;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 
 use super::Domain;
@@ -54,6 +55,15 @@ impl Table {
             .filter(|domain| domain.snapshot().is_shown())
             .cloned()
             .ok_or_else(|| Error::no_domain(uuid))
+    }
+
+    /// The domain that is shown under this UUID and has this name.
+    pub(crate) fn get_named(&self, id: &DomainId) -> Result<Arc<Domain>> {
+        let domain = self.get(id.uuid)?;
+        if *domain.name() == *id.name {
+            return Ok(domain);
+        }
+        Err(Error::no_domain(id.uuid))
     }
 
     /// The domain that is shown under this name.
@@ -119,6 +129,30 @@ impl Table {
         })
     }
 
+    /// The domain with this UUID, else with this name, else a new one, kept while the claim is held: for a guest that is there, whatever
+    /// definitions say.
+    pub(crate) fn claim_either(
+        self: &Arc<Self>,
+        uuid: Uuid,
+        name: &str,
+        make: impl FnOnce() -> Domain,
+    ) -> Claim {
+        let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
+        let by_name = |maps: &Maps| maps.by_uuid.get(maps.by_name.get(name)?).cloned();
+        let found = maps.by_uuid.get(&uuid).cloned().or_else(|| by_name(&maps));
+        let domain = found.unwrap_or_else(|| {
+            let domain = Arc::new(make());
+            maps.by_name.insert(domain.name(), uuid);
+            maps.by_uuid.insert(uuid, Arc::clone(&domain));
+            domain
+        });
+        domain.claims.fetch_add(1, Ordering::Relaxed);
+        Claim {
+            table: Arc::clone(self),
+            domain,
+        }
+    }
+
     /// Removes the entry of a domain that is neither shown nor claimed.
     pub(crate) fn give_back(&self, domain: &Arc<Domain>) {
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
@@ -153,5 +187,53 @@ impl Drop for Claim {
     fn drop(&mut self) {
         self.domain.claims.fetch_sub(1, Ordering::Relaxed);
         self.table.give_back(&self.domain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use virtbus_api::domain::ShutoffReason;
+    use virtbus_api::event::EventHub;
+
+    use super::*;
+
+    fn table(uuid: Uuid, name: &str) -> Arc<Table> {
+        let table = Arc::new(Table::default());
+        let claim = table.claim(uuid, name, || {
+            Domain::new(uuid, name, ShutoffReason::Unknown)
+        });
+        let xml = "<domain type='qemu'><name>any</name></domain>";
+        let definition = virtbus_conf::domain::Domain::parse(xml).unwrap();
+        let claim = claim.unwrap();
+        claim.domain().adjust(&EventHub::default(), |inner| {
+            inner.config = Some(Arc::new(definition));
+        });
+        table
+    }
+
+    #[test]
+    fn what_was_allowed_for_one_domain_does_not_reach_another_with_its_uuid() {
+        let uuid = Uuid::new_v4();
+        let asked = DomainId {
+            uuid,
+            name: "user-1".into(),
+            id: None,
+        };
+        assert!(table(uuid, "user-1").get_named(&asked).is_ok());
+        let refused = table(uuid, "bank").get_named(&asked).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::NoDomain);
+    }
+
+    #[test]
+    fn a_guest_that_is_there_takes_the_domain_of_its_uuid_or_of_its_name() {
+        let uuid = Uuid::new_v4();
+        let table = table(uuid, "web");
+        let never = || unreachable!("there is one");
+        assert_eq!(table.claim_either(uuid, "other", never).domain().uuid, uuid);
+        let other = Uuid::new_v4();
+        assert_eq!(table.claim_either(other, "web", never).domain().uuid, uuid);
+        let make = || Domain::new(other, "new", ShutoffReason::Unknown);
+        assert_eq!(table.claim_either(other, "new", make).domain().uuid, other);
+        assert!(table.maps.read().unwrap().by_uuid.len() == 1, "given back");
     }
 }

@@ -19,7 +19,7 @@ mod framing;
 #[cfg(test)]
 mod qemu_tests;
 #[cfg(test)]
-mod test_peer;
+pub(crate) mod test_peer;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;

@@ -4,11 +4,15 @@
 //! Levels are told by their names in syslog(3), as systemd's tools do. `tracing` has fewer: between two of its own a level
 //! logs what is more urgent.
 
-use std::io::IsTerminal;
+mod line;
+mod sinks;
+
+use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use libsystemd::logging::SD_JOURNAL_SOCK_PATH;
+
 use tracing::level_filters::LevelFilter;
-use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -70,16 +74,11 @@ impl Target {
     /// What writes there.
     fn open(self) -> std::io::Result<Sink> {
         Ok(match self {
-            // The journal's priorities are to be the levels of the same name, so that `journalctl -p` finds what LogLevel
-            // lets through.
-            Self::Journal => tracing_journald::layer()?
-                .with_syslog_identifier(IDENTIFIER.to_owned())
-                .with_priority_mappings(PriorityMappings {
-                    info: Priority::Informational,
-                    debug: Priority::Debug,
-                    ..PriorityMappings::new()
-                })
-                .boxed(),
+            Self::Journal => {
+                // Whether it can be reached: a line that it cannot be given is lost.
+                UnixDatagram::unbound()?.connect(SD_JOURNAL_SOCK_PATH)?;
+                sinks::Journal.boxed()
+            }
             Self::Console => console(),
         })
     }
@@ -106,24 +105,43 @@ pub(crate) struct Logging {
 /// Starts logging. A filter that cannot be understood is told of, and `info` taken in its place.
 pub(crate) fn start(filter: &str) -> Arc<Logging> {
     let wanted = std::env::var(VARIABLE).unwrap_or_else(|_| filter.to_owned());
-    let (filter, problem) = match EnvFilter::try_new(&wanted) {
+    let (filter, problem) = match understood(&wanted) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error)),
+        Err(problem) => (EnvFilter::new("info"), Some(problem)),
     };
     let (logging, subscriber) = build(filter, Target::suitable());
     subscriber.init();
-    if let Some(error) = problem {
-        tracing::warn!(filter = wanted, %error, "the log filter cannot be understood, ignoring");
+    if let Some(problem) = problem {
+        tracing::warn!("the log filter '{wanted}' is ignored, and info is logged: {problem}");
     }
     Arc::new(logging)
+}
+
+/// A filter as [`EnvFilter`] takes it, but for what that takes and nobody means: nothing at all, and a misspelt level, which it takes for
+/// the name of a module.
+fn understood(wanted: &str) -> Result<EnvFilter, String> {
+    let mut parts = wanted.split(',').map(str::trim).peekable();
+    if parts.peek().is_none_or(|part| part.is_empty()) {
+        return Err("it is empty".to_owned());
+    }
+    for part in parts {
+        let is_plain = part
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+        if is_plain && part.parse::<LevelFilter>().is_err() {
+            return Err(format!(
+                "'{part}' is no level (error, warn, info, debug, trace, off), and a module needs one: {part}=debug"
+            ));
+        }
+    }
+    EnvFilter::try_new(wanted).map_err(|error| error.to_string())
 }
 
 /// What writes to standard error.
 fn console() -> Sink {
     fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
+        .event_format(sinks::Console)
         .boxed()
 }
 
@@ -267,6 +285,31 @@ mod tests {
             let problem = logging.set_level(wrong).unwrap_err();
             assert!(problem.contains(&format!("'{wrong}'")), "{problem}");
             assert_eq!(logging.level(), "info", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_means_is_no_filter() {
+        for good in [
+            "info",
+            "warn,virtbus_qemu=debug",
+            "virtbus_qemu::start=trace",
+            "off",
+            "2",
+            "WARN",
+        ] {
+            assert!(understood(good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "",
+            " ",
+            ",info",
+            "inof",
+            "info,debgu",
+            "virtbus_qemu",
+            "virtbus_qemu=debgu",
+        ] {
+            assert!(understood(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -41,6 +41,12 @@ impl Dirs {
         self.run.join(format!("domain-{id}-{short}"))
     }
 
+    /// Where guests may write their consoles: a directory of their user's.
+    #[must_use]
+    pub fn consoles(&self) -> PathBuf {
+        self.log.join("console")
+    }
+
     /// The log of a guest.
     #[must_use]
     pub fn guest_log(&self, name: &str) -> PathBuf {

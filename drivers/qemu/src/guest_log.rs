@@ -1,13 +1,30 @@
 //! The log of one guest: how QEMU was started, what it wrote to standard error, how it ended.
+//!
+//! QEMU writes to the file itself, so that nothing is lost while no daemon runs, and could write without end. So a log that has
+//! become long is put aside, at each start and every few seconds while the guest runs; the newest of those put aside are kept.
+//! Names of guests are nobody's business, so the folder can be passed through and not listed.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use virtbus_util::file;
 
 /// How much of QEMU's last words an error shows, bytes.
 const TAIL: u64 = 1024;
+
+/// A log that is longer is put aside, bytes: a thousand starts with their command lines.
+const LONGEST: u64 = 2 << 20;
+
+/// So many older logs are kept beside the one that is written: `NAME.log.1` is the newest.
+const KEPT: u32 = 2;
+
+/// How often the length of a running guest's log is looked at. QEMU hardly ever writes; one that writes all it can has gigabytes at
+/// most before it is noticed.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Opens a guest's log for appending, made if it is not there.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
@@ -16,8 +33,122 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .create(true)
         .mode(0o600)
-        .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0))
+        .custom_flags(flags())
         .open(path)
+}
+
+fn flags() -> i32 {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    flags.bits().cast_signed()
+}
+
+/// Opens the log of a run that begins, in its folder, after a long one was put aside. Blocks.
+pub(crate) fn begin(path: &Path) -> io::Result<File> {
+    if let Some(dir) = path.parent() {
+        file::ensure_dir(dir, 0o711, None).map_err(io::Error::other)?;
+    }
+    let is_long = std::fs::symlink_metadata(path).is_ok_and(|facts| facts.len() > LONGEST);
+    if is_long {
+        make_room(path)?;
+        std::fs::rename(path, older(path, 1))?;
+    }
+    open(path)
+}
+
+/// Removes a guest's log with the older ones. Blocks.
+pub(crate) fn remove(path: &Path) -> Result<(), file::FileError> {
+    for number in 1..=KEPT {
+        file::remove(&older(path, number))?;
+    }
+    file::remove(path).map(drop)
+}
+
+/// Keeps the log of a running guest from growing without end.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    path: PathBuf,
+    looked: Instant,
+}
+
+impl Bound {
+    /// For the log at this path.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            looked: Instant::now(),
+        }
+    }
+
+    /// Looks, if it is time to. Waits for nothing.
+    pub(crate) fn look(&mut self) {
+        if self.looked.elapsed() < LOOK {
+            return;
+        }
+        self.looked = Instant::now();
+        let path = self.path.clone();
+        // A single look, done in no time unless the disk hangs.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = cut(&path) {
+                tracing::warn!(path = %path.display(), %error, "a guest's log cannot be kept short, ignoring");
+            }
+        });
+    }
+}
+
+/// Puts the end of a long log aside and empties it. QEMU has it open and goes on at its new end.
+fn cut(path: &Path) -> io::Result<()> {
+    let facts = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        facts => facts?,
+    };
+    if !facts.is_file() || facts.len() <= LONGEST {
+        return Ok(());
+    }
+    let mut log = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags())
+        .open(path)?;
+    let length = log.metadata()?.len();
+    log.seek(SeekFrom::Start(length.saturating_sub(LONGEST)))?;
+    make_room(path)?;
+    let mut aside = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(older(path, 1))?;
+    let copied = io::copy(&mut (&mut log).take(LONGEST), &mut aside);
+    // Also if the disk is full: then above all.
+    log.set_len(0)?;
+    copied?;
+    writeln!(
+        &log,
+        "{} virtbusd: the log became long, and begins anew",
+        now()
+    )
+}
+
+/// Moves older logs on, so that the newest place is free. The oldest one goes.
+fn make_room(path: &Path) -> io::Result<()> {
+    for number in (1..=KEPT).rev() {
+        let from = older(path, number);
+        let moved = if number == KEPT {
+            std::fs::remove_file(from)
+        } else {
+            std::fs::rename(from, older(path, number + 1))
+        };
+        match moved {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn older(path: &Path, number: u32) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
 }
 
 /// A disk for logs that is slower than this holds up nobody.
@@ -64,4 +195,59 @@ pub(crate) fn since(log: &mut File, start: u64) -> String {
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
         .join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn fill(path: &Path, with: u8) {
+        let mut log = open(path).unwrap();
+        let bytes = vec![with; usize::try_from(LONGEST).unwrap()];
+        log.write_all(&bytes).unwrap();
+        log.write_all(b"last").unwrap();
+    }
+
+    #[test]
+    fn long_logs_are_put_aside_at_a_start_and_the_newest_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log/web.log");
+        for with in [b'a', b'b', b'c', b'd'] {
+            drop(begin(&path).unwrap());
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+            fill(&path, with);
+        }
+        let folder = std::fs::metadata(path.parent().unwrap()).unwrap();
+        assert_eq!(folder.mode() & 0o7777, 0o711);
+        begin(&path).unwrap();
+        let first = |number| std::fs::read(older(&path, number)).unwrap()[0];
+        assert_eq!((first(1), first(2)), (b'd', b'c'));
+        assert!(!older(&path, 3).exists());
+        remove(&path).unwrap();
+        assert_eq!(
+            std::fs::read_dir(dir.path().join("log")).unwrap().count(),
+            0
+        );
+    }
+
+    #[test]
+    fn a_log_that_is_being_written_is_cut_and_keeps_its_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.log");
+        let mut qemu = begin(&path).unwrap();
+        qemu.write_all(b"short").unwrap();
+        cut(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"short");
+        fill(&path, b'x');
+        cut(&path).unwrap();
+        let aside = std::fs::read(older(&path, 1)).unwrap();
+        assert_eq!(aside.len() as u64, LONGEST);
+        assert!(aside.ends_with(b"last"));
+        qemu.write_all(b"goes on").unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("begins anew\ngoes on"), "{text}");
+        cut(&dir.path().join("none")).unwrap();
+    }
 }

@@ -303,7 +303,7 @@ impl Store {
     pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
         let text = serde_json::to_vec(status)
             .map_err(|error| Error::internal(format!("cannot write a status: {error}")))?;
-        file::ensure_dir(&self.dirs.run, 0o755, None).map_err(failed)?;
+        file::ensure_dir(&self.dirs.run, 0o711, None).map_err(failed)?;
         file::replace(&self.status_path(status.uuid), &text, 0o600).map_err(failed)
     }
 

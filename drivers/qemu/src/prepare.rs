@@ -83,7 +83,7 @@ impl Preparer {
     /// through and change nothing. What QEMU makes is in folders of the guest's own below it.
     pub(crate) fn make_dir(&self, dir: &Path) -> Result<()> {
         if let Some(parent) = dir.parent() {
-            file::ensure_dir(parent, 0o755, None).map_err(failed)?;
+            file::ensure_dir(parent, 0o711, None).map_err(failed)?;
         }
         let passed = self.user.as_ref().map(|user| Owner {
             uid: rustix::process::geteuid().as_raw(),

@@ -30,14 +30,17 @@ const AUTOSTARTED: &str = "autostarted";
 
 /// Reads definitions into the table, and gives the status files. Blocks.
 pub(crate) fn load(core: &Core) -> Result<Statuses> {
-    for dir in [
-        &core.config.dirs.config,
-        &core.config.dirs.run,
-        &core.config.dirs.log,
-        &core.config.dirs.state,
+    // Guests pass through all but the first; nobody else has to know which guests there are.
+    for (dir, mode) in [
+        (&core.config.dirs.config, 0o700),
+        (&core.config.dirs.run, 0o711),
+        (&core.config.dirs.log, 0o711),
+        (&core.config.dirs.state, 0o711),
     ] {
-        file::ensure_dir(dir, 0o755, None).map_err(crate::prepare::failed)?;
+        file::ensure_dir(dir, mode, None).map_err(crate::prepare::failed)?;
     }
+    file::ensure_dir(&core.config.dirs.consoles(), 0o750, core.preparer.owner())
+        .map_err(crate::prepare::failed)?;
     core.store.sweep();
     for stored in core.store.read_configs() {
         let name = definition::name(&stored.definition).to_owned();

@@ -441,10 +441,7 @@ impl Attempt {
         let (log, start) = blocking(move || {
             let open = || -> std::io::Result<(File, u64)> {
                 use std::io::Write;
-                if let Some(parent) = path.parent() {
-                    std::fs::create_dir_all(parent)?;
-                }
-                let mut log = guest_log::open(&path)?;
+                let mut log = guest_log::begin(&path)?;
                 log.write_all(text.as_bytes())?;
                 let start = log.metadata()?.len();
                 Ok((log, start))

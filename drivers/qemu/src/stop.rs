@@ -86,7 +86,7 @@ pub(crate) async fn destroy(
     }
     if flags.contains(DomainDestroyFlags::REMOVE_LOGS) {
         let path = core.config.dirs.guest_log(&domain.name());
-        virtbus_util::file::remove(&path)
+        guest_log::remove(&path)
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
     }
     Ok(())

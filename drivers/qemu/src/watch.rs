@@ -26,7 +26,7 @@ use crate::monitor::event::{self, Event};
 use crate::monitor::{Events, Limits, Monitor, Notification};
 use crate::saving::Flow;
 use crate::stop::Ending;
-use crate::{cpus, saving, stop, translate};
+use crate::{cpus, guest_log, saving, stop, translate};
 
 /// How long what QEMU said last may take to arrive after it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -135,6 +135,7 @@ pub(crate) async fn watch(
     };
     let mut retry = tokio::time::interval(RETRY);
     retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut log = guest_log::Bound::new(core.config.dirs.guest_log(&domain.name()));
     let (reached_sender, mut reached) = mpsc::channel::<(Monitor, Events)>(1);
     let mut reaching = false;
     loop {
@@ -163,6 +164,7 @@ pub(crate) async fn watch(
                 events = Some(found);
             }
             _ = retry.tick() => {
+                log.look();
                 watcher.write_again();
                 if events.is_some() {
                     watcher.give_up_on_silence();

@@ -319,12 +319,15 @@ impl<'a> Context<'a> {
         Ok(view.id.clone())
     }
 
-    /// Asks for what this call needs once more, for the domain that is in a file that Save made: the connection says nothing of
-    /// the guest, and rules may.
-    pub(crate) async fn require_for_saved(&self, file: &str) -> Result<()> {
-        let flags = domain::DomainSaveImageXmlFlags::empty();
-        let xml = self.saving()?.save_image_xml_desc(file, flags).await?;
-        let id = self.domains()?.identify_xml(&xml).await?;
+    /// Opens a file that Save made, and asks for what this call needs once more, for the domain that is in it: the connection says nothing
+    /// of the guest, and rules may. What was asked about is what is given.
+    pub(crate) async fn saved_image(
+        &self,
+        file: &str,
+        access: domain::ImageAccess,
+    ) -> Result<Box<dyn domain::SavedImage + 'a>> {
+        let image = self.saving()?.open_image(file, access).await?;
+        let id = image.domain().clone();
         let sought = Sought::By("name", id.name.to_string());
         let target = Target {
             driver: self.node.name,
@@ -337,8 +340,8 @@ impl<'a> Context<'a> {
             Arguments::default(),
             &target,
         )
-        .await
-        .map(drop)
+        .await?;
+        Ok(image)
     }
 
     /// Typed parameters in an answer.

@@ -1,6 +1,9 @@
 //! Work that takes long: saving, dumping, migrating domains; copying and merging their disks.
 
+use async_trait::async_trait;
+
 use super::DomainId;
+use crate::Result;
 use crate::declare::{flags, group, numbered};
 use crate::typed::TypedParameters;
 
@@ -298,17 +301,43 @@ numbered! {
     }
 }
 
+/// What a saved domain's file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageAccess {
+    /// It is read, or started from.
+    Read,
+    /// Its definition is changed.
+    Change,
+}
+
+/// A saved domain in a file that was opened. What its caller may do is asked for the domain that this one is, and what is done is done to
+/// this one, whatever has the file's name by then.
+#[async_trait]
+pub trait SavedImage: Send + Sync {
+    /// Which domain it is.
+    fn domain(&self) -> &DomainId;
+
+    /// Its definition.
+    async fn xml_desc(&self, flags: DomainSaveImageXmlFlags) -> Result<String>;
+
+    /// Starts the domain from it, with another definition if one is given.
+    async fn restore(
+        self: Box<Self>,
+        xml: Option<&str>,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()>;
+
+    /// Changes its definition. It must have been opened for that.
+    async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()>;
+}
+
 group! {
     /// Saving a domain's memory, and starting from it again.
     DomainSaving {
         /// Saves memory to a file and stops the domain.
         fn save(domain: &DomainId, to: &str, xml: Option<&str>, flags: DomainSaveRestoreFlags) -> (): DomainSaveFlags;
-        /// Starts a domain from a file.
-        fn restore(from: &str, xml: Option<&str>, flags: DomainSaveRestoreFlags) -> (): DomainRestoreFlags;
-        /// The definition in a file.
-        fn save_image_xml_desc(file: &str, flags: DomainSaveImageXmlFlags) -> String: DomainSaveImageGetXmlDesc;
-        /// Changes the definition in a file.
-        fn save_image_define_xml(file: &str, xml: &str, flags: DomainSaveRestoreFlags) -> (): DomainSaveImageDefineXml;
+        /// Opens a file that `save` made.
+        fn open_image(file: &str, access: ImageAccess) -> Box<dyn SavedImage + '_>: DomainRestoreFlags;
         /// Saves memory where the next start finds it, and stops the domain.
         fn managed_save(domain: &DomainId, flags: DomainSaveRestoreFlags) -> (): DomainManagedSave;
         /// Removes that image.

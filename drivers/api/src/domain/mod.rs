@@ -36,7 +36,8 @@ pub use jobs::{
     DomainBlockJobs, DomainBlockPullFlags, DomainBlockRebaseFlags, DomainBlockResizeFlags,
     DomainCoreDumpFlags, DomainCoreDumpFormat, DomainGetJobStatsFlags, DomainJobOperation,
     DomainJobType, DomainJobs, DomainMigrateFlags, DomainMigrateMaxSpeedFlags, DomainMigration,
-    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, JobInfo, JobProgress,
+    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess, JobInfo,
+    JobProgress, SavedImage,
 };
 pub use moments::{
     BackupBeginFlags, CheckpointCreateFlags, CheckpointId, CheckpointListFlags, CheckpointView,

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use virtbus_api::domain::{
     ControlInfo, DomainAbortJobFlags, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainCreateFlags,
     DomainGetJobStatsFlags, DomainId, DomainJobOperation, DomainJobType, DomainJobs,
-    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, JobInfo,
+    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess, JobInfo,
+    SavedImage,
 };
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -66,6 +67,65 @@ fn managed(core: &Core, domain: &Domain) -> Result<PathBuf> {
     )))
 }
 
+/// A saved guest that was opened for a client.
+struct Image<'a> {
+    qemu: &'a Qemu,
+    opened: Opened,
+    id: DomainId,
+}
+
+#[async_trait]
+impl SavedImage for Image<'_> {
+    fn domain(&self) -> &DomainId {
+        &self.id
+    }
+
+    async fn xml_desc(&self, flags: DomainSaveImageXmlFlags) -> Result<String> {
+        Ok(self.opened.definition.format(xml_flags(flags)))
+    }
+
+    async fn restore(
+        self: Box<Self>,
+        xml: Option<&str>,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        let Self { qemu, opened, .. } = *self;
+        let running = super::runs(flags, opened.running())?;
+        let definition = match replacement(&qemu.core, xml).await? {
+            Some(definition) => {
+                super::check_abi(&opened.definition, &definition)?;
+                definition
+            }
+            None => opened.definition,
+        };
+        let claim = qemu.claim(&definition)?;
+        let domain = Arc::clone(claim.domain());
+        let origin = Origin::Saved {
+            state: opened.state,
+            running,
+            managed: None,
+        };
+        let (core, job_domain) = (Arc::clone(&qemu.core), Arc::clone(&domain));
+        qemu.job(&domain, "DomainRestore", async move {
+            let job = Underway::begin(&core, &job_domain, DomainJobOperation::Restore);
+            let flags = DomainCreateFlags::empty();
+            let definition = Arc::new(definition);
+            let started = start::start(core, job_domain, definition, flags, origin).await;
+            drop(job);
+            drop(claim);
+            started
+        })
+        .await
+    }
+
+    async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()> {
+        super::runs(flags, false)?;
+        let definition = definition::parse(&self.qemu.core, xml, false).await?;
+        let opened = self.opened;
+        blocking(move || opened.exchange(&definition, flags)).await
+    }
+}
+
 #[async_trait]
 impl DomainSaving for Qemu {
     async fn save(
@@ -88,63 +148,27 @@ impl DomainSaving for Qemu {
         .await
     }
 
-    async fn restore(
-        &self,
-        from: &str,
-        xml: Option<&str>,
-        flags: DomainSaveRestoreFlags,
-    ) -> Result<()> {
-        super::runs(flags, false)?;
-        let path = absolute(from)?;
-        let opened = blocking(move || Opened::open(&path, Access::Read)).await?;
-        let running = super::runs(flags, opened.running())?;
-        let definition = match replacement(&self.core, xml).await? {
-            Some(definition) => {
-                super::check_abi(&opened.definition, &definition)?;
-                definition
-            }
-            None => opened.definition,
-        };
-        let claim = self.claim(&definition)?;
-        let domain = Arc::clone(claim.domain());
-        let origin = Origin::Saved {
-            state: opened.state,
-            running,
-            managed: None,
-        };
-        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainRestore", async move {
-            let job = Underway::begin(&core, &job_domain, DomainJobOperation::Restore);
-            let flags = DomainCreateFlags::empty();
-            let definition = Arc::new(definition);
-            let started = start::start(core, job_domain, definition, flags, origin).await;
-            drop(job);
-            drop(claim);
-            started
-        })
-        .await
-    }
-
-    async fn save_image_xml_desc(
+    async fn open_image(
         &self,
         file: &str,
-        flags: DomainSaveImageXmlFlags,
-    ) -> Result<String> {
+        access: ImageAccess,
+    ) -> Result<Box<dyn SavedImage + '_>> {
         let path = absolute(file)?;
-        let opened = blocking(move || Opened::open(&path, Access::Read)).await?;
-        Ok(opened.definition.format(xml_flags(flags)))
-    }
-
-    async fn save_image_define_xml(
-        &self,
-        file: &str,
-        xml: &str,
-        flags: DomainSaveRestoreFlags,
-    ) -> Result<()> {
-        super::runs(flags, false)?;
-        let path = absolute(file)?;
-        let definition = definition::parse(&self.core, xml, false).await?;
-        blocking(move || Opened::open(&path, Access::Change)?.exchange(&definition, flags)).await
+        let access = match access {
+            ImageAccess::Read => Access::Read,
+            ImageAccess::Change => Access::Change,
+        };
+        let opened = blocking(move || Opened::open(&path, access)).await?;
+        let id = DomainId {
+            uuid: definition::uuid(&opened.definition)?,
+            name: definition::name(&opened.definition).into(),
+            id: None,
+        };
+        Ok(Box::new(Image {
+            qemu: self,
+            opened,
+            id,
+        }))
     }
 
     async fn managed_save(&self, domain: &DomainId, flags: DomainSaveRestoreFlags) -> Result<()> {

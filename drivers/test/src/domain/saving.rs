@@ -1,13 +1,18 @@
 //! Saving domains to real files, dumping them, and what is known of jobs, which end as soon as they begin.
 
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rustix::fs::OFlags;
 use virtbus_api::domain::{
     ControlInfo, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainEvent, DomainId, DomainJobs,
-    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, DomainState, Lifecycle,
-    PausedReason, RunningReason, ShutoffReason, StartedDetail, StoppedDetail, SuspendedDetail,
+    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, DomainState, ImageAccess,
+    Lifecycle, PausedReason, RunningReason, SavedImage, ShutoffReason, StartedDetail,
+    StoppedDetail, SuspendedDetail,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::Flags;
@@ -50,6 +55,15 @@ impl Image {
     }
 }
 
+/// Opening a pipe must not wait for its other end.
+const NEVER_WAIT: i32 = OFlags::NONBLOCK.bits().cast_signed();
+
+/// The same, and no link is followed.
+const AS_IT_IS: i32 = OFlags::NONBLOCK
+    .union(OFlags::NOFOLLOW)
+    .bits()
+    .cast_signed();
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
@@ -58,12 +72,27 @@ async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|_| Err(std::io::Error::other("the work was broken off")))
 }
 
-async fn read(path: &str) -> Result<Image> {
+/// No image is longer: one of another program is not read whole to find that out. Bytes.
+const LONGEST: u64 = 32 << 20;
+
+async fn read(path: &str, access: ImageAccess) -> Result<(File, Image)> {
     let file = path.to_owned();
-    let content = blocking(move || std::fs::read(file))
-        .await
-        .map_err(|problem| io(path, &problem))?;
-    Image::parse(path, &content)
+    let (file, content) = blocking(move || {
+        let file = File::options()
+            .read(true)
+            .write(access == ImageAccess::Change)
+            .custom_flags(NEVER_WAIT)
+            .open(file)?;
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("it is no regular file"));
+        }
+        let mut content = Vec::new();
+        (&file).take(LONGEST).read_to_end(&mut content)?;
+        Ok((file, content))
+    })
+    .await
+    .map_err(|problem| io(path, &problem))?;
+    Ok((file, Image::parse(path, &content)?))
 }
 
 async fn write(path: &str, content: Vec<u8>) -> Result<()> {
@@ -73,9 +102,36 @@ async fn write(path: &str, content: Vec<u8>) -> Result<()> {
         )));
     }
     let file = path.to_owned();
-    blocking(move || std::fs::write(file, content))
+    blocking(move || replace(&file, &content))
         .await
         .map_err(|problem| io(path, &problem))
+}
+
+/// Makes the file, or puts another content into one that the driver made.
+fn replace(path: &str, content: &[u8]) -> std::io::Result<()> {
+    let mut file = match File::options().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let file = File::options()
+                .read(true)
+                .write(true)
+                .custom_flags(AS_IT_IS)
+                .open(path)?;
+            let mut beginning = Vec::new();
+            (&file).take(64).read_to_end(&mut beginning)?;
+            if !file.metadata()?.is_file()
+                || ![MAGIC, DUMP].iter().any(|ours| beginning.starts_with(ours))
+            {
+                return Err(std::io::Error::other(
+                    "the test driver replaces no file that is not its own",
+                ));
+            }
+            (&file).rewind()?;
+            file.set_len(0)?;
+            file
+        }
+        opened => opened?,
+    };
+    file.write_all(content)
 }
 
 fn io(path: &str, problem: &std::io::Error) -> Error {
@@ -134,6 +190,56 @@ fn restore_events(
     events
 }
 
+/// An image that was opened for a client.
+struct Opened<'a> {
+    test: &'a Test,
+    path: String,
+    file: File,
+    image: Image,
+    id: DomainId,
+}
+
+#[async_trait]
+impl SavedImage for Opened<'_> {
+    fn domain(&self) -> &DomainId {
+        &self.id
+    }
+
+    async fn xml_desc(&self, flags: DomainSaveImageXmlFlags) -> Result<String> {
+        Ok(self.image.definition.format(xml_flags(flags)))
+    }
+
+    async fn restore(
+        self: Box<Self>,
+        xml: Option<&str>,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
+        let running = runs(flags, self.image.running)?;
+        let definition = replaced(&self.image.definition, xml)?;
+        let mut state = self.test.lock();
+        let uuid = lifecycle::claim(&mut state, &definition)?;
+        self.test.change_in(&mut state, uuid, |domain, next_id| {
+            domain.check_inactive()?;
+            Ok(((), restore_events(domain, definition, running, next_id)))
+        })
+    }
+
+    async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()> {
+        let changed = Image {
+            definition: replaced(&self.image.definition, Some(xml))?,
+            running: runs(flags, self.image.running)?,
+        };
+        let (file, content) = (self.file, changed.format());
+        // There is no memory in it that could be lost.
+        blocking(move || {
+            file.write_all_at(&content, 0)?;
+            file.set_len(content.len() as u64)
+        })
+        .await
+        .map_err(|problem| io(&self.path, &problem))
+    }
+}
+
 #[async_trait]
 impl DomainSaving for Test {
     async fn save(
@@ -163,44 +269,27 @@ impl DomainSaving for Test {
         })
     }
 
-    async fn restore(
+    async fn open_image(
         &self,
-        from: &str,
-        xml: Option<&str>,
-        flags: DomainSaveRestoreFlags,
-    ) -> Result<()> {
-        let image = read(from).await?;
-        let running = runs(flags, image.running)?;
-        let definition = replaced(&image.definition, xml)?;
-        let mut state = self.lock();
-        let uuid = lifecycle::claim(&mut state, &definition)?;
-        self.change_in(&mut state, uuid, |domain, next_id| {
-            domain.check_inactive()?;
-            Ok(((), restore_events(domain, definition, running, next_id)))
-        })
-    }
-
-    async fn save_image_xml_desc(
-        &self,
-        file: &str,
-        flags: DomainSaveImageXmlFlags,
-    ) -> Result<String> {
-        let image = read(file).await?;
-        Ok(image.definition.format(xml_flags(flags)))
-    }
-
-    async fn save_image_define_xml(
-        &self,
-        file: &str,
-        xml: &str,
-        flags: DomainSaveRestoreFlags,
-    ) -> Result<()> {
-        let image = read(file).await?;
-        let changed = Image {
-            definition: replaced(&image.definition, Some(xml))?,
-            running: runs(flags, image.running)?,
+        path: &str,
+        access: ImageAccess,
+    ) -> Result<Box<dyn SavedImage + '_>> {
+        let (file, image) = read(path, access).await?;
+        let id = DomainId {
+            uuid: image
+                .definition
+                .uuid
+                .map_or(virtbus_api::Uuid::nil(), |uuid| uuid.0),
+            name: image.definition.name.as_str().into(),
+            id: None,
         };
-        write(file, changed.format()).await
+        Ok(Box::new(Opened {
+            test: self,
+            path: path.to_owned(),
+            file,
+            image,
+            id,
+        }))
     }
 
     async fn managed_save(&self, id: &DomainId, flags: DomainSaveRestoreFlags) -> Result<()> {

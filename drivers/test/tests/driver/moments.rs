@@ -3,8 +3,8 @@
 use virtbus_api::domain::{
     CheckpointCreateFlags, CheckpointXmlFlags, DomainCoreDumpFlags, DomainCoreDumpFormat,
     DomainCreateFlags, DomainDestroyFlags, DomainSaveImageXmlFlags, DomainSaveRestoreFlags,
-    DomainState, DomainUndefineFlags, MomentDeleteFlags, PausedReason, SnapshotCreateFlags,
-    SnapshotKind, SnapshotRevertFlags, SnapshotXmlFlags,
+    DomainState, DomainUndefineFlags, ImageAccess, MomentDeleteFlags, PausedReason,
+    SnapshotCreateFlags, SnapshotKind, SnapshotRevertFlags, SnapshotXmlFlags,
 };
 use virtbus_api::{Connection, ErrorCode};
 
@@ -176,32 +176,46 @@ async fn memory_is_saved_and_found_again() {
         code(saving.save(&id, "/no/such/folder/image", None, none).await),
         ErrorCode::SystemError
     );
+    // What is no file of the driver's own is not written to, by whatever name.
+    let (other, link) = (folder.path().join("other"), folder.path().join("link"));
+    std::fs::write(&other, "precious").unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    for taken in [&other, &link, &folder.path().to_owned()] {
+        let refused = saving.save(&id, taken.to_str().unwrap(), None, none).await;
+        assert_eq!(code(refused), ErrorCode::SystemError);
+    }
+    assert_eq!(std::fs::read(&other).unwrap(), b"precious");
     diary.read();
     saving
         .save(&id, file, None, DomainSaveRestoreFlags::PAUSED)
         .await
         .unwrap();
     assert_eq!(diary.read(), ["Domain changed", "Stopped(Saved)"]);
-    let xml = saving
-        .save_image_xml_desc(file, DomainSaveImageXmlFlags::empty())
-        .await
-        .unwrap();
+    let image = async |access| saving.open_image(file, access).await.unwrap();
+    let read = image(ImageAccess::Read).await;
+    assert_eq!(
+        (read.domain().uuid, &*read.domain().name),
+        (id.uuid, "guest")
+    );
+    let xml = read.xml_desc(DomainSaveImageXmlFlags::empty()).await;
+    let xml = xml.unwrap();
     assert!(xml.contains("<name>guest</name>"));
     let other = xml.replace("52:54:00:00:00:01", "52:54:00:00:00:09");
-    assert!(
-        saving
-            .save_image_define_xml(file, &other, none)
-            .await
-            .is_err()
-    );
-    saving
-        .save_image_define_xml(file, &xml, DomainSaveRestoreFlags::RUNNING)
-        .await
-        .unwrap();
-    saving.restore(file, None, none).await.unwrap();
+    let refused = image(ImageAccess::Change).await.define_xml(&other, none);
+    assert!(refused.await.is_err());
+    let running = DomainSaveRestoreFlags::RUNNING;
+    let changed = image(ImageAccess::Change).await.define_xml(&xml, running);
+    changed.await.unwrap();
+    // What has the name by now makes no difference.
+    let opened = image(ImageAccess::Read).await;
+    std::fs::write(folder.path().join("other"), "no image").unwrap();
+    std::fs::rename(folder.path().join("image"), folder.path().join("moved")).unwrap();
+    std::fs::rename(folder.path().join("other"), file).unwrap();
+    opened.restore(None, none).await.unwrap();
+    std::fs::rename(folder.path().join("moved"), file).unwrap();
     assert_eq!(diary.read(), ["Domain changed", "Started(Restored)"]);
     assert_eq!(
-        code(saving.restore(file, None, none).await),
+        code(image(ImageAccess::Read).await.restore(None, none).await),
         ErrorCode::OperationInvalid
     );
 

@@ -2,7 +2,9 @@
 
 use futures_util::future::join_all;
 use virtbus_api::connection::{Host, LIB_VERSION};
-use virtbus_api::domain::{DomainDefineFlags, DomainStatsFlags, ListAllDomainsFlags};
+use virtbus_api::domain::{
+    DomainDefineFlags, DomainStatsFlags, ImageAccess, ListAllDomainsFlags,
+};
 use virtbus_api::filter::Filtered;
 use virtbus_api::network::NetworkDefineFlags;
 use virtbus_api::nwfilter::NwfilterDefineFlags;
@@ -102,18 +104,18 @@ interface! {
         read DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid on domain_with_uuid(uuid) => |c| c.path();
         /// Starts a domain from a file that Save made. Empty XML keeps the definition in the file. Flags are those of virDomainRestoreFlags.
         write DomainRestore(from: String, xml: String, flags: u32) -> (): DomainRestoreFlags => |c| {
-            c.require_for_saved(&from).await?;
-            c.saving()?.restore(&from, optional(&xml), c.flags(flags)?).await
+            let flags = c.flags(flags)?;
+            c.saved_image(&from, ImageAccess::Read).await?.restore(optional(&xml), flags).await
         };
         /// Changes the definition in a file that Save made. Flags are those of virDomainSaveImageDefineXML.
         write DomainSaveImageDefineXML(file: String, xml: String, flags: u32) -> (): DomainSaveImageDefineXml => |c| {
-            c.require_for_saved(&file).await?;
-            c.saving()?.save_image_define_xml(&file, &xml, c.flags(flags)?).await
+            let flags = c.flags(flags)?;
+            c.saved_image(&file, ImageAccess::Change).await?.define_xml(&xml, flags).await
         };
         /// The definition in a file that Save made. Flags are those of virDomainSaveImageGetXMLDesc.
         read DomainSaveImageGetXMLDesc(file: String, flags: u32) -> (xml: String): DomainSaveImageGetXmlDesc => |c| {
-            c.require_for_saved(&file).await?;
-            c.saving()?.save_image_xml_desc(&file, c.flags(flags)?).await
+            let flags = c.flags(flags)?;
+            c.saved_image(&file, ImageAccess::Read).await?.xml_desc(flags).await
         };
         /// The storage pools that could be made of what is found, as XML; an empty source lets the daemon look everywhere.
         read FindStoragePoolSources(r#type: String, srcSpec: String, flags: u32) -> (storagePoolSources: String): ConnectFindStoragePoolSources => |c| {

@@ -106,7 +106,7 @@ pub(super) fn backend(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str)
 }
 
 fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<String> {
-    let id = format!("id=char{alias}");
+    let id = format!("id=char{}", escape(alias));
     let missing = |what: &str| unsupported(format!("the source of device '{alias}' has no {what}"));
     let reconnect = |reconnect: &Option<virtbus_conf::storage::Reconnect>| {
         reconnect

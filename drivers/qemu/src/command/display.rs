@@ -8,7 +8,7 @@ use virtbus_conf::domain::devices::graphics::{
 };
 use virtbus_conf::domain::devices::video::VideoModelType;
 
-use super::{Builder, Props, alias, escape, unsupported};
+use super::{Builder, Props, alias, before_port, escape, unsupported};
 use crate::monitor::commands::display::{ExpirePassword, SetPassword};
 use crate::monitor::{Monitor, MonitorError, Secret};
 
@@ -77,15 +77,6 @@ fn listen(graphics: &Graphics) -> Result<Option<&Listen>> {
     }
 }
 
-/// An address as it stands before a port.
-fn host(address: &str) -> String {
-    if address.contains(':') {
-        format!("[{address}]")
-    } else {
-        escape(address)
-    }
-}
-
 fn vnc(builder: &mut Builder<'_>, graphics: &Graphics, vnc: &Vnc) -> Result<()> {
     let mut text = match listen(graphics)? {
         Some(Listen::Socket(socket)) => {
@@ -101,15 +92,22 @@ fn vnc(builder: &mut Builder<'_>, graphics: &Graphics, vnc: &Vnc) -> Result<()> 
             let port = vnc
                 .port
                 .ok_or_else(|| unsupported("a VNC server has no port"))?;
-            let display = port - 5900;
-            if display < 0 {
-                return Err(unsupported(format!(
-                    "VNC cannot listen on port {port}: it is below 5900"
-                )));
-            }
-            format!("{}:{display}", host(address))
+            let display = port
+                .checked_sub(5900)
+                .filter(|display| (0..=65535 - 5900).contains(display));
+            let display = display.ok_or_else(|| {
+                unsupported(format!(
+                    "VNC cannot listen on port {port}: it is not from 5900 to 65535"
+                ))
+            })?;
+            format!("{}:{display}", escape(&before_port(address)))
         }
     };
+    if vnc.websocket == Some(-1) {
+        return Err(unsupported(
+            "a port for WebSockets cannot be chosen automatically (<graphics websocket='-1'>)",
+        ));
+    }
     if let Some(websocket) = vnc.websocket.filter(|port| *port > 0) {
         text.push_str(&format!(",websocket={websocket}"));
     }
@@ -130,7 +128,8 @@ fn vnc(builder: &mut Builder<'_>, graphics: &Graphics, vnc: &Vnc) -> Result<()> 
         // Set by the monitor, so that it is on no command line.
         text.push_str(",password=on");
     }
-    builder.option("-vnc", text);
+    // With its name: a path may have a '=', and would be one itself.
+    builder.option("-vnc", format!("vnc={text}"));
     if let Some(keymap) = &vnc.keymap {
         builder.option("-k", keymap.clone());
     }

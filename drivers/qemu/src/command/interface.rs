@@ -1,13 +1,14 @@
 //! Network interfaces: what they are connected to (`-netdev`) and the card in the guest.
 
 use virtbus_api::Result;
+use virtbus_conf::YesNo;
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::interface::{
     Interface, InterfaceBackendType, InterfaceDriverName, InterfaceSource, LinkState,
     PortForwardProtocol, TxMode,
 };
 
-use super::{Builder, Props, alias, unsupported};
+use super::{Builder, Props, alias, before_port, unsupported};
 use crate::monitor::commands::device::SetLink;
 use crate::monitor::{Monitor, MonitorError};
 
@@ -65,21 +66,34 @@ fn netdev(interface: &Interface, alias: &str) -> Result<Props> {
         }
         InterfaceSource::Server(source) => {
             let address = source.address.as_deref().unwrap_or_default();
-            start("socket").set("listen", format!("{address}:{}", source.port))
+            start("socket").set(
+                "listen",
+                format!("{}:{}", before_port(address), source.port),
+            )
         }
         InterfaceSource::Client(source) => {
             let address = source.address.as_deref().unwrap_or_default();
-            start("socket").set("connect", format!("{address}:{}", source.port))
+            start("socket").set(
+                "connect",
+                format!("{}:{}", before_port(address), source.port),
+            )
         }
         InterfaceSource::Mcast(source) => {
             let address = source.address.as_deref().unwrap_or_default();
-            start("socket").set("mcast", format!("{address}:{}", source.port))
+            start("socket").set("mcast", format!("{}:{}", before_port(address), source.port))
         }
         InterfaceSource::Udp(source) => start("socket")
-            .set("udp", format!("{}:{}", source.address, source.port))
+            .set(
+                "udp",
+                format!("{}:{}", before_port(&source.address), source.port),
+            )
             .set(
                 "localaddr",
-                format!("{}:{}", source.local.address, source.local.port),
+                format!(
+                    "{}:{}",
+                    before_port(&source.local.address),
+                    source.local.port
+                ),
             ),
         InterfaceSource::Null => start("hubport").set("hubid", 0),
         InterfaceSource::Network(source) => {
@@ -111,6 +125,11 @@ fn forwards(interface: &Interface) -> Result<Vec<serde_json::Value>> {
             .map(ToString::to_string)
             .unwrap_or_default();
         for range in &forward.range {
+            if range.exclude.is_some_and(YesNo::is_yes) {
+                return Err(unsupported(
+                    "ports that are left out of <portForward> are not supported",
+                ));
+            }
             let Some(start) = range.start else { continue };
             let end = range.end.unwrap_or(start);
             let to = range.to.unwrap_or(start);

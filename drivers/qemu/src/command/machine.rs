@@ -86,6 +86,9 @@ pub(super) fn tail(builder: &mut Builder<'_>) -> Result<()> {
     for argument in &extra.arg {
         builder.switch(argument);
     }
+    if !extra.env.is_empty() {
+        return Err(unsupported("<qemu:env> is not supported"));
+    }
     if !extra.overrides.is_empty()
         || !extra.capability_add.is_empty()
         || !extra.capability_del.is_empty()
@@ -144,7 +147,8 @@ fn memory_backend(builder: &mut Builder<'_>, machine: &Machine) -> Result<Option
             let props = Props::object("memory-backend-memfd", &id);
             match huge {
                 Some(pages) => {
-                    let size = pages.page.first().map(|page| page.size.0 * 1024);
+                    let first = pages.page.first();
+                    let size = first.map(|page| page.size.0.saturating_mul(1024));
                     props.set("hugetlb", true).set_opt("hugetlbsize", size)
                 }
                 None => props,
@@ -401,7 +405,9 @@ fn clock(builder: &mut Builder<'_>) -> Result<()> {
             match (clock.adjustment.unwrap_or(0), basis) {
                 (0, ClockBasis::Utc) => "base=utc".to_owned(),
                 (0, ClockBasis::Localtime) => "base=localtime".to_owned(),
-                (seconds, ClockBasis::Utc) => format!("base={}", date(now() + seconds)),
+                (seconds, ClockBasis::Utc) => {
+                    format!("base={}", shown(now().checked_add(seconds))?)
+                }
                 (_, ClockBasis::Localtime) => {
                     return Err(unsupported(
                         "a clock cannot be adjusted relative to local time",
@@ -409,12 +415,13 @@ fn clock(builder: &mut Builder<'_>) -> Result<()> {
                 }
             }
         }
-        Some(ClockOffset::Timezone(_)) => "base=localtime".to_owned(),
+        Some(ClockOffset::Timezone(_)) => {
+            return Err(unsupported(
+                "clocks of a time zone of their own (<clock offset='timezone'>) are not supported",
+            ));
+        }
         Some(ClockOffset::Absolute(clock)) => {
-            format!(
-                "base={}",
-                date(i64::try_from(clock.start).unwrap_or(i64::MAX))
-            )
+            format!("base={}", shown(i64::try_from(clock.start).ok())?)
         }
     };
     if let Some(rtc) = timer(definition, TimerName::Rtc) {
@@ -434,6 +441,21 @@ fn clock(builder: &mut Builder<'_>) -> Result<()> {
         builder.option("-global", "kvm-pit.lost_tick_policy=delay");
     }
     Ok(())
+}
+
+/// The beginning of the year 1, seconds since 1970.
+const FIRST_DATE: i64 = -62_135_596_800;
+
+/// A date that QEMU can read: it has four digits for the year.
+fn shown(seconds: Option<i64>) -> Result<String> {
+    match seconds {
+        Some(seconds) if (FIRST_DATE..=definition::values::LAST_DATE).contains(&seconds) => {
+            Ok(date(seconds))
+        }
+        _ => Err(unsupported(
+            "<clock> leads beyond the years that a clock can show",
+        )),
+    }
 }
 
 fn now() -> i64 {
@@ -588,7 +610,7 @@ fn boot(builder: &mut Builder<'_>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::{date, shown};
 
     #[test]
     fn dates() {
@@ -596,5 +618,11 @@ mod tests {
         assert_eq!(date(951_827_696), "2000-02-29T12:34:56");
         assert_eq!(date(-1), "1969-12-31T23:59:59");
         assert_eq!(date(1_795_132_800), "2026-11-20T00:00:00");
+        assert_eq!(shown(Some(-62_135_596_800)).unwrap(), "0001-01-01T00:00:00");
+        let last = crate::definition::values::LAST_DATE;
+        assert_eq!(shown(Some(last)).unwrap(), "9999-12-31T23:59:59");
+        for beyond in [None, Some(last + 1), Some(-62_135_596_801), Some(i64::MIN)] {
+            shown(beyond).unwrap_err();
+        }
     }
 }

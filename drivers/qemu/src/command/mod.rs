@@ -12,6 +12,8 @@ mod interface;
 mod machine;
 mod misc;
 mod props;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -31,7 +33,7 @@ use crate::monitor::{Monitor, MonitorError};
 
 pub(crate) use chardev::files;
 pub(crate) use machine::{has_device_boot_order, is_q35};
-use props::{Props, escape};
+use props::{Props, before_port, escape};
 
 /// What the host gives to this run.
 pub(crate) struct Host<'a> {
@@ -57,6 +59,8 @@ pub(crate) fn fill(
     capabilities: &Capabilities,
     host: &Host<'_>,
 ) -> Result<Vec<Resource>> {
+    // What was saved may have been changed since by others.
+    definition::values::check(definition)?;
     let mut builder = Builder {
         definition,
         os: definition::os(definition),

@@ -102,6 +102,15 @@ pub(crate) fn escape(text: &str) -> String {
     text.replace(',', ",,")
 }
 
+/// An address as it stands before a port.
+pub(crate) fn before_port(address: &str) -> String {
+    if address.contains(':') {
+        format!("[{address}]")
+    } else {
+        address.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

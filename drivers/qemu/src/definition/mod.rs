@@ -10,7 +10,8 @@ pub(crate) mod limits;
 mod live;
 mod readers;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod values;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +102,7 @@ fn read(xml: &str, strict: bool) -> Result<Definition> {
         ));
     }
     check::basics(&definition)?;
+    values::check(&definition)?;
     Ok(definition)
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use virtbus_api::Result;
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::address::Address;
 use virtbus_conf::{Fragment, Limits};
 
 use super::{check, complete, limits, read, read_back};
-use crate::capabilities::{Accelerated, Capabilities, Machine};
+use crate::capabilities::{Accelerated, Capabilities, CpuModel, Machine};
 
 /// An emulator with one machine.
 pub(crate) fn capabilities() -> Capabilities {
@@ -22,6 +23,7 @@ pub(crate) fn capabilities() -> Capabilities {
     };
     let tcg = Accelerated {
         machines: vec![machine],
+        cpu_models: vec![CpuModel::new("known".to_owned(), String::new(), None)],
         ..Accelerated::default()
     };
     Capabilities {
@@ -29,6 +31,14 @@ pub(crate) fn capabilities() -> Capabilities {
         tcg: Some(tcg),
         ..Capabilities::default()
     }
+}
+
+/// A definition as it is accepted from a client.
+pub(crate) fn accepted(xml: &str, capabilities: &Capabilities) -> Result<Definition> {
+    let mut definition = read(xml, false)?;
+    complete::complete(&mut definition, Path::new("/q"), capabilities)?;
+    check::whole(&definition)?;
+    read_back(&definition)
 }
 
 /// A guest with these devices, and these elements beside them.

@@ -24,7 +24,7 @@ pub struct Process {
     pub command: String,
 }
 
-/// The processes whose command line contains `needle`, but for this one.
+/// The processes whose command line or working directory contains `needle`, but for this one.
 ///
 /// A process that ended and was not waited for has no command line, so it is not among
 /// them.
@@ -43,7 +43,11 @@ pub fn processes(needle: &str) -> Vec<Process> {
                 command: command_line(pid)?,
             })
         })
-        .filter(|process| process.command.contains(needle))
+        .filter(|process| {
+            process.command.contains(needle)
+                || fs::read_link(format!("/proc/{}/cwd", process.pid))
+                    .is_ok_and(|cwd| cwd.to_string_lossy().contains(needle))
+        })
         .collect()
 }
 

@@ -2,7 +2,7 @@
 # shellcheck shell=bash source-path=SCRIPTDIR source=prelude.sh
 . "$(dirname "$0")/prelude.sh"
 
-says() { grep -q "$1" /srv/guest.console 2>/dev/null; }
+says() { grep -q "$1" /var/log/virtbus/qemu/console/shipped.log 2>/dev/null; }
 no_emulator() { [ -z "$(emulator shipped)" ]; }
 
 users alice
@@ -41,7 +41,7 @@ refused connect alice DomainDefineXML s "$(plain alices)"
 [ "$(guests root)" = 0 ] || fail "alice's guest is there"
 
 check "a guest runs as virtbus-qemu"
-guest=$(define "$(bootable shipped console=ttyS0 "<serial type='file'><source path='/srv/guest.console'/></serial>")")
+guest=$(define "$(bootable shipped console=ttyS0 "<serial type='file'><source path='/var/log/virtbus/qemu/console/shipped.log'/></serial>")")
 allowed domain root "$guest" Create u 0
 until_true 100 "the guest" says 'TINY-GUEST READY'
 pid=$(emulator shipped)

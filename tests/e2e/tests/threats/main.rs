@@ -5,3 +5,6 @@
 //!
 //! | module | class |
 //! | --- | --- |
+//! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
+
+mod paths;

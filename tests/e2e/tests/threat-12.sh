@@ -1,0 +1,172 @@
+# What the daemon does as root where a user can put links, FIFOs and other files in its way: run by threats/paths.rs in a booted
+# Debian with the daemon installed, as root.  alice may start and stop one guest whose disk and console are in her directory.
+# shellcheck shell=bash source-path=SCRIPTDIR source=prelude.sh
+. "$(dirname "$0")/prelude.sh"
+
+users alice bob
+rule 50-alice <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user == "alice" && action.lookup("domain_name") == "web" &&
+        (action.id == "org.libvirt.api.domain.start" || action.id == "org.libvirt.api.domain.stop")) {
+        return polkit.Result.YES;
+    }
+});
+RULE
+alice=/srv/alice
+install -d -o alice -g alice "$alice"
+install -d -o bob -g bob /srv/bob
+echo precious > /etc/victim && chmod 600 /etc/victim
+echo "bob's" > /srv/bob/disk && chown bob: /srv/bob/disk && chmod 600 /srv/bob/disk
+mkdir -p /etc/cron.d
+
+web=$(define "<domain type='qemu'><name>web</name><memory>65536</memory><os><type>hvm</type></os><devices>
+<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$alice/disk.img'/><target dev='vda' bus='virtio'/></disk>
+<serial type='file'><source path='$alice/console.log'/><log file='$alice/guest.log' append='off'/></serial></devices></domain>")
+for number in $(seq 0 3); do
+    sleepers[number]=$(define "<domain type='qemu'><name>fifo-$number</name><memory>65536</memory><os><type>hvm</type></os><devices>
+<serial type='file'><source path='$alice/fifo'/></serial></devices></domain>")
+done
+
+outside() {    # all that is not alice's: names, owners, modes, sizes, contents of what matters
+    find /etc /srv/bob /root /usr/local -xdev -printf '%p %u:%g %m %s %l\n' | sort
+    cat /etc/victim /srv/bob/disk
+}
+fresh() {    # alice's files as they should be
+    rm -rf "$alice"/*
+    runuser -u alice -- sh -c "cd $alice && truncate -s 1M disk.img && touch console.log guest.log && chmod 666 console.log guest.log"
+}
+daemon=$(unit MainPID)
+before=$(outside)
+same() { diff <(echo "$before") <(outside) >&2 || fail "something outside has changed: $1"; }
+start() { domain alice "$web" Create u 0; }
+stop() { domain alice "$web" Destroy u 0 > /dev/null || true; }
+# tried WHAT WORD: alice starts the guest; it must be refused with this word, soon, and change nothing outside
+tried() {
+    local answer begin=$SECONDS owner whose
+    whose=$(stat -c %U "$alice/disk.img")
+    if answer=$(start); then stop; same "$1"; fail "the guest starts with $1"; fi
+    denied "$answer" && fail "alice may not start her guest: $answer"
+    case $answer in *"$2"*) ;; *) fail "$1: another error: $answer";; esac
+    [ $((SECONDS - begin)) -lt 20 ] || fail "$1 held the start up"
+    same "$1"
+    owner=$(stat -c %U "$alice/disk.img")    # of the link, if it is one; as it was before
+    [ "$owner" = "$whose" ] || fail "$1: the disk is $owner's"
+}
+
+check "alice starts and stops her guest, and the disk is hers again"
+fresh
+started=0
+let_in() { start > /dev/null && started=1; }
+until_true 20 "the rule to hold" let_in
+[ "$started" = 1 ]
+[ "$(stat -c %U "$alice/disk.img")" = virtbus-qemu ] || fail "the disk was not given"
+stop
+[ "$(stat -c %U "$alice/disk.img")" = alice ] || fail "the disk is not hers again"
+same "a plain start"
+
+check "links in the place of consoles and logs lead nowhere"
+for name in console.log guest.log; do
+    for target in /etc/victim /etc/cron.d/evil /srv/bob/disk /srv/bob/new; do
+        fresh
+        runuser -u alice -- ln -sf "$target" "$alice/$name"
+        tried "$name as a link to $target" "symbolic link"
+    done
+done
+
+check "neither do hard links, whoever made them"
+for name in console.log guest.log disk.img; do
+    for target in /etc/victim /srv/bob/disk; do
+        fresh
+        ln -f "$target" "$alice/$name"
+        before=$(outside)    # a file's status changes with its names
+        tried "$name as a hard link to $target" "'$alice/$name'"
+        rm "$alice/$name"
+    done
+done
+before=$(outside)
+
+check "FIFOs, directories and sockets are refused at once"
+for name in console.log guest.log; do
+    fresh
+    rm "$alice/$name"
+    runuser -u alice -- mkfifo -m 666 "$alice/$name"
+    tried "$name as a FIFO" FIFO
+    fresh
+    rm "$alice/$name"
+    runuser -u alice -- mkdir -m 777 "$alice/$name"
+    tried "$name as a directory" directory
+done
+
+check "a file of root's stays root's, and its message names it"
+fresh
+chown root: "$alice/console.log" && chmod 600 "$alice/console.log"
+tried "a console of root's" "'$alice/console.log' (of user 0, mode 0600)"
+
+check "links in the place of the disk are not followed"
+for target in /etc/victim /srv/bob/disk /etc; do
+    fresh
+    rm "$alice/disk.img"
+    runuser -u alice -- ln -s "$target" "$alice/disk.img"
+    tried "the disk as a link to $target" "symbolic link"
+done
+
+check "nor while they are exchanged all the time"
+fresh
+runuser -u alice -- ln -s /etc/victim "$alice/link"
+runuser -u alice -- truncate -s 1M "$alice/other"
+cat > /usr/local/bin/exchange <<'PERL'
+# renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE), until it is ended
+my ($a, $b) = map { "$_\0" } @ARGV;
+syscall(316, -100, $a, -100, $b, 2) while 1;
+PERL
+before=$(outside)
+for name in link other; do
+    setpriv --reuid alice --regid alice --clear-groups perl /usr/local/bin/exchange "$alice/disk.img" "$alice/$name" &
+    exchanging+=($!)
+done
+for round in $(seq 12); do
+    if start > /dev/null; then stop; fi
+    same "round $round of exchanging names"
+done
+for process in "${exchanging[@]}"; do kill "$process" 2> /dev/null || true; wait "$process" 2> /dev/null || true; done
+# A disk that was out of its place when it was to be given back is the guests' until it was used in peace.
+for name in disk.img link other; do
+    [ ! -L "$alice/$name" ] || continue
+    mkdir "$alice/peace"
+    mv "$alice/$name" "$alice/peace/file"
+    if [ "$(stat -c %U "$alice/peace/file")" = virtbus-qemu ]; then
+        [ ! -e "$alice/disk.img" ] || mv "$alice/disk.img" "$alice/peace/disk"
+        mv "$alice/peace/file" "$alice/disk.img"
+        allowed start && stop
+        mv "$alice/disk.img" "$alice/peace/file"
+        [ ! -e "$alice/peace/disk" ] || mv "$alice/peace/disk" "$alice/disk.img"
+    fi
+    [ "$(stat -c %U "$alice/peace/file")" = alice ] || fail "$name is $(stat -c %U "$alice/peace/file")'s"
+    rm -r "$alice/peace"
+done
+same "an end of the exchange"
+
+check "no thread stays behind for files that do not open"
+mkfifo -m 666 "$alice/fifo"
+for _ in $(seq 10); do
+    for sleeper in "${sleepers[@]}"; do
+        if answer=$(domain root "$sleeper" Create u 0); then fail "a FIFO is a console"; fi
+        case $answer in *FIFO*) ;; *) fail "another error: $answer";; esac
+    done
+done
+[ "$(cat /proc/"$daemon"/task/*/comm | grep -c acting)" = 0 ] || fail "threads are left"
+
+check "nothing of others is alice's or the guests'"
+found=$(find / -xdev -user alice ! -path "$alice*" ! -path '/home/alice*' ! -path '/var/mail/*' ! -path '/proc/*' ! -path '/tmp/*' 2> /dev/null || true)
+[ -z "$found" ] || fail "alice has: $found"
+found=$(find /etc /srv /root /home /usr -xdev -user virtbus-qemu 2> /dev/null || true)
+[ -z "$found" ] || fail "guests have: $found"
+[ "$(unit MainPID)" = "$daemon" ] || fail "the daemon is another"
+[ "$(domain root "$web" GetState u 0 | cut -d ' ' -f 2)" = 5 ] || fail "the guest is not off"
+
+check "folders of guests are nobody's business"
+for dir in /run/virtbus/qemu /var/log/virtbus/qemu /etc/virtbus/qemu; do
+    [ ! -d "$dir" ] || ! runuser -u alice -- ls "$dir" > /dev/null 2>&1 || fail "alice lists $dir"
+done
+
+echo "all checks passed"

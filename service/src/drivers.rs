@@ -105,6 +105,7 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
         vnc_listen: settings.vnc_listen.clone(),
         spice_listen: settings.spice_listen.clone(),
         graphics_ports: (settings.graphics_port_min, settings.graphics_port_max),
+        save_dirs: Vec::new(),
         autostart: settings.autostart,
         timeouts: Timeouts {
             job: seconds(settings.job_timeout),

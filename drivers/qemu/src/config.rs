@@ -33,6 +33,12 @@ impl Dirs {
         self.state.join("save")
     }
 
+    /// Saved and dumped memory that clients give names to. Not where [`Dirs::saved`] is: no name leads to another guest's managed save.
+    #[must_use]
+    pub fn memory(&self) -> PathBuf {
+        self.state.join("memory")
+    }
+
     /// The folder of one running guest's sockets and files.
     #[must_use]
     pub fn guest(&self, id: u32, name: &str) -> PathBuf {
@@ -115,6 +121,9 @@ pub struct Config {
     pub spice_listen: String,
     /// Ports for graphics that ask for one automatically, first and last.
     pub graphics_ports: (u16, u16),
+    /// Directories beside [`Dirs::memory`] below which the daemon saves and dumps memory with its own rights, where clients want it. Only
+    /// the daemon's user may be able to write to them. Elsewhere files are made with the rights of [`Config::user`].
+    pub save_dirs: Vec<PathBuf>,
     /// Whether definitions marked so are started with the host.
     pub autostart: bool,
     /// Limits on waiting.
@@ -144,6 +153,7 @@ impl Config {
             vnc_listen: "127.0.0.1".to_owned(),
             spice_listen: "127.0.0.1".to_owned(),
             graphics_ports: (5900, 65535),
+            save_dirs: Vec::new(),
             autostart: true,
             timeouts: Timeouts::default(),
         }

@@ -39,6 +39,7 @@ pub(crate) fn load(core: &Core) -> Result<Statuses> {
     ] {
         file::ensure_dir(dir, mode, None).map_err(crate::prepare::failed)?;
     }
+    file::ensure_dir(&core.config.dirs.memory(), 0o700, None).map_err(crate::prepare::failed)?;
     file::ensure_dir(&core.config.dirs.consoles(), 0o750, core.preparer.owner())
         .map_err(crate::prepare::failed)?;
     core.store.sweep();
@@ -157,7 +158,7 @@ async fn resume_one(
                 tracing::warn!(domain = name, "a guest ended while no daemon ran");
             }
             let started = !status.is_starting();
-            let saved = saving::ended(status.saving.as_ref()).await;
+            let saved = saving::ended(core, status.saving.as_ref()).await;
             core.preparer.undo(core, status).await;
             let (reason, detail) = if saved {
                 (ShutoffReason::Saved, StoppedDetail::Saved)

@@ -151,11 +151,42 @@ case $(connect alice GetAllDomainStats uu 0 0) in *vault*) fail "alice sees it i
 rm /etc/polkit-1/rules.d/51-vault.rules
 until_true 20 "the guest to be seen again" sees alice org.libvirt list
 
+impossible() {    # impossible COMMAND...: must fail, whoever asks
+    local answer
+    answer=$("$@") && fail "done: $*"
+    if denied "$answer"; then fail "$*: refused for want of the caller's rights: $answer"; fi
+}
+
+check "memory is written only where guests may write, or below the directory for it"
+kept=/var/lib/virtbus/qemu/memory
+printf precious > /srv/victim
+ln -s /srv/victim "$kept/link"
+install -d -o virtbus-qemu -g virtbus-qemu /srv/guests
+ln -s /srv/victim /srv/guests/link
+printf precious > /srv/guests/roots
+for to in /srv/victim /srv/new /srv/guests/link /srv/guests/roots "$kept/link" "$kept/../../../../../srv/victim" "$kept/../new"; do
+    impossible domain root "${path[web]}" Save ssu "$to" "" 0
+    impossible domain root "${path[web]}" CoreDump suu "$to" 0 16
+done
+[ "$(cat /srv/victim /srv/guests/roots)" = preciousprecious ] || fail "a file of root's was written to"
+left=$(find /srv "$kept" "$kept/.." -maxdepth 2 \( -name '*new*' -o -name '*.part' \))
+[ -z "$left" ] || fail "files were made where guests may not make any: $left"
+for to in /srv/guests/core "$kept/core"; do allowed domain root "${path[web]}" CoreDump suu "$to" 0 16; done
+impossible domain root "${path[web]}" CoreDump suu "$kept/core" 0 16
+owners=$(stat -c '%U %a' /srv/guests/core "$kept/core" | xargs)
+[ "$owners" = "virtbus-qemu 600 root 600" ] || fail "owners and modes of dumps: $owners"
+in_state 1 "${path[web]}" "the guest"
+rm -r /srv/guests /srv/victim "$kept/link" "$kept/core"
+
 check "a saved guest is as forbidden as the guest"
 for name in web vault; do
     [ "$name" = web ] || allowed domain root "${path[$name]}" Create u 0
-    allowed domain root "${path[$name]}" Save ssu "/srv/$name.save" "" 0
+    allowed domain root "${path[$name]}" Save ssu "$kept/$name.save" "" 0
 done
+# A name that leads to one that is taken is refused, whoever asks.
+allowed connect root DomainRestore ssu "$kept/web.save" "" 0
+impossible domain root "${path[web]}" Save ssu "$kept/vault.save" "" 0
+allowed domain root "${path[web]}" Save ssu "$kept/web.save" "" 0
 rule 52-images <<'RULE'
 polkit.addRule(function (action, subject) {
     if (subject.user == "alice" && action.id.indexOf("org.libvirt.api.domain.") == 0) {
@@ -163,14 +194,14 @@ polkit.addRule(function (action, subject) {
     }
 });
 RULE
-restored() { connect alice DomainRestore ssu "/srv/$1.save" "" 0 > /dev/null; }
+restored() { connect alice DomainRestore ssu "$kept/$1.save" "" 0 > /dev/null; }
 until_true 20 "the rule to hold" restored web
 in_state 1 "${path[web]}" "the guest"
-absent connect alice DomainRestore ssu /srv/vault.save "" 0
-absent connect alice DomainSaveImageGetXMLDesc su /srv/vault.save 0
-refused connect mallory DomainRestore ssu /srv/vault.save "" 0
+absent connect alice DomainRestore ssu "$kept/vault.save" "" 0
+absent connect alice DomainSaveImageGetXMLDesc su "$kept/vault.save" 0
+refused connect mallory DomainRestore ssu "$kept/vault.save" "" 0
 in_state 5 "${path[vault]}" "the guest"
-rm /etc/polkit-1/rules.d/52-images.rules /srv/*.save
+rm /etc/polkit-1/rules.d/52-images.rules "$kept"/*.save
 
 check "idle with a guest, the daemon stays; idle without, it ends, and is back when called"
 echo 'VIRTBUSD_ARGS=--idle-timeout 1' > /etc/default/virtbusd

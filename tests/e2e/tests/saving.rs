@@ -401,13 +401,17 @@ async fn what_cannot_be_saved_to_or_restored_from_is_refused_and_changes_nothing
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_dumped_and_the_guest_goes_on_or_counts_as_crashed() {
     let (testbed, domain) = or_skip!(counting("dumped").await);
-    let core = testbed.path("core");
-    let dump = async |flags: u32| {
-        let to = core.to_str().unwrap();
-        let dumped: Result<(), _> = domain.0.call("CoreDump", &(to, 0_u32, flags)).await;
-        dumped.unwrap();
+    let (core, other) = (testbed.path("core"), testbed.path("other"));
+    let dump = async |to: &Path, flags: u32| -> Result<(), CallError> {
+        let to = to.to_str().unwrap();
+        domain.0.call("CoreDump", &(to, 0_u32, flags)).await
     };
-    dump(MEMORY_ONLY).await;
+    dump(&core, MEMORY_ONLY).await.unwrap();
+    std::os::unix::fs::symlink(&core, &other).unwrap();
+    let refused = dump(&other, MEMORY_ONLY).await.unwrap_err();
+    assert!(refused.is_refusal(), "{refused}");
+    fs::remove_file(&other).unwrap();
+    assert_eq!(domain.state().await.unwrap().0, RUNNING);
     let written = fs::read(&core).unwrap();
     assert!(written.starts_with(b"\x7fELF"));
     assert!(written.len() > 64 << 20, "{} bytes", written.len());
@@ -418,8 +422,8 @@ async fn memory_is_dumped_and_the_guest_goes_on_or_counts_as_crashed() {
     assert_eq!(stats.0, 3, "the job is completed");
     assert!(stats.1.contains_key("memory_total"));
 
-    dump(CRASH).await;
+    dump(&other, CRASH).await.unwrap();
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
-    assert!(core.metadata().unwrap().len() > 1 << 20);
+    assert!(other.metadata().unwrap().len() > 1 << 20);
     testbed.end(&["dumped"]).await;
 }

@@ -141,7 +141,8 @@ impl DomainSaving for Qemu {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.guest_job(&domain, "DomainSave", async move {
-            let target = blocking(move || Ok(Target::new(&path)?)).await?;
+            let (making, guest) = (Arc::clone(&core), job_domain.uuid);
+            let target = blocking(move || Ok(Target::of_client(&making, &path, guest)?)).await?;
             let saving = Saving::new(&job_domain, target, Purpose::Save);
             super::save(&core, &job_domain, saving, definition, flags).await
         })
@@ -186,7 +187,7 @@ impl DomainSaving for Qemu {
             let path = super::managed_path(&core, &job_domain.name());
             let target = blocking(move || {
                 file::ensure_dir(&dir, 0o700, None).map_err(crate::prepare::failed)?;
-                Ok(Target::new(&path)?)
+                Ok(Target::own(&path)?)
             });
             let saving = Saving::new(&job_domain, target.await?, Purpose::ManagedSave);
             super::save(&core, &job_domain, saving, None, flags).await

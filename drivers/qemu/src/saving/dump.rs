@@ -36,7 +36,8 @@ pub(super) async fn core_dump(
     } else {
         Underway::begin_cancellable(core, domain, DomainJobOperation::Dump)
     };
-    let target = blocking(move || Ok(Target::new(&path)?)).await?;
+    let (making, guest) = (Arc::clone(core), domain.uuid);
+    let target = blocking(move || Ok(Target::of_client(&making, &path, guest)?)).await?;
     let saving = Saving::new(domain, target, Purpose::Dump);
     recover::note(core, domain, epoch, Some(saving.clone()))?;
     let written = write(core, domain, epoch, &job, &saving, (format, flags)).await;
@@ -70,8 +71,8 @@ async fn write(
     (format, flags): (DomainCoreDumpFormat, DomainCoreDumpFlags),
 ) -> Result<()> {
     use DomainCoreDumpFlags as F;
-    let making = saving.target.clone();
-    let file = blocking(move || Ok(making.create()?)).await?;
+    let (making, target) = (Arc::clone(core), saving.target.clone());
+    let file = blocking(move || Ok(target.create(&making)?)).await?;
     // A migration's stream is of one moment only if the CPUs stand.
     if !flags.contains(F::LIVE) || !flags.contains(F::MEMORY_ONLY) {
         cpus::pause(core, domain, epoch, PausedReason::Dump).await?;
@@ -81,11 +82,11 @@ async fn write(
     } else {
         stream::send(domain, epoch, job, &file).await?;
     }
-    let finishing = saving.target.clone();
+    let (finishing, target) = (Arc::clone(core), saving.target.clone());
     blocking(move || {
         file.sync_all()
-            .map_err(image::failed("write", &finishing.path))?;
-        Ok(finishing.finish()?)
+            .map_err(image::failed("write", &target.path))?;
+        Ok(target.finish(&finishing)?)
     })
     .await
 }

@@ -18,6 +18,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Uuid};
+use virtbus_util::file::acting::ActError;
 
 /// A file that holds a whole guest begins so.
 const COMPLETE: &[u8; 16] = b"LibvirtQemudSave";
@@ -59,6 +60,14 @@ pub(crate) enum ImageError {
     NotAFile(PathBuf),
     #[error("'{0}' is no regular file, and nothing else is written to")]
     NotRegular(PathBuf),
+    #[error("'{path}' is there already, and {why}; choose another name, or remove it first")]
+    Taken { path: PathBuf, why: &'static str },
+    #[error("'{path}' is not below {dirs} (save_dirs), so it is made with the rights of guests")]
+    Rights {
+        path: PathBuf,
+        dirs: String,
+        source: ActError,
+    },
     #[error("'{0}' is no saved guest")]
     NotAnImage(PathBuf),
     #[error("'{0}' is a saved guest that was not written to its end")]
@@ -83,6 +92,7 @@ impl From<ImageError> for Error {
                 ErrorCode::OperationUnsupported
             }
             ImageError::NotAFile(_) | ImageError::NotRegular(_) => ErrorCode::InvalidArg,
+            ImageError::Taken { .. } | ImageError::Rights { .. } => ErrorCode::OperationDenied,
             ImageError::NotAnImage(_) | ImageError::Incomplete(_) | ImageError::TooLong { .. } => {
                 ErrorCode::OperationFailed
             }

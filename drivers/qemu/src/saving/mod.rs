@@ -86,19 +86,19 @@ async fn write(
     xml: String,
     running: bool,
 ) -> Result<()> {
-    let making = target.clone();
+    let (creating, making) = (Arc::clone(core), target.clone());
     let file = blocking(move || {
-        let mut file = making.create()?;
+        let mut file = making.create(&creating)?;
         image::begin(&mut file, &making.path, &xml, running, making.identity)?;
         Ok(file)
     })
     .await?;
     cpus::pause(core, domain, epoch, PausedReason::Save).await?;
     stream::send(domain, epoch, job, &file).await?;
-    let finishing = target.clone();
+    let (finishing, target) = (Arc::clone(core), target.clone());
     blocking(move || {
-        image::complete(&file, &finishing.path)?;
-        Ok(finishing.finish()?)
+        image::complete(&file, &target.path)?;
+        Ok(target.finish(&finishing)?)
     })
     .await
 }

@@ -94,11 +94,7 @@ pub(super) async fn give_up(
 ) -> Result<()> {
     let ran = saving.running;
     // First of all: a guest that has gone on is newer than any image.
-    let _ = blocking(move || {
-        saving.target.discard();
-        Ok(())
-    })
-    .await;
+    discard(core, saving.target).await;
     done(core, domain, epoch, ran, reason).await
 }
 
@@ -154,12 +150,7 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
     }
     tracing::warn!(domain = %domain.name(), "a save or dump was interrupted, the guest goes on");
     stream::call_off(domain).await;
-    let target = saving.target;
-    let _ = blocking(move || {
-        target.discard();
-        Ok(())
-    })
-    .await;
+    discard(core, saving.target).await;
     if domain.snapshot().view.managed_save {
         // Older than the guest.
         outlived(core, domain).await;
@@ -183,18 +174,28 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
 
 /// What is to be done about a file that was being made of a guest which has ended, while no daemon ran. Returns whether the guest is in
 /// it; otherwise what was written of it is removed.
-pub(crate) async fn ended(saving: Option<&Saving>) -> bool {
+pub(crate) async fn ended(core: &Arc<Core>, saving: Option<&Saving>) -> bool {
     let Some(saving) = saving.cloned() else {
         return false;
     };
-    let settled = blocking(move || {
-        let saved = saving.has_guest();
-        if !saved {
-            saving.target.discard();
-        }
-        Ok(saved)
+    let looked_at = saving.clone();
+    let saved = blocking(move || Ok(looked_at.has_guest())).await;
+    let saved = saved.unwrap_or(false);
+    if !saved {
+        discard(core, saving.target).await;
+    }
+    saved
+}
+
+async fn discard(core: &Arc<Core>, target: Target) {
+    let core = Arc::clone(core);
+    let removed = blocking(move || {
+        target.discard(&core);
+        Ok(())
     });
-    settled.await.unwrap_or(false)
+    if let Err(error) = removed.await {
+        tracing::warn!(%error, "what is left of a file in the making cannot be removed, ignoring");
+    }
 }
 
 /// Removes files in the making from the folder of managed saves, but for those that are noted. Blocks.

@@ -1,24 +1,41 @@
 //! A file that is being made: it has a name of its own until it is whole, so that what had its name before is not lost to one that never
 //! becomes whole.
 //!
-//! The name is noted before the file is made, by whoever makes it; so a new daemon can remove what was left. Everything here blocks.
+//! The name is noted before the file is made, by whoever makes it; so a new daemon can remove what was left.
+//!
+//! Clients choose names, and the daemon may be root. So a file is made with the rights of the guests' user, and takes no place of a file
+//! that is not that user's; or it is below a directory that is kept for this, where only an image of the same guest makes room. Where
+//! guests run as the daemon's own user, its rights are the client's as well. No link is followed. Everything here blocks.
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use virtbus_api::Uuid;
 use virtbus_util::file;
+use virtbus_util::file::acting::{self, ActError, ActingUser, Create, OpenAccess, OpenAs};
 
-use super::image::{self, ImageError, failed};
+use super::image::{self, Access, ImageError, failed};
+use crate::core::Core;
+use crate::definition;
 
 /// Names of files in the making end so, after a dot and the identity.
 pub(super) const PARTS: &str = ".part";
 
 /// So much of a file's name stands in the name that it has first, for people who look.
 const HINT: usize = 32;
+
+/// With whose rights a file is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+enum Rights {
+    /// The daemon's.
+    #[default]
+    Daemon,
+    /// Those of the guests' user.
+    Guest,
+}
 
 /// A file in the making.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,23 +48,55 @@ pub(crate) struct Target {
     /// Tells this file from every other one. Nil in such a note, and then no file is this one.
     #[serde(default)]
     pub(super) identity: Uuid,
+    #[serde(default)]
+    rights: Rights,
 }
 
 impl Target {
-    /// A file that is to have this name. Nothing is made yet.
+    /// A file that is to have this name, which nobody but the driver chose. Nothing is made yet.
     ///
     /// # Errors
     /// If the name is taken by something else than a regular file, or cannot be a file's.
-    pub(crate) fn new(path: &Path) -> Result<Self, ImageError> {
+    pub(super) fn own(path: &Path) -> Result<Self, ImageError> {
+        let target = Self::named(path, Rights::Daemon)?;
+        facts_of(path)?;
+        Ok(target)
+    }
+
+    /// A file that is to have this name, which a client chose for what is made of the guest with this UUID. Nothing is made yet.
+    ///
+    /// # Errors
+    /// As [`Target::own`]; if there is a file that this one may not replace.
+    pub(super) fn of_client(core: &Core, path: &Path, guest: Uuid) -> Result<Self, ImageError> {
+        let Some(user) = core.preparer.acting() else {
+            return Self::own(path);
+        };
+        if is_kept_for_this(core, path) {
+            let target = Self::named(path, Rights::Daemon)?;
+            if facts_of(path)?.is_some() && !is_image_of(path, guest) {
+                let why = "it is no saved image of this guest";
+                let path = path.to_owned();
+                return Err(ImageError::Taken { path, why });
+            }
+            return Ok(target);
+        }
+        let target = Self::named(path, Rights::Guest)?;
+        let uid = user.uid;
+        let looked_at = path.to_owned();
+        if let Some(owner) = target.with_rights(core, move || facts_of(&looked_at))?
+            && owner != uid
+        {
+            let why = "it does not belong to the user as whom guests run";
+            let path = path.to_owned();
+            return Err(ImageError::Taken { path, why });
+        }
+        Ok(target)
+    }
+
+    fn named(path: &Path, rights: Rights) -> Result<Self, ImageError> {
         let name = path
             .file_name()
             .ok_or_else(|| ImageError::NotRegular(path.to_owned()))?;
-        match std::fs::symlink_metadata(path) {
-            Ok(facts) if facts.is_file() => {}
-            Ok(_) => return Err(ImageError::NotRegular(path.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("look at", path)(error)),
-        }
         let identity = Uuid::new_v4();
         let hint: String = name.to_string_lossy().chars().take(HINT).collect();
         let temporary = path.with_file_name(format!(".{hint}.{}{PARTS}", identity.simple()));
@@ -55,44 +104,162 @@ impl Target {
             path: path.to_owned(),
             temporary,
             identity,
+            rights,
         })
     }
 
     /// Makes the file, which only its owner can read.
-    pub(super) fn create(&self) -> Result<File, ImageError> {
-        File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&self.temporary)
-            .map_err(failed("create", &self.temporary))
+    pub(super) fn create(&self, core: &Core) -> Result<File, ImageError> {
+        let Some(user) = self.user(core) else {
+            return File::options()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&self.temporary)
+                .map_err(failed("create", &self.temporary));
+        };
+        let how = OpenAs {
+            create: Create::New,
+            ..OpenAs::output(OpenAccess::Write)
+        };
+        acting::open(Some(user), &self.temporary, how).map_err(|error| self.denied(core, error))
     }
 
     /// Gives the file its name; what had it before is gone then. The file must be on the disk.
-    pub(super) fn finish(&self) -> Result<(), ImageError> {
-        file::rename(&self.temporary, &self.path).map_err(|error| {
-            let source = io::Error::other(error);
-            failed("write", &self.path)(source)
+    pub(super) fn finish(&self, core: &Core) -> Result<(), ImageError> {
+        let Self {
+            path, temporary, ..
+        } = self.clone();
+        self.with_rights(core, move || {
+            file::rename(&temporary, &path)
+                .map_err(|error| failed("write", &path)(io::Error::other(error)))
         })
     }
 
     /// Removes the file, whichever of its names it has. A file of another making is left alone.
-    pub(super) fn discard(&self) {
+    pub(super) fn discard(&self, core: &Core) {
         let finished = image::is(&self.path, self.identity).unwrap_or(false);
         let temporary = Some(&self.temporary).filter(|name| !name.as_os_str().is_empty());
-        for name in temporary.into_iter().chain(finished.then_some(&self.path)) {
-            if let Err(error) = file::remove(name) {
-                tracing::warn!(path = %name.display(), %error, "what is left of a file in the making cannot be removed, ignoring");
+        let names = temporary
+            .into_iter()
+            .chain(finished.then_some(&self.path))
+            .cloned();
+        for name in names {
+            let removed = name.clone();
+            let done = self.with_rights(core, move || {
+                file::remove(&removed)
+                    .map(drop)
+                    .map_err(|error| failed("remove", &removed)(io::Error::other(error)))
+            });
+            if let Err(error) = done {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(path = %name.display(), error, "what is left of a file in the making cannot be removed, ignoring");
             }
         }
+    }
+
+    fn user<'a>(&self, core: &'a Core) -> Option<&'a ActingUser> {
+        match self.rights {
+            Rights::Daemon => None,
+            Rights::Guest => core.preparer.acting(),
+        }
+    }
+
+    fn with_rights<T: Send + 'static>(
+        &self,
+        core: &Core,
+        work: impl FnOnce() -> Result<T, ImageError> + Send + 'static,
+    ) -> Result<T, ImageError> {
+        match self.user(core) {
+            None => work(),
+            Some(user) => acting::act(Some(user), acting::PATIENCE, work)
+                .map_err(|error| self.denied(core, error))?,
+        }
+    }
+
+    fn denied(&self, core: &Core, source: ActError) -> ImageError {
+        let dirs: Vec<String> = kept_for_this(core)
+            .map(|dir| format!("'{}'", dir.display()))
+            .collect();
+        ImageError::Rights {
+            path: self.path.clone(),
+            dirs: dirs.join(", "),
+            source,
+        }
+    }
+}
+
+/// Directories in which clients choose names, and that nobody else writes to.
+fn kept_for_this(core: &Core) -> impl Iterator<Item = PathBuf> {
+    let own = core.config.dirs.memory();
+    std::iter::once(own).chain(core.config.save_dirs.iter().cloned())
+}
+
+fn is_kept_for_this(core: &Core, path: &Path) -> bool {
+    // Names only: these directories and what is in them are the daemon's, so no link of others is on the way.
+    let plain = path
+        .components()
+        .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    plain && kept_for_this(core).any(|dir| path.starts_with(dir))
+}
+
+/// Whose the regular file is that has this name, if there is one.
+fn facts_of(path: &Path) -> Result<Option<u32>, ImageError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(facts) if facts.is_file() => Ok(Some(facts.uid())),
+        Ok(_) => Err(ImageError::NotRegular(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("look at", path)(error)),
+    }
+}
+
+fn is_image_of(path: &Path, guest: Uuid) -> bool {
+    // Of one that was not written to its end nothing can be lost.
+    match image::open(path, Access::Read) {
+        Ok((_, header)) => definition::identify(&header.xml).is_ok_and(|found| found.uuid == guest),
+        Err(ImageError::Incomplete(_)) => true,
+        Err(_) => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::config::{Config, GuestUser};
+    use crate::core::HostServices;
+
+    /// A driver for guests of this user, with its directories below `root`.
+    fn core(root: &Path, user: Option<u32>) -> Core {
+        let mut config = Config::below(root, "qemu:///system");
+        config.user = user.map(|uid| GuestUser {
+            uid,
+            gid: uid,
+            groups: Vec::new(),
+        });
+        std::fs::create_dir_all(config.dirs.memory()).unwrap();
+        let host = HostServices {
+            placement: std::sync::Arc::new(Nowhere),
+            security: std::sync::Arc::new(virtbus_api::security::Unconfined),
+        };
+        Core::new(config, host)
+    }
+
+    struct Nowhere;
+
+    #[async_trait::async_trait]
+    impl virtbus_api::placement::Placement for Nowhere {
+        async fn place(
+            &self,
+            _guest: &virtbus_api::placement::Guest<'_>,
+        ) -> virtbus_api::Result<Option<String>> {
+            Ok(None)
+        }
+
+        async fn release(&self, _place: &str) {}
+    }
 
     fn names(dir: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(dir).unwrap();
@@ -105,43 +272,46 @@ mod tests {
 
     #[test]
     fn an_older_file_is_there_until_the_new_one_is_whole() {
-        let dir = tempfile::tempdir().unwrap();
+        let (root, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let core = core(root.path(), None);
         let path = dir.path().join("core");
         std::fs::write(&path, "old").unwrap();
-        let target = Target::new(&path).unwrap();
-        let mut file = target.create().unwrap();
+        let target = Target::own(&path).unwrap();
+        let mut file = target.create(&core).unwrap();
         file.write_all(b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        target.discard();
+        target.discard(&core);
         assert_eq!(names(dir.path()), ["core"]);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
 
-        let target = Target::new(&path).unwrap();
-        target.create().unwrap().write_all(b"new").unwrap();
-        target.finish().unwrap();
-        target.discard();
+        let target = Target::own(&path).unwrap();
+        target.create(&core).unwrap().write_all(b"new").unwrap();
+        target.finish(&core).unwrap();
+        target.discard(&core);
         assert_eq!(names(dir.path()), ["core"]);
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
     }
 
     #[test]
     fn an_image_that_has_its_name_already_is_discarded_by_its_identity() {
-        let dir = tempfile::tempdir().unwrap();
+        let (root, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let core = core(root.path(), None);
         let path = dir.path().join("guest.save");
-        let target = Target::new(&path).unwrap();
-        let mut file = target.create().unwrap();
+        let target = Target::own(&path).unwrap();
+        let mut file = target.create(&core).unwrap();
         image::begin(&mut file, &path, "<domain/>", true, target.identity).unwrap();
         image::complete(&file, &path).unwrap();
-        target.finish().unwrap();
-        Target::new(&path).unwrap().discard();
+        target.finish(&core).unwrap();
+        Target::own(&path).unwrap().discard(&core);
         assert!(path.exists(), "it is not that one's");
-        target.discard();
+        target.discard(&core);
         assert!(!path.exists());
     }
 
     #[test]
     fn only_names_of_regular_files_are_taken() {
-        let dir = tempfile::tempdir().unwrap();
+        let (root, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let core = core(root.path(), None);
         let (file, link) = (dir.path().join("file"), dir.path().join("link"));
         std::fs::write(&file, "precious").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
@@ -151,12 +321,76 @@ mod tests {
             Path::new("/dev/null"),
             Path::new("/"),
         ] {
-            assert!(matches!(Target::new(path), Err(ImageError::NotRegular(_))));
+            assert!(matches!(Target::own(path), Err(ImageError::NotRegular(_))));
         }
         let long = dir.path().join("n".repeat(255));
-        let target = Target::new(&long).unwrap();
-        target.create().unwrap();
-        target.finish().unwrap();
+        let target = Target::own(&long).unwrap();
+        target.create(&core).unwrap();
+        target.finish(&core).unwrap();
         assert!(long.exists());
+    }
+
+    #[test]
+    fn root_files_of_others_are_neither_made_nor_replaced() {
+        if !rustix::process::geteuid().is_root() {
+            virtbus_skip::skip!("needs root");
+        }
+        const GUESTS: u32 = 65501;
+        let root = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(root.path(), open).unwrap();
+        let core = core(root.path(), Some(GUESTS));
+        let guest = Uuid::new_v4();
+        let of = |path: &Path| Target::of_client(&core, path, guest);
+
+        // Root's directory.
+        let (victim, link) = (root.path().join("victim"), root.path().join("link"));
+        std::fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        assert!(matches!(of(&victim), Err(ImageError::Taken { .. })));
+        assert!(matches!(of(&link), Err(ImageError::NotRegular(_))));
+        let denied = of(&root.path().join("new")).unwrap().create(&core);
+        let error = denied.unwrap_err();
+        assert!(matches!(error, ImageError::Rights { .. }));
+        let text = virtbus_api::Error::from(error).message;
+        assert!(
+            text.contains("save_dirs") && text.contains("65501"),
+            "{text}"
+        );
+        assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
+
+        // The user's own.
+        let theirs = root.path().join("theirs");
+        std::fs::create_dir(&theirs).unwrap();
+        std::os::unix::fs::chown(&theirs, Some(GUESTS), Some(GUESTS)).unwrap();
+        let path = theirs.join("core");
+        for _ in 0..2 {
+            let target = of(&path).unwrap();
+            target.create(&core).unwrap();
+            target.finish(&core).unwrap();
+            assert_eq!(path.metadata().unwrap().uid(), GUESTS);
+        }
+        let target = of(&path).unwrap();
+        target.create(&core).unwrap();
+        target.discard(&core);
+        assert_eq!(names(&theirs), ["core"]);
+        std::fs::write(theirs.join("roots"), "precious").unwrap();
+        let taken = of(&theirs.join("roots"));
+        assert!(matches!(taken, Err(ImageError::Taken { .. })));
+
+        // The directory that is kept for it: no way out, and nothing of another guest's is replaced.
+        let kept = core.config.dirs.memory();
+        let away = of(&kept.join("../../../victim"));
+        assert!(away.is_err() || away.unwrap().create(&core).is_err());
+        let path = kept.join("web.save");
+        let target = of(&path).unwrap();
+        let mut file = target.create(&core).unwrap();
+        let xml = format!("<domain type='qemu'><name>web</name><uuid>{guest}</uuid></domain>");
+        image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
+        image::complete(&file, &path).unwrap();
+        target.finish(&core).unwrap();
+        assert!(of(&path).is_ok());
+        let other = Target::of_client(&core, &path, Uuid::new_v4());
+        assert!(matches!(other, Err(ImageError::Taken { .. })));
     }
 }

@@ -54,6 +54,33 @@ pub trait Prepared: Send {
     /// # Errors
     /// If one fails, or a file is not any more what it was; all are undone then.
     fn apply(&mut self) -> Result<()>;
+
+    /// Looks at what the guest's process has open by now, before the guest itself runs. It opens its files by their paths, and
+    /// whoever may change a directory on the way could have led it to files of other guests. `also` are files that it was given as
+    /// descriptors.
+    ///
+    /// # Errors
+    /// If it has a file open that is not one of these and that not everybody may read.
+    fn check_opened(&self, process: i32, also: &[FileId]) -> Result<()>;
+}
+
+/// A file, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The number of its device.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+}
+
+impl From<&std::fs::Metadata> for FileId {
+    fn from(facts: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            device: facts.dev(),
+            inode: facts.ino(),
+        }
+    }
 }
 
 /// Changes nothing: for guests that run as the daemon's own user.
@@ -74,6 +101,10 @@ impl Prepared for Unconfined {
     }
 
     fn apply(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn check_opened(&self, _: i32, _: &[FileId]) -> Result<()> {
         Ok(())
     }
 }

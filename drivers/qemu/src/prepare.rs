@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use virtbus_api::security::{Prepared as HeldFiles, Resource, Security};
+use virtbus_api::security::{FileId, Prepared as HeldFiles, Resource, Security};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_util::file::acting::{self, ActingUser, OpenAccess, OpenAs};
 use virtbus_util::file::{self, Owner};
@@ -145,6 +145,15 @@ impl Preparer {
     /// Lets the guest have its files. The record of what was prepared must be on disk.
     pub(crate) async fn give_files(mut files: Box<dyn HeldFiles>) -> Result<Box<dyn HeldFiles>> {
         blocking(move || files.apply().map(|()| files)).await
+    }
+
+    /// Looks whether QEMU has opened the guest's files, and not others to which somebody led it.
+    pub(crate) async fn check_opened(
+        files: Box<dyn HeldFiles>,
+        process: i32,
+        also: Vec<FileId>,
+    ) -> Result<Box<dyn HeldFiles>> {
+        blocking(move || files.check_opened(process, &also).map(|()| files)).await
     }
 
     /// Undoes all that `status` tells of.

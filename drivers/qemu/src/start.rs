@@ -15,6 +15,7 @@ use virtbus_api::domain::{
     ShutoffReason, StartedDetail, SuspendedDetail,
 };
 use virtbus_api::placement::Guest;
+use virtbus_api::security::FileId;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::YesNo;
 use virtbus_conf::domain::Domain as Definition;
@@ -80,6 +81,13 @@ pub(crate) async fn start(
 /// The same open file once more.
 fn duplicate(log: &File) -> Result<File> {
     log.try_clone()
+        .map_err(|error| Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string()))
+}
+
+/// What the security driver knows an open file by.
+fn file_id(file: &File) -> Result<FileId> {
+    file.metadata()
+        .map(|facts| FileId::from(&facts))
         .map_err(|error| Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string()))
 }
 
@@ -189,6 +197,7 @@ impl Attempt {
         let id = core.table.next_id();
         let dir = core.config.dirs.guest(id, &name);
 
+        let incoming = matches!(origin, Origin::Saved { .. });
         let mut live = Definition::clone(config);
         let mut status = Status::starting(self.domain.uuid, &name, id, binary, dir.clone(), &live);
         core.store.write_status(&status)?;
@@ -203,10 +212,11 @@ impl Attempt {
         let listener = socket::listen(&dir.join(MONITOR_SOCKET), ListenOptions::default())
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
         let monitor_fd = cmd.pass_fd(listener);
-        let mut files = Vec::new();
+        let (mut files, mut passed) = (Vec::new(), Vec::new());
         for (path, append) in command::files(&live) {
             self.check_cancelled()?;
             let file = core.preparer.open_output(&path, append).await?;
+            passed.push(file_id(&file)?);
             let fd = cmd.pass_fd(file.into());
             files.push((path, fd));
         }
@@ -214,21 +224,22 @@ impl Attempt {
             dir: &dir,
             monitor_fd,
             seccomp: core.config.seccomp,
-            incoming: matches!(origin, Origin::Saved { .. }),
+            incoming,
             files: &files,
         };
         let resources = command::fill(&mut cmd, &live, capabilities, &host)?;
-        let files = core.preparer.prepare_files(self.domain.uuid, resources);
-        let files = self.unless_cancelled(files).await?;
-        status.prepared.confined = Some(files.record());
+        let held = core.preparer.prepare_files(self.domain.uuid, resources);
+        let held = self.unless_cancelled(held).await?;
+        status.prepared.confined = Some(held.record());
         status.definition = definition::format_status(&live);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
-        Preparer::give_files(files).await?;
+        let held = Preparer::give_files(held).await?;
 
         self.check_cancelled()?;
 
         let (log, log_start) = self.open_log(&mut cmd).await?;
+        passed.push(file_id(&log)?);
         self.start_tpm(&live, &mut status, &log).await?;
         self.check_cancelled()?;
         let child = cmd
@@ -265,6 +276,11 @@ impl Attempt {
         }
         self.status = Some(status.clone());
         let (monitor, mut events) = reached?;
+        if let Ok(pid_file) = std::fs::symlink_metadata(guest_dir(&dir).join("pid")) {
+            passed.push(FileId::from(&pid_file));
+        }
+        let held = Preparer::check_opened(held, leader, passed.clone());
+        let held = self.unless_cancelled(held).await?;
         let mut managed = None;
         if let Origin::Saved {
             state,
@@ -272,6 +288,7 @@ impl Attempt {
             ..
         } = origin
         {
+            passed.push(file_id(&state)?);
             let taking = saving::take_in(&self.domain, &monitor, &mut events, state);
             self.unless_cancelled(taking).await?;
             managed = image;
@@ -300,6 +317,10 @@ impl Attempt {
                 saving::take_back(image).await;
             }
             return Err(crate::core::monitor_failed(&self.domain, &error));
+        }
+        if incoming {
+            // QEMU opens the disks of a guest that was saved for writing only now.
+            Preparer::check_opened(held, leader, passed).await?;
         }
         Ok(Up {
             monitor,

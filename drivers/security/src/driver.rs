@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use virtbus_api::security::{
-    Access as ApiAccess, Prepared as ApiPrepared, Resource as ApiResource, Security,
+    Access as ApiAccess, FileId, Prepared as ApiPrepared, Resource as ApiResource, Security,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 
@@ -53,5 +53,9 @@ impl ApiPrepared for Prepared {
 
     fn apply(&mut self) -> Result<()> {
         Self::apply(self).map_err(|error| failed(&error))
+    }
+    fn check_opened(&self, process: i32, also: &[FileId]) -> Result<()> {
+        let also: Vec<(u64, u64)> = also.iter().map(|id| (id.device, id.inode)).collect();
+        Self::check_opened(self, process, &also).map_err(|error| failed(&error))
     }
 }

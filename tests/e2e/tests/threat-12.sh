@@ -146,6 +146,30 @@ for name in disk.img link other; do
 done
 same "an end of the exchange"
 
+check "what QEMU opens is what was looked at, although it opens by the path, with the rights of all guests"
+install -m 600 -o virtbus-qemu -g virtbus-qemu /dev/null /srv/bob/guests.img
+echo "another guest's" > /srv/bob/guests.img
+before=$(outside)
+fresh
+runuser -u alice -- ln -s /srv/bob/guests.img "$alice/link"
+setpriv --reuid alice --regid alice --clear-groups perl /usr/local/bin/exchange "$alice/disk.img" "$alice/link" &
+exchanging=$!
+led=0
+for round in $(seq 40); do
+    if answer=$(start); then
+        found=$(readlink /proc/"$(emulator web)"/fd/* | grep guests.img || true)
+        [ -z "$found" ] || fail "alice's guest has another guest's file in round $round"
+        stop
+    else
+        case $answer in *"has '/srv/bob/guests.img' open"*) led=$((led + 1));; esac
+    fi
+done
+kill "$exchanging"; wait "$exchanging" || true
+same "another guest's file"
+echo "QEMU was led elsewhere $led times of 40, and ended"
+rm /srv/bob/guests.img
+before=$(outside)
+
 check "no thread stays behind for files that do not open"
 mkfifo -m 666 "$alice/fifo"
 for _ in $(seq 10); do

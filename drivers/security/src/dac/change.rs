@@ -21,13 +21,13 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Looks whether the file has to be changed, and keeps it if so.
+    /// Looks whether the file has to be changed, and gives it back if not.
     pub(super) fn examine(
         target: Target,
         identity: &Identity,
         holder: Holder,
         access: Access,
-    ) -> Result<Option<Self>, DacError> {
+    ) -> Result<Result<Self, Target>, DacError> {
         if let Some(dir) = target.first_unsearchable(identity) {
             return Err(DacError::Unreachable {
                 path: target.path.clone(),
@@ -36,11 +36,18 @@ impl Held {
             });
         }
         let previous = previous_owner(&target, identity, holder, access)?;
-        Ok(previous.map(|previous| Self {
-            target,
-            access,
-            previous,
-        }))
+        Ok(match previous {
+            Some(previous) => Ok(Self {
+                target,
+                access,
+                previous,
+            }),
+            None => Err(target),
+        })
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     pub(super) fn id(&self) -> (u64, u64) {

@@ -28,10 +28,11 @@
 mod access;
 mod change;
 mod memory;
+mod opened;
 mod record;
 mod target;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +43,7 @@ pub use record::{Entry, Record, RecordError};
 pub use virtbus_util::file::Owner;
 
 use change::Held;
+use target::Target;
 
 /// What a guest does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +130,24 @@ pub enum DacError {
         /// The path.
         path: PathBuf,
     },
+    /// A process of the guest opened something else than the files that were looked at.
+    #[error(
+        "process {pid} of the guest has '{path}' open, which is not a file that its definition names; a path of the definition was led elsewhere, or an image names another one"
+    )]
+    Foreign {
+        /// The process.
+        pid: i32,
+        /// What it has open.
+        path: PathBuf,
+    },
+    /// What a process has open cannot be looked at.
+    #[error("cannot look at what process {pid} has open")]
+    Process {
+        /// The process.
+        pid: i32,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// The owner cannot be changed.
     #[error("cannot change the owner of '{path}' to user {uid}, group {gid}")]
     Chown {
@@ -207,13 +227,18 @@ impl Dac {
         resources: &[Resource],
     ) -> Result<Prepared, DacError> {
         let mut held: Vec<Held> = Vec::new();
+        let mut unchanged = Vec::new();
         if self.dynamic_ownership {
             // A file may appear under several names; it is changed once.
             let mut seen: HashMap<(u64, u64), usize> = HashMap::new();
             for resource in resources {
                 let target = target::open(&resource.path)?;
-                let Some(new) = Held::examine(target, identity, holder, resource.access)? else {
-                    continue;
+                let new = match Held::examine(target, identity, holder, resource.access)? {
+                    Ok(new) => new,
+                    Err(target) => {
+                        unchanged.push(target);
+                        continue;
+                    }
                 };
                 match seen.get(&new.id()).and_then(|index| held.get_mut(*index)) {
                     Some(known) => known.used_as(resource.access),
@@ -233,6 +258,8 @@ impl Dac {
             record,
             identity: identity.clone(),
             held,
+            unchanged,
+            is_managed: self.dynamic_ownership,
             changes: Arc::clone(&self.changes),
         })
     }
@@ -254,6 +281,10 @@ pub struct Prepared {
     identity: Identity,
     /// One for each entry of the record.
     held: Vec<Held>,
+    /// What the guest may use as it is.
+    unchanged: Vec<Target>,
+    /// Whether files are looked at at all.
+    is_managed: bool,
     changes: Arc<Mutex<()>>,
 }
 
@@ -261,6 +292,22 @@ impl Prepared {
     /// What is to be changed, to be written down before [`Prepared::apply`].
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// Looks at the files that a process of the guest has open, before the guest runs. Those that were prepared, those in `also`
+    /// (device and inode), and those that are open for reading and that everybody may read are in order. Without dynamic ownership,
+    /// all are.
+    pub fn check_opened(&self, pid: i32, also: &[(u64, u64)]) -> Result<(), DacError> {
+        if !self.is_managed {
+            return Ok(());
+        }
+        let changed = self.held.iter().map(Held::target);
+        let targets = changed.chain(&self.unchanged);
+        let mut known = targets
+            .map(Target::id_now)
+            .collect::<Result<HashSet<_>, _>>()?;
+        known.extend(also);
+        opened::check(pid, &known)
     }
 
     /// Changes the owners. On failure everything is as before, as far as it can be.

@@ -88,6 +88,12 @@ impl Target {
         (self.facts.st_dev, self.facts.st_ino)
     }
 
+    /// The same as the kernel says now: some file systems give a file another number when its owner is changed.
+    pub(super) fn id_now(&self) -> Result<(u64, u64), DacError> {
+        let facts = rustix::fs::fstat(&self.fd).map_err(|errno| open_error(&self.path, errno))?;
+        Ok((facts.st_dev, facts.st_ino))
+    }
+
     pub(super) fn kind(&self) -> Kind {
         access::kind(&self.facts)
     }

@@ -526,6 +526,52 @@ fn root_owners_hold_while_somebody_exchanges_the_names() {
     assert_eq!(owners(&bobs), OTHERS);
 }
 
+#[test]
+fn what_a_process_opened_is_compared_with_what_was_looked_at() {
+    let dir = open_dir();
+    let [disk, bobs, public] = [("disk", 0o600), ("bob", 0o600), ("public", 0o644)]
+        .map(|(name, mode)| file(dir.path(), name, mode));
+    let dac = dac();
+    let prepared = dac
+        .prepare(guest(1), &[resource(&disk, Access::ReadWrite)])
+        .unwrap();
+    let writing = |path: &Path| {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).open(path).unwrap()
+    };
+    let reading = |path: &Path| fs::File::open(path).unwrap();
+    // A process that has these open, and nothing else but /dev/null.
+    let with = |files: Vec<fs::File>, also: &[(u64, u64)]| {
+        let mut cmd = virtbus_util::cmd::Cmd::new("/bin/sleep");
+        cmd.arg("60");
+        for file in files {
+            cmd.pass_fd(file.into());
+        }
+        let process = cmd.spawn().unwrap();
+        let checked = prepared.check_opened(process.pid(), also);
+        process.signal(virtbus_util::process::Signal::KILL).unwrap();
+        checked
+    };
+    let gone = file(dir.path(), "gone", 0o600);
+    let held = writing(&gone);
+    fs::remove_file(&gone).unwrap();
+    with(vec![writing(&disk), reading(&public), held], &[]).unwrap();
+
+    let error = with(vec![reading(&bobs)], &[]).unwrap_err();
+    assert!(
+        matches!(&error, DacError::Foreign { path, .. } if path.ends_with("bob")),
+        "{error}"
+    );
+    let facts = fs::metadata(&bobs).unwrap();
+    with(vec![writing(&bobs)], &[(facts.dev(), facts.ino())]).unwrap();
+    assert!(with(vec![writing(&public)], &[]).is_err());
+
+    let left_alone = Dac::new(identity(GUESTS), false);
+    let prepared = left_alone.prepare(guest(1), &[]).unwrap();
+    let pid = i32::try_from(std::process::id()).unwrap();
+    prepared.check_opened(pid, &[]).unwrap();
+}
+
 /// A file system of its own, unmounted when dropped.
 struct Tmpfs(PathBuf);
 

@@ -80,6 +80,7 @@ fn leaves_callers(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn start(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    virtbus_util::memory::keep_little();
     let plan = plan(cli)?;
     let workers =
         std::thread::available_parallelism().map_or(WORKERS, |cores| cores.get().min(WORKERS));

@@ -12,6 +12,11 @@ pub mod dirs;
 pub mod file;
 pub mod json;
 pub mod mac_map;
+#[expect(
+    unsafe_code,
+    reason = "the C library offers no other way to give back what it keeps"
+)]
+pub mod memory;
 pub mod process;
 #[expect(
     unsafe_code,

@@ -12,9 +12,11 @@ const LONG: [(&str, &str); 0] = [];
 
 /// Modules that make calls for which there is no safe wrapper. The lint itself is lifted where
 /// they are declared.
-const UNSAFE: [&str; 2] = [
+const UNSAFE: [&str; 3] = [
     // Between fork and exec.
     "drivers/util/src/cmd/sys.rs",
+    // Asks the C library to give back what was freed.
+    "drivers/util/src/memory.rs",
     // Registers a descriptor with tokio.
     "drivers/util/src/readiness.rs",
 ];

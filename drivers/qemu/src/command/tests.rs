@@ -263,7 +263,7 @@ fn places(element: &Fragment, path: &str, found: &mut BTreeMap<String, String>) 
     for (index, child) in element.children.iter().enumerate() {
         match child {
             FragmentNode::Element(child) => {
-                places(child, &format!("{path}/{}[{index}]", child.name), found)
+                places(child, &format!("{path}/{}[{index}]", child.name), found);
             }
             FragmentNode::Text(text) if !text.trim().is_empty() => {
                 found.insert(format!("{path}/text()[{index}]"), text.clone());

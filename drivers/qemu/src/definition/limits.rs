@@ -12,15 +12,15 @@ use virtbus_conf::domain::devices::Devices;
 /// What a client may send. The largest definitions in use have some hundred kilobytes.
 pub(crate) const CLIENT: Limits = Limits {
     bytes: 4 << 20,
-    depth: 128,
-    nodes: 200_000,
+    depth: 64,
+    nodes: 100_000,
     attributes: 256,
 };
 
 /// What may be kept: a client's document with all that completing and indenting add.
 pub(crate) const KEPT: Limits = Limits {
     bytes: 8 << 20,
-    depth: 160,
+    depth: 96,
     nodes: 500_000,
     attributes: 256,
 };

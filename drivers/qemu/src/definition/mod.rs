@@ -68,15 +68,16 @@ impl From<Option<LifecycleAction>> for OnLifecycle {
 /// cannot be had, and for what could not be read back.
 pub(crate) async fn parse(core: &Arc<Core>, xml: &str, strict: bool) -> Result<Definition> {
     too_long(xml)?;
-    let text = xml.to_owned();
-    let definition = core.readers.run(move || read(&text, strict)).await?;
+    let (text, bytes) = (xml.to_owned(), xml.len());
+    let reading = core.readers.run(bytes, move || read(&text, strict));
+    let definition = reading.await?;
     let (emulator, capabilities) = core.capabilities_of(&definition).await?;
     core.readers
-        .run(move || {
+        .run(bytes, move || {
             let mut definition = definition;
             complete::complete(&mut definition, &emulator, &capabilities)?;
             check::whole(&definition)?;
-            read_back(&definition)
+            read_back(definition)
         })
         .await
 }
@@ -107,28 +108,45 @@ fn read(xml: &str, strict: bool) -> Result<Definition> {
 }
 
 /// The definition as it will be read from its file. One that would be lost or be another one then is refused now, while
-/// its author can be told.
-fn read_back(definition: &Definition) -> Result<Definition> {
+/// its author can be told. No more than two forms of it are held at a time.
+fn read_back(definition: Definition) -> Result<Definition> {
     let refused = |why: String| {
         let message = format!("the definition cannot be kept: {why}");
         Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Domain, message)
     };
-    let kept = format_config(definition);
+    let kept = format_config(&definition);
+    drop(definition);
     let again = parse_kept(&kept, &limits::KEPT).map_err(|error| refused(error.to_string()))?;
-    let second = format_config(&again);
-    if let Some(line) = difference(&kept, &second) {
+    if let Some(line) = difference(&kept, &format_config(&again)) {
         return Err(refused(format!("{line:?} would not be read as written")));
     }
+    drop(kept);
     // A run writes down what is hidden from clients besides; the rest that it adds has room by the limits.
-    let running = format_status(&again);
-    if running.len() > limits::KEPT.bytes {
+    let (again, running) = as_running(again, |running| running.format(STATUS).len());
+    if running > limits::KEPT.bytes {
         return Err(refused(format!(
-            "it would have {} bytes while it runs, and at most {} can be kept",
-            running.len(),
+            "it would have {running} bytes while it runs, and at most {} can be kept",
             limits::KEPT.bytes
         )));
     }
     Ok(again)
+}
+
+/// What a definition of a running guest is written for that only this driver shall see.
+const STATUS: Flags = Flags::SECURE
+    .union(Flags::STATUS)
+    .union(Flags::ACTUAL_NET)
+    .union(Flags::CLOCK_ADJUST);
+
+/// Does something with a definition that has the number of a run.
+fn as_running<T>(
+    mut definition: Definition,
+    with: impl FnOnce(&Definition) -> T,
+) -> (Definition, T) {
+    definition.id = Some(0);
+    let done = with(&definition);
+    definition.id = None;
+    (definition, done)
 }
 
 /// The first line that is another in `second`.
@@ -160,7 +178,8 @@ pub(crate) async fn identify_sent(core: &Core, xml: &str) -> Result<DomainId> {
     }
     too_long(xml)?;
     let text = xml.to_owned();
-    core.readers.run(move || identify(&text)).await
+    let bytes = text.len();
+    core.readers.run(bytes, move || identify(&text)).await
 }
 
 /// Which domain a definition is about; its UUID is nil if it names none. Nothing but that is read of it.
@@ -224,9 +243,8 @@ pub(crate) fn format_config(definition: &Definition) -> String {
 
 /// The definition as it runs, with all that only this driver shall see.
 pub(crate) fn format_status(definition: &Definition) -> String {
-    let mut running = definition.clone();
-    running.id = Some(0);
-    running.format(Flags::SECURE | Flags::STATUS | Flags::ACTUAL_NET | Flags::CLOCK_ADJUST)
+    let (_, text) = as_running(definition.clone(), |running| running.format(STATUS));
+    text
 }
 
 /// The definition as a client sees it; with the number of the run if it is a running one.

@@ -38,7 +38,7 @@ pub(crate) fn accepted(xml: &str, capabilities: &Capabilities) -> Result<Definit
     let mut definition = read(xml, false)?;
     complete::complete(&mut definition, Path::new("/q"), capabilities)?;
     check::whole(&definition)?;
-    read_back(&definition)
+    read_back(definition)
 }
 
 /// A guest with these devices, and these elements beside them.
@@ -234,16 +234,16 @@ fn what_could_not_be_read_back_is_refused() {
         definition
     };
     let plain = complete(&document("<title>a</title>", "<input type='tablet'/>"));
-    assert_eq!(read_back(&plain).unwrap(), plain);
+    assert_eq!(read_back(plain.clone()).unwrap(), plain);
 
     // Each level is indented once more when it is written.
-    let deep = format!("{}{}", "<a>".repeat(100), "</a>".repeat(100));
+    let deep = format!("{}{}", "<a>".repeat(55), "</a>".repeat(55));
     let notes = format!(
         "<metadata><x:n xmlns:x='urn:x'>{}</x:n></metadata>",
-        deep.repeat(990)
+        deep.repeat(1700)
     );
     let wide = complete(&document(&notes, ""));
-    let error = read_back(&wide).unwrap_err();
+    let error = read_back(wide).unwrap_err();
     assert!(
         error.message.contains("cannot be kept"),
         "{}",
@@ -258,7 +258,7 @@ fn files_hold_whatever_was_accepted() {
     let xml = document(&format!("<description>{text}</description>"), "");
     let mut definition = read(&xml, false).unwrap();
     complete::complete(&mut definition, Path::new("/q"), &capabilities()).unwrap();
-    let definition = read_back(&definition).unwrap();
+    let definition = read_back(definition).unwrap();
     let running = super::format_status(&definition);
     super::parse_stored(&running).unwrap();
     let escaped = serde_json::to_vec(&running).unwrap().len() as u64;

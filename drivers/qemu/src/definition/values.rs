@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::clock::ClockOffset;
+use virtbus_conf::domain::devices::DeviceRef;
 use virtbus_conf::domain::devices::graphics::{Graphics, GraphicsKind, Listen};
 use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::domain::devices::interface::{Interface, InterfaceSource};
@@ -34,7 +35,7 @@ pub(crate) const LAST_DATE: i64 = 253_402_300_799;
 pub(crate) fn check(definition: &Definition) -> Result<()> {
     let devices = &definition.devices;
     let mut aliases = HashSet::new();
-    for info in devices.iter().filter_map(|device| device.info()) {
+    for info in devices.iter().filter_map(DeviceRef::info) {
         alias(info, &mut aliases)?;
     }
     devices.graphics.iter().try_for_each(graphics)?;

@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | `malformed` | definitions that are damaged or too large (T1, T7, T16) |
 //! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
+//! | `programs` | programs that callers name (T2) |
 
 mod malformed;
 mod paths;
+mod programs;

@@ -9,14 +9,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use virtbus_api::access::{Authorizer, Guard};
 use virtbus_api::{Connection as Driver, ErrorCode};
-use virtbus_dbus::{BUS_NAME, Limits, PLAIN_BUS_NAME, Service};
+use virtbus_dbus::{Arrivals, BUS_NAME, Limits, PLAIN_BUS_NAME, Service};
 use virtbus_util::dirs::Dirs;
 use zbus::fdo::{DBusProxy, RequestNameFlags};
 use zbus::names::BusName;
-use zbus::{Connection, MessageStream, connection};
+use zbus::{Address, Connection, MessageStream};
 
 use crate::access::{Owner, Polkit};
 use crate::bus_thread::BusThread;
+use crate::descriptors;
 use crate::drivers::{self, Host};
 use crate::logging::Logging;
 use crate::mode::Mode;
@@ -100,7 +101,12 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     let signals = Signals::listen().map_err(DaemonError::Signals)?;
     ownership::take(&plan.dirs).await?;
     let thread = BusThread::start().map_err(DaemonError::Thread)?;
-    let connected = thread.run(connect(plan.mode.clone())).await;
+    let calls = usize::try_from(plan.settings.daemon.calls_per_client).unwrap_or(usize::MAX);
+    let limits = Limits::new(calls, descriptors::raise_limit());
+    // What has not been looked at yet may be as much as what one user may have under way.
+    let arrivals = Arrivals::new(limits.descriptors.user);
+    let connecting = connect(plan.mode.clone(), Arc::clone(&arrivals));
+    let connected = thread.run(connecting).await;
     let (bus, messages) = connected
         .unwrap_or_else(|error| Err(zbus::Error::Failure(error.to_string())))
         .map_err(DaemonError::Connect)?;
@@ -110,12 +116,7 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     } else {
         Arc::new(Owner::current())
     };
-    let limits = Limits {
-        calls_in_flight: usize::try_from(plan.settings.daemon.calls_per_client)
-            .unwrap_or(usize::MAX),
-        ..Limits::default()
-    };
-    let service = Service::new(bus.clone(), Guard::new(authorizer), limits);
+    let service = Service::new(bus.clone(), arrivals, Guard::new(authorizer), limits);
     service.serve_log_control(plan.logging.clone());
 
     let host = Host {
@@ -228,16 +229,14 @@ impl Signals {
     }
 }
 
-async fn connect(mode: Mode) -> zbus::Result<(Connection, MessageStream)> {
-    let builder = match &mode {
-        Mode::System => connection::Builder::system(),
-        Mode::Session => connection::Builder::session(),
-        Mode::Private(address) => connection::Builder::address(address.as_str()),
+/// Connects to the bus. What comes from then on is in the stream.
+async fn connect(mode: Mode, arrivals: Arc<Arrivals>) -> zbus::Result<(Connection, MessageStream)> {
+    let address = match &mode {
+        Mode::System => Address::system()?,
+        Mode::Session => Address::session()?,
+        Mode::Private(address) => Address::try_from(address.as_str())?,
     };
-    let bus = builder.max_queued(QUEUE).build().await?;
-    // Before any name is taken, so that no call is missed.
-    let messages = MessageStream::from(&bus);
-    Ok((bus, messages))
+    virtbus_dbus::connect(address, &arrivals).await
 }
 
 /// Makes sure that nobody serves this bus yet: the drivers take charge of guests as they are opened, which is before the names
@@ -259,9 +258,6 @@ async fn expect_no_other(bus: &Connection) -> Result<(), DaemonError> {
     }
     Ok(())
 }
-
-/// Messages that may wait for the dispatcher; then the bus's own queue fills.
-const QUEUE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(1024).expect("1024 is not zero");
 
 /// Waits until the daemon has been idle for the timeout: no call, no guest, nothing under way.
 async fn idle(service: &Service, connections: &[Arc<dyn Driver>], timeout: Option<Duration>) {

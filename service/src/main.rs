@@ -7,6 +7,7 @@ mod access;
 mod bus_thread;
 mod cli;
 mod daemon;
+mod descriptors;
 mod drivers;
 mod logging;
 mod mode;

@@ -24,6 +24,18 @@ pub(crate) struct Arg {
 /// Runs a method: decodes, authorizes, calls the driver, encodes.
 pub(crate) type Run = fn(Invocation) -> BoxFuture<'static, Result<zbus::Message>>;
 
+/// How a call is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// From what is known, in less than a millisecond: where all other calls would wait for it. A body that may have more to do
+    /// than that waits for [`next_turn`](crate::turns::next_turn) first.
+    Memory,
+    /// From a guest, the host, or with work.
+    Read,
+    /// By changing something: keeps its place in the order of its sender's writes to the object.
+    Write,
+}
+
 /// A method.
 #[derive(Debug)]
 pub(crate) struct Method {
@@ -31,8 +43,8 @@ pub(crate) struct Method {
     pub(crate) doc: &'static [&'static str],
     pub(crate) ins: &'static [Arg],
     pub(crate) outs: &'static [Arg],
-    /// Whether it only reads: reads do not keep their place in the order of calls.
-    pub(crate) reads: bool,
+    /// How it is answered.
+    pub(crate) kind: Kind,
     /// The call whose permissions it needs.
     pub(crate) call: Call,
     pub(crate) run: Run,
@@ -123,7 +135,7 @@ impl Interface {
 ///         /// What it does.
 ///         write Create() -> (): NetworkCreate => |c| c.networks()?.create(c.id()?).await;
 ///         /// One that is about another object than the one it is called on: `network_named` finds that.
-///         read LookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
+///         memory LookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
 ///     }
 ///     properties {
 ///         /// What it tells.
@@ -136,7 +148,7 @@ impl Interface {
 /// }
 /// ```
 ///
-/// A method's body sees the arguments by name and `c`, the [`Context`](crate::invocation::Context); it yields a result, of a
+/// `memory`, `read` or `write` is the [`Kind`]. A method's body sees the arguments by name and `c`, the [`Context`](crate::invocation::Context); it yields a result, of a
 /// tuple if there are several values. The identifier `flags` in the head names the argument that permissions look at.
 macro_rules! interface {
     (
@@ -155,7 +167,7 @@ macro_rules! interface {
                 doc: &[$($mdoc),*],
                 ins: &[$($crate::declare::Arg { name: stringify!($arg), signature: <$type as zbus::Type>::SIGNATURE }),*],
                 outs: &[$($crate::declare::Arg { name: stringify!($out), signature: <$otype as zbus::Type>::SIGNATURE }),*],
-                reads: $crate::declare::interface!(@reads $kind),
+                kind: $crate::declare::interface!(@kind $kind),
                 call: virtbus_api::access::Call::$call,
                 #[allow(non_snake_case, reason = "arguments have the names that clients see")]
                 run: |invocation| Box::pin(async move {
@@ -195,8 +207,9 @@ macro_rules! interface {
             }),*],
         };
     };
-    (@reads read) => { true };
-    (@reads write) => { false };
+    (@kind memory) => { $crate::declare::Kind::Memory };
+    (@kind read) => { $crate::declare::Kind::Read };
+    (@kind write) => { $crate::declare::Kind::Write };
     (@named) => { None };
     (@named $named:ident) => { Some((stringify!($named), $named)) };
     (@answer $answer:expr,) => { $answer };

@@ -1,51 +1,42 @@
-//! The reading side: takes each call off the bus, finds what it is about, and runs it.
+//! The reading side: takes each call off the bus, and lets it be answered.
 //!
-//! One task reads, and never waits for anything but the next message. A call is polled once as it arrives: a read that is answered
-//! from memory has its reply on the socket before the next message is looked at. Whatever has to wait goes on in a task
-//! of its own, within its sender's limit. A sender's writes to one object enter the driver in the order in which they
-//! were sent.
+//! One task reads, and never waits for anything but the next message. What is declared to be answered from memory is polled once as it
+//! arrives: its reply is on the socket before the next message is looked at. Everything else, and what has to
+//! wait after all, goes on in [turns](crate::turns) on other threads, within its sender's [limits](crate::limits). A sender's writes
+//! to one object enter the driver in the order in which they were sent.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::task::{Context, Poll, Waker};
 
+use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
-use virtbus_api::access::{Caller, Grant, Guard, Guarded};
-use virtbus_api::{Connection, ErrorCode};
+use tokio::task::JoinSet;
+use virtbus_api::Connection;
+use virtbus_api::access::{Caller, Guard, Guarded};
 use zbus::message::{Flags, Header, Type};
 use zbus::{Message, MessageStream};
 
-use crate::declare::{Interface, Method};
+use crate::announcer::Announcer;
+use crate::answer::{self, Order, answer};
+use crate::declare::Kind;
 use crate::error::{Failure, Protocol};
-use crate::interfaces::connect::ConnectView;
-use crate::invocation::Invocation;
-use crate::outbox::{Outbox, Watch};
+use crate::limits::{Charge, Limits, Load, Whose};
+use crate::outbox::{Behind, Outbox, Watch};
 use crate::peers::{Peer, Peers};
-use crate::quirks::Dialect;
-use crate::signals::Announcer;
+use crate::receipts::Receipts;
+use crate::socket::{Arrivals, WITHOUT_DESCRIPTORS};
 use crate::standard;
-use crate::standard::log_control::{self, LogControl};
-use crate::tree::{self, Node, Place, ROOT, Target, View};
+use crate::standard::log_control::LogControl;
+use crate::tree::{Node, ROOT};
+use crate::turns::Turns;
 
-/// How much one client may ask at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Calls of one sender that wait for something; more are refused.
-    pub calls_in_flight: usize,
-    /// Messages on their way out; while there are more, nothing is read.
-    pub queued_messages: usize,
-}
+/// Steps of calls that are gone at once: more would only wait for processors.
+const STEPS_AT_ONCE: usize = 4;
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            calls_in_flight: 1024,
-            queued_messages: 4096,
-        }
-    }
-}
+/// A call with a longer message is not looked at where all others would wait for it.
+const SHORT: usize = 64 << 10;
 
 /// What every call needs.
 pub(crate) struct Shared {
@@ -56,8 +47,13 @@ pub(crate) struct Shared {
     runtime: Handle,
     nodes: RwLock<Vec<Arc<Node>>>,
     log_control: OnceLock<Arc<dyn LogControl>>,
-    peers: Peers,
+    pub(crate) peers: Peers,
+    arrivals: Arc<Arrivals>,
+    receipts: Arc<Receipts>,
+    pub(crate) turns: Arc<Turns>,
     limits: Limits,
+    /// What all users but root have under way.
+    all: Arc<crate::limits::Account>,
     /// Calls taken so far, and calls not yet answered: whether the service is idle.
     taken: AtomicU64,
     open: AtomicU64,
@@ -76,14 +72,21 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// A service on `bus` that asks `guard` about every call. Serves nothing yet. What calls start, and what does not answer at the first
-    /// look, goes on in the runtime that this is called in, wherever [`Service::run`] runs.
+    /// A service on `bus`, which was [connected](crate::connect) with `arrivals`, that asks `guard` about every call. Serves nothing yet.
+    /// What calls start, and what does not answer at the first look, goes on in the runtime that this is called in, wherever
+    /// [`Service::run`] runs.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn new(bus: zbus::Connection, guard: Guard, limits: Limits) -> Self {
-        let outbox = Arc::new(Outbox::new(bus.clone()));
+    pub fn new(
+        bus: zbus::Connection,
+        arrivals: Arc<Arrivals>,
+        guard: Guard,
+        limits: Limits,
+    ) -> Self {
+        let receipts = Arc::new(Receipts::default());
+        let outbox = Arc::new(Outbox::new(bus.clone(), Arc::clone(&receipts)));
         Self {
             shared: Arc::new(Shared {
                 bus,
@@ -93,7 +96,11 @@ impl Service {
                 nodes: RwLock::default(),
                 log_control: OnceLock::new(),
                 peers: Peers::default(),
+                arrivals,
+                receipts,
+                turns: Turns::new(),
                 limits,
+                all: Arc::default(),
                 taken: AtomicU64::new(0),
                 open: AtomicU64::new(0),
             }),
@@ -108,9 +115,10 @@ impl Service {
             path: format!("{ROOT}/{name}"),
             connection: Guarded::new(Arc::clone(connection)),
         });
-        connection
-            .events()
-            .subscribe(Arc::new(Announcer::new(&self.shared, Arc::clone(&node))));
+        let announcer = Arc::new(Announcer::new(&self.shared, Arc::clone(&node)));
+        let behind: Arc<dyn Behind> = announcer.clone();
+        self.shared.outbox.when_behind(Arc::downgrade(&behind));
+        connection.events().subscribe(announcer);
         self.shared
             .nodes
             .write()
@@ -130,20 +138,24 @@ impl Service {
     /// If the connection ends with an error.
     pub async fn run(&self, mut messages: MessageStream) -> zbus::Result<()> {
         watch_leavers(&self.shared.bus).await?;
-        let writer = tokio::spawn(Arc::clone(&self.shared.outbox).write_signals());
-        let ended = loop {
+        // Ended when this is dropped.
+        let mut helpers = JoinSet::new();
+        helpers.spawn(Arc::clone(&self.shared.outbox).write_signals());
+        let at_once = std::thread::available_parallelism().map_or(STEPS_AT_ONCE, usize::from);
+        for _ in 0..at_once.clamp(2, STEPS_AT_ONCE) {
+            helpers.spawn_on(Arc::clone(&self.shared.turns).give(), &self.shared.runtime);
+        }
+        loop {
             self.shared
                 .outbox
                 .at_most(self.shared.limits.queued_messages)
                 .await;
             match messages.next().await {
                 Some(Ok(message)) => self.take(message),
-                Some(Err(error)) => break Err(error),
-                None => break Ok(()),
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
             }
-        };
-        writer.abort();
-        ended
+        }
     }
 
     /// Waits until every message so far is on the socket.
@@ -161,6 +173,7 @@ impl Service {
     }
 
     fn take(&self, message: Message) {
+        self.shared.arrivals.leave(message.data().fds().len());
         match message.message_type() {
             Type::MethodCall => self.call(message),
             Type::Signal => self.hear(&message),
@@ -181,8 +194,9 @@ impl Service {
             let body = message.body();
             if let Ok((name, _, new)) = body.deserialize::<(&str, &str, &str)>()
                 && new.is_empty()
+                && let Some(peer) = self.shared.peers.gone(name)
             {
-                self.shared.peers.gone(name);
+                self.shared.receipts.read(&peer, peer.unread());
             }
         }
     }
@@ -190,52 +204,80 @@ impl Service {
     fn call(&self, message: Message) {
         let shared = &self.shared;
         shared.taken.fetch_add(1, Ordering::Relaxed);
-        let peer = {
+        let (peer, is_without_descriptors, kind, order) = {
             let header = message.header();
-            shared
-                .peers
-                .get(header.sender().map_or("", |sender| sender.as_str()))
+            let sender = header.sender().map_or("", |sender| sender.as_str());
+            let peer = shared.peers.get(sender);
+            let kind = answer::kind(&header);
+            let order = match kind {
+                Kind::Write => Order::take(&peer, &header),
+                Kind::Memory | Kind::Read => Order::None,
+            };
+            let flags = header.primary().flags().bits();
+            let lost = flags & WITHOUT_DESCRIPTORS != 0 && answer::has_descriptors(&header);
+            (peer, lost, kind, order)
         };
-        let _in_runtime = shared.runtime.enter();
-        // Begins before anything is read.
-        let watch = tells_state(&message.header()).then(|| shared.outbox.watch());
-        let mut answer = Box::pin(
-            AssertUnwindSafe(answer(
-                Arc::clone(shared),
-                message.clone(),
-                Arc::clone(&peer),
-            ))
-            .catch_unwind(),
-        );
-        match answer
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
-            Poll::Ready(result) => {
-                let result = result.unwrap_or_else(|_| Err(panicked()));
-                shared.finish(&message, result, watch.as_ref());
-            }
-            Poll::Pending => {
-                let Some(in_flight) = peer.enter(shared.limits.calls_in_flight) else {
-                    let most = shared.limits.calls_in_flight;
-                    let text = format!("{most} calls of this client are under way already");
-                    shared.finish(
-                        &message,
-                        Err(Failure::protocol(Protocol::LimitsExceeded, text)),
-                        None,
-                    );
-                    return;
-                };
-                shared.open.fetch_add(1, Ordering::Relaxed);
-                let shared = Arc::clone(shared);
-                tokio::spawn(async move {
-                    let result = answer.await.unwrap_or_else(|_| Err(panicked()));
-                    shared.finish(&message, result, watch.as_ref());
-                    shared.open.fetch_sub(1, Ordering::Relaxed);
-                    drop(in_flight);
-                });
-            }
+        if is_without_descriptors {
+            let text = "too many file descriptors are under way, or there were not as many with the call as it says";
+            let failure = Failure::protocol(Protocol::LimitsExceeded, text);
+            shared.finish(&message, Err(failure), &peer, None);
+            return;
         }
+        let _in_runtime = shared.runtime.enter();
+        let mut call = Call::new(shared, &message, &peer, order);
+        let may_be_answered_at_once = kind == Kind::Memory
+            && message.data().len() <= SHORT
+            && peer.known_user().is_some()
+            && peer.unsent() <= shared.limits.unsent
+            && shared.receipts.are_in_order(&peer, &shared.limits);
+        if may_be_answered_at_once && let Some(answered) = (&mut call.work).now_or_never() {
+            call.finish(answered);
+            return;
+        }
+        match shared.admit(&message, &peer) {
+            // One that has begun may have what others wait for, and must go on.
+            Ok(charge) => shared.go_on(call, charge, may_be_answered_at_once),
+            Err(failure) => shared.finish(&message, Err(failure), &peer, None),
+        }
+    }
+}
+
+/// A call that is being answered.
+struct Call {
+    shared: Arc<Shared>,
+    message: Message,
+    peer: Arc<Peer>,
+    work: BoxFuture<'static, Answered>,
+}
+
+/// An answer, and what was signalled while it was made if it tells a state.
+type Answered = (Result<Message, Failure>, Option<Watch>);
+
+impl Call {
+    fn new(shared: &Arc<Shared>, message: &Message, peer: &Arc<Peer>, order: Order) -> Self {
+        let tells_state = tells_state(&message.header());
+        let work = {
+            let (shared, message, peer) = (Arc::clone(shared), message.clone(), Arc::clone(peer));
+            async move {
+                // Begins before anything is read.
+                let watch = tells_state.then(|| shared.outbox.watch(&peer.name));
+                (answer(shared, message, peer, order).await, watch)
+            }
+        };
+        let work = AssertUnwindSafe(work)
+            .catch_unwind()
+            .map(|answered| answered.unwrap_or_else(|_| (Err(panicked()), None)));
+        Self {
+            shared: Arc::clone(shared),
+            message: message.clone(),
+            peer: Arc::clone(peer),
+            work: Box::pin(work),
+        }
+    }
+
+    fn finish(&self, (result, watch): Answered) {
+        self.shared
+            .finish(&self.message, result, &self.peer, watch.as_ref());
     }
 }
 
@@ -277,18 +319,88 @@ fn panicked() -> Failure {
 }
 
 impl Shared {
+    /// Puts a call that is not answered at once on the books.
+    fn admit(&self, message: &Message, peer: &Arc<Peer>) -> Result<Charge, Failure> {
+        let data = message.data();
+        let mut charge = Charge::new(Load {
+            bytes: data.len(),
+            descriptors: data.fds().len(),
+        });
+        charge.to(&peer.account, &self.limits, Whose::Connection)?;
+        if peer.known_user().is_some() {
+            self.admit_user(&mut charge, peer)?;
+        }
+        Ok(charge)
+    }
+
+    /// Puts it on the books of the peer's user, who is known by now.
+    fn admit_user(&self, charge: &mut Charge, peer: &Peer) -> Result<(), Failure> {
+        let Some(user) = peer.known_user().filter(|user| !user.is_root()) else {
+            return Ok(());
+        };
+        charge.to(&user.account, &self.limits, Whose::User)?;
+        charge.to(&self.all, &self.limits, Whose::All)
+    }
+
+    /// Lets a call go on in its peer's turns.
+    fn go_on(self: &Arc<Self>, call: Call, mut charge: Charge, has_begun: bool) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let (shared, peer) = (Arc::clone(self), Arc::clone(&call.peer));
+        let work = async move {
+            let mut call = call;
+            let may_go_on = if has_begun {
+                Ok(())
+            } else {
+                shared.may_go_on(&call.peer, &mut charge).await
+            };
+            match may_go_on {
+                Ok(()) => {
+                    let answered = (&mut call.work).await;
+                    call.finish(answered);
+                }
+                Err(failure) => call.finish((Err(failure), None)),
+            }
+            shared.open.fetch_sub(1, Ordering::Relaxed);
+        };
+        self.turns.go_on(peer, Box::pin(work));
+    }
+
+    /// Waits until the peer may be given more; an error if it may not.
+    async fn may_go_on(&self, peer: &Arc<Peer>, charge: &mut Charge) -> Result<(), Failure> {
+        if peer.known_user().is_none() {
+            self.peers.user_of(peer, &self.bus).await;
+            self.admit_user(charge, peer)?;
+        }
+        peer.room(self.limits.unsent).await;
+        self.receipts
+            .check(&self.bus, &self.peers, peer, &self.limits)
+            .await
+    }
+
     /// Sends the reply, if one is wanted.
-    fn finish(&self, call: &Message, result: Result<Message, Failure>, watch: Option<&Watch>) {
+    fn finish(
+        &self,
+        call: &Message,
+        result: Result<Message, Failure>,
+        peer: &Arc<Peer>,
+        watch: Option<&Watch>,
+    ) {
         let header = call.header();
         if header.primary().flags().contains(Flags::NO_REPLY_EXPECTED) {
             return;
         }
-        let reply = result.or_else(|failure| failure.reply(&header));
-        match reply {
-            Ok(reply) => match watch {
-                Some(watch) => self.outbox.reply_with_news(reply, watch),
-                None => self.outbox.reply(reply),
-            },
+        let with_news = |reply: Message| match watch {
+            Some(watch) => self.outbox.reply_with_news(reply, peer, watch),
+            None => {
+                self.outbox.reply(reply, peer);
+                Ok(())
+            }
+        };
+        let Err(failure) = result.and_then(with_news) else {
+            return;
+        };
+        match failure.reply(&header) {
+            Ok(reply) => self.outbox.reply(reply, peer),
             Err(error) => tracing::error!(%error, "a reply cannot be built"),
         }
     }
@@ -317,202 +429,14 @@ impl Shared {
     }
 
     /// The caller, as the guard sees it.
-    async fn caller(&self, peer: &Peer, header: &Header<'_>) -> Caller {
+    pub(crate) async fn caller(&self, peer: &Peer, header: &Header<'_>) -> Caller {
         Caller {
             name: Arc::clone(&peer.name),
-            uid: peer.uid(&self.bus).await,
+            uid: self.peers.user_of(peer, &self.bus).await.uid,
             interactive: header
                 .primary()
                 .flags()
                 .contains(Flags::ALLOW_INTERACTIVE_AUTH),
         }
     }
-}
-
-/// What is known of a call before anything is waited for.
-pub(crate) struct Received {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) message: Message,
-    pub(crate) peer: Arc<Peer>,
-    pub(crate) dialect: Dialect,
-}
-
-/// Answers one call.
-async fn answer(
-    shared: Arc<Shared>,
-    message: Message,
-    peer: Arc<Peer>,
-) -> Result<Message, Failure> {
-    let header = message.header();
-    let (Some(path), Some(member)) = (header.path(), header.member()) else {
-        return Err(Failure::protocol(
-            Protocol::InvalidArgs,
-            "a call needs a path and a member",
-        ));
-    };
-    let (path, member) = (path.as_str(), member.as_str());
-    let interface = header.interface().map(zbus::names::InterfaceName::as_str);
-    let received = Received {
-        dialect: Dialect::of(&header),
-        shared,
-        message: message.clone(),
-        peer,
-    };
-    let Some(place) = Place::of(path) else {
-        // `Peer` answers everywhere.
-        return match interface {
-            Some(standard::peer::NAME) => standard::peer::answer(&received, member),
-            _ => Err(unknown_object(path)),
-        };
-    };
-    if place == Place::LogControl {
-        return log_control::answer(received, interface, member).await;
-    }
-    if let Some(standard) = standard::Member::find(interface, member) {
-        return standard.answer(received, place, path).await;
-    }
-    let (interface, method) = find_method(place, interface, member, path)?;
-    check_signature(interface, method, &message)?;
-    let order = if method.reads {
-        None
-    } else {
-        Some(received.peer.lane(path).lock_owned().await)
-    };
-    let invocation = received.invocation(place, path, order).await?;
-    (method.run)(invocation).await.map_err(Failure::Api)
-}
-
-impl Received {
-    /// The caller of this call.
-    pub(crate) async fn caller(&self) -> Caller {
-        self.shared.caller(&self.peer, &self.message.header()).await
-    }
-
-    /// Looks up who calls and what the call is about.
-    pub(crate) async fn invocation(
-        self,
-        place: Place<'_>,
-        path: &str,
-        order: Option<tokio::sync::OwnedMutexGuard<()>>,
-    ) -> Result<Invocation, Failure> {
-        let caller = self.caller().await;
-        let (node, target, _) = find_object(&self.shared, place, path).await?;
-        Ok(Invocation {
-            guard: self.shared.guard.clone(),
-            node,
-            target,
-            caller,
-            dialect: self.dialect,
-            message: self.message,
-            order: std::sync::Mutex::new(order),
-        })
-    }
-}
-
-/// The object at a place, and what is known of it.
-pub(crate) async fn find_object(
-    shared: &Shared,
-    place: Place<'_>,
-    path: &str,
-) -> Result<(Arc<Node>, Target, View), Failure> {
-    let identify = Grant::identify();
-    match place {
-        Place::Connection(name) => {
-            let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
-            let target = Target::connection(node.name);
-            let view = View::Connect(ConnectView::of(node.connection.open(&identify)));
-            Ok((node, target, view))
-        }
-        Place::Object(name, kind, element) => {
-            let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
-            let view = match tree::find(node.connection.open(&identify), kind, element).await {
-                Ok(Some(view)) => view,
-                Ok(None) => return Err(unknown_object(path)),
-                Err(error) if error.code == ErrorCode::NoSupport => {
-                    return Err(unknown_object(path));
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let target = Target::of_view(node.name, &view);
-            Ok((node, target, View::Object(view)))
-        }
-        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => {
-            Err(unknown_object(path))
-        }
-    }
-}
-
-/// The interface of the objects at a place.
-pub(crate) fn interface_at(place: Place<'_>) -> Option<&'static Interface> {
-    match place {
-        Place::Connection(_) => Some(tree::connect_interface()),
-        Place::Object(_, kind, _) => Some(tree::interface(kind)),
-        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => None,
-    }
-}
-
-fn find_method(
-    place: Place<'_>,
-    name: Option<&str>,
-    member: &str,
-    path: &str,
-) -> Result<(&'static Interface, &'static Method), Failure> {
-    let interface =
-        interface_at(place).filter(|interface| name.is_none_or(|name| name == interface.name));
-    let Some(interface) = interface else {
-        return Err(match name {
-            Some(name) => Failure::protocol(
-                Protocol::UnknownInterface,
-                format!("{path} has no interface {name}"),
-            ),
-            None => Failure::protocol(
-                Protocol::UnknownMethod,
-                format!("{path} has no method {member}"),
-            ),
-        });
-    };
-    let method = interface.method(member).ok_or_else(|| {
-        Failure::protocol(
-            Protocol::UnknownMethod,
-            format!("{} has no method {member}", interface.name),
-        )
-    })?;
-    Ok((interface, method))
-}
-
-fn check_signature(
-    interface: &Interface,
-    method: &Method,
-    message: &Message,
-) -> Result<(), Failure> {
-    let given = message.body().signature().to_string_no_parens();
-    let wanted: String = method
-        .ins
-        .iter()
-        .map(|arg| arg.signature.to_string())
-        .collect();
-    if given == wanted {
-        return Ok(());
-    }
-    let arguments: Vec<String> = method
-        .ins
-        .iter()
-        .map(|arg| format!("{}: {}", arg.name, arg.signature))
-        .collect();
-    Err(Failure::protocol(
-        Protocol::InvalidArgs,
-        format!(
-            "{}.{} takes ({}), not '{given}'",
-            interface.name,
-            method.name,
-            arguments.join(", ")
-        ),
-    ))
-}
-
-pub(crate) fn unknown_object(path: &str) -> Failure {
-    Failure::protocol(
-        Protocol::UnknownObject,
-        format!("there is no object at {path}"),
-    )
 }

@@ -22,6 +22,7 @@ use zbus::{Message, OwnedObjectPath, Type};
 use crate::paths::Paths;
 use crate::quirks::Dialect;
 use crate::tree::{Node, Sought, Target};
+use crate::turns::next_turn;
 use crate::value::{Parameters, Wrapping};
 
 /// A call on its way to a handler.
@@ -255,6 +256,7 @@ impl<'a> Context<'a> {
         if flags == F::default() {
             return self.list_all(views).await;
         }
+        not_among_others(views.len()).await;
         let views = views.iter().filter(|view| view.matches(flags));
         let chosen: Vec<&V> = views.map(|view| &**view).collect();
         let seen = self
@@ -270,6 +272,7 @@ impl<'a> Context<'a> {
     where
         V: ObjectView + Send + Sync + 'static,
     {
+        not_among_others(views.len()).await;
         let seen = self
             .seen(V::KIND, views.len(), |at| views[at].named())
             .await;
@@ -347,6 +350,16 @@ impl<'a> Context<'a> {
     /// Typed parameters in an answer.
     pub(crate) fn parameters(&self, parameters: TypedParameters) -> Parameters {
         Parameters(parameters, Wrapping::Once)
+    }
+}
+
+/// A list of more objects is not gone through where all other calls would wait for it.
+const SHORT_LIST: usize = 500;
+
+/// Has a call that is answered from memory go on in a turn of its own, if it is about so many objects.
+async fn not_among_others(count: usize) {
+    if count > SHORT_LIST {
+        next_turn().await;
     }
 }
 

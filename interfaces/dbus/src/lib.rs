@@ -6,30 +6,40 @@
 //! in one reply. The way of a message:
 //!
 //! ```text
-//! dispatch ── finds the sender (peers) and the object (tree)
-//!    │        finds the member (declare: one table per interface)
+//! socket ── leaves out what cannot be read
+//! dispatch ── finds the sender (peers); what is not in memory waits for its turn (turns, limits)
+//! answer ── finds the object (tree) and the member (declare: one table per interface)
 //!    ├─ standard/*     Introspectable, Properties, ObjectManager, Peer: answered once for all objects
 //!    └─ interfaces/*   decode → authorize → driver → reply
 //! outbox ── replies and signals leave in one order
-//! signals ── the drivers' events as signals
+//! signals ── the drivers' events as signals; announcer, hearing ── to everybody, or to each who may see what they are about
 //! ```
 
+mod announcer;
+mod answer;
 mod declare;
 mod dispatch;
 mod error;
+mod hearing;
 mod interfaces;
 mod invocation;
+mod limits;
 mod moments;
 mod outbox;
 mod paths;
 mod peers;
 mod quirks;
+mod receipts;
 mod signals;
+mod socket;
 mod standard;
 mod tree;
+mod turns;
 mod value;
 
-pub use dispatch::{Limits, Service};
+pub use dispatch::Service;
+pub use limits::{Limits, Share};
+pub use socket::{Arrivals, connect};
 pub use standard::log_control::LogControl;
 pub use tree::ROOT;
 

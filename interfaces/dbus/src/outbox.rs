@@ -9,32 +9,117 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::task::{Context, Waker};
 
 use tokio::sync::Notify;
 use zbus::{Connection, Message, Structure};
 
-/// How many messages are handed to the socket at once.
+use crate::error::{Failure, Protocol};
+use crate::peers::Peer;
+use crate::receipts::Receipts;
+
+/// How many messages are handed to the socket at once, and bytes after which no further one joins them.
 const BATCH: usize = 64;
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Bytes that may wait in all; while there are more, nothing is read. Each peer has its own limit, so only a bus that does
+/// not read lets it come to this.
+const MOST_BYTES: usize = 64 << 20;
+
+/// Bytes of signals that may wait. Beyond that they are no longer queued, and what changed is told in one piece when the bus reads again.
+const MOST_SIGNALLED: usize = 8 << 20;
+
+/// Signals that are kept to be repeated behind one reply.
+const MOST_NEWS: usize = 4096;
+
+/// Whoever has to be told that signals may be queued again.
+pub(crate) trait Behind: Send + Sync {
+    /// Queues what was held back.
+    fn catch_up(&self);
+}
 
 /// The queue and who writes it.
 pub(crate) struct Outbox {
     bus: Connection,
+    receipts: Arc<Receipts>,
     queue: Mutex<Queue>,
     /// Told when a signal was queued.
     wake: Notify,
     /// Told when the queue has become short again.
     short: Notify,
+    behind: RwLock<Vec<Weak<dyn Behind>>>,
+}
+
+/// Where a message goes.
+#[derive(Clone)]
+struct Way {
+    /// None: to everybody.
+    receiver: Option<Arc<Peer>>,
+    is_signal: bool,
+}
+
+/// What one who makes a reply watches for.
+struct Watched {
+    /// To whom the reply goes.
+    receiver: Arc<str>,
+    signals: Vec<Message>,
 }
 
 #[derive(Default)]
 struct Queue {
     messages: VecDeque<Message>,
+    /// Where each of them goes.
+    ways: VecDeque<Way>,
+    /// Bytes of all of them, and of those that are signals.
+    bytes: usize,
+    signalled: usize,
+    /// Signals are held back.
+    is_behind: bool,
     writing: bool,
     /// Signals that were queued while somebody makes a reply that tells a state.
-    watches: Vec<(u64, Vec<Message>)>,
+    watches: Vec<(u64, Watched)>,
     last_watch: u64,
+}
+
+impl Queue {
+    fn push(&mut self, message: Message, way: Way) {
+        let bytes = message.data().len();
+        self.bytes += bytes;
+        if way.is_signal {
+            self.signalled += bytes;
+        } else if let Some(peer) = &way.receiver {
+            peer.queued(bytes);
+        }
+        self.messages.push_back(message);
+        self.ways.push_back(way);
+    }
+
+    /// What goes to the socket next.
+    fn batch(&mut self) -> (Vec<Message>, Vec<Way>) {
+        let mut bytes = 0;
+        let joins = |message: &&Message| {
+            let joins = bytes < BATCH_BYTES;
+            bytes += message.data().len();
+            joins
+        };
+        let count = self.messages.iter().take(BATCH).take_while(joins).count();
+        let messages = self.messages.drain(..count).collect();
+        (messages, self.ways.drain(..count).collect())
+    }
+
+    /// These are no longer here.
+    fn left(&mut self, messages: &[Message], ways: &[Way]) {
+        for (message, way) in messages.iter().zip(ways) {
+            let bytes = message.data().len();
+            self.bytes -= bytes;
+            if way.is_signal {
+                self.signalled -= bytes;
+            } else if let Some(peer) = &way.receiver {
+                peer.sent(bytes);
+            }
+        }
+    }
 }
 
 /// Remembers what is signalled while a reply is made.
@@ -51,36 +136,63 @@ impl Drop for Watch {
 }
 
 impl Outbox {
-    pub(crate) fn new(bus: Connection) -> Self {
+    pub(crate) fn new(bus: Connection, receipts: Arc<Receipts>) -> Self {
         Self {
             bus,
+            receipts,
             queue: Mutex::default(),
             wake: Notify::new(),
             short: Notify::new(),
+            behind: RwLock::default(),
         }
+    }
+
+    /// Tells `behind` when signals may be queued again after some were not.
+    pub(crate) fn when_behind(&self, behind: Weak<dyn Behind>) {
+        self.behind
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(behind);
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a signal. Does not write, and so may be called under a lock.
-    pub(crate) fn signal(&self, message: Message) {
+    /// Queues a signal, for everybody or for one peer. Does not write, and so may be called under a lock. False: too many wait,
+    /// and the caller, who is told when to [catch up](Behind::catch_up), has to keep what it was about.
+    pub(crate) fn signal(&self, message: Message, receiver: Option<&Arc<Peer>>) -> bool {
         let mut queue = self.lock();
-        for (_, signals) in &mut queue.watches {
-            signals.push(message.clone());
+        if queue.is_behind || queue.signalled > MOST_SIGNALLED {
+            queue.is_behind = true;
+            return false;
         }
-        queue.messages.push_back(message);
+        for (_, watched) in &mut queue.watches {
+            let reaches = receiver.is_none_or(|peer| peer.name == watched.receiver);
+            if reaches && watched.signals.len() <= MOST_NEWS {
+                watched.signals.push(message.clone());
+            }
+        }
+        let way = Way {
+            receiver: receiver.cloned(),
+            is_signal: true,
+        };
+        queue.push(message, way);
         drop(queue);
         self.wake.notify_one();
+        true
     }
 
     /// Remembers what is signalled from now on, until the reply that is being made has been queued.
-    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
+    pub(crate) fn watch(self: &Arc<Self>, receiver: &Arc<str>) -> Watch {
         let mut queue = self.lock();
         queue.last_watch += 1;
         let number = queue.last_watch;
-        queue.watches.push((number, Vec::new()));
+        let watched = Watched {
+            receiver: Arc::clone(receiver),
+            signals: Vec::new(),
+        };
+        queue.watches.push((number, watched));
         drop(queue);
         Watch {
             outbox: Arc::clone(self),
@@ -89,30 +201,49 @@ impl Outbox {
     }
 
     /// Queues a reply that tells a state, and behind it what was signalled while it was made, for its receiver.
-    pub(crate) fn reply_with_news(self: &Arc<Self>, message: Message, watch: &Watch) {
+    ///
+    /// # Errors
+    /// That more was signalled than is kept; nothing was queued.
+    pub(crate) fn reply_with_news(
+        self: &Arc<Self>,
+        message: Message,
+        peer: &Arc<Peer>,
+        watch: &Watch,
+    ) -> Result<(), Failure> {
         let mut queue = self.lock();
         let watched = queue
             .watches
             .iter_mut()
             .find(|(number, _)| *number == watch.number);
-        let news = watched.map(|(_, signals)| std::mem::take(signals));
+        let news = watched.map(|(_, watched)| std::mem::take(&mut watched.signals));
         let news = news.unwrap_or_default();
-        let again: Vec<Message> = {
-            let header = message.header();
-            let receiver = header.destination().map(zbus::names::BusName::as_str);
-            news.iter()
-                .filter_map(|signal| addressed(signal, receiver?))
-                .collect()
+        if news.len() > MOST_NEWS {
+            let text = "too much changed while the answer was made";
+            return Err(Failure::protocol(Protocol::LimitsExceeded, text));
+        }
+        let tell_state = news.iter().filter(|signal| tells_state(signal));
+        let again: Vec<Message> = tell_state
+            .filter_map(|signal| addressed(signal, &peer.name))
+            .collect();
+        let way = Way {
+            receiver: Some(Arc::clone(peer)),
+            is_signal: false,
         };
-        queue.messages.push_back(message);
-        queue.messages.extend(again);
+        for message in std::iter::once(message).chain(again) {
+            queue.push(message, way.clone());
+        }
         drop(queue);
         self.write_now();
+        Ok(())
     }
 
     /// Queues a reply and writes as far as the socket takes it; the rest goes on in the background.
-    pub(crate) fn reply(self: &Arc<Self>, message: Message) {
-        self.lock().messages.push_back(message);
+    pub(crate) fn reply(self: &Arc<Self>, message: Message, peer: &Arc<Peer>) {
+        let way = Way {
+            receiver: Some(Arc::clone(peer)),
+            is_signal: false,
+        };
+        self.lock().push(message, way);
         self.write_now();
     }
 
@@ -138,27 +269,57 @@ impl Outbox {
     }
 
     /// Writes until the queue is empty. Only who set `writing` may call this.
-    async fn write(&self) {
+    async fn write(self: &Arc<Self>) {
         loop {
-            let batch: Vec<Message> = {
+            let (messages, ways) = {
                 let mut queue = self.lock();
                 if queue.messages.is_empty() {
                     queue.writing = false;
                     return;
                 }
-                let count = queue.messages.len().min(BATCH);
-                queue.messages.drain(..count).collect()
+                queue.batch()
             };
-            if let Err(error) = self.bus.send_all(&batch).await {
+            let sent = self.bus.send_all(&messages).await;
+            if let Err(error) = sent {
                 // The bus is gone; the reading side ends the service.
                 tracing::debug!(%error, "cannot write to the bus");
                 let mut queue = self.lock();
-                queue.messages.clear();
+                queue.left(&messages, &ways);
+                let messages: Vec<Message> = queue.messages.drain(..).collect();
+                let ways: Vec<Way> = queue.ways.drain(..).collect();
+                queue.left(&messages, &ways);
                 queue.writing = false;
+                drop(queue);
                 self.short.notify_waiters();
                 return;
             }
+            for (message, way) in messages.iter().zip(&ways) {
+                if let Some(peer) = &way.receiver {
+                    self.receipts.sent(peer, message.data().len());
+                }
+            }
+            let catches_up = {
+                let mut queue = self.lock();
+                queue.left(&messages, &ways);
+                let catches_up = queue.is_behind && queue.signalled == 0;
+                queue.is_behind &= !catches_up;
+                catches_up
+            };
             self.short.notify_waiters();
+            if catches_up {
+                self.catch_up();
+            }
+        }
+    }
+
+    fn catch_up(&self) {
+        let behind = self
+            .behind
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for behind in behind.iter().filter_map(Weak::upgrade) {
+            behind.catch_up();
         }
     }
 
@@ -170,14 +331,34 @@ impl Outbox {
         }
     }
 
-    /// Waits until no more than `most` messages are queued: the pressure of a bus that does not read reaches those who call.
+    /// Waits until signals may be queued again.
+    pub(crate) async fn caught_up(&self) {
+        loop {
+            let short = self.short.notified();
+            tokio::pin!(short);
+            short.as_mut().enable();
+            {
+                let queue = self.lock();
+                if !queue.is_behind && queue.signalled <= MOST_SIGNALLED {
+                    return;
+                }
+            }
+            short.await;
+        }
+    }
+
+    /// Waits until no more than `most` messages and their bytes are queued: the pressure of a bus that does not read reaches those who
+    /// call.
     pub(crate) async fn at_most(&self, most: usize) {
         loop {
             let short = self.short.notified();
             tokio::pin!(short);
             short.as_mut().enable();
-            if self.lock().messages.len() <= most {
-                return;
+            {
+                let queue = self.lock();
+                if queue.messages.len() <= most && queue.bytes <= MOST_BYTES {
+                    return;
+                }
             }
             short.await;
         }
@@ -198,19 +379,31 @@ impl Outbox {
     }
 }
 
-/// A signal that carries state, for one receiver.
-fn addressed(signal: &Message, receiver: &str) -> Option<Message> {
+/// Whether a signal tells of what clients keep a picture of.
+fn tells_state(signal: &Message) -> bool {
     const STATE: [&str; 3] = ["PropertiesChanged", "InterfacesAdded", "InterfacesRemoved"];
     let header = signal.header();
-    let member = header
+    header
         .member()
-        .filter(|name| STATE.contains(&name.as_str()))?;
+        .is_some_and(|name| STATE.contains(&name.as_str()))
+}
+
+/// The same signal for one receiver.
+pub(crate) fn addressed(signal: &Message, receiver: &str) -> Option<Message> {
+    let header = signal.header();
+    let signal_to = |content: &dyn Fn(zbus::message::Builder<'_>) -> zbus::Result<Message>| {
+        let to = Message::signal(header.path()?, header.interface()?, header.member()?)
+            .destination(receiver);
+        Some(content(to))
+    };
     let body = signal.body();
-    let content: Structure<'_> = body.deserialize().ok()?;
-    let built = Message::signal(header.path()?, header.interface()?, member)
-        .destination(receiver)
-        .build(&content);
-    built
+    let built = if body.is_empty() {
+        signal_to(&|to| to.build(&()))
+    } else {
+        let content: Structure<'_> = body.deserialize().ok()?;
+        signal_to(&|to| to.build(&content))
+    };
+    built?
         .inspect_err(|error| tracing::error!(%error, "a signal cannot be repeated"))
         .ok()
 }

@@ -1,58 +1,149 @@
-//! Those who call: which user each is, how many of its calls are under way, and in which order they run.
+//! Those who call: which user each is, what each has under way, and in which order its calls run.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
+use tokio::time::timeout;
 use zbus::Connection;
+
+use crate::hearing::Hearing;
+use crate::limits::Account;
 
 /// How many lanes a peer keeps before those that nobody uses are dropped.
 const LANES_KEPT: usize = 64;
 
+/// The bus has so long to answer, so many times: it drops its answers while too much is under way to us.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+const ATTEMPTS: u32 = 10;
+
+/// A user, with all connections.
+#[derive(Debug)]
+pub(crate) struct User {
+    /// None is one whom the bus does not know.
+    pub(crate) uid: Option<u32>,
+    pub(crate) account: Arc<Account>,
+    /// Bytes of replies that the connections of this user may not have read.
+    pub(crate) unread: AtomicUsize,
+}
+
+impl User {
+    fn new(uid: Option<u32>) -> Self {
+        Self {
+            uid,
+            account: Arc::default(),
+            unread: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether only the limits of a connection hold.
+    pub(crate) fn is_root(&self) -> bool {
+        self.uid == Some(0)
+    }
+}
+
 /// A client on the bus.
+#[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) name: Arc<str>,
-    uid: OnceCell<Option<u32>>,
-    in_flight: AtomicUsize,
+    user: OnceCell<Arc<User>>,
+    pub(crate) account: Arc<Account>,
+    /// Bytes of replies that the bus has not taken.
+    unsent: AtomicUsize,
+    /// Told when some of them were.
+    taken: Notify,
+    /// Bytes of replies that the bus has taken since it was known what of them was read.
+    unread: AtomicUsize,
     lanes: Mutex<HashMap<String, Weak<Lane>>>,
+    /// What this peer is told by signals of its own.
+    pub(crate) hearing: Hearing,
 }
 
 /// The order of one client's writes to one object.
 pub(crate) type Lane = tokio::sync::Mutex<()>;
 
-/// A call under way; counts until it is dropped.
-pub(crate) struct InFlight(Arc<Peer>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Peer {
     fn new(name: &str) -> Self {
         Self {
             name: name.into(),
-            uid: OnceCell::new(),
-            in_flight: AtomicUsize::new(0),
+            user: OnceCell::new(),
+            account: Arc::default(),
+            unsent: AtomicUsize::new(0),
+            taken: Notify::new(),
+            unread: AtomicUsize::new(0),
             lanes: Mutex::default(),
+            hearing: Hearing::default(),
         }
     }
 
-    /// The peer's user, asked of the bus once. `None` if the bus cannot tell, for example because the peer is gone.
-    pub(crate) async fn uid(&self, bus: &Connection) -> Option<u32> {
-        *self.uid.get_or_init(|| ask_uid(bus, &self.name)).await
+    /// A peer of whom the bus need not be asked.
+    #[cfg(test)]
+    pub(crate) fn known(name: &str, uid: Option<u32>) -> Arc<Self> {
+        let peer = Self::new(name);
+        peer.user.set(Arc::new(User::new(uid))).unwrap();
+        Arc::new(peer)
     }
 
-    /// Counts a call, unless `most` are under way already.
-    pub(crate) fn enter(self: &Arc<Self>, most: usize) -> Option<InFlight> {
-        self.in_flight
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                (count < most).then_some(count + 1)
-            })
-            .ok()
-            .map(|_| InFlight(Arc::clone(self)))
+    /// The peer's user, if that is known already.
+    pub(crate) fn known_user(&self) -> Option<&Arc<User>> {
+        self.user.get()
+    }
+
+    /// The peer's user id, as far as it is known already.
+    pub(crate) fn known_uid(&self) -> Option<u32> {
+        self.user.get().and_then(|user| user.uid)
+    }
+
+    /// Bytes of replies to this peer were put into the outbox.
+    pub(crate) fn queued(&self, bytes: usize) {
+        self.unsent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The bus has taken them, or there is no bus any more.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.unsent.fetch_sub(bytes, Ordering::Relaxed);
+        self.taken.notify_waiters();
+    }
+
+    /// Bytes of replies that the bus has not taken.
+    pub(crate) fn unsent(&self) -> usize {
+        self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the bus has taken all but `most` bytes of the replies to this peer.
+    pub(crate) async fn room(&self, most: usize) {
+        loop {
+            let taken = self.taken.notified();
+            tokio::pin!(taken);
+            taken.as_mut().enable();
+            if self.unsent() <= most {
+                return;
+            }
+            taken.await;
+        }
+    }
+
+    /// Bytes that may be unread.
+    pub(crate) fn unread(&self) -> usize {
+        self.unread.load(Ordering::Relaxed)
+    }
+
+    /// The bus has taken so many bytes more.
+    pub(crate) fn add_unread(&self, bytes: usize) {
+        self.unread.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(user) = self.user.get() {
+            user.unread.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// So many of them were read.
+    pub(crate) fn was_read(&self, bytes: usize) {
+        less(&self.unread, bytes);
+        if let Some(user) = self.user.get() {
+            less(&user.unread, bytes);
+        }
     }
 
     /// The lane of the peer's writes to the object at `path`.
@@ -70,6 +161,13 @@ impl Peer {
     }
 }
 
+/// Counts down, and not below nothing.
+fn less(count: &AtomicUsize, bytes: usize) {
+    let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+        Some(count.saturating_sub(bytes))
+    });
+}
+
 async fn ask_uid(bus: &Connection, name: &str) -> Option<u32> {
     if name.is_empty() {
         // No bus between us: the other end of the socket.
@@ -79,31 +177,43 @@ async fn ask_uid(bus: &Connection, name: &str) -> Option<u32> {
             .ok()
             .and_then(|credentials| credentials.unix_user_id());
     }
-    let reply = bus
-        .call_method(
+    let body = (name,);
+    for _ in 0..ATTEMPTS {
+        let asked = bus.call_method(
             Some("org.freedesktop.DBus"),
             "/org/freedesktop/DBus",
             Some("org.freedesktop.DBus"),
             "GetConnectionUnixUser",
-            &(name,),
-        )
-        .await;
-    match reply.and_then(|reply| reply.body().deserialize::<u32>()) {
-        Ok(uid) => Some(uid),
-        Err(error) => {
-            tracing::debug!(peer = name, %error, "the bus does not know whose connection this is");
-            None
+            &body,
+        );
+        let Ok(reply) = timeout(PATIENCE, asked).await else {
+            continue;
+        };
+        match reply.and_then(|reply| reply.body().deserialize::<u32>()) {
+            Ok(uid) => return Some(uid),
+            Err(error) => {
+                tracing::debug!(peer = name, %error, "the bus does not know whose connection this is");
+                return None;
+            }
         }
     }
+    tracing::warn!(
+        peer = name,
+        "the bus does not tell whose connection this is, so it is let into nothing"
+    );
+    None
 }
 
 /// Every peer that has called and is still there.
 #[derive(Default)]
-pub(crate) struct Peers(Mutex<HashMap<Arc<str>, Arc<Peer>>>);
+pub(crate) struct Peers {
+    peers: Mutex<HashMap<Arc<str>, Arc<Peer>>>,
+    users: Mutex<HashMap<Option<u32>, Weak<User>>>,
+}
 
 impl Peers {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Peer>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The peer of this unique name.
@@ -117,8 +227,72 @@ impl Peers {
         peer
     }
 
+    /// Every peer.
+    pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// The peer's user; the bus is asked once.
+    pub(crate) async fn user_of<'p>(&self, peer: &'p Peer, bus: &Connection) -> &'p Arc<User> {
+        let ask = async || {
+            let user = self.user(ask_uid(bus, &peer.name).await);
+            user.unread.fetch_add(peer.unread(), Ordering::Relaxed);
+            user
+        };
+        peer.user.get_or_init(ask).await
+    }
+
+    fn user(&self, uid: Option<u32>) -> Arc<User> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = users.get(&uid).and_then(Weak::upgrade) {
+            return user;
+        }
+        users.retain(|_, user| user.strong_count() > 0);
+        let user = Arc::new(User::new(uid));
+        users.insert(uid, Arc::downgrade(&user));
+        user
+    }
+
     /// Forgets a peer that has left the bus.
-    pub(crate) fn gone(&self, name: &str) {
-        self.lock().remove(name);
+    pub(crate) fn gone(&self, name: &str) -> Option<Arc<Peer>> {
+        self.lock().remove(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_of_a_user_count_together_until_they_leave() {
+        let peers = Peers::default();
+        let user = peers.user(Some(1000));
+        for name in [":1.1", ":1.2"] {
+            let peer = peers.get(name);
+            peer.user.set(peers.user(Some(1000))).unwrap();
+            peer.add_unread(100);
+        }
+        assert_eq!(user.unread.load(Ordering::Relaxed), 200);
+        peers.get(":1.1").was_read(40);
+        let gone = peers.gone(":1.2").unwrap();
+        gone.was_read(gone.unread());
+        assert_eq!(user.unread.load(Ordering::Relaxed), 60);
+        assert_eq!(peers.all().len(), 1);
+        assert!(!user.is_root() && peers.user(Some(0)).is_root());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_much_in_the_outbox_waits_until_it_was_taken() {
+        let peer = Peer::known(":1.1", Some(1000));
+        peer.queued(100);
+        peer.room(100).await;
+        let waits = {
+            let peer = Arc::clone(&peer);
+            tokio::spawn(async move { peer.room(50).await })
+        };
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
+        peer.sent(60);
+        waits.await.unwrap();
     }
 }

@@ -1,14 +1,15 @@
 //! What happens on a connection, as signals: libvirt-dbus's own, `PropertiesChanged`, and the object managers'.
 //!
-//! Called by the driver in the order in which things happened, and only queues. A signal reaches everybody who listens, so
-//! where rules tell objects apart, none tells more of an object than that something happened to which of its devices: no value
-//! of a property or parameter, no file, address or person. Who may see the object asks.
+//! Here they are only made; [`Announcer`](crate::announcer::Announcer) sends them. Where rules tell objects apart, none tells more of an
+//! object than that something happened to which of its devices: no value of a property or parameter, no file, address or
+//! person, as knowing of an object is one permission and reading it others. Who may read the object asks.
 
-use std::sync::{Arc, Weak};
+use std::cell::RefCell;
 
 use serde::Serialize;
+use virtbus_api::access::Guard;
 use virtbus_api::domain::{DomainEvent, DomainId, GraphicsAddress};
-use virtbus_api::event::{Event, EventListener};
+use virtbus_api::event::Event;
 use virtbus_api::network::{NetworkEvent, NetworkId};
 use virtbus_api::node_device::{NodeDeviceEvent, NodeDeviceId};
 use virtbus_api::object::{self, Id, Kind};
@@ -19,33 +20,56 @@ use zbus::wire::DynamicType;
 use zbus::{Message, ObjectPath};
 
 use crate::declare::{Emits, Property};
-use crate::dispatch::Shared;
 use crate::interfaces::connect::CONNECT;
 use crate::interfaces::domain::DOMAIN;
 use crate::interfaces::network::NETWORK;
 use crate::interfaces::node_device::NODE_DEVICE;
 use crate::interfaces::secret::SECRET;
 use crate::interfaces::storage::STORAGE_POOL;
-use crate::outbox::Outbox;
 use crate::standard::objects::{self, Interfaces};
 use crate::standard::properties::{self, Properties};
 use crate::tree::{self, Node, ROOT, View};
 use crate::value::{Parameters, Wrapping};
 
-/// Turns one connection's events into signals.
-pub(crate) struct Announcer {
-    outbox: Weak<Outbox>,
-    guard: virtbus_api::access::Guard,
-    node: Arc<Node>,
+/// The signals of one event.
+pub(crate) struct Signals<'a> {
+    guard: &'a Guard,
+    node: &'a Node,
+    made: RefCell<Vec<Message>>,
 }
 
-impl Announcer {
-    pub(crate) fn new(shared: &Shared, node: Arc<Node>) -> Self {
-        Self {
-            outbox: Arc::downgrade(&shared.outbox),
-            guard: shared.guard.clone(),
-            node,
+/// The object that an event is about.
+pub(crate) fn about(event: &Event) -> Option<Id> {
+    match event {
+        Event::Changed { before, after } => {
+            let view = after.as_ref().or(before.as_ref());
+            view.map(object::View::id)
         }
+        Event::Domain(id, _) => Some(id.clone().into()),
+        Event::Network(id, _) => Some(id.clone().into()),
+        Event::NodeDevice(id, _) => Some(id.clone().into()),
+        Event::Secret(id, _) => Some(id.clone().into()),
+        Event::StoragePool(id, _) => Some(id.clone().into()),
+    }
+}
+
+impl Signals<'_> {
+    /// Makes the signals of an event on the node's connection.
+    pub(crate) fn of(event: &Event, node: &Node, guard: &Guard) -> Vec<Message> {
+        let signals = Signals {
+            guard,
+            node,
+            made: RefCell::default(),
+        };
+        match event {
+            Event::Changed { before, after } => signals.changed(before.as_ref(), after.as_ref()),
+            Event::Domain(id, event) => signals.domain_event(id, event),
+            Event::Network(id, event) => signals.network_event(id, event),
+            Event::NodeDevice(id, event) => signals.node_device_event(id, event),
+            Event::Secret(id, event) => signals.secret_event(id, event),
+            Event::StoragePool(id, event) => signals.storage_pool_event(id, event),
+        }
+        signals.made.into_inner()
     }
 
     fn send<B: Serialize + DynamicType>(
@@ -55,11 +79,8 @@ impl Announcer {
         member: &str,
         body: &B,
     ) {
-        let Some(outbox) = self.outbox.upgrade() else {
-            return;
-        };
         match Message::signal(path, interface, member).build(body) {
-            Ok(message) => outbox.signal(message),
+            Ok(message) => self.made.borrow_mut().push(message),
             Err(error) => tracing::error!(member, %error, "a signal cannot be built"),
         }
     }
@@ -376,19 +397,6 @@ impl Announcer {
     fn send_lifecycle(&self, id: &Id, member: &str, event: i32) {
         if let Ok(object) = ObjectPath::try_from(self.node.path_of(id)) {
             self.send(&self.node.path, CONNECT.name, member, &(object, event, 0));
-        }
-    }
-}
-
-impl EventListener for Announcer {
-    fn event(&self, event: &Event) {
-        match event {
-            Event::Changed { before, after } => self.changed(before.as_ref(), after.as_ref()),
-            Event::Domain(id, event) => self.domain_event(id, event),
-            Event::Network(id, event) => self.network_event(id, event),
-            Event::NodeDevice(id, event) => self.node_device_event(id, event),
-            Event::Secret(id, event) => self.secret_event(id, event),
-            Event::StoragePool(id, event) => self.storage_pool_event(id, event),
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use futures_util::future::join_all;
 use virtbus_api::connection::{Host, LIB_VERSION};
-use virtbus_api::domain::{
-    DomainDefineFlags, DomainStatsFlags, ImageAccess, ListAllDomainsFlags,
-};
+use virtbus_api::domain::{DomainDefineFlags, DomainStatsFlags, ImageAccess, ListAllDomainsFlags};
 use virtbus_api::filter::Filtered;
 use virtbus_api::network::NetworkDefineFlags;
 use virtbus_api::nwfilter::NwfilterDefineFlags;
@@ -97,11 +95,11 @@ interface! {
             c.path_of(c.domains()?.define_xml(&xml, c.flags(flags)?).await?)
         };
         /// Finds the running domain with this number.
-        read DomainLookupByID(id: i32) -> (domain: OwnedObjectPath): DomainLookupById on domain_numbered(id) => |c| c.path();
+        memory DomainLookupByID(id: i32) -> (domain: OwnedObjectPath): DomainLookupById on domain_numbered(id) => |c| c.path();
         /// Finds the domain with this name.
-        read DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => |c| c.path();
+        memory DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => |c| c.path();
         /// Finds the domain with this UUID, with or without hyphens.
-        read DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid on domain_with_uuid(uuid) => |c| c.path();
+        memory DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid on domain_with_uuid(uuid) => |c| c.path();
         /// Starts a domain from a file that Save made. Empty XML keeps the definition in the file. Flags are those of virDomainRestoreFlags.
         write DomainRestore(from: String, xml: String, flags: u32) -> (): DomainRestoreFlags => |c| {
             let flags = c.flags(flags)?;
@@ -169,33 +167,33 @@ interface! {
             c.path_of(c.interfaces()?.define_xml(&xml, c.flags(flags)?).await?)
         };
         /// Finds the host interface with this MAC address.
-        read InterfaceLookupByMAC(mac: String) -> (interface: OwnedObjectPath): InterfaceLookupByMacString on interface_with_mac(mac) => |c| c.path();
+        memory InterfaceLookupByMAC(mac: String) -> (interface: OwnedObjectPath): InterfaceLookupByMacString on interface_with_mac(mac) => |c| c.path();
         /// Finds the host interface with this name.
-        read InterfaceLookupByName(name: String) -> (interface: OwnedObjectPath): InterfaceLookupByName on interface_named(name) => |c| c.path();
+        memory InterfaceLookupByName(name: String) -> (interface: OwnedObjectPath): InterfaceLookupByName on interface_named(name) => |c| c.path();
         /// The domains that pass the flags of virConnectListAllDomains; 0 lists all.
-        read ListDomains(flags: u32) -> (domains: Paths): ConnectListAllDomains => |c| {
+        memory ListDomains(flags: u32) -> (domains: Paths): ConnectListAllDomains => |c| {
             c.list::<_, ListAllDomainsFlags>(&c.domains()?.views().await?, c.flags(flags)?).await
         };
         /// The host interfaces that pass the flags of virConnectListAllInterfaces; 0 lists all.
-        read ListInterfaces(flags: u32) -> (interfaces: Paths): ConnectListAllInterfaces => |c| c.list(&c.interfaces()?.views().await?, c.flags(flags)?).await;
+        memory ListInterfaces(flags: u32) -> (interfaces: Paths): ConnectListAllInterfaces => |c| c.list(&c.interfaces()?.views().await?, c.flags(flags)?).await;
         /// The networks that pass the flags of virConnectListAllNetworks; 0 lists all.
-        read ListNetworks(flags: u32) -> (networks: Paths): ConnectListAllNetworks => |c| c.list(&c.networks()?.views().await?, c.flags(flags)?).await;
+        memory ListNetworks(flags: u32) -> (networks: Paths): ConnectListAllNetworks => |c| c.list(&c.networks()?.views().await?, c.flags(flags)?).await;
         /// The host's devices that pass the flags of virConnectListAllNodeDevices; 0 lists all.
-        read ListNodeDevices(flags: u32) -> (devs: Paths): ConnectListAllNodeDevices => |c| c.list(&c.node_devices()?.views().await?, c.flags(flags)?).await;
+        memory ListNodeDevices(flags: u32) -> (devs: Paths): ConnectListAllNodeDevices => |c| c.list(&c.node_devices()?.views().await?, c.flags(flags)?).await;
         /// The bindings of network filters.
-        read ListNWFilterBindings(flags: u32) -> (nwfilterBindings: Paths): ConnectListAllNwfilterBindings => |c| {
+        memory ListNWFilterBindings(flags: u32) -> (nwfilterBindings: Paths): ConnectListAllNwfilterBindings => |c| {
             c.no_flags(flags)?;
             c.list_all(&c.nwfilter_bindings()?.views().await?).await
         };
         /// The network filters.
-        read ListNWFilters(flags: u32) -> (nwfilters: Paths): ConnectListAllNwfilters => |c| {
+        memory ListNWFilters(flags: u32) -> (nwfilters: Paths): ConnectListAllNwfilters => |c| {
             c.no_flags(flags)?;
             c.list_all(&c.nwfilters()?.views().await?).await
         };
         /// The secrets that pass the flags of virConnectListAllSecrets; 0 lists all.
-        read ListSecrets(flags: u32) -> (secrets: Paths): ConnectListAllSecrets => |c| c.list(&c.secrets()?.views().await?, c.flags(flags)?).await;
+        memory ListSecrets(flags: u32) -> (secrets: Paths): ConnectListAllSecrets => |c| c.list(&c.secrets()?.views().await?, c.flags(flags)?).await;
         /// The storage pools that pass the flags of virConnectListAllStoragePools; 0 lists all.
-        read ListStoragePools(flags: u32) -> (storagePools: Paths): ConnectListAllStoragePools => |c| c.list(&c.storage_pools()?.views().await?, c.flags(flags)?).await;
+        memory ListStoragePools(flags: u32) -> (storagePools: Paths): ConnectListAllStoragePools => |c| c.list(&c.storage_pools()?.views().await?, c.flags(flags)?).await;
         /// Starts a network from XML. Without a stored definition of the same UUID it vanishes when it stops.
         write NetworkCreateXML(xml: String) -> (network: OwnedObjectPath): NetworkCreateXml on network_in(xml) => |c| {
             c.path_of(c.networks()?.create_xml(&xml, NetworkDefineFlags::empty()).await?)
@@ -213,9 +211,9 @@ interface! {
             c.path_of(c.networks()?.define_xml(&xml, c.flags(flags)?).await?)
         };
         /// Finds the network with this name.
-        read NetworkLookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
+        memory NetworkLookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
         /// Finds the network with this UUID, with or without hyphens.
-        read NetworkLookupByUUID(uuid: String) -> (network: OwnedObjectPath): NetworkLookupByUuid on network_with_uuid(uuid) => |c| c.path();
+        memory NetworkLookupByUUID(uuid: String) -> (network: OwnedObjectPath): NetworkLookupByUuid on network_with_uuid(uuid) => |c| c.path();
         /// Reserves memory pages, each a size (KiB) and a count: adds (0) or sets (1) them, on cells from `startCell` (−1: the whole host) on; how many cells were changed.
         write NodeAllocPages(pages: Vec<(u32, u64)>, startCell: i32, cellCount: u32, flags: u32) -> (cells: u32): NodeAllocPages => |c| {
             let set = match flags {
@@ -234,7 +232,7 @@ interface! {
             c.path_of(c.node_devices()?.define_xml(&xml, c.flags(flags)?).await?)
         };
         /// Finds the host's device with this name.
-        read NodeDeviceLookupByName(name: String) -> (dev: OwnedObjectPath): NodeDeviceLookupByName on node_device_named(name) => |c| c.path();
+        memory NodeDeviceLookupByName(name: String) -> (dev: OwnedObjectPath): NodeDeviceLookupByName on node_device_named(name) => |c| c.path();
         /// Finds the SCSI host with these world wide names.
         read NodeDeviceLookupSCSIHostByWWN(wwnn: String, wwpn: String, flags: u32) -> (dev: OwnedObjectPath): NodeDeviceLookupScsiHostByWwn on scsi_host_by_wwn(wwnn, wwpn) => |c| {
             c.no_flags(flags)?;
@@ -291,7 +289,7 @@ interface! {
             c.path_of(c.nwfilter_bindings()?.create_xml(&xml, c.flags(flags)?).await?)
         };
         /// Finds the binding at the port with this network device.
-        read NWFilterBindingLookupByPortDev(portDev: String) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingLookupByPortDev on nwfilter_binding_of(portDev) => |c| c.path();
+        memory NWFilterBindingLookupByPortDev(portDev: String) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingLookupByPortDev on nwfilter_binding_of(portDev) => |c| c.path();
         /// Stores a network filter, new or in place of the one with the same UUID.
         write NWFilterDefineXML(xml: String) -> (nwfilter: OwnedObjectPath): NwfilterDefineXml on nwfilter_in(xml) => |c| {
             c.path_of(c.nwfilters()?.define_xml(&xml, NwfilterDefineFlags::empty()).await?)
@@ -301,17 +299,17 @@ interface! {
             c.path_of(c.nwfilters()?.define_xml(&xml, c.flags(flags)?).await?)
         };
         /// Finds the network filter with this name.
-        read NWFilterLookupByName(name: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByName on nwfilter_named(name) => |c| c.path();
+        memory NWFilterLookupByName(name: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByName on nwfilter_named(name) => |c| c.path();
         /// Finds the network filter with this UUID, with or without hyphens.
-        read NWFilterLookupByUUID(uuid: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByUuid on nwfilter_with_uuid(uuid) => |c| c.path();
+        memory NWFilterLookupByUUID(uuid: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByUuid on nwfilter_with_uuid(uuid) => |c| c.path();
         /// Stores a secret's definition. Flags are those of virSecretDefineXML.
         write SecretDefineXML(xml: String, flags: u32) -> (secret: OwnedObjectPath): SecretDefineXml on secret_in(xml) => |c| {
             c.path_of(c.secrets()?.define_xml(&xml, c.flags(flags)?).await?)
         };
         /// Finds the secret with this UUID, with or without hyphens.
-        read SecretLookupByUUID(uuid: String) -> (secret: OwnedObjectPath): SecretLookupByUuid on secret_with_uuid(uuid) => |c| c.path();
+        memory SecretLookupByUUID(uuid: String) -> (secret: OwnedObjectPath): SecretLookupByUuid on secret_with_uuid(uuid) => |c| c.path();
         /// Finds the secret for a thing: virSecretUsageType and the thing's name.
-        read SecretLookupByUsage(usageType: i32, usageID: String) -> (secret: OwnedObjectPath): SecretLookupByUsage on secret_by_usage(usageType, usageID) => |c| c.path();
+        memory SecretLookupByUsage(usageType: i32, usageID: String) -> (secret: OwnedObjectPath): SecretLookupByUsage on secret_by_usage(usageType, usageID) => |c| c.path();
         /// Starts a storage pool from XML. Without a stored definition of the same UUID it vanishes when it stops. Flags are those of virStoragePoolCreateXML.
         write StoragePoolCreateXML(xml: String, flags: u32) -> (storagePool: OwnedObjectPath): StoragePoolCreateXml on storage_pool_in(xml) => |c| {
             c.path_of(c.storage_pools()?.create_xml(&xml, c.flags(flags)?).await?)
@@ -321,13 +319,13 @@ interface! {
             c.path_of(c.storage_pools()?.define_xml(&xml, c.flags(flags)?).await?)
         };
         /// Finds the storage pool with this name.
-        read StoragePoolLookupByName(name: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByName on storage_pool_named(name) => |c| c.path();
+        memory StoragePoolLookupByName(name: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByName on storage_pool_named(name) => |c| c.path();
         /// Finds the storage pool whose target is this path.
         read StoragePoolLookupByTargetPath(path: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByTargetPath on storage_pool_at(path) => |c| c.path();
         /// Finds the storage pool with this UUID, with or without hyphens.
-        read StoragePoolLookupByUUID(uuid: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByUuid on storage_pool_with_uuid(uuid) => |c| c.path();
+        memory StoragePoolLookupByUUID(uuid: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByUuid on storage_pool_with_uuid(uuid) => |c| c.path();
         /// Finds the volume with this key.
-        read StorageVolLookupByKey(key: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByKey on storage_vol_with_key(key) => |c| c.path();
+        memory StorageVolLookupByKey(key: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByKey on storage_vol_with_key(key) => |c| c.path();
         /// Finds the volume with this path.
         read StorageVolLookupByPath(path: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByPath on storage_vol_at(path) => |c| c.path();
     }

@@ -88,7 +88,7 @@ interface! {
             c.path_of(c.checkpoints()?.create_xml(c.id()?, &xml, c.flags(flags)?).await?)
         };
         /// Finds the checkpoint with this name.
-        read CheckpointLookupByName(name: String, flags: u32) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointLookupByName on checkpoint_named(name) => |c| {
+        memory CheckpointLookupByName(name: String, flags: u32) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointLookupByName on checkpoint_named(name) => |c| {
             c.no_flags(flags)?;
             c.path()
         };
@@ -243,7 +243,7 @@ interface! {
             Ok(labels.into_iter().map(|label| (label.label, label.enforcing)).collect())
         };
         /// What the domain is doing: virDomainState and the state's reason.
-        read GetState(flags: u32) -> (state: (i32, i32)): DomainGetState => |c| {
+        memory GetState(flags: u32) -> (state: (i32, i32)): DomainGetState => |c| {
             c.no_flags(flags)?;
             let id: &virtbus_api::domain::DomainId = c.id()?;
             Ok(c.domains()?.view(id.uuid).await?.state.numbers())
@@ -262,11 +262,11 @@ interface! {
         /// Where each virtual CPU may run.
         read GetVcpuPinInfo(flags: u32) -> (vcpuPinInfo: Vec<Vec<bool>>): DomainGetVcpuPinInfo => |c| c.vcpus()?.vcpu_pin_info(c.id()?, c.flags(flags)?).await;
         /// The number of virtual CPUs. Flags are those of virDomainGetVcpusFlags.
-        read GetVcpus(flags: u32) -> (vcpus: u32): DomainGetVcpusFlags => |c| c.vcpus()?.vcpus_flags(c.id()?, c.flags(flags)?).await;
+        memory GetVcpus(flags: u32) -> (vcpus: u32): DomainGetVcpusFlags => |c| c.vcpus()?.vcpus_flags(c.id()?, c.flags(flags)?).await;
         /// The domain's XML. Flags are those of virDomainGetXMLDesc.
         read GetXMLDesc(flags: u32) -> (xml: String): DomainGetXmlDesc => |c| c.domains()?.xml_desc(c.id()?, c.flags(flags)?).await;
         /// Whether the next start finds a saved image of the memory.
-        read HasManagedSaveImage(flags: u32) -> (managedSaveImage: bool): DomainHasManagedSaveImage => |c| {
+        memory HasManagedSaveImage(flags: u32) -> (managedSaveImage: bool): DomainHasManagedSaveImage => |c| {
             c.no_flags(flags)?;
             let id: &virtbus_api::domain::DomainId = c.id()?;
             Ok(c.domains()?.view(id.uuid).await?.managed_save)
@@ -486,7 +486,7 @@ interface! {
             c.path_of(all.find(|snapshot| snapshot.current).ok_or_else(no_current)?)
         };
         /// Finds the snapshot with this name.
-        read SnapshotLookupByName(name: String, flags: u32) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotLookupByName on snapshot_named(name) => |c| {
+        memory SnapshotLookupByName(name: String, flags: u32) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotLookupByName on snapshot_named(name) => |c| {
             c.no_flags(flags)?;
             c.path()
         };

@@ -44,7 +44,7 @@ interface! {
             c.path_of(c.network_ports()?.create_xml(c.id()?, &xml, c.flags(flags)?).await?)
         };
         /// Finds the port with this UUID.
-        read PortLookupByUUID(uuid: String) -> (port: OwnedObjectPath): NetworkPortLookupByUuid on network_port_with_uuid(uuid) => |c| c.path();
+        memory PortLookupByUUID(uuid: String) -> (port: OwnedObjectPath): NetworkPortLookupByUuid on network_port_with_uuid(uuid) => |c| c.path();
         /// Sets title (1), description (0) or an element of the metadata (2), which takes the prefix `key`; empty removes it.
         write SetMetadata(r#type: i32, metadata: String, key: String, uri: String, flags: u32) -> (): NetworkSetMetadata => |c| {
             let kind = MetadataType::from_number(r#type.into())?;

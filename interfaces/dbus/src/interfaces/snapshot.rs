@@ -25,7 +25,7 @@ interface! {
         /// The snapshot as XML. Flags are those of virDomainSnapshotGetXMLDesc.
         read GetXMLDesc(flags: u32) -> (xml: String): DomainSnapshotGetXmlDesc => |c| c.snapshots()?.xml_desc(c.id()?, c.flags(flags)?).await;
         /// Whether it is the domain's current snapshot.
-        read IsCurrent(flags: u32) -> (domainSnapshot: bool): DomainSnapshotIsCurrent => |c| {
+        memory IsCurrent(flags: u32) -> (domainSnapshot: bool): DomainSnapshotIsCurrent => |c| {
             c.no_flags(flags)?;
             let id: &SnapshotId = c.id()?;
             Ok(c.snapshots()?.snapshot(&id.domain, &id.name).await?.current)

@@ -50,7 +50,7 @@ interface! {
             c.path_of(volumes.create_xml_from(pool, &xml, &source, c.flags(flags)?).await?)
         };
         /// Finds the volume with this name.
-        read StorageVolLookupByName(name: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByName on storage_vol_named(name) => |c| c.path();
+        memory StorageVolLookupByName(name: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByName on storage_vol_named(name) => |c| c.path();
         /// Takes the definition away; a pool that is on vanishes when it stops.
         write Undefine() -> (): StoragePoolUndefine => |c| c.storage_pools()?.undefine(c.id()?).await;
     }

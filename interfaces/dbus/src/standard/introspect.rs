@@ -8,8 +8,8 @@ use virtbus_api::access::{Call, Grant, When};
 use virtbus_api::object::{self, Kind};
 use zbus::Message;
 
+use crate::answer::{Received, find_object, interface_at, unknown_object};
 use crate::declare::{Arg, Emits, Interface};
-use crate::dispatch::{Received, find_object, interface_at, unknown_object};
 use crate::error::Failure;
 use crate::invocation::{reply, sees};
 use crate::standard::{log_control, objects, properties};

@@ -10,7 +10,7 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain};
 use zbus::{Message, OwnedVariant};
 
 use super::{Member, arguments, introspect, peer, properties};
-use crate::dispatch::{Received, unknown_object};
+use crate::answer::{Order, Received, unknown_object};
 use crate::error::{Failure, Protocol};
 use crate::invocation::reply;
 use crate::tree::Place;
@@ -72,6 +72,7 @@ pub(crate) async fn answer(
     received: Received,
     interface: Option<&str>,
     member: &str,
+    order: Order,
 ) -> Result<Message, Failure> {
     let Some(control) = received.shared.log_control() else {
         return Err(unknown_object(PATH));
@@ -97,7 +98,7 @@ pub(crate) async fn answer(
             };
             Ok(reply(&received.message, &(values,))?)
         }
-        Some(Member::Set) => set(&received, control).await,
+        Some(Member::Set) => set(&received, control, order).await,
         Some(Member::GetManagedObjects) => Err(no_interface(super::objects::NAME)),
         Some(Member::Unknown(interface, member)) => Err(no_method(interface, member)),
         None => match interface {
@@ -107,7 +108,11 @@ pub(crate) async fn answer(
     }
 }
 
-async fn set(received: &Received, control: &dyn LogControl) -> Result<Message, Failure> {
+async fn set(
+    received: &Received,
+    control: &dyn LogControl,
+    order: Order,
+) -> Result<Message, Failure> {
     let body = received.message.body();
     let (interface, name, value): (&str, &str, OwnedVariant) = arguments(&received.message, &body)?;
     check_interface(interface)?;
@@ -121,7 +126,7 @@ async fn set(received: &Received, control: &dyn LogControl) -> Result<Message, F
         _ => return Err(no_property(name)),
     };
     // Who calls has to be waited for; two settings of one sender must not change places meanwhile.
-    let _order = received.peer.lane(PATH).lock_owned().await;
+    let _order = order.come().await;
     if !control.may_change(received.caller().await.uid) {
         let message = format!("access denied: only root and the daemon's own user may set {name}");
         let denied = Error::new(ErrorCode::AccessDenied, ErrorDomain::Access, message);

@@ -9,7 +9,8 @@ pub(crate) mod properties;
 
 use zbus::Message;
 
-use crate::dispatch::Received;
+use crate::answer::{Order, Received};
+use crate::declare::Kind;
 use crate::error::{Failure, Protocol};
 use crate::tree::Place;
 
@@ -49,19 +50,35 @@ impl<'a> Member<'a> {
         }
     }
 
+    /// How the call is answered.
+    pub(crate) fn kind(self, place: Place<'_>) -> Kind {
+        match self {
+            Self::Set => Kind::Write,
+            // There are as many objects as there may be.
+            Self::GetManagedObjects => Kind::Read,
+            Self::Introspect if matches!(place, Place::Folder(..)) => Kind::Read,
+            // A connection's properties may have to ask the host.
+            Self::Get | Self::GetAll if matches!(place, Place::Connection(_)) => Kind::Read,
+            Self::Peer(_) | Self::Introspect | Self::Get | Self::GetAll | Self::Unknown(..) => {
+                Kind::Memory
+            }
+        }
+    }
+
     /// Answers the call.
     pub(crate) async fn answer(
         self,
         received: Received,
         place: Place<'_>,
         path: &str,
+        order: Order,
     ) -> Result<Message, Failure> {
         match self {
             Self::Peer(member) => peer::answer(&received, member),
             Self::Introspect => introspect::answer(&received, place, path).await,
             Self::Get => properties::get(&received, place, path).await,
             Self::GetAll => properties::get_all(&received, place, path).await,
-            Self::Set => properties::set(received, place, path).await,
+            Self::Set => properties::set(received, place, path, order).await,
             Self::GetManagedObjects => objects::answer(&received, place, path).await,
             Self::Unknown(interface, member) => Err(Failure::protocol(
                 Protocol::UnknownMethod,

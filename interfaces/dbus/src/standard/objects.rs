@@ -11,8 +11,8 @@ use virtbus_api::object::{self, Kind};
 use zbus::{Message, Signature, Type};
 
 use super::properties::Properties;
+use crate::answer::{Received, unknown_object};
 use crate::declare::Property;
-use crate::dispatch::{Received, unknown_object};
 use crate::error::{Failure, Protocol};
 use crate::interfaces::connect::{CONNECT, ConnectView};
 use crate::invocation::reply;

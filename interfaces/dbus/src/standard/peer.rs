@@ -1,11 +1,12 @@
 //! `org.freedesktop.DBus.Peer`: is anybody there, and on which machine.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use virtbus_api::Error;
 use zbus::Message;
 
-use crate::dispatch::Received;
+use crate::answer::Received;
 use crate::error::{Failure, Protocol};
 use crate::invocation::reply;
 
@@ -18,10 +19,15 @@ pub(crate) fn answer(received: &Received, member: &str) -> Result<Message, Failu
     match member {
         "Ping" => Ok(reply(&received.message, &())?),
         "GetMachineId" => {
-            let id = MACHINE_ID
-                .iter()
-                .find_map(|path| fs::read_to_string(path).ok())
-                .ok_or_else(|| Error::internal("this host has no machine id"))?;
+            let read = || {
+                MACHINE_ID
+                    .iter()
+                    .find_map(|path| fs::read_to_string(path).ok())
+            };
+            // It does not change while the host is up, and is read where other calls would wait for the disk.
+            static ID: OnceLock<Option<String>> = OnceLock::new();
+            let id = ID.get_or_init(read).as_deref();
+            let id = id.ok_or_else(|| Error::internal("this host has no machine id"))?;
             Ok(reply(&received.message, &(id.trim(),))?)
         }
         _ => Err(Failure::protocol(

@@ -6,8 +6,8 @@ use virtbus_api::{Error, ErrorCode};
 use zbus::{Message, Signature, Type};
 
 use super::arguments;
+use crate::answer::{Order, Received, find_object, interface_at, unknown_object};
 use crate::declare::{Interface, Property};
-use crate::dispatch::{Received, find_object, interface_at, unknown_object};
 use crate::error::{Failure, Protocol};
 use crate::invocation::{reply, require};
 use crate::tree::{Place, Target, View};
@@ -77,6 +77,7 @@ pub(crate) async fn set(
     received: Received,
     place: Place<'_>,
     path: &str,
+    order: Order,
 ) -> Result<Message, Failure> {
     let message = received.message.clone();
     let body = message.body();
@@ -88,8 +89,8 @@ pub(crate) async fn set(
             format!("{interface}.{name} can only be read"),
         )
     })?;
-    let order = received.peer.lane(path).lock_owned().await;
-    let invocation = received.invocation(place, path, Some(order)).await?;
+    let order = order.come().await;
+    let invocation = received.invocation(place, path, order).await?;
     (setter.run)(invocation).await.map_err(Failure::Api)
 }
 

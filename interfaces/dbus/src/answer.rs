@@ -1,0 +1,265 @@
+//! One call: what it is, which object it is about, and its answer.
+//!
+//! What can be said without looking at any object is said first: which kind of call it is, and so whether it is answered where all others
+//! would wait for it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::OwnedMutexGuard;
+use virtbus_api::ErrorCode;
+use virtbus_api::access::{Caller, Grant};
+use zbus::Message;
+use zbus::message::Header;
+
+use crate::declare::{Interface, Kind, Method};
+use crate::dispatch::Shared;
+use crate::error::{Failure, Protocol};
+use crate::interfaces::connect::ConnectView;
+use crate::invocation::Invocation;
+use crate::peers::Peer;
+use crate::quirks::Dialect;
+use crate::standard;
+use crate::standard::log_control;
+use crate::tree::{self, Node, Place, Target, View};
+
+/// How a call is answered. What is wrong with one is told from memory.
+pub(crate) fn kind(call: &Header<'_>) -> Kind {
+    let (Some(path), Some(member)) = (call.path(), call.member()) else {
+        return Kind::Memory;
+    };
+    let interface = call.interface().map(zbus::names::InterfaceName::as_str);
+    let (path, member) = (path.as_str(), member.as_str());
+    let Some(place) = Place::of(path) else {
+        return Kind::Memory;
+    };
+    if let Some(standard) = standard::Member::find(interface, member) {
+        return standard.kind(place);
+    }
+    match find_method(place, interface, member, path) {
+        Ok((_, method)) => method.kind,
+        Err(_) => Kind::Memory,
+    }
+}
+
+/// Whether descriptors are among the arguments.
+pub(crate) fn has_descriptors(call: &Header<'_>) -> bool {
+    call.signature().to_string().contains('h')
+}
+
+/// A call's place among its sender's writes to the same object.
+pub(crate) enum Order {
+    /// It is no write.
+    None,
+    /// It was taken when the call arrived, and comes.
+    Coming(BoxFuture<'static, OwnedMutexGuard<()>>),
+    /// It is the next.
+    Here(OwnedMutexGuard<()>),
+}
+
+impl Order {
+    /// Takes a place behind all that came before.
+    pub(crate) fn take(peer: &Peer, call: &Header<'_>) -> Self {
+        let path = call.path().map_or("/", |path| path.as_str());
+        let mut coming = peer.lane(path).lock_owned().boxed();
+        // Polled once, it is in the queue.
+        match (&mut coming).now_or_never() {
+            Some(here) => Self::Here(here),
+            None => Self::Coming(coming),
+        }
+    }
+
+    pub(crate) async fn come(self) -> Option<OwnedMutexGuard<()>> {
+        match self {
+            Self::None => None,
+            Self::Coming(coming) => Some(coming.await),
+            Self::Here(here) => Some(here),
+        }
+    }
+}
+
+/// What is known of a call before anything is waited for.
+pub(crate) struct Received {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) message: Message,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) dialect: Dialect,
+}
+
+/// Answers one call.
+pub(crate) async fn answer(
+    shared: Arc<Shared>,
+    message: Message,
+    peer: Arc<Peer>,
+    order: Order,
+) -> Result<Message, Failure> {
+    let header = message.header();
+    let (Some(path), Some(member)) = (header.path(), header.member()) else {
+        return Err(Failure::protocol(
+            Protocol::InvalidArgs,
+            "a call needs a path and a member",
+        ));
+    };
+    let (path, member) = (path.as_str(), member.as_str());
+    let interface = header.interface().map(zbus::names::InterfaceName::as_str);
+    let received = Received {
+        dialect: Dialect::of(&header),
+        shared,
+        message: message.clone(),
+        peer,
+    };
+    let Some(place) = Place::of(path) else {
+        // `Peer` answers everywhere.
+        return match interface {
+            Some(standard::peer::NAME) => standard::peer::answer(&received, member),
+            _ => Err(unknown_object(path)),
+        };
+    };
+    if place == Place::LogControl {
+        return log_control::answer(received, interface, member, order).await;
+    }
+    if let Some(standard) = standard::Member::find(interface, member) {
+        return standard.answer(received, place, path, order).await;
+    }
+    let (interface, method) = find_method(place, interface, member, path)?;
+    check_signature(interface, method, &message)?;
+    let order = order.come().await;
+    let invocation = received.invocation(place, path, order).await?;
+    (method.run)(invocation).await.map_err(Failure::Api)
+}
+
+impl Received {
+    /// The caller of this call.
+    pub(crate) async fn caller(&self) -> Caller {
+        self.shared.caller(&self.peer, &self.message.header()).await
+    }
+
+    /// Looks up who calls and what the call is about.
+    pub(crate) async fn invocation(
+        self,
+        place: Place<'_>,
+        path: &str,
+        order: Option<OwnedMutexGuard<()>>,
+    ) -> Result<Invocation, Failure> {
+        let caller = self.caller().await;
+        let (node, target, _) = find_object(&self.shared, place, path).await?;
+        Ok(Invocation {
+            guard: self.shared.guard.clone(),
+            node,
+            target,
+            caller,
+            dialect: self.dialect,
+            message: self.message,
+            order: std::sync::Mutex::new(order),
+        })
+    }
+}
+
+/// The object at a place, and what is known of it.
+pub(crate) async fn find_object(
+    shared: &Shared,
+    place: Place<'_>,
+    path: &str,
+) -> Result<(Arc<Node>, Target, View), Failure> {
+    let identify = Grant::identify();
+    match place {
+        Place::Connection(name) => {
+            let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
+            let target = Target::connection(node.name);
+            let view = View::Connect(ConnectView::of(node.connection.open(&identify)));
+            Ok((node, target, view))
+        }
+        Place::Object(name, kind, element) => {
+            let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
+            let view = match tree::find(node.connection.open(&identify), kind, element).await {
+                Ok(Some(view)) => view,
+                Ok(None) => return Err(unknown_object(path)),
+                Err(error) if error.code == ErrorCode::NoSupport => {
+                    return Err(unknown_object(path));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let target = Target::of_view(node.name, &view);
+            Ok((node, target, View::Object(view)))
+        }
+        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => {
+            Err(unknown_object(path))
+        }
+    }
+}
+
+/// The interface of the objects at a place.
+pub(crate) fn interface_at(place: Place<'_>) -> Option<&'static Interface> {
+    match place {
+        Place::Connection(_) => Some(tree::connect_interface()),
+        Place::Object(_, kind, _) => Some(tree::interface(kind)),
+        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => None,
+    }
+}
+
+fn find_method(
+    place: Place<'_>,
+    name: Option<&str>,
+    member: &str,
+    path: &str,
+) -> Result<(&'static Interface, &'static Method), Failure> {
+    let interface =
+        interface_at(place).filter(|interface| name.is_none_or(|name| name == interface.name));
+    let Some(interface) = interface else {
+        return Err(match name {
+            Some(name) => Failure::protocol(
+                Protocol::UnknownInterface,
+                format!("{path} has no interface {name}"),
+            ),
+            None => Failure::protocol(
+                Protocol::UnknownMethod,
+                format!("{path} has no method {member}"),
+            ),
+        });
+    };
+    let method = interface.method(member).ok_or_else(|| {
+        Failure::protocol(
+            Protocol::UnknownMethod,
+            format!("{} has no method {member}", interface.name),
+        )
+    })?;
+    Ok((interface, method))
+}
+
+fn check_signature(
+    interface: &Interface,
+    method: &Method,
+    message: &Message,
+) -> Result<(), Failure> {
+    let given = message.body().signature().to_string_no_parens();
+    let wanted: String = method
+        .ins
+        .iter()
+        .map(|arg| arg.signature.to_string())
+        .collect();
+    if given == wanted {
+        return Ok(());
+    }
+    let arguments: Vec<String> = method
+        .ins
+        .iter()
+        .map(|arg| format!("{}: {}", arg.name, arg.signature))
+        .collect();
+    Err(Failure::protocol(
+        Protocol::InvalidArgs,
+        format!(
+            "{}.{} takes ({}), not '{given}'",
+            interface.name,
+            method.name,
+            arguments.join(", ")
+        ),
+    ))
+}
+
+pub(crate) fn unknown_object(path: &str) -> Failure {
+    Failure::protocol(
+        Protocol::UnknownObject,
+        format!("there is no object at {path}"),
+    )
+}

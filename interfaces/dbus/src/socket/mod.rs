@@ -1,0 +1,129 @@
+//! The socket to the bus: the library sees only messages that it can take, and descriptors only as far as there is room for them.
+//!
+//! The library ends the connection, and with it the service, over one message that it cannot make sense of, or whose
+//! descriptors the kernel did not deliver because the process has no more. Anybody can send the one, and bring about the other.
+//! So what comes from the bus is looked through on its way in (`reader`): a message that cannot be handed on is left out, and
+//! one whose descriptors are missing or too many goes on without them, which the dispatcher answers with an error.
+//!
+//! Other transports than sockets of this host are left to the library; no bus is reached by one unless somebody says so.
+
+mod header;
+mod reader;
+mod writer;
+
+use std::num::NonZeroUsize;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::net::UnixStream;
+use zbus::address::Transport;
+use zbus::address::transport::UnixSocket;
+use zbus::connection::Builder;
+use zbus::connection::socket::{Socket, Split};
+use zbus::{Address, Connection, MessageStream};
+
+pub(crate) use header::WITHOUT_DESCRIPTORS;
+use reader::Reader;
+use writer::Writer;
+
+/// Messages that may wait between the socket and the dispatcher. The dispatcher waits for nothing but a bus that does not read, so
+/// more would only take memory; what does not fit stays in the socket, and then with the bus.
+const QUEUE: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
+
+/// Descriptors that came with messages which the dispatcher has not taken yet.
+#[derive(Debug)]
+pub struct Arrivals {
+    waiting: AtomicUsize,
+    most: usize,
+}
+
+impl Arrivals {
+    /// Room for `most` descriptors.
+    #[must_use]
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            waiting: AtomicUsize::new(0),
+            most,
+        })
+    }
+
+    /// Takes room for these, if there is.
+    fn enter(&self, count: usize) -> bool {
+        let entered = self
+            .waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
+                waiting
+                    .checked_add(count)
+                    .filter(|waiting| *waiting <= self.most)
+            });
+        entered.is_ok()
+    }
+
+    /// The dispatcher has taken a message with these.
+    pub(crate) fn leave(&self, count: usize) {
+        if count > 0 {
+            self.waiting.fetch_sub(count, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Connects to the bus at `address`, and begins to read: what [`Service::run`](crate::Service::run) takes, from the first message on.
+///
+/// # Errors
+/// Those of the socket and of the bus.
+pub async fn connect(
+    address: Address,
+    arrivals: &Arc<Arrivals>,
+) -> zbus::Result<(Connection, MessageStream)> {
+    let builder = match stream(&address).await? {
+        Some(stream) => Builder::socket(BusSocket {
+            stream,
+            arrivals: Arc::clone(arrivals),
+        }),
+        None => Builder::address(address),
+    };
+    let bus = builder.max_queued(QUEUE).build().await?;
+    // Before any name is taken, so that no call is missed.
+    let messages = MessageStream::from(&bus);
+    Ok((bus, messages))
+}
+
+/// The socket of the address, if it is one of this host.
+async fn stream(address: &Address) -> zbus::Result<Option<UnixStream>> {
+    let Transport::Unix(unix) = address.transport() else {
+        return Ok(None);
+    };
+    let stream = match unix.path() {
+        UnixSocket::File(path) => UnixStream::connect(path).await?,
+        UnixSocket::Abstract(name) => {
+            let name = SocketAddr::from_abstract_name(name.as_bytes())?;
+            let stream = std::os::unix::net::UnixStream::connect_addr(&name)?;
+            stream.set_nonblocking(true)?;
+            UnixStream::from_std(stream)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(stream))
+}
+
+/// A socket that the library drives.
+struct BusSocket {
+    stream: UnixStream,
+    arrivals: Arc<Arrivals>,
+}
+
+impl Socket for BusSocket {
+    type ReadHalf = Reader;
+    type WriteHalf = Writer;
+
+    fn split(self) -> Split<Reader, Writer> {
+        let stream = Arc::new(self.stream);
+        Split::new(
+            Reader::new(Arc::clone(&stream), self.arrivals),
+            Writer::new(stream),
+        )
+    }
+}

@@ -16,7 +16,7 @@ use virtbus_api::domain::{
 use virtbus_api::event::EventHub;
 use virtbus_api::listing::Views;
 use virtbus_api::typed::TypedParameters;
-use virtbus_api::{Error, Result, Uuid};
+use virtbus_api::{Error, ErrorCode, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
 
 use crate::config::Config;
@@ -96,7 +96,18 @@ impl Qemu {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         domain.reached(self.core.config.timeouts.command).await;
-        self.job(domain, name, work).await
+        let run = domain.lock().live().map(|live| live.epoch).ok();
+        let answer = self.job(domain, name, work).await;
+        match (answer, run) {
+            // What the monitor of a guest that ends has to say about it is that it says nothing.
+            (Err(error), Some(run)) if is_of_monitor(&error) && domain.is_over(run).await => {
+                let name = domain.name();
+                Err(Error::operation_invalid(format!(
+                    "domain '{name}' is not running: it ended meanwhile"
+                )))
+            }
+            (answer, _) => answer,
+        }
     }
 
     /// Takes a name and UUID for a definition from a client.
@@ -109,6 +120,14 @@ impl Qemu {
             Domain::new(uuid, &name, ShutoffReason::Unknown)
         })
     }
+}
+
+/// Whether an error may be due to a monitor that is gone.
+fn is_of_monitor(error: &Error) -> bool {
+    matches!(
+        error.code,
+        ErrorCode::OperationTimeout | ErrorCode::OperationFailed
+    )
 }
 
 impl Connection for Qemu {
@@ -561,7 +580,7 @@ pub(crate) async fn settled(domain: &Domain, epoch: u64) {
 fn refuse_unsupported(flags: DomainCreateFlags) -> Result<()> {
     if flags.contains(DomainCreateFlags::AUTODESTROY) {
         return Err(Error::new(
-            virtbus_api::ErrorCode::OperationUnsupported,
+            ErrorCode::OperationUnsupported,
             virtbus_api::ErrorDomain::Qemu,
             "guests cannot be bound to a client's life (AUTODESTROY)",
         ));

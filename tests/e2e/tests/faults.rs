@@ -286,6 +286,46 @@ async fn a_guest_that_was_to_be_released_is_released_by_the_next_daemon() {
     testbed.end(&["released"]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_calls_while_a_guest_ends_is_told_that_it_does_not_run() {
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let domain = testbed.define(&DomainXml::small("ends")).await;
+    for round in 0..8 {
+        domain.act("Create", 0).await.unwrap();
+        let callers: Vec<_> = ["Suspend", "Resume", "Reset", "InjectNMI"]
+            .iter()
+            .cycle()
+            .take(12)
+            .map(|method| {
+                let domain = domain.clone();
+                tokio::spawn(async move {
+                    loop {
+                        let called = match *method {
+                            "Suspend" | "Resume" => domain.tell(method).await,
+                            _ => domain.act(method, 0).await,
+                        };
+                        if let Err(error) = called {
+                            break error;
+                        }
+                    }
+                })
+            })
+            .collect();
+        if round % 2 == 0 {
+            kill_process(emulator(&testbed), Signal::KILL).unwrap();
+        } else {
+            domain.act("Destroy", 0).await.unwrap();
+        }
+        for caller in callers {
+            let refused = caller.await.unwrap();
+            let name = refused.name();
+            assert_eq!(name, "org.libvirt.Error.OperationInvalid", "{refused}");
+        }
+        assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
+    }
+    testbed.end(&["ends"]).await;
+}
+
 /// The status file of a running guest.
 fn status_of(testbed: &Testbed, guest: &DomainXml) -> PathBuf {
     let file = format!("run/qemu/{}.json", guest.uuid());

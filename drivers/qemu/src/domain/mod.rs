@@ -37,6 +37,9 @@ use crate::monitor::Monitor;
 use crate::persist::Status;
 use crate::saving::Flow;
 
+/// A process that has closed its monitor's connection ends within this time, and is cleaned up after, or goes on.
+const ENDING: Duration = Duration::from_secs(3);
+
 /// What readers see: published whole, never changed.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
@@ -287,6 +290,22 @@ impl Domain {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// Whether this run is over, or is being ended. One whose monitor's connection has closed is about to be over, or is not: it has a
+    /// moment to end. Cancel safe.
+    pub(crate) async fn is_over(&self, epoch: u64) -> bool {
+        let mut ended = self.ended.subscribe();
+        let seen = *ended.borrow_and_update();
+        let closed = match self.lock().live_mut(epoch) {
+            Ok(live) if live.ending != crate::stop::Ending::None => return true,
+            Ok(live) => live.monitor.as_ref().is_none_or(Monitor::is_closed),
+            Err(_) => return true,
+        };
+        closed
+            && tokio::time::timeout(ENDING, ended.wait_for(|count| *count > seen))
+                .await
+                .is_ok()
     }
 
     /// The monitor of the running guest and the run that it belongs to.

@@ -52,8 +52,10 @@ pub(super) struct Request {
 
 /// Why a request has no answer.
 enum Failure {
-    /// The connection is gone.
+    /// The connection is gone, and the command may have reached the agent.
     Closed(CloseReason),
+    /// The connection is gone, and the command was not sent.
+    NotSent(CloseReason),
     /// This request failed; the next may do better.
     Request(MonitorError),
 }
@@ -154,6 +156,9 @@ impl Channel {
         let (result, end) = match result {
             Ok(reply) => (Ok(reply), Ok(())),
             Err(Failure::Request(error)) => (Err(error), Ok(())),
+            Err(Failure::NotSent(reason)) => {
+                (Err(MonitorError::Closed(reason.clone())), Err(reason))
+            }
             Err(Failure::Closed(reason)) => {
                 let answer = match want {
                     // The guest is gone with its machine, as was wanted.
@@ -179,7 +184,11 @@ impl Channel {
         let sync_deadline = deadline.min(Instant::now() + self.limits.sync);
         timeout_at(sync_deadline, self.find_beat())
             .await
-            .map_err(|_| Failure::Request(MonitorError::AgentNotResponding))??;
+            .map_err(|_| Failure::Request(MonitorError::AgentNotResponding))?
+            .map_err(|failure| match failure {
+                Failure::Closed(reason) => Failure::NotSent(reason),
+                other => other,
+            })?;
         let (until, late) = match want {
             Want::Reply => (
                 deadline,

@@ -194,6 +194,13 @@ async fn agent_shutdown_is_done_when_the_guest_goes_down() {
     let (silent, _peer) = agent(vec![Step::Drain]);
     let error = silent.execute_without_reply(&SHUTDOWN, within).await;
     assert!(matches!(error, Err(MonitorError::AgentNotResponding)));
+    // The channel closed before anything was asked.
+    let (closed, _peer) = agent(vec![]);
+    let error = closed.execute_without_reply(&SHUTDOWN, within).await;
+    assert!(matches!(error, Err(MonitorError::Closed(_))), "{error:?}");
+    let (closed, _peer) = agent(vec![Step::Expect("guest-sync-delimited")]);
+    let error = closed.execute_without_reply(&SHUTDOWN, within).await;
+    assert!(matches!(error, Err(MonitorError::Closed(_))), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]

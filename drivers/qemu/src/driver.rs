@@ -24,7 +24,7 @@ use crate::core::{Core, HostServices, blocking, monitor_failed};
 use crate::domain::{Claim, Domain, Run};
 use crate::monitor::commands::system::{InjectNmi, Stop, SystemReset, SystemWakeup};
 use crate::start::Origin;
-use crate::{cpus, definition, reconnect, saving, shutdown, start, stats, stop};
+use crate::{autostart, cpus, definition, reconnect, saving, shutdown, start, stats, stop};
 
 /// A connection to QEMU on this host.
 pub struct Qemu {
@@ -56,7 +56,7 @@ impl Qemu {
     /// Starts the domains that are to be started with the host, once per boot. Failures are logged, each by itself.
     pub fn autostart(self: &Arc<Self>) {
         if self.core.config.autostart {
-            tokio::spawn(reconnect::autostart(Arc::clone(&self.core)));
+            tokio::spawn(autostart::autostart(Arc::clone(&self.core)));
         }
     }
 

@@ -11,6 +11,7 @@
 //! Whatever a monitor keeps is private to [`monitor`]; it is attached to a running domain, and the watcher hears of its end by one
 //! notification.
 
+mod autostart;
 pub mod capabilities;
 mod command;
 mod config;

@@ -10,9 +10,7 @@ use std::sync::atomic::Ordering;
 
 use rustix::process::Signal;
 use tokio::sync::watch;
-use virtbus_api::domain::{
-    DomainCreateFlags, DomainEvent, Lifecycle, ShutoffReason, StoppedDetail,
-};
+use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_util::file;
@@ -24,9 +22,6 @@ use crate::persist::{Status, Statuses};
 use crate::stop::Ending;
 use crate::watch::Process;
 use crate::{definition, saving, stray};
-
-/// The file that says in which boot of the host domains have been autostarted.
-const AUTOSTARTED: &str = "autostarted";
 
 /// Reads definitions into the table, and gives the status files. Blocks.
 pub(crate) fn load(core: &Core) -> Result<Statuses> {
@@ -248,39 +243,4 @@ fn take_in(
         None,
         requests,
     ));
-}
-
-/// Starts what is to be started with the host, unless that was done since it booted.
-pub(crate) async fn autostart(core: Arc<Core>) {
-    let boot = process::boot_id().unwrap_or_default();
-    let marker = core.config.dirs.run.join(AUTOSTARTED);
-    let done = file::read_limited(&marker, 1024).is_ok_and(|bytes| bytes == boot.as_bytes());
-    if done {
-        return;
-    }
-    if let Err(error) = file::write_atomic(&marker, boot.as_bytes(), 0o600) {
-        tracing::error!(%error, "domains are not autostarted, since that could not be noted");
-        return;
-    }
-    let domains = core
-        .table
-        .all()
-        .into_iter()
-        .filter(|domain| domain.snapshot().view.autostart);
-    for domain in domains {
-        if domain.snapshot().live.is_some() {
-            continue;
-        }
-        let (core, job_domain) = (Arc::clone(&core), Arc::clone(&domain));
-        let limit = core.config.timeouts.job;
-        let work =
-            async move { saving::create(core, job_domain, DomainCreateFlags::empty()).await };
-        if let Err(error) = domain
-            .jobs
-            .run(&domain.name(), "DomainCreate", limit, work)
-            .await
-        {
-            tracing::error!(domain = %domain.name(), %error, "a domain cannot be autostarted");
-        }
-    }
 }

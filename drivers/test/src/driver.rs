@@ -314,3 +314,14 @@ pub(crate) fn get<T: Named>(
         .get(uuid)
         .ok_or_else(|| Error::not_found(kind, "uuid", uuid))
 }
+
+/// The same, of an object that a call is about.
+pub(crate) fn get_as<'t, T: Named>(
+    table: &'t Table<T>,
+    kind: virtbus_api::object::Kind,
+    (uuid, name): (virtbus_api::Uuid, &str),
+) -> Result<&'t T> {
+    table
+        .get_as(uuid, name)
+        .ok_or_else(|| Error::not_found(kind, "uuid", uuid))
+}

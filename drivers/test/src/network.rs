@@ -16,7 +16,7 @@ use virtbus_conf::Flags;
 use virtbus_conf::network::{Network as Definition, UpdateCommand, UpdateSection};
 
 use crate::domain::Random;
-use crate::driver::{State, Test, get};
+use crate::driver::{State, Test, get, get_as};
 use crate::error;
 use crate::kept::Kept;
 use crate::notes::Note;
@@ -87,15 +87,17 @@ impl Test {
         look: impl FnOnce(&Network) -> Result<T>,
     ) -> Result<T> {
         let state = self.lock();
-        look(get(&state.networks, Kind::Network, id.uuid)?)
+        look(get_as(&state.networks, Kind::Network, (id.uuid, &id.name))?)
     }
 
     fn change_network(
         &self,
         state: &mut State,
-        uuid: Uuid,
+        id: &NetworkId,
         change: impl FnOnce(&mut Network) -> Result<Vec<NetworkEvent>>,
     ) -> Result<Option<Arc<NetworkView>>> {
+        let uuid = id.uuid;
+        get_as(&state.networks, Kind::Network, (uuid, &id.name))?;
         let not_found = || Error::not_found(Kind::Network, "uuid", uuid);
         let network = state.networks.get_mut(uuid).ok_or_else(not_found)?;
         let before = Arc::clone(&network.view);
@@ -127,7 +129,9 @@ impl Test {
         };
         let event = NetworkEvent::Lifecycle(lifecycle);
         if state.networks.claim(uuid, &definition.name)? {
-            let changed = self.change_network(&mut state, uuid, |network| {
+            let name = definition.name.as_str().into();
+            let id = NetworkId { uuid, name };
+            let changed = self.change_network(&mut state, &id, |network| {
                 if start {
                     network.kept.start(Some(definition))?;
                 } else {
@@ -231,7 +235,7 @@ impl Networks for Test {
     }
 
     async fn undefine(&self, id: &NetworkId) -> Result<()> {
-        self.change_network(&mut self.lock(), id.uuid, |network| {
+        self.change_network(&mut self.lock(), id, |network| {
             network.kept.undefine()?;
             Ok(vec![NetworkEvent::Lifecycle(NetworkLifecycle::Undefined)])
         })?;
@@ -239,7 +243,7 @@ impl Networks for Test {
     }
 
     async fn create(&self, id: &NetworkId) -> Result<()> {
-        self.change_network(&mut self.lock(), id.uuid, |network| {
+        self.change_network(&mut self.lock(), id, |network| {
             network.kept.start(None)?;
             Ok(vec![NetworkEvent::Lifecycle(NetworkLifecycle::Started)])
         })?;
@@ -247,7 +251,7 @@ impl Networks for Test {
     }
 
     async fn destroy(&self, id: &NetworkId) -> Result<()> {
-        self.change_network(&mut self.lock(), id.uuid, |network| {
+        self.change_network(&mut self.lock(), id, |network| {
             network.kept.stop()?;
             Ok(vec![NetworkEvent::Lifecycle(NetworkLifecycle::Stopped)])
         })?;
@@ -255,7 +259,7 @@ impl Networks for Test {
     }
 
     async fn set_autostart(&self, id: &NetworkId, autostart: bool) -> Result<()> {
-        self.change_network(&mut self.lock(), id.uuid, |network| {
+        self.change_network(&mut self.lock(), id, |network| {
             network.kept.set_autostart(autostart)?;
             Ok(Vec::new())
         })?;
@@ -271,7 +275,7 @@ impl Networks for Test {
         xml: &str,
         impact: Impact,
     ) -> Result<()> {
-        self.change_network(&mut self.lock(), id.uuid, |network| {
+        self.change_network(&mut self.lock(), id, |network| {
             network.kept.edit(impact, |definition| {
                 let updated = definition.update(command(what), section(place), parent, xml);
                 updated.map_err(|error| error::conf(&error))
@@ -319,7 +323,7 @@ impl Networks for Test {
         impact: Impact,
     ) -> Result<()> {
         let note = Note::of(kind, uri)?;
-        self.change_network(&mut self.lock(), id.uuid, |network| {
+        self.change_network(&mut self.lock(), id, |network| {
             let write = |definition: &mut Definition| note.write(definition, metadata, key);
             network.kept.edit(impact, write)?;
             let namespace = uri.map(str::to_owned);

@@ -20,7 +20,7 @@ use virtbus_conf::storage_volume::{CapacityRule, StorageVolume, VolumeType};
 use virtbus_conf::{Bytes, Flags, format_text};
 
 use crate::domain::Random;
-use crate::driver::{State, Test, get};
+use crate::driver::{State, Test, get, get_as};
 use crate::error;
 use crate::kept::Kept;
 use crate::table::Named;
@@ -196,15 +196,21 @@ fn lifecycle(lifecycle: StoragePoolLifecycle) -> Vec<StoragePoolEvent> {
 impl Test {
     fn with_pool<T>(&self, id: &StoragePoolId, look: impl FnOnce(&Pool) -> Result<T>) -> Result<T> {
         let state = self.lock();
-        look(get(&state.pools, Kind::StoragePool, id.uuid)?)
+        look(get_as(
+            &state.pools,
+            Kind::StoragePool,
+            (id.uuid, &id.name),
+        )?)
     }
 
     fn change_pool<T>(
         &self,
         state: &mut State,
-        uuid: Uuid,
+        id: &StoragePoolId,
         change: impl FnOnce(&mut Pool) -> Result<(T, Vec<StoragePoolEvent>)>,
     ) -> Result<T> {
+        let uuid = id.uuid;
+        get_as(&state.pools, Kind::StoragePool, (uuid, &id.name))?;
         let not_found = || Error::not_found(Kind::StoragePool, "uuid", uuid);
         let pool = state.pools.get_mut(uuid).ok_or_else(not_found)?;
         let before = Arc::clone(&pool.view);
@@ -249,7 +255,7 @@ impl Test {
             StoragePoolLifecycle::Defined
         };
         if state.pools.claim(id.uuid, &id.name)? {
-            self.change_pool(&mut state, id.uuid, |pool| {
+            self.change_pool(&mut state, &id, |pool| {
                 if start {
                     pool.kept.start(Some(definition))?;
                 } else {
@@ -406,7 +412,7 @@ impl StoragePools for Test {
     }
 
     async fn undefine(&self, id: &StoragePoolId) -> Result<()> {
-        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+        self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.check_inactive()?;
             pool.kept.undefine()?;
             Ok(((), lifecycle(StoragePoolLifecycle::Undefined)))
@@ -414,14 +420,14 @@ impl StoragePools for Test {
     }
 
     async fn create(&self, id: &StoragePoolId, _flags: StoragePoolCreateFlags) -> Result<()> {
-        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+        self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.start(None)?;
             Ok(((), lifecycle(StoragePoolLifecycle::Started)))
         })
     }
 
     async fn destroy(&self, id: &StoragePoolId) -> Result<()> {
-        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+        self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.stop()?;
             Ok(((), lifecycle(StoragePoolLifecycle::Stopped)))
         })
@@ -433,14 +439,14 @@ impl StoragePools for Test {
                 "one of the flags OVERWRITE and NO_OVERWRITE, not both",
             ));
         }
-        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+        self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.check_inactive()?;
             Ok(((), lifecycle(StoragePoolLifecycle::Created)))
         })
     }
 
     async fn delete(&self, id: &StoragePoolId, _flags: StoragePoolDeleteFlags) -> Result<()> {
-        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+        self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.check_inactive()?;
             pool.volumes.clear();
             pool.allocation = 0;
@@ -449,14 +455,14 @@ impl StoragePools for Test {
     }
 
     async fn refresh(&self, id: &StoragePoolId) -> Result<()> {
-        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+        self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.check_active()?;
             Ok(((), vec![StoragePoolEvent::Refresh]))
         })
     }
 
     async fn set_autostart(&self, id: &StoragePoolId, autostart: bool) -> Result<()> {
-        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+        self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.set_autostart(autostart)?;
             Ok(((), Vec::new()))
         })
@@ -571,7 +577,7 @@ impl StorageVols for Test {
         xml: &str,
         flags: StorageVolCreateFlags,
     ) -> Result<Arc<StorageVolView>> {
-        self.change_pool(&mut self.lock(), id.uuid, |pool| {
+        self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.check_active()?;
             let view = pool.add(xml, flags.contains(StorageVolCreateFlags::VALIDATE))?;
             Ok((view, Vec::new()))
@@ -591,7 +597,7 @@ impl StorageVols for Test {
     }
 
     async fn delete(&self, id: &StorageVolId, _flags: StorageVolDeleteFlags) -> Result<()> {
-        self.change_pool(&mut self.lock(), id.pool.uuid, |pool| {
+        self.change_pool(&mut self.lock(), &id.pool, |pool| {
             pool.kept.check_active()?;
             let volume = pool.volumes.remove(&id.name);
             let volume =

@@ -39,6 +39,12 @@ impl<T: Named> Table<T> {
         self.objects.get(&uuid).map(|object| &**object)
     }
 
+    /// The object with this UUID, as long as it has this name: who may do something to one object may not do it to another that was
+    /// given its UUID since.
+    pub(crate) fn get_as(&self, uuid: Uuid, name: &str) -> Option<&T> {
+        self.get(uuid).filter(|object| **object.name() == *name)
+    }
+
     pub(crate) fn get_mut(&mut self, uuid: Uuid) -> Option<&mut T> {
         self.objects.get_mut(&uuid).map(|object| &mut **object)
     }
@@ -74,18 +80,14 @@ impl<T: Named> Table<T> {
             return if **there.name() == *name {
                 Ok(true)
             } else {
-                taken(format!(
-                    "{} '{}' has the uuid {uuid} already",
-                    T::NOUN,
-                    there.name()
-                ))
+                // Whoever asks may not be meant to know which.
+                taken(format!("another {} has the uuid {uuid} already", T::NOUN))
             };
         }
         match self.named(name) {
-            Some(there) => taken(format!(
-                "{} '{name}' is there already, with the uuid {}",
-                T::NOUN,
-                there.uuid()
+            Some(_) => taken(format!(
+                "{} '{name}' is there already, with another uuid than {uuid}",
+                T::NOUN
             )),
             None => Ok(false),
         }

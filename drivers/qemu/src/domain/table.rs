@@ -106,14 +106,15 @@ impl Table {
         let domain = if let Some(domain) = maps.by_uuid.get(&uuid) {
             let current = domain.name();
             if &*current != name {
+                // Whoever asks may not be meant to know which.
                 return taken(format!(
-                    "the uuid {uuid} belongs to domain '{current}', not to '{name}'"
+                    "the uuid {uuid} belongs to another domain, not to '{name}'"
                 ));
             }
             Arc::clone(domain)
-        } else if let Some(other) = maps.by_name.get(name) {
+        } else if maps.by_name.contains_key(name) {
             return taken(format!(
-                "a domain called '{name}' is there already, with the uuid {other}"
+                "a domain called '{name}' is there already, with another uuid than {uuid}"
             ));
         } else {
             let domain = Arc::new(make());

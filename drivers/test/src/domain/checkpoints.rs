@@ -52,7 +52,7 @@ impl Test {
     ) -> Result<()> {
         let seen = |state: &State| state.domains.get(id.uuid).map(views).unwrap_or_default();
         let before = seen(state);
-        self.change_in(state, id.uuid, |domain, _| {
+        self.change_named(state, id, |domain, _| {
             change(domain).map(|()| ((), Vec::new()))
         })?;
         self.announce_all(&before, &seen(state), |view| &view.id.name);
@@ -146,7 +146,7 @@ impl DomainCheckpoints for Test {
         })?;
         let domain = state
             .domains
-            .get(id.uuid)
+            .get_as(id.uuid, &id.name)
             .ok_or_else(|| Error::no_domain(id.uuid))?;
         view(domain, &name)
             .map(Arc::new)

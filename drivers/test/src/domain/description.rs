@@ -31,7 +31,7 @@ impl DomainDescription for Test {
         }
         let domain = state
             .domains
-            .get(id.uuid)
+            .get_as(id.uuid, &id.name)
             .ok_or_else(|| Error::no_domain(id.uuid))?;
         domain.check_inactive()?;
         if domain.snapshots.len() > 0 || domain.checkpoints.len() > 0 || domain.saved.is_some() {

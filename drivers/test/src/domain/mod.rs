@@ -298,7 +298,7 @@ impl Test {
         let state = self.lock();
         let domain = state
             .domains
-            .get(id.uuid)
+            .get_as(id.uuid, &id.name)
             .ok_or_else(|| Error::no_domain(id.uuid))?;
         look(domain)
     }
@@ -310,11 +310,23 @@ impl Test {
         id: &DomainId,
         change: impl FnOnce(&mut Domain, &mut u32) -> Result<(T, Vec<DomainEvent>)>,
     ) -> Result<T> {
-        let mut state = self.lock();
-        self.change_in(&mut state, id.uuid, change)
+        self.change_named(&mut self.lock(), id, change)
     }
 
     /// The same with the lock held.
+    pub(crate) fn change_named<T>(
+        &self,
+        state: &mut State,
+        id: &DomainId,
+        change: impl FnOnce(&mut Domain, &mut u32) -> Result<(T, Vec<DomainEvent>)>,
+    ) -> Result<T> {
+        match state.domains.get_as(id.uuid, &id.name) {
+            Some(_) => self.change_in(state, id.uuid, change),
+            None => Err(Error::no_domain(id.uuid)),
+        }
+    }
+
+    /// The same of the domain that has this UUID now.
     pub(crate) fn change_in<T>(
         &self,
         state: &mut State,

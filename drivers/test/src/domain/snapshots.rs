@@ -77,7 +77,7 @@ impl Test {
     ) -> Result<T> {
         let seen = |state: &State| state.domains.get(id.uuid).map(views).unwrap_or_default();
         let before = seen(state);
-        let answer = self.change_in(state, id.uuid, change)?;
+        let answer = self.change_named(state, id, change)?;
         self.announce_all(&before, &seen(state), |view| &view.id.name);
         Ok(answer)
     }
@@ -190,7 +190,7 @@ impl DomainSnapshots for Test {
         })?;
         let domain = state
             .domains
-            .get(id.uuid)
+            .get_as(id.uuid, &id.name)
             .ok_or_else(|| Error::no_domain(id.uuid))?;
         view(domain, &name)
             .map(Arc::new)

@@ -8,6 +8,7 @@
 
 mod domains;
 mod host;
+mod identity;
 mod moments;
 
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,7 @@
 //! nothing is left over, and whoever waits gets an answer.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -336,15 +336,18 @@ fn status_of(testbed: &Testbed, guest: &DomainXml) -> PathBuf {
 async fn qmp(testbed: &Testbed, command: &str) {
     let sockets = leaks::sockets(testbed.daemon.state_dir());
     let monitor = sockets.iter().find(|path| path.ends_with("monitor.sock"));
-    let stream = UnixStream::connect(monitor.expect("a guest runs")).unwrap();
-    stream.set_read_timeout(Some(patient(LIMIT))).unwrap();
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-    for command in ["qmp_capabilities", command] {
-        let command = format!("{{\"execute\": \"{command}\"}}\n");
-        (&stream).write_all(command.as_bytes()).unwrap();
-        let answered = lines.any(|line| line.unwrap().contains("\"return\""));
-        assert!(answered);
-    }
+    let told = || -> io::Result<()> {
+        let stream = UnixStream::connect(monitor.expect("a guest runs"))?;
+        stream.set_read_timeout(Some(patient(LIMIT)))?;
+        let mut lines = BufReader::new(stream.try_clone()?).lines();
+        for command in ["qmp_capabilities", command] {
+            let command = format!("{{\"execute\": \"{command}\"}}\n");
+            (&stream).write_all(command.as_bytes())?;
+            while !lines.next().expect("QEMU answers")?.contains("\"return\"") {}
+        }
+        Ok(())
+    };
+    told().expect("QEMU can be told");
 }
 
 /// Define, start, stop, undefine. The first refusal ends it.

@@ -66,7 +66,7 @@ pub(crate) enum ImageError {
     Rights {
         path: PathBuf,
         dirs: String,
-        source: ActError,
+        source: Box<ActError>,
     },
     #[error("'{0}' is no saved guest")]
     NotAnImage(PathBuf),

@@ -184,7 +184,7 @@ impl Target {
         ImageError::Rights {
             path: self.path.clone(),
             dirs: dirs.join(", "),
-            source,
+            source: Box::new(source),
         }
     }
 }

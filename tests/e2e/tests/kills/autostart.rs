@@ -22,7 +22,8 @@ async fn all_run(testbed: &Testbed, guests: usize) {
 
 async fn destroy(domains: &[Domain]) {
     for domain in domains {
-        domain.act("Destroy", 0).await.unwrap();
+        let destroyed = domain.act("Destroy", 0).await;
+        destroyed.expect("a guest that runs can be ended");
     }
 }
 
@@ -31,7 +32,11 @@ async fn every_guest_is_started_with_the_host_and_once() {
     let mut testbed = or_skip!(Testbed::with_qemu().await);
     let domains = testbed.define_small("with-host", GUESTS).await;
     for domain in &domains {
-        domain.0.set("Autostart", Variant::from(true)).await.unwrap();
+        domain
+            .0
+            .set("Autostart", Variant::from(true))
+            .await
+            .unwrap();
     }
     let notes = testbed.daemon.state_dir().join("run/qemu/autostarted");
     let over = || fs::read_to_string(&notes).is_ok_and(|text| text.ends_with("all\n"));

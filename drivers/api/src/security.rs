@@ -3,9 +3,10 @@
 //! A driver says which files a guest needs; a security driver makes them accessible to it, and gives back a record that the
 //! hypervisor driver keeps beside the guest's state, so that everything can be undone after any crash of the daemon.
 
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
-use crate::{Result, Uuid};
+use crate::{Error, Result, Uuid};
 
 /// What a guest does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,13 @@ pub trait Prepared: Send {
     /// If one fails, or a file is not any more what it was; all are undone then.
     fn apply(&mut self) -> Result<()>;
 
+    /// A file of those that were prepared, by its path: a descriptor that stands for the file and is not open for anything
+    /// (`O_PATH`). Whoever has it opens the file itself through `/proc/self/fd`, with his own rights.
+    ///
+    /// # Errors
+    /// If it was not prepared.
+    fn descriptor(&self, path: &Path) -> Result<OwnedFd>;
+
     /// Looks at what the guest's process has open by now, before the guest itself runs. It opens its files by their paths, and
     /// whoever may change a directory on the way could have led it to files of other guests. `also` are files that it was given as
     /// descriptors.
@@ -102,6 +110,11 @@ impl Prepared for Unconfined {
 
     fn apply(&mut self) -> Result<()> {
         Ok(())
+    }
+
+    fn descriptor(&self, path: &Path) -> Result<OwnedFd> {
+        let shown = path.display();
+        Err(Error::internal(format!("'{shown}' is not held")))
     }
 
     fn check_opened(&self, _: i32, _: &[FileId]) -> Result<()> {

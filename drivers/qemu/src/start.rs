@@ -212,12 +212,14 @@ impl Attempt {
         let listener = socket::listen(&dir.join(MONITOR_SOCKET), ListenOptions::default())
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
         let monitor_fd = cmd.pass_fd(listener);
+        let mut next_fd = monitor_fd + 1;
         let (mut files, mut passed) = (Vec::new(), Vec::new());
         for (path, append) in command::files(&live) {
             self.check_cancelled()?;
             let file = core.preparer.open_output(&path, append).await?;
             passed.push(file_id(&file)?);
             let fd = cmd.pass_fd(file.into());
+            next_fd = fd + 1;
             files.push((path, fd));
         }
         let host = command::Host {
@@ -226,15 +228,24 @@ impl Attempt {
             seccomp: core.config.seccomp,
             incoming,
             files: &files,
+            // A QEMU of the daemon's own user can be led nowhere where that user could not go.
+            first_read: core.preparer.acting().map(|_| next_fd),
         };
-        let resources = command::fill(&mut cmd, &live, capabilities, &host)?;
-        let held = core.preparer.prepare_files(self.domain.uuid, resources);
+        let needs = command::fill(&mut cmd, &live, capabilities, &host)?;
+        let held = core
+            .preparer
+            .prepare_files(self.domain.uuid, needs.resources);
         let held = self.unless_cancelled(held).await?;
         status.prepared.confined = Some(held.record());
         status.definition = definition::format_status(&live);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
         let held = Preparer::give_files(held).await?;
+        for (path, number) in needs.reads.iter().zip(next_fd..) {
+            if cmd.pass_fd(held.descriptor(path)?) != number {
+                return Err(Error::internal("descriptors for QEMU are out of order"));
+            }
+        }
 
         self.check_cancelled()?;
 

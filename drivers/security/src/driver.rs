@@ -1,5 +1,7 @@
 //! The security driver as hypervisor drivers see it: the API's trait over what this crate has.
 
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::str::FromStr;
 
 use virtbus_api::security::{
@@ -54,6 +56,10 @@ impl ApiPrepared for Prepared {
     fn apply(&mut self) -> Result<()> {
         Self::apply(self).map_err(|error| failed(&error))
     }
+    fn descriptor(&self, path: &Path) -> Result<OwnedFd> {
+        Self::descriptor(self, path).map_err(|error| failed(&error))
+    }
+
     fn check_opened(&self, process: i32, also: &[FileId]) -> Result<()> {
         let also: Vec<(u64, u64)> = also.iter().map(|id| (id.device, id.inode)).collect();
         Self::check_opened(self, process, &also).map_err(|error| failed(&error))

@@ -47,6 +47,12 @@ until_true 100 "the guest" says 'TINY-GUEST READY'
 pid=$(emulator shipped)
 [ "$(stat -c %U "/proc/$pid")" = virtbus-qemu ] || fail "the guest runs as $(stat -c %U "/proc/$pid")"
 
+check "what QEMU reads while it starts is handed to it, and not looked for by a path"
+for file in vmlinux initrd; do
+    readlink /proc/"$pid"/fd/* | grep -qx "/srv/boot/$file" || fail "QEMU has no descriptor of $file"
+    if tr '\0' '\n' < "/proc/$pid/cmdline" | grep -q "/srv/boot/$file"; then fail "QEMU looks for $file by its path"; fi
+done
+
 check "a guest is in a scope of its own"
 in_a_scope "$pid"
 

@@ -53,6 +53,25 @@ tried() {
     [ "$owner" = "$whose" ] || fail "$1: the disk is $owner's"
 }
 
+# A disk that was out of its place when it was to be given back is the guests' until it was used in peace.
+in_peace() {
+    local name
+    for name in disk.img link other; do
+        if [ -L "$alice/$name" ] || [ ! -e "$alice/$name" ]; then continue; fi
+        mkdir "$alice/peace"
+        mv "$alice/$name" "$alice/peace/file"
+        if [ "$(stat -c %U "$alice/peace/file")" = virtbus-qemu ]; then
+            [ ! -e "$alice/disk.img" ] || mv "$alice/disk.img" "$alice/peace/disk"
+            mv "$alice/peace/file" "$alice/disk.img"
+            allowed start && stop
+            mv "$alice/disk.img" "$alice/peace/file"
+            [ ! -e "$alice/peace/disk" ] || mv "$alice/peace/disk" "$alice/disk.img"
+        fi
+        [ "$(stat -c %U "$alice/peace/file")" = alice ] || fail "$name is $(stat -c %U "$alice/peace/file")'s"
+        rm -r "$alice/peace"
+    done
+}
+
 check "alice starts and stops her guest, and the disk is hers again"
 fresh
 started=0
@@ -129,21 +148,7 @@ for round in $(seq 12); do
     same "round $round of exchanging names"
 done
 for process in "${exchanging[@]}"; do kill "$process" 2> /dev/null || true; wait "$process" 2> /dev/null || true; done
-# A disk that was out of its place when it was to be given back is the guests' until it was used in peace.
-for name in disk.img link other; do
-    [ ! -L "$alice/$name" ] || continue
-    mkdir "$alice/peace"
-    mv "$alice/$name" "$alice/peace/file"
-    if [ "$(stat -c %U "$alice/peace/file")" = virtbus-qemu ]; then
-        [ ! -e "$alice/disk.img" ] || mv "$alice/disk.img" "$alice/peace/disk"
-        mv "$alice/peace/file" "$alice/disk.img"
-        allowed start && stop
-        mv "$alice/disk.img" "$alice/peace/file"
-        [ ! -e "$alice/peace/disk" ] || mv "$alice/peace/disk" "$alice/disk.img"
-    fi
-    [ "$(stat -c %U "$alice/peace/file")" = alice ] || fail "$name is $(stat -c %U "$alice/peace/file")'s"
-    rm -r "$alice/peace"
-done
+in_peace
 same "an end of the exchange"
 
 check "what QEMU opens is what was looked at, although it opens by the path, with the rights of all guests"
@@ -155,7 +160,7 @@ runuser -u alice -- ln -s /srv/bob/guests.img "$alice/link"
 setpriv --reuid alice --regid alice --clear-groups perl /usr/local/bin/exchange "$alice/disk.img" "$alice/link" &
 exchanging=$!
 led=0
-for round in $(seq 40); do
+for round in $(seq 20); do
     if answer=$(start); then
         found=$(readlink /proc/"$(emulator web)"/fd/* | grep guests.img || true)
         [ -z "$found" ] || fail "alice's guest has another guest's file in round $round"
@@ -166,7 +171,8 @@ for round in $(seq 40); do
 done
 kill "$exchanging"; wait "$exchanging" || true
 same "another guest's file"
-echo "QEMU was led elsewhere $led times of 40, and ended"
+in_peace
+echo "QEMU was led elsewhere $led times of 20, and ended"
 rm /srv/bob/guests.img
 before=$(outside)
 

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use virtbus_api::Result;
-use virtbus_api::security::Access;
 use virtbus_conf::YesNo;
 use virtbus_conf::cpu::{CpuMode, FeaturePolicy, GuestCpu};
 use virtbus_conf::domain::clock::{ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
@@ -334,8 +333,8 @@ fn firmware(builder: &mut Builder<'_>) -> Result<()> {
             "firmware in flash memory (<loader type='pflash'>) is not supported",
         ));
     }
-    builder.needs(path, Access::ReadOnly);
-    builder.option("-bios", path.clone());
+    let name = builder.reads(path);
+    builder.option("-bios", name);
     Ok(())
 }
 
@@ -598,7 +597,7 @@ fn boot(builder: &mut Builder<'_>) -> Result<()> {
     );
     for (name, file) in [("-kernel", kernel), ("-initrd", initrd), ("-dtb", dtb)] {
         if let Some(file) = file {
-            builder.needs(&file, Access::ReadOnly);
+            let file = builder.reads(&file);
             builder.option(name, file);
         }
     }

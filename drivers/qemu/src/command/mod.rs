@@ -15,7 +15,7 @@ mod props;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use virtbus_api::security::{Access, Resource};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -47,9 +47,20 @@ pub(crate) struct Host<'a> {
     pub(crate) incoming: bool,
     /// Files that were opened for QEMU, by path, with the numbers that they have in QEMU.
     pub(crate) files: &'a [(Text, i32)],
+    /// The number in QEMU of the first file of [`Needs::reads`]; `None` if QEMU is to open them by their paths.
+    pub(crate) first_read: Option<i32>,
 }
 
-/// Adds QEMU's arguments to `cmd` and says which files the guest needs.
+/// What has to be there for the arguments to be true.
+pub(crate) struct Needs {
+    /// The files that the guest needs.
+    pub(crate) resources: Vec<Resource>,
+    /// Those of them that QEMU reads once and closes while it starts, so that nobody can look afterwards what it read. They are to be
+    /// passed as descriptors, in this order.
+    pub(crate) reads: Vec<PathBuf>,
+}
+
+/// Adds QEMU's arguments to `cmd` and says what the guest needs.
 ///
 /// # Errors
 /// `ConfigUnsupported`, naming what the definition has that this emulator or this driver cannot do.
@@ -58,7 +69,7 @@ pub(crate) fn fill(
     definition: &Definition,
     capabilities: &Capabilities,
     host: &Host<'_>,
-) -> Result<Vec<Resource>> {
+) -> Result<Needs> {
     // What was saved may have been changed since by others.
     definition::values::check(definition)?;
     let mut builder = Builder {
@@ -69,6 +80,7 @@ pub(crate) fn fill(
         host,
         args: Vec::with_capacity(64),
         resources: Vec::new(),
+        reads: Vec::new(),
         fd_sets: 0,
     };
     machine::head(&mut builder)?;
@@ -81,7 +93,10 @@ pub(crate) fn fill(
     misc::add(&mut builder)?;
     machine::tail(&mut builder)?;
     cmd.args(builder.args);
-    Ok(builder.resources)
+    Ok(Needs {
+        resources: builder.resources,
+        reads: builder.reads,
+    })
 }
 
 /// Finds out, after QEMU is up, what only it knows: the terminals that it opened. Sets what no command line should show.
@@ -104,6 +119,7 @@ struct Builder<'a> {
     host: &'a Host<'a>,
     args: Vec<String>,
     resources: Vec<Resource>,
+    reads: Vec<PathBuf>,
     /// How many sets of descriptors there are so far.
     fd_sets: u32,
 }
@@ -161,6 +177,17 @@ impl Builder<'_> {
             path: path.as_ref().to_owned(),
             access,
         });
+    }
+
+    /// A file that QEMU reads while it starts; gives the name under which it finds it.
+    fn reads(&mut self, path: &str) -> String {
+        self.needs(path, Access::ReadOnly);
+        let Some(first) = self.host.first_read else {
+            return path.to_owned();
+        };
+        let before = i32::try_from(self.reads.len()).unwrap_or(i32::MAX);
+        self.reads.push(PathBuf::from(path));
+        format!("/proc/self/fd/{}", first.saturating_add(before))
     }
 
     /// The name under which QEMU finds a file that was opened for it.

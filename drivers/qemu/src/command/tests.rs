@@ -232,6 +232,7 @@ fn command_line(xml: &str, json: bool) -> Result<Vec<OsString>> {
         seccomp: true,
         incoming: false,
         files: &opened,
+        first_read: None,
     };
     loop {
         let mut cmd = Cmd::new("/q");

@@ -46,6 +46,10 @@ impl Held {
         })
     }
 
+    pub(super) fn into_target(self) -> Target {
+        self.target
+    }
+
     pub(super) fn target(&self) -> &Target {
         &self.target
     }

@@ -34,6 +34,7 @@ mod target;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -241,7 +242,11 @@ impl Dac {
                     }
                 };
                 match seen.get(&new.id()).and_then(|index| held.get_mut(*index)) {
-                    Some(known) => known.used_as(resource.access),
+                    Some(known) => {
+                        known.used_as(resource.access);
+                        // Held by this path too.
+                        unchanged.push(new.into_target());
+                    }
                     None => {
                         seen.insert(new.id(), held.len());
                         held.push(new);
@@ -292,6 +297,18 @@ impl Prepared {
     /// What is to be changed, to be written down before [`Prepared::apply`].
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// An `O_PATH` descriptor of the file that was prepared by this path. Without dynamic ownership nothing was prepared, and it is what
+    /// the path leads to now.
+    pub fn descriptor(&self, path: &Path) -> Result<OwnedFd, DacError> {
+        let changed = self.held.iter().map(Held::target);
+        let mut targets = changed.chain(&self.unchanged);
+        match targets.find(|target| target.path == path) {
+            Some(target) => target.duplicate(),
+            None if self.is_managed => Err(open_error(path, io::ErrorKind::InvalidInput)),
+            None => target::open(path)?.duplicate(),
+        }
     }
 
     /// Looks at the files that a process of the guest has open, before the guest runs. Those that were prepared, those in `also`

@@ -88,6 +88,13 @@ impl Target {
         (self.facts.st_dev, self.facts.st_ino)
     }
 
+    /// Another descriptor of the same kind.
+    pub(super) fn duplicate(&self) -> Result<OwnedFd, DacError> {
+        self.fd
+            .try_clone()
+            .map_err(|error| open_error(&self.path, error))
+    }
+
     /// The same as the kernel says now: some file systems give a file another number when its owner is changed.
     pub(super) fn id_now(&self) -> Result<(u64, u64), DacError> {
         let facts = rustix::fs::fstat(&self.fd).map_err(|errno| open_error(&self.path, errno))?;

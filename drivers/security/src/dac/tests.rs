@@ -165,6 +165,14 @@ fn prepare_sees_through_links_and_counts_a_file_once() {
     };
     assert_eq!(entry.path, link);
     assert!(entry.exclusive, "the stronger use counts");
+    for path in [&link, &disk] {
+        let held = fs::File::from(prepared.descriptor(path).unwrap());
+        assert_eq!(
+            held.metadata().unwrap().ino(),
+            fs::metadata(&disk).unwrap().ino()
+        );
+    }
+    assert!(prepared.descriptor(dir.path()).is_err());
 }
 
 #[test]

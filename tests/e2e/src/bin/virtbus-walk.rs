@@ -179,6 +179,11 @@ async fn listen(client: &Client) -> Result<String, Box<dyn std::error::Error>> {
         .build()?;
     let queue = std::num::NonZeroUsize::new(4096);
     let mut heard = MessageStream::for_match_rule(rule, client.connection(), queue).await?;
+    // Where rules tell objects apart, only who has called is told.
+    client
+        .object(TEST, CONNECT)
+        .get::<zbus::OwnedVariant>("LibVersion")
+        .await?;
     println!("listening");
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
     // What was sent before this answer has arrived before it.

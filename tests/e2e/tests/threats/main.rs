@@ -6,11 +6,13 @@
 //! | module | class |
 //! | --- | --- |
 //! | `flood` | more than one client may have at once: calls, bytes, descriptors, answers (T3, T6, T8) |
+//! | `hidden` | events and errors about what the caller may not see (T21) |
 //! | `malformed` | definitions that are damaged or too large (T1, T7, T16) |
 //! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
 //! | `programs` | programs that callers name (T2) |
 
 mod flood;
+mod hidden;
 mod malformed;
 mod paths;
 mod programs;

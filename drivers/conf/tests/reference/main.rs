@@ -3,7 +3,9 @@
 mod coverage;
 mod declared;
 mod dice;
+mod identity;
 mod kinds;
+mod linear;
 mod make;
 mod pages;
 mod property;

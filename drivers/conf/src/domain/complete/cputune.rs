@@ -1,5 +1,7 @@
 //! Scheduling: sets of CPUs taken apart, lists put in order, groups checked against each other.
 
+use std::collections::HashSet;
+
 use virtbus_xml::BitSet;
 
 use super::{invalid, unsupported};
@@ -85,13 +87,9 @@ fn pins(tune: &mut CpuTune) -> Result<()> {
             return invalid(format!("virtual CPU {} is pinned twice", pair[0].vcpu));
         }
     }
-    for (i, pin) in tune.iothreadpin.iter().enumerate() {
-        if tune.iothreadpin[..i]
-            .iter()
-            .any(|p| p.iothread == pin.iothread)
-        {
-            return invalid(format!("I/O thread {} is pinned twice", pin.iothread));
-        }
+    let mut pinned = HashSet::with_capacity(tune.iothreadpin.len());
+    if let Some(pin) = tune.iothreadpin.iter().find(|p| !pinned.insert(p.iothread)) {
+        return invalid(format!("I/O thread {} is pinned twice", pin.iothread));
     }
     Ok(())
 }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use tokio::net::UnixStream;
 use virtbus_api::domain::{DomainRebootFlags, DomainShutdownFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_util::socket;
 
 use crate::core::{Core, monitor_failed};
 use crate::definition;
@@ -147,13 +147,14 @@ pub(crate) async fn agent(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<Agen
             ),
         )
     })?;
-    let stream = UnixStream::connect(&path).await.map_err(|error| {
+    let stream = socket::connect(&path).await.map_err(|error| {
         Error::new(
             ErrorCode::AgentUnresponsive,
             ErrorDomain::Qemu,
             format!(
-                "the agent's channel of domain '{}' cannot be reached: {error}",
-                domain.name()
+                "the agent's channel of domain '{}' cannot be reached: {}",
+                domain.name(),
+                error.source
             ),
         )
     })?;

@@ -11,11 +11,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::UnixStream;
 
-use crate::file::Owner;
+use crate::file::{self, Owner, WalkError};
 
 pub use fds::{MAX_FDS, Received, receive_with_fds, send_with_fds};
 
@@ -96,16 +96,38 @@ pub fn listen(path: &Path, options: ListenOptions) -> Result<OwnedFd, SocketErro
     Ok(socket)
 }
 
-/// Connects to the stream socket at `path`. Waits while the listener's backlog is full; put a
-/// timeout around it. May be dropped at any time.
+/// Connects to the stream socket at `path`, absolute. Links of unprivileged users are not followed, none at the end, and the
+/// socket that was looked at is the one that is connected to: where a lesser user may write to the directory, he could lead the
+/// daemon to a socket that listens to root only. Put a timeout around it. May be dropped at any time.
 pub async fn connect(path: &Path) -> Result<UnixStream, SocketError> {
     let failed = |source: io::Error| SocketError::new("connect to", path, source);
-    if SocketAddrUnix::new(path).is_ok() {
-        return UnixStream::connect(path).await.map_err(failed);
+    let found = tokio::task::spawn_blocking({
+        let path = path.to_owned();
+        move || find(&path)
+    });
+    let socket = found
+        .await
+        .map_err(|error| failed(io::Error::other(error)))?
+        .map_err(failed)?;
+    UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd()))
+        .await
+        .map_err(failed)
+}
+
+/// Holds the socket at `path`.
+fn find(path: &Path) -> io::Result<OwnedFd> {
+    let walked = |error| match error {
+        WalkError::Open { source, .. } => source,
+        error @ WalkError::ForeignLink { .. } => io::Error::other(error),
+    };
+    let place = file::walk_to_place(path).map_err(walked)?;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let socket = rustix::fs::openat(&place.dir.fd, place.name.as_os_str(), flags, Mode::empty())?;
+    let facts = rustix::fs::fstat(&socket)?;
+    if FileType::from_raw_mode(facts.st_mode) != FileType::Socket {
+        return Err(io::Error::other("it is not a socket"));
     }
-    let place = Place::of(path).map_err(failed)?;
-    // The detour by the directory's descriptor, which the place keeps open.
-    UnixStream::connect(place.detour()).await.map_err(failed)
+    Ok(socket)
 }
 
 fn stream_socket(flags: SocketFlags) -> io::Result<OwnedFd> {
@@ -155,10 +177,6 @@ impl Place {
             name: name.to_owned(),
             address,
         })
-    }
-
-    fn detour(&self) -> PathBuf {
-        detour(&self.dir, &self.name)
     }
 }
 
@@ -228,6 +246,21 @@ mod tests {
         talk(&path, listener).await;
         assert!(listen(&deep.join("none/x"), ListenOptions::default()).is_err());
         assert!(listen(&deep.join("x".repeat(120)), ListenOptions::default()).is_err());
+    }
+
+    #[tokio::test]
+    async fn nobody_leads_a_connection_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let (socket, link) = (dir.path().join("socket"), dir.path().join("link"));
+        let _listener = listen(&socket, ListenOptions::default()).unwrap();
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        connect(&socket).await.unwrap();
+        let error = connect(&link).await.unwrap_err();
+        assert_eq!(error.source.to_string(), "it is not a socket");
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        assert!(connect(&dir.path().join("file")).await.is_err());
+        let error = connect(&dir.path().join("none")).await.unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

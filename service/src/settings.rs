@@ -77,7 +77,8 @@ settings! {
         dynamic_ownership: bool = true,
         /// Whether QEMU forbids itself the system calls that it does not need.
         seccomp: bool = true,
-        /// Directories in which emulators are looked for.
+        /// Directories in which emulators are looked for. In system mode definitions can name no others, and none
+        /// that a user other than root could exchange.
         emulator_path: Vec<String> = vec!["/usr/bin".to_owned(), "/usr/local/bin".to_owned(), "/usr/libexec".to_owned()],
         /// The address that VNC listens on if the definition names none.
         vnc_listen: String = "127.0.0.1".to_owned(),

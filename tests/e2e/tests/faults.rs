@@ -214,6 +214,19 @@ async fn a_guest_whose_status_cannot_be_read_is_not_started_a_second_time() {
     domain.act("Create", 0).await.unwrap();
     assert_eq!(testbed.daemon.children().len(), 1);
 
+    // A domain without a definition is there as well, until it has ended.
+    domain.act("Undefine", 0).await.unwrap();
+    testbed.daemon.kill();
+    fs::write(&status, "").unwrap();
+    testbed.daemon.start(&testbed.client).await;
+    assert_eq!(testbed.client.list(0).await.unwrap(), [domain.path()]);
+    let again = testbed.client.create(&guest.xml(), 0).await.unwrap_err();
+    assert!(again.is_refusal(), "{again}");
+    assert!(domain.xml(0).await.unwrap_err().is_refusal());
+    domain.act("Destroy", 0).await.unwrap();
+    assert!(testbed.client.list(0).await.unwrap().is_empty());
+    let domain = testbed.run(&guest).await;
+
     // The same if it ended while no daemon ran.
     testbed.daemon.kill();
     fs::write(&status, "").unwrap();
@@ -223,6 +236,36 @@ async fn a_guest_whose_status_cannot_be_read_is_not_started_a_second_time() {
     testbed.daemon.start(&testbed.client).await;
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
     domain.act("Create", 0).await.unwrap();
+    testbed.remove_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_contradicts_a_definition_keeps_its_name() {
+    let mut testbed = or_skip!(Testbed::with_qemu().await);
+    let runs = DomainXml::small("contradicted");
+    testbed.run(&runs).await;
+    // As an administrator may have put it there while no daemon ran.
+    testbed.daemon.kill();
+    let other = DomainXml::small("contradicted");
+    let file = testbed
+        .daemon
+        .state_dir()
+        .join("config/qemu/contradicted.xml");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace(&runs.uuid().to_string(), &other.uuid().to_string());
+    fs::write(&file, text).unwrap();
+    testbed.daemon.start(&testbed.client).await;
+
+    let domain = testbed.client.domain(&other.object_path());
+    let refused = domain.act("Create", 0).await.unwrap_err();
+    assert!(refused.is_refusal(), "{refused}");
+    assert_eq!(testbed.daemon.children().len(), 1);
+    domain.act("Destroy", 0).await.unwrap();
+    domain.act("Create", 0).await.unwrap();
+    assert_eq!(domain.state().await.unwrap().0, RUNNING);
+    assert_eq!(testbed.daemon.children().len(), 1);
+    testbed.crash_and_restart().await;
+    assert_eq!(domain.state().await.unwrap().0, RUNNING);
     testbed.remove_all().await;
 }
 

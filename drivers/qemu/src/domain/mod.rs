@@ -48,12 +48,14 @@ pub(crate) struct Snapshot {
     pub(crate) config: Option<Arc<Definition>>,
     /// The running definition.
     pub(crate) live: Option<Arc<Definition>>,
+    /// Whether it runs without being known; see [`Run::Stray`].
+    stray: bool,
 }
 
 impl Snapshot {
     /// Whether anybody may know of the domain yet, or still.
     pub(crate) const fn is_shown(&self) -> bool {
-        self.config.is_some() || self.live.is_some()
+        self.config.is_some() || self.live.is_some() || self.stray
     }
 
     /// The definition that counts now.
@@ -391,6 +393,7 @@ impl Inner {
             view: Arc::new(view),
             config: self.config.clone(),
             live,
+            stray: matches!(self.run, Run::Stray(_)),
         }
     }
 }

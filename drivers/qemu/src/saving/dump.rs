@@ -39,7 +39,7 @@ pub(super) async fn core_dump(
     let (making, guest) = (Arc::clone(core), domain.uuid);
     let target = blocking(move || Ok(Target::of_client(&making, &path, guest)?)).await?;
     let saving = Saving::new(domain, target, Purpose::Dump);
-    recover::note(core, domain, epoch, Some(saving.clone()))?;
+    recover::note(core, domain, epoch, &saving)?;
     let written = write(core, domain, epoch, &job, &saving, (format, flags)).await;
     if let Err(error) = written {
         recover::give_up(core, domain, epoch, saving, RunningReason::Unpaused).await?;

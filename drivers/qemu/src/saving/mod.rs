@@ -59,7 +59,7 @@ async fn save(
     let xml = definition::format_status(definition.as_ref().unwrap_or(&live));
 
     let job = Underway::begin_cancellable(core, domain, DomainJobOperation::Save);
-    recover::note(core, domain, epoch, Some(saving.clone()))?;
+    recover::note(core, domain, epoch, &saving)?;
     let written = write(core, domain, epoch, &job, &saving.target, xml, running).await;
     if let Err(error) = written {
         recover::give_up(core, domain, epoch, saving, RunningReason::SaveCanceled).await?;

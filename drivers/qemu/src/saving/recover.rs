@@ -71,14 +71,25 @@ impl Saving {
     }
 }
 
-/// Notes what is about to be made, or that nothing is any more.
-pub(super) fn note(core: &Core, domain: &Domain, epoch: u64, saving: Option<Saving>) -> Result<()> {
+/// Notes what is about to be made.
+///
+/// # Errors
+/// If that cannot be written down, and then it must not be made.
+pub(super) fn note(core: &Core, domain: &Domain, epoch: u64, saving: &Saving) -> Result<()> {
     let mut inner = domain.lock();
     let live = inner.live_mut(epoch)?;
-    let before = std::mem::replace(&mut live.status.saving, saving);
+    live.status.saving = Some(saving.clone());
     core.store.write_status(&live.status).inspect_err(|_| {
-        live.status.saving = before;
+        live.status.saving = None;
     })
+}
+
+/// Notes that nothing is being made any more, which is a fact.
+fn forget(core: &Core, domain: &Domain, epoch: u64) {
+    if let Ok(live) = domain.lock().live_mut(epoch) {
+        live.status.saving = None;
+        core.store.try_status(&mut live.status);
+    }
 }
 
 /// Removes what was made, and lets the guest go on, if it is still there.
@@ -114,14 +125,10 @@ pub(super) async fn done(
     } else {
         Ok(())
     };
-    let noted = note(core, domain, epoch, None);
+    forget(core, domain, epoch);
     if domain.lock().live_mut(epoch).is_err() {
         // It has ended, which needs nothing of all that.
         return Ok(());
-    }
-    if let Err(error) = noted {
-        // The note of a file that is not there lets the guest go on, which it does.
-        tracing::warn!(domain = %domain.name(), %error, "the end of a save or dump cannot be written down, ignoring");
     }
     gone_on.inspect_err(|error| {
         tracing::error!(domain = %domain.name(), %error, "a guest stays paused after a save or dump");
@@ -166,9 +173,7 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
             tracing::error!(domain = %domain.name(), %error, "a guest stays paused after a save or dump that was interrupted");
         }
     }
-    if let Err(error) = note(core, domain, epoch, None) {
-        tracing::warn!(domain = %domain.name(), %error, "the end of a save or dump cannot be written down, ignoring");
-    }
+    forget(core, domain, epoch);
     false
 }
 

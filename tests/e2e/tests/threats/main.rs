@@ -10,9 +10,11 @@
 //! | `malformed` | definitions that are damaged or too large (T1, T7, T16) |
 //! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
 //! | `programs` | programs that callers name (T2) |
+//! | `repetition` | the same call again and again (T16) |
 
 mod flood;
 mod hidden;
 mod malformed;
 mod paths;
 mod programs;
+mod repetition;

@@ -4,45 +4,84 @@
 //! to another file in between, and all guests run as the same user; so does an image that names another as the one below it. What
 //! it has open tells, and it tells before the guest's first instruction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 
 use super::DacError;
 
 /// Looks at all regular files and block devices that a process has open.
 pub(super) fn check(pid: i32, known: &HashSet<(u64, u64)>) -> Result<(), DacError> {
     let failed = |source: io::Error| DacError::Process { pid, source };
-    let dir = PathBuf::from(format!("/proc/{pid}/fd"));
-    for entry in fs::read_dir(&dir).map_err(failed)? {
-        let link = entry.map_err(failed)?.path();
-        // Follows the link to the open file itself, whatever has its path.
-        let facts = match rustix::fs::stat(&link) {
-            Ok(facts) => facts,
-            // Closed meanwhile.
-            Err(rustix::io::Errno::NOENT) => continue,
-            Err(errno) => return Err(failed(errno.into())),
+    let mut nameless = HashMap::new();
+    for link in descriptors(pid).map_err(failed)? {
+        let Some(facts) = look(&link).map_err(failed)? else {
+            continue;
         };
-        let kind = FileType::from_raw_mode(facts.st_mode);
-        let is_nobodys = facts.st_nlink == 0;
-        if !matches!(kind, FileType::RegularFile | FileType::BlockDevice)
-            || is_nobodys
-            || known.contains(&(facts.st_dev, facts.st_ino))
-        {
+        let id = (facts.st_dev, facts.st_ino);
+        if known.contains(&id) {
+            continue;
+        }
+        if facts.st_nlink == 0 {
+            nameless.insert(id, link);
             continue;
         }
         if facts.st_mode & 0o004 != 0 && is_for_reading(pid, &link) {
             continue;
         }
-        return Err(DacError::Foreign {
-            pid,
-            path: fs::read_link(&link).unwrap_or(link),
-        });
+        return Err(foreign(pid, &link));
     }
-    Ok(())
+    match of_another(pid, &nameless) {
+        Some(link) => Err(foreign(pid, link)),
+        None => Ok(()),
+    }
+}
+
+/// A file without a name is the process's own memory, unless another process has it: by that one's `/proc/PID/fd` a path leads there
+/// too, and all guests may go it.
+fn of_another(pid: i32, nameless: &HashMap<(u64, u64), PathBuf>) -> Option<&PathBuf> {
+    if nameless.is_empty() {
+        return None;
+    }
+    let processes = fs::read_dir("/proc").ok()?;
+    let others = processes
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|other| *other != pid);
+    // Processes come and go; one that cannot be looked at has ended.
+    others
+        .filter_map(|other| descriptors(other).ok())
+        .flatten()
+        .filter_map(|link| look(&link).ok().flatten())
+        .find_map(|facts| nameless.get(&(facts.st_dev, facts.st_ino)))
+}
+
+fn descriptors(pid: i32) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(format!("/proc/{pid}/fd"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect()
+}
+
+/// What the open file itself is, whatever has its path; nothing if it is neither a regular file nor a block device, or was closed.
+fn look(link: &Path) -> io::Result<Option<Stat>> {
+    match rustix::fs::stat(link) {
+        Ok(facts) => {
+            let kind = FileType::from_raw_mode(facts.st_mode);
+            let is_looked_at = matches!(kind, FileType::RegularFile | FileType::BlockDevice);
+            Ok(is_looked_at.then_some(facts))
+        }
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn foreign(pid: i32, link: &Path) -> DacError {
+    DacError::Foreign {
+        pid,
+        path: fs::read_link(link).unwrap_or_else(|_| link.to_owned()),
+    }
 }
 
 /// Whether a descriptor is open for reading only, as `/proc` shows it.

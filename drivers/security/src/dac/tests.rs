@@ -564,6 +564,11 @@ fn what_a_process_opened_is_compared_with_what_was_looked_at() {
     let held = writing(&gone);
     fs::remove_file(&gone).unwrap();
     with(vec![writing(&disk), reading(&public), held], &[]).unwrap();
+    // Memory of another guest has no name, and is reached through the descriptors of that one.
+    let memory = rustix::fs::memfd_create("guest", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    let magic = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&memory));
+    let error = with(vec![writing(Path::new(&magic))], &[]).unwrap_err();
+    assert!(error.to_string().contains("memfd:guest"), "{error}");
 
     let error = with(vec![reading(&bobs)], &[]).unwrap_err();
     assert!(

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::StreamExt;
+use futures_util::stream;
 use rustix::process::Signal;
 use tokio::sync::watch;
 use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
@@ -22,6 +24,9 @@ use crate::persist::{Status, Statuses};
 use crate::stop::Ending;
 use crate::watch::Process;
 use crate::{definition, saving, stray};
+
+/// So many guests of the last daemon are taken in at the same time.
+const AT_ONCE: usize = 32;
 
 /// Reads definitions into the table, and gives the status files. Blocks.
 pub(crate) fn load(core: &Core) -> Result<Statuses> {
@@ -63,22 +68,29 @@ pub(crate) fn load(core: &Core) -> Result<Statuses> {
     for id in core.store.used_ids() {
         core.table.id_in_use(id);
     }
-    let noted = statuses
-        .read
-        .iter()
-        .filter_map(|(status, _)| status.saving.as_ref());
-    saving::sweep(core, noted);
+    // One that cannot be read may tell of a file in the making.
+    if statuses.unreadable.is_empty() {
+        let noted = statuses
+            .read
+            .iter()
+            .filter_map(|(status, _)| status.saving.as_ref());
+        saving::sweep(core, noted);
+    }
     Ok(statuses)
 }
 
 /// Takes in the guests of the last daemon.
 pub(crate) async fn resume(core: &Arc<Core>, statuses: Statuses) {
     let boot = process::boot_id().unwrap_or_default();
-    for (status, definition) in statuses.read {
-        if let Err(error) = resume_one(core, &status, definition, &boot).await {
-            cannot_resume(core, &status, &boot, &error).await;
-        }
-    }
+    let boot = &*boot;
+    // One whose interrupted start the kernel is slow to end does not hold up the others.
+    stream::iter(statuses.read)
+        .for_each_concurrent(AT_ONCE, |(status, definition)| async move {
+            if let Err(error) = resume_one(core, &status, definition, boot).await {
+                cannot_resume(core, &status, boot, &error).await;
+            }
+        })
+        .await;
     stray::hold_unreadable(core, statuses.unreadable).await;
 }
 
@@ -88,6 +100,7 @@ async fn cannot_resume(core: &Arc<Core>, status: &Status, boot: &str, error: &Er
     match find_in(status, boot) {
         Ok(None) => {
             tracing::error!(domain = status.name, %error, "a guest that has ended cannot be taken in, ignoring");
+            saving::ended(core, status.saving.as_ref()).await;
             core.preparer.undo(core, status).await;
             core.store.remove_status(status.uuid);
         }

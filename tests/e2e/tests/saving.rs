@@ -399,6 +399,32 @@ async fn what_cannot_be_saved_to_or_restored_from_is_refused_and_changes_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn root_a_full_disk_costs_neither_guest_nor_older_file() {
+    let (testbed, domain) = or_skip!(counting("full").await);
+    let dir = testbed.path("disk");
+    fs::create_dir(&dir).unwrap();
+    let _disk = or_skip!(Mount::small(&dir));
+    let older = dir.join("older");
+    fs::write(&older, "older").unwrap();
+    let to = older.to_str().unwrap();
+    for round in 0..3 {
+        let refused = save(&domain, &older, 0).await.unwrap_err();
+        assert!(refused.is_refusal(), "{refused}");
+        for flags in [0, MEMORY_ONLY] {
+            let arguments = (to, 0_u32, flags);
+            let dumped: Result<(), _> = domain.0.call("CoreDump", &arguments).await;
+            let refused = dumped.unwrap_err();
+            assert!(refused.is_refusal(), "{refused}");
+        }
+        assert_eq!(domain.state().await.unwrap().0, RUNNING, "{round}");
+        testbed.console("full").wait_for_ticks().await;
+        assert_eq!(fs::read(&older).unwrap(), b"older");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    }
+    testbed.end(&["full"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_is_dumped_and_the_guest_goes_on_or_counts_as_crashed() {
     let (testbed, domain) = or_skip!(counting("dumped").await);
     let (core, other) = (testbed.path("core"), testbed.path("other"));

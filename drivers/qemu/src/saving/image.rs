@@ -76,7 +76,7 @@ pub(crate) enum ImageError {
     Version { path: PathBuf, version: u32 },
     #[error("'{0}' is a saved guest that is compressed, which is not supported")]
     Compressed(PathBuf),
-    #[error("the definition has {size} bytes, and '{path}' has room for {room}")]
+    #[error("the definition has {size} bytes, and '{path}' has room for {room}; start the guest from it, and save it again")]
     TooLong {
         path: PathBuf,
         size: usize,

@@ -204,40 +204,53 @@ impl Service {
     fn call(&self, message: Message) {
         let shared = &self.shared;
         shared.taken.fetch_add(1, Ordering::Relaxed);
-        let (peer, is_without_descriptors, kind, order) = {
+        let (peer, kind, is_without_descriptors) = {
             let header = message.header();
             let sender = header.sender().map_or("", |sender| sender.as_str());
-            let peer = shared.peers.get(sender);
-            let kind = answer::kind(&header);
-            let order = match kind {
-                Kind::Write => Order::take(&peer, &header),
-                Kind::Memory | Kind::Read => Order::None,
-            };
             let flags = header.primary().flags().bits();
             let lost = flags & WITHOUT_DESCRIPTORS != 0 && answer::has_descriptors(&header);
-            (peer, lost, kind, order)
+            (shared.peers.get(sender), answer::kind(&header), lost)
         };
         if is_without_descriptors {
             let text = "too many file descriptors are under way, or there were not as many with the call as it says";
             let failure = Failure::protocol(Protocol::LimitsExceeded, text);
-            shared.finish(&message, Err(failure), &peer, None);
+            shared.refuse(&message, &failure, &peer);
             return;
         }
         let _in_runtime = shared.runtime.enter();
-        let mut call = Call::new(shared, &message, &peer, order);
         let may_be_answered_at_once = kind == Kind::Memory
             && message.data().len() <= SHORT
             && peer.known_user().is_some()
             && peer.unsent() <= shared.limits.unsent
             && shared.receipts.are_in_order(&peer, &shared.limits);
-        if may_be_answered_at_once && let Some(answered) = (&mut call.work).now_or_never() {
-            call.finish(answered);
-            return;
-        }
-        match shared.admit(&message, &peer) {
-            // One that has begun may have what others wait for, and must go on.
-            Ok(charge) => shared.go_on(call, charge, may_be_answered_at_once),
-            Err(failure) => shared.finish(&message, Err(failure), &peer, None),
+        let begun = if may_be_answered_at_once {
+            let mut call = Call::new(shared, &message, &peer, Order::None);
+            if let Some(answered) = (&mut call.work).now_or_never() {
+                call.finish(answered);
+                return;
+            }
+            Some(call)
+        } else {
+            None
+        };
+        let charge = match shared.admit(&message, &peer) {
+            Ok(charge) => charge,
+            Err(failure) => {
+                shared.refuse(&message, &failure, &peer);
+                return;
+            }
+        };
+        match begun {
+            // It may have what others wait for, and must go on.
+            Some(call) => shared.go_on(call, charge, true),
+            None => {
+                let order = match kind {
+                    Kind::Write => Order::take(&peer, &message.header()),
+                    Kind::Memory | Kind::Read => Order::None,
+                };
+                let call = Call::new(shared, &message, &peer, order);
+                shared.go_on(call, charge, false);
+            }
         }
     }
 }
@@ -375,6 +388,18 @@ impl Shared {
         self.receipts
             .check(&self.bus, &self.peers, peer, &self.limits)
             .await
+    }
+
+    /// Refuses a call of which nothing was begun. Who sends ten thousand calls is answered with few writes: others wait meanwhile.
+    fn refuse(&self, call: &Message, failure: &Failure, peer: &Arc<Peer>) {
+        let header = call.header();
+        if header.primary().flags().contains(Flags::NO_REPLY_EXPECTED) {
+            return;
+        }
+        match failure.reply(&header) {
+            Ok(reply) => self.outbox.reply_later(reply, peer),
+            Err(error) => tracing::error!(%error, "a reply cannot be built"),
+        }
     }
 
     /// Sends the reply, if one is wanted.

@@ -247,6 +247,16 @@ impl Outbox {
         self.write_now();
     }
 
+    /// Queues a reply, which is written with others.
+    pub(crate) fn reply_later(&self, message: Message, peer: &Arc<Peer>) {
+        let way = Way {
+            receiver: Some(Arc::clone(peer)),
+            is_signal: false,
+        };
+        self.lock().push(message, way);
+        self.wake.notify_one();
+    }
+
     fn write_now(self: &Arc<Self>) {
         {
             let mut queue = self.lock();

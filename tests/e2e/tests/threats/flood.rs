@@ -22,9 +22,9 @@ use zbus::{Message, MessageStream, OwnedObjectPath, OwnedVariant};
 
 const TEST: &str = "/org/libvirt/Test";
 
-/// What an idle machine needs at most for the answer to a read, whatever others do. Some milliseconds are meant; this is a machine that also
-/// runs the flood, the bus, and a daemon that was built for debugging.
-const MOMENT: Duration = Duration::from_millis(300);
+/// What an idle machine needs at most for the answer to a read, whatever others do. Some milliseconds are meant; but this machine also makes
+/// the flood, and the bus hands over a read behind all that was sent before it.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A daemon with the driver that has everything in memory.
 async fn testbed() -> Result<Testbed, String> {
@@ -59,29 +59,35 @@ fn guest(name: &str) -> String {
     )
 }
 
-/// Reads a state again and again until the flood is over; the longest that one took.
+/// Reads a state again and again until the flood is over; the longest that one took. What the bus itself takes for an answer is printed
+/// beside it: it has to carry the flood, and the test has to make it.
 async fn worst_wait(testbed: &Testbed, flood: &JoinHandle<()>) -> Duration {
     let client = Client::connect(testbed.bus.address())
         .await
         .expect("the bus takes connections");
     let domain = client.domain(&some_domain(&client).await);
-    let (mut worst, mut waits) = (Duration::ZERO, Vec::new());
+    let (mut waits, mut at_the_bus) = (Vec::new(), Vec::new());
     while !flood.is_finished() || waits.len() < 100 {
         let begin = Instant::now();
+        let id = client.bus().call::<_, String>("GetId", &()).await;
+        id.expect("the bus answers during a flood");
+        at_the_bus.push(begin.elapsed());
+        let begin = Instant::now();
         let state = domain.state().await;
-        let waited = begin.elapsed();
+        waits.push(begin.elapsed());
         state.expect("a state is told during a flood");
-        worst = worst.max(waited);
-        waits.push(waited);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    waits.sort_unstable();
-    let middle = waits[waits.len() / 2];
-    println!(
-        "{} reads: {middle:?} in the middle, {worst:?} at worst",
-        waits.len()
-    );
-    worst
+    for (who, waits) in [("daemon", &mut waits), ("bus", &mut at_the_bus)] {
+        waits.sort_unstable();
+        let [middle, late, worst] =
+            [50, 99, 100].map(|percent| waits[(waits.len() - 1) * percent / 100]);
+        println!(
+            "{} answers of the {who}: {middle:?}, of a hundred one after {late:?}, at worst {worst:?}",
+            waits.len()
+        );
+    }
+    waits.last().copied().unwrap_or_default()
 }
 
 /// Checks what must be so after a flood.

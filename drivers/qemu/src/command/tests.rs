@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 
-use virtbus_api::Result;
+use virtbus_api::{ErrorCode, Result};
 use virtbus_conf::domain::devices::chardev::ChardevSource;
 use virtbus_conf::domain::devices::graphics::GraphicsKind;
 use virtbus_conf::{Fragment, FragmentNode, format_text};
@@ -377,4 +377,51 @@ fn numbers_that_wrap_are_refused() {
     ] {
         command_line(&right, true).unwrap();
     }
+}
+
+/// Each document that lacks one attribute, text or element of this one.
+fn without_one(element: &Fragment) -> Vec<Fragment> {
+    let mut documents = Vec::new();
+    let mut lacking = |change: &dyn Fn(&mut Fragment)| {
+        let mut changed = element.clone();
+        change(&mut changed);
+        documents.push(changed);
+    };
+    for index in 0..element.attributes.len() {
+        lacking(&|changed| drop(changed.attributes.remove(index)));
+    }
+    for (index, child) in element.children.iter().enumerate() {
+        lacking(&|changed| drop(changed.children.remove(index)));
+        if let FragmentNode::Element(child) = child {
+            for inner in without_one(child) {
+                lacking(&|changed| changed.children[index] = FragmentNode::Element(inner.clone()));
+            }
+        }
+    }
+    documents
+}
+
+#[test]
+fn whatever_is_left_out_is_refused_by_name_or_not_needed() {
+    let root = Fragment::parse_document(GUEST).unwrap();
+    let documents = without_one(&root);
+    assert!(documents.len() > 200, "{}", documents.len());
+    let mut taken = 0;
+    for document in documents {
+        let xml = document.to_text();
+        match command_line(&xml, true) {
+            Ok(_) => taken += 1,
+            Err(error) => {
+                assert_ne!(
+                    error.code,
+                    ErrorCode::InternalError,
+                    "{}: {xml}",
+                    error.message
+                );
+                assert!(!error.message.is_empty(), "{xml}");
+            }
+        }
+    }
+    println!("{taken} are not needed");
+    assert!(taken > 100, "{taken}");
 }

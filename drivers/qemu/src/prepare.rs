@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use virtbus_api::security::{FileId, Prepared as HeldFiles, Resource, Security};
@@ -19,6 +20,9 @@ use crate::config::Config;
 use crate::core::{Core, blocking};
 use crate::persist::Status;
 use crate::tpm;
+
+/// All files of a guest are looked at within this time; a local one takes microseconds.
+const LOOKING: Duration = Duration::from_secs(30);
 
 /// A process that serves a guest beside QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,7 +143,16 @@ impl Preparer {
         resources: Vec<Resource>,
     ) -> Result<Box<dyn HeldFiles>> {
         let security = Arc::clone(&self.security);
-        blocking(move || security.prepare(guest, &resources)).await
+        blocking(move || {
+            // Of the daemon's own rights, but with a limit: files may be on a server that is gone.
+            let look = move || security.prepare(guest, &resources);
+            acting::act(None, LOOKING, look).map_err(|error| {
+                let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
+                let message = format!("files of the guest: {}", error.message);
+                Error { message, ..error }
+            })?
+        })
+        .await
     }
 
     /// Lets the guest have its files. The record of what was prepared must be on disk.

@@ -12,8 +12,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use rustix::fs::{FileType, Gid, Mode, OFlags, Stat};
@@ -166,7 +165,7 @@ pub enum ActError {
         limit: Duration,
     },
     /// Too many earlier ones wait for the kernel still.
-    #[error("{MOST_THREADS} files are being opened, or hang in a file system that does not answer")]
+    #[error("{MOST_THREADS} other files hang in a file system that does not answer")]
     Busy,
     /// The thread could not be had, or could not become the user.
     #[error("cannot {action}")]
@@ -213,7 +212,8 @@ pub fn open(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result<File,
     act(user, how.limit, move || open_here(&who, &path, how))?
 }
 
-/// Runs `work` in a thread with a user's rights to files; `None`: with the daemon's own. Blocks, for `limit` at most.
+/// Runs `work` in a thread with a user's rights to files; `None`: with the daemon's own. Blocks, for `limit` at most, and for another
+/// until there is a thread to be had.
 ///
 /// # Errors
 /// [`ActError::Timeout`], [`ActError::Busy`], [`ActError::Thread`].
@@ -222,7 +222,7 @@ pub fn act<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ActError> {
-    let turn = Turn::take().ok_or(ActError::Busy)?;
+    let turn = Turn::take(limit).ok_or(ActError::Busy)?;
     let user = user.filter(|user| user.differs()).cloned();
     let (sender, answer) = mpsc::sync_channel(1);
     let body = move || {
@@ -252,21 +252,29 @@ pub fn act<T: Send + 'static>(
 /// The right to have one more thread.
 struct Turn;
 
-static THREADS: AtomicUsize = AtomicUsize::new(0);
+static THREADS: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
 
 impl Turn {
-    fn take() -> Option<Self> {
-        let more = |count: usize| (count < MOST_THREADS).then_some(count + 1);
-        THREADS
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .is_ok()
-            .then_some(Self)
+    /// Waits for one, since many guests may be started at the same time.
+    fn take(limit: Duration) -> Option<Self> {
+        let threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut threads, _) = ENDED
+            .wait_timeout_while(threads, limit, |threads| *threads >= MOST_THREADS)
+            .unwrap_or_else(PoisonError::into_inner);
+        if *threads >= MOST_THREADS {
+            return None;
+        }
+        *threads += 1;
+        Some(Self)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        THREADS.fetch_sub(1, Ordering::Relaxed);
+        let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        *threads = threads.saturating_sub(1);
+        ENDED.notify_one();
     }
 }
 

@@ -212,3 +212,31 @@ fn a_task_that_hangs_is_left_behind_and_has_its_limit() {
     assert!(matches!(broken, Err(ActError::Thread { .. })));
     assert!(act(None, PATIENCE, || 7).is_ok_and(|seven| seven == 7));
 }
+
+#[test]
+fn many_at_once_wait_for_each_other() {
+    let (release, hang) = mpsc::channel::<()>();
+    let hang = std::sync::Arc::new(Mutex::new(hang));
+    let begun = std::sync::Arc::new(std::sync::Barrier::new(MOST_THREADS + 1));
+    let stuck: Vec<_> = (0..MOST_THREADS)
+        .map(|_| {
+            let (hang, begun) = (hang.clone(), begun.clone());
+            std::thread::spawn(move || {
+                act(None, PATIENCE, move || {
+                    begun.wait();
+                    hang.lock().unwrap().recv().is_ok()
+                })
+            })
+        })
+        .collect();
+    begun.wait();
+    let refused = act(None, Duration::from_millis(50), || 7);
+    assert!(matches!(refused, Err(ActError::Busy)));
+    let waiting = std::thread::spawn(|| act(None, PATIENCE, || 7));
+    release.send(()).unwrap();
+    assert!(waiting.join().unwrap().is_ok_and(|seven| seven == 7));
+    drop(release);
+    for one in stuck {
+        one.join().unwrap().unwrap();
+    }
+}

@@ -31,7 +31,7 @@ async fn a_guest_goes_on_after_its_dump_was_interrupted() {
         (MEMORY_ONLY, Moments::of(dump(&domain, MEMORY_ONLY)).await),
         (0, Moments::of(dump(&domain, 0)).await),
     ];
-    for round in 0..campaign::rounds(10, 200) {
+    for round in 0..campaign::rounds(8, 200) {
         let before = last_tick(&console);
         let (flags, moments) = &mut kinds[usize::from(round % 2 == 1)];
         let after = moments.next();

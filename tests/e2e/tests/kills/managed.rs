@@ -31,7 +31,7 @@ async fn no_memory_is_lost_by_managed_saves_and_starts_from_them() {
     let mut starts = Moments::of(act(&domain, "Create")).await;
     counts_on(&console).await;
     let mut state = RUNNING;
-    for round in 0..campaign::rounds(14, 300) {
+    for round in 0..campaign::rounds(10, 300) {
         let before = last_tick(&console);
         let (method, after) = if state == RUNNING {
             ("ManagedSave", saves.next())

@@ -38,7 +38,7 @@ async fn no_memory_is_lost_while_a_guest_is_saved() {
     let mut moments = Moments::of(save(&domain, &to)).await;
     restore(&testbed).await;
     counts_on(&console).await;
-    for round in 0..campaign::rounds(10, 200) {
+    for round in 0..campaign::rounds(8, 200) {
         let before = last_tick(&console);
         let after = moments.next();
         let told = strike(&mut testbed, after, save(&domain, &to)).await;

@@ -5,16 +5,20 @@
 //!
 //! | module | class |
 //! | --- | --- |
+//! | `agent` | a guest's agent that answers with anything (T4) |
 //! | `flood` | more than one client may have at once: calls, bytes, descriptors, answers (T3, T6, T8) |
 //! | `hidden` | events and errors about what the caller may not see (T21) |
 //! | `malformed` | definitions that are damaged or too large (T1, T7, T16) |
+//! | `monitor` | an emulator's monitor that answers with anything (T5) |
 //! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
 //! | `programs` | programs that callers name (T2) |
 //! | `repetition` | the same call again and again (T16) |
 
+mod agent;
 mod flood;
 mod hidden;
 mod malformed;
+mod monitor;
 mod paths;
 mod programs;
 mod repetition;

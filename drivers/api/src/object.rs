@@ -190,6 +190,15 @@ kinds! {
     StorageVol: StorageVolId, StorageVolView, StorageVol, StorageVolGetattr, NoStorageVol, Storage, "Storage volume";
 }
 
+impl Kind {
+    /// The kind of objects whose absence an error tells, if it tells that.
+    #[must_use]
+    pub fn absent(error: &Error) -> Option<Self> {
+        let of = |kind: &&Self| kind.absence().0 == error.code;
+        Self::ALL.iter().find(of).copied()
+    }
+}
+
 impl Id {
     /// Attributes by the names that libvirt's access control gives them (its manual, *Access control with polkit*).
     #[must_use]

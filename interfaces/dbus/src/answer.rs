@@ -17,7 +17,7 @@ use crate::declare::{Interface, Kind, Method};
 use crate::dispatch::Shared;
 use crate::error::{Failure, Protocol};
 use crate::interfaces::connect::ConnectView;
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, take_as_long};
 use crate::peers::Peer;
 use crate::quirks::Dialect;
 use crate::standard;
@@ -143,7 +143,7 @@ impl Received {
         order: Option<OwnedMutexGuard<()>>,
     ) -> Result<Invocation, Failure> {
         let caller = self.caller().await;
-        let (node, target, _) = find_object(&self.shared, place, path).await?;
+        let (node, target, _) = find_object(&self.shared, &caller, place, path).await?;
         Ok(Invocation {
             guard: self.shared.guard.clone(),
             node,
@@ -159,6 +159,7 @@ impl Received {
 /// The object at a place, and what is known of it.
 pub(crate) async fn find_object(
     shared: &Shared,
+    caller: &Caller,
     place: Place<'_>,
     path: &str,
 ) -> Result<(Arc<Node>, Target, View), Failure> {
@@ -178,7 +179,10 @@ pub(crate) async fn find_object(
                 Err(error) if error.code == ErrorCode::NoSupport => {
                     return Err(unknown_object(path));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    take_as_long(&shared.guard, caller, node.name, &error).await;
+                    return Err(error.into());
+                }
             };
             let target = Target::of_view(node.name, &view);
             Ok((node, target, View::Object(view)))

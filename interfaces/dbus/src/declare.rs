@@ -175,7 +175,7 @@ macro_rules! interface {
                     let $flags: u32 = 0;
                     let ($($arg,)*): ($($type,)*) = invocation.arguments()?;
                     $(invocation.require_sight().await?;
-                    let target = $resolve(&invocation, $(&$about),+).await?;
+                    let target = invocation.found($resolve(&invocation, $(&$about),+).await).await?;
                     let invocation = invocation.about(target);)?
                     let arguments = virtbus_api::access::Arguments {
                         flags: $flags,

@@ -218,6 +218,14 @@ impl Service {
             return;
         }
         let _in_runtime = shared.runtime.enter();
+        if shared.peers.have_grown() {
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                for gone in shared.peers.look_over(&shared.bus).await {
+                    shared.receipts.read(&gone, gone.unread());
+                }
+            });
+        }
         let may_be_answered_at_once = kind == Kind::Memory
             && message.data().len() <= SHORT
             && peer.known_user().is_some()
@@ -369,6 +377,8 @@ impl Shared {
             match may_go_on {
                 Ok(()) => {
                     let answered = (&mut call.work).await;
+                    // What was signalled before is heard before.
+                    call.peer.hearing.is_quiet().await;
                     call.finish(answered);
                 }
                 Err(failure) => call.finish((Err(failure), None)),

@@ -5,9 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use virtbus_api::access::Caller;
 use zbus::Message;
 
@@ -22,7 +25,11 @@ const MOST: usize = 4096;
 
 /// Events that wait until it is known whether a client may hear of them.
 #[derive(Default)]
-pub(crate) struct Hearing(Mutex<Waiting>);
+pub(crate) struct Hearing {
+    waiting: Mutex<Waiting>,
+    /// Told when nothing waits any more.
+    quiet: Notify,
+}
 
 impl std::fmt::Debug for Hearing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -47,9 +54,22 @@ struct Heard {
 
 impl Hearing {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nothing waits to be heard, but not for what comes meanwhile for ever.
+    pub(crate) async fn is_quiet(&self) {
+        let quiet = self.quiet.notified();
+        tokio::pin!(quiet);
+        quiet.as_mut().enable();
+        if self.lock().is_served {
+            let _ = timeout(PATIENCE, quiet).await;
+        }
     }
 }
+
+/// So long a reply waits for signals that come before it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Lets a peer hear the signals of an event about an object, if and when it may. False: the outbox takes no more.
 pub(crate) fn tell(
@@ -115,6 +135,7 @@ async fn serve(shared: Arc<Shared>, peer: Arc<Peer>) {
             next
         };
         let Some(Heard { may, signals }) = next else {
+            peer.hearing.quiet.notify_waiters();
             return;
         };
         if !may.await {

@@ -7,7 +7,7 @@ use std::task::Poll;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedMutexGuard;
-use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard, Seen};
+use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard, Object, ObjectClass, Seen};
 use virtbus_api::connection::group;
 use virtbus_api::domain::{self, Checked, check};
 use virtbus_api::filter::Filtered;
@@ -95,6 +95,14 @@ impl Invocation {
             Some(_) if sees(&self.guard, &self.caller, &self.target).await => Ok(()),
             Some(not_found) => Err(not_found),
         }
+    }
+
+    /// What was found of the object that the call is about. If it was nothing, that takes as long as if it were hidden.
+    pub(crate) async fn found(&self, found: Result<Target>) -> Result<Target> {
+        if let Err(error) = &found {
+            take_as_long(&self.guard, &self.caller, self.node.name, error).await;
+        }
+        found
     }
 
     /// What a method's body works with, now that the call is granted.
@@ -379,6 +387,42 @@ pub(crate) async fn require(
     guard.require(caller, call, arguments, target).await
 }
 
+/// Asks about an object that is not there what would be asked about one that is: who gets the same answer sooner for the one than for
+/// the other has been told of it.
+pub(crate) async fn take_as_long(guard: &Guard, caller: &Caller, driver: &str, error: &Error) {
+    let Some(kind) = Kind::absent(error) else {
+        return;
+    };
+    let absent = Absent {
+        driver,
+        kind,
+        sought: &error.message,
+    };
+    if guard.tells_apart(kind.class()) {
+        guard.seen(caller, kind.getattr(), 1, |_| &absent).await;
+    }
+}
+
+/// An object that is not there, to ask about. It has no attribute that a rule could know.
+struct Absent<'a> {
+    driver: &'a str,
+    kind: Kind,
+    sought: &'a str,
+}
+
+impl Object for Absent<'_> {
+    fn class(&self) -> ObjectClass {
+        self.kind.class()
+    }
+
+    fn details(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("connect_driver", self.driver.to_owned()),
+            ("sought", self.sought.to_owned()),
+        ]
+    }
+}
+
 /// Whether the caller may know that the object is there.
 pub(crate) async fn sees(guard: &Guard, caller: &Caller, target: &Target) -> bool {
     guard
@@ -394,4 +438,55 @@ pub(crate) fn reply<T: Serialize + DynamicType>(call: &Message, body: &T) -> Res
         .map_err(|error| {
             Error::internal(format!("the answer does not fit into a message: {error}"))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use virtbus_api::access::{Authorizer, Permission, Verdict};
+
+    use super::*;
+
+    type Details = Vec<(&'static str, String)>;
+
+    /// Writes down what it is asked.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<(Permission, Details)>>);
+
+    #[async_trait]
+    impl Authorizer for Asked {
+        async fn check(&self, _: &Caller, permission: Permission, object: &dyn Object) -> Verdict {
+            self.0.lock().unwrap().push((permission, object.details()));
+            Verdict::Denied
+        }
+
+        fn tells_apart(&self, class: ObjectClass) -> bool {
+            class == ObjectClass::Domain
+        }
+    }
+
+    #[tokio::test]
+    async fn an_absent_object_is_asked_about_as_a_hidden_one_would_be() {
+        let asked = Arc::new(Asked::default());
+        let guard = Guard::new(asked.clone());
+        let caller = Caller {
+            name: ":1.1".into(),
+            uid: Some(1000),
+            interactive: true,
+        };
+        for error in [
+            Error::no_domain_named("nobody"),
+            Error::not_found(Kind::Network, "name", "nobody"),
+            Error::internal("nobody"),
+        ] {
+            take_as_long(&guard, &caller, "QEMU", &error).await;
+        }
+        let asked = asked.0.lock().unwrap();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        let (permission, details) = &asked[0];
+        assert_eq!(*permission, Permission::DomainGetattr);
+        assert!(details[1].1.contains("nobody"), "{details:?}");
+    }
 }

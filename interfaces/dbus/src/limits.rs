@@ -24,8 +24,8 @@ pub struct Share {
 pub struct Limits {
     /// Calls that wait for something. A call that is answered from memory does not count.
     pub calls: Share,
-    /// Bytes of the messages of these calls. The longest document has 16 MiB, so a connection may send two of that size, and all
-    /// users together may take an eighth of a small host's memory.
+    /// Bytes of the messages of these calls. The longest document has 16 MiB, so a user may have one of that size under way. It is in
+    /// memory two or three times while it is read, so all users together can take half a GiB.
     pub bytes: Share,
     /// Descriptors that came with these calls. Guests need descriptors too, and a daemon without any can do nothing, so all users
     /// together may have a quarter of what the process may open.
@@ -51,8 +51,8 @@ impl Limits {
                 all: calls.saturating_mul(16),
             },
             bytes: Share {
-                connection: 32 * MIB,
-                user: 32 * MIB,
+                connection: 20 * MIB,
+                user: 20 * MIB,
                 all: 128 * MIB,
             },
             descriptors: Share {

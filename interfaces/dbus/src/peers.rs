@@ -1,7 +1,7 @@
 //! Those who call: which user each is, what each has under way, and in which order its calls run.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ const LANES_KEPT: usize = 64;
 /// The bus has so long to answer, so many times: it drops its answers while too much is under way to us.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 10;
+
+/// So many peers are kept without a look which of them have left.
+const FEW: usize = 512;
 
 /// A user, with all connections.
 #[derive(Debug)]
@@ -209,6 +212,9 @@ async fn ask_uid(bus: &Connection, name: &str) -> Option<u32> {
 pub(crate) struct Peers {
     peers: Mutex<HashMap<Arc<str>, Arc<Peer>>>,
     users: Mutex<HashMap<Option<u32>, Weak<User>>>,
+    /// While there are no more than this, nobody looks which have left.
+    most: AtomicUsize,
+    looking: AtomicBool,
 }
 
 impl Peers {
@@ -225,6 +231,40 @@ impl Peers {
         let peer = Arc::new(Peer::new(name));
         peers.insert(Arc::clone(&peer.name), Arc::clone(&peer));
         peer
+    }
+
+    /// Whether there are so many that it is time to look which of them have left: a bus tells that of each, but not while too much is
+    /// under way to us. Says so once, until [`Peers::look_over`] has done that.
+    pub(crate) fn have_grown(&self) -> bool {
+        let most = self.most.load(Ordering::Relaxed);
+        self.lock().len() > most.max(FEW)
+            && self
+                .looking
+                .compare_exchange(false, true, Ordering::Relaxed, Ordering::Relaxed)
+                == Ok(false)
+    }
+
+    /// Takes out those that have left the bus.
+    pub(crate) async fn look_over(&self, bus: &Connection) -> Vec<Arc<Peer>> {
+        let before = self.all();
+        let body = ();
+        let asked = bus.call_method(
+            Some("org.freedesktop.DBus"),
+            "/org/freedesktop/DBus",
+            Some("org.freedesktop.DBus"),
+            "ListNames",
+            &body,
+        );
+        let mut gone = Vec::new();
+        if let Ok(Ok(reply)) = timeout(PATIENCE, asked).await
+            && let Ok(names) = reply.body().deserialize::<HashSet<String>>()
+        {
+            let left = before.iter().filter(|peer| !names.contains(&*peer.name));
+            gone.extend(left.filter_map(|peer| self.gone(&peer.name)));
+        }
+        self.most.store(self.lock().len() * 2, Ordering::Relaxed);
+        self.looking.store(false, Ordering::Relaxed);
+        gone
     }
 
     /// Every peer.

@@ -27,8 +27,8 @@ pub(crate) async fn answer(
 ) -> Result<Message, Failure> {
     let children = children(received, place, path).await?;
     if interface_at(place).is_some() {
-        let (_, target, _) = find_object(&received.shared, place, path).await?;
         let caller = received.caller().await;
+        let (_, target, _) = find_object(&received.shared, &caller, place, path).await?;
         if !sees(&received.shared.guard, &caller, &target).await {
             return Err(target
                 .not_found()

@@ -24,7 +24,7 @@ pub(crate) async fn get(
     let (interface, name): (&str, &str) = arguments(&received.message, &body)?;
     let property = find(place, interface, name, path)?;
     let caller = received.caller().await;
-    let (node, target, mut view) = find_object(&received.shared, place, path).await?;
+    let (node, target, mut view) = find_object(&received.shared, &caller, place, path).await?;
     require(
         &received.shared.guard,
         &caller,
@@ -61,7 +61,7 @@ pub(crate) async fn get_all(
         ));
     };
     let caller = received.caller().await;
-    let (node, target, mut view) = find_object(&received.shared, place, path).await?;
+    let (node, target, mut view) = find_object(&received.shared, &caller, place, path).await?;
     let properties = readable(received, &caller, interface, &target).await?;
     view.prepare(node.connection.open(&Grant::identify()).host(), &properties)
         .await;

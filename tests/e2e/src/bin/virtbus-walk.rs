@@ -4,24 +4,27 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use virtbus_tests::client::{CONNECT, CallError, Client};
+use virtbus_tests::RawClient;
+use virtbus_tests::client::{CONNECT, CallError, Client, SERVICE};
+use virtbus_tests::wait::patient;
 use virtbus_tests::walk::members::{Counts, Walker};
 use virtbus_tests::walk::objects::{self, TEST};
 use virtbus_tests::walk::one::Shown;
 use virtbus_tests::walk::policy::Policy;
 use virtbus_tests::walk::{Findings, Managed, ROOT, managed, page};
 use zbus::message::Type;
-use zbus::{MatchRule, MessageStream, OwnedObjectPath};
+use zbus::{MatchRule, Message, MessageStream, OwnedObjectPath};
 
 const BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 const INTERFACES: &str = "/walk/interfaces";
 const POLICY: &str = "/usr/share/polkit-1/actions/org.libvirt.policy";
 
 const USAGE: &str = "virtbus-walk make | list | state | members LIST [+ACTION|-ACTION]... | one DOMAIN LIST | \
-                     listen | page NODE user|administrator | crowd CLIENTS CALLS [NODE]";
+                     listen | page NODE user|administrator | crowd CLIENTS CALLS [NODE] | flood CONNECTIONS MEBIBYTES TIMES | wait";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -66,10 +69,72 @@ async fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
                 first.domains, first.calls, first.listed, first.took, again.took
             ))
         }
+        ["flood", connections, mebibytes, times] => {
+            flood(connections.parse()?, mebibytes.parse()?, times.parse()?).await
+        }
+        ["wait"] => wait(&client).await,
         ["crowd", clients, calls] => crowd(clients.parse()?, calls.parse()?, TEST).await,
         ["crowd", clients, calls, node] => crowd(clients.parse()?, calls.parse()?, node).await,
         _ => Err(USAGE.into()),
     }
+}
+
+/// Sends large documents on several connections, and reads no answer.
+async fn flood(
+    connections: usize,
+    mebibytes: usize,
+    times: usize,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let element = "<a b='c'/>";
+    let elements = element.repeat((mebibytes << 20) / element.len());
+    let document = format!("<domain type='test'><name>flood</name>{elements}</domain>");
+    let document = std::sync::Arc::new(document);
+    let floods = (0..connections).map(|_| {
+        let document = std::sync::Arc::clone(&document);
+        tokio::task::spawn_blocking(move || {
+            let mut client = RawClient::connect(BUS)?;
+            for _ in 0..times {
+                let define = Message::method_call(TEST, "DomainDefineXML")
+                    .destination(SERVICE)
+                    .interface(CONNECT)
+                    .build(&(document.as_str(),));
+                client.send(&define.map_err(std::io::Error::other)?)?;
+            }
+            std::io::Result::Ok(client)
+        })
+    });
+    for flood in join_all(floods).await {
+        flood??;
+    }
+    Ok(format!(
+        "  {connections} connections sent {times} documents of {mebibytes} MiB"
+    ))
+}
+
+/// Reads a domain's state until its input ends; how long that took.
+async fn wait(client: &Client) -> Result<String, Box<dyn std::error::Error>> {
+    let connection = client.object(TEST, CONNECT);
+    let path: OwnedObjectPath = connection.call("DomainLookupByName", &("test",)).await?;
+    let domain = client.domain(path.as_str());
+    println!("waiting");
+    let input = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    let mut waits = Vec::new();
+    while !input.is_finished() {
+        let begin = Instant::now();
+        domain.state().await?;
+        waits.push(begin.elapsed());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    waits.sort_unstable();
+    let [middle, late, worst] =
+        [50, 99, 100].map(|percent| waits[(waits.len() - 1) * percent / 100]);
+    if worst > patient(Duration::from_secs(1)) {
+        return Err(format!("a state was told after {worst:?}").into());
+    }
+    let reads = waits.len();
+    Ok(format!(
+        "  {reads} reads: {middle:?}, of a hundred one after {late:?}, at worst {worst:?}"
+    ))
 }
 
 /// Many clients of whom the daemon has not heard yet call at the same moment; each is answered.

@@ -13,6 +13,7 @@
 //! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
 //! | `programs` | programs that callers name (T2) |
 //! | `repetition` | the same call again and again (T16) |
+//! | `unasked` | what is done before it is known that the caller has no right to it (T1) |
 
 mod agent;
 mod flood;
@@ -22,3 +23,4 @@ mod monitor;
 mod paths;
 mod programs;
 mod repetition;
+mod unasked;

@@ -158,7 +158,7 @@ before=$(outside)
 fresh
 runuser -u alice -- ln -s /srv/bob/guests.img "$alice/link"
 setpriv --reuid alice --regid alice --clear-groups perl /usr/local/bin/exchange "$alice/disk.img" "$alice/link" &
-exchanging=$!
+leading=$!
 led=0
 for round in $(seq 20); do
     if answer=$(start); then
@@ -169,7 +169,7 @@ for round in $(seq 20); do
         case $answer in *"has '/srv/bob/guests.img' open"*) led=$((led + 1));; esac
     fi
 done
-kill "$exchanging"; wait "$exchanging" || true
+kill "$leading"; wait "$leading" || true
 same "another guest's file"
 in_peace
 echo "QEMU was led elsewhere $led times of 20, and ended"

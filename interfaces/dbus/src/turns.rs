@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -184,8 +185,14 @@ impl Turns {
         while let Ok(permit) = self.count.acquire().await {
             permit.forget();
             let call = self.ready().next();
-            if let Some(call) = call {
-                call.step();
+            // One that panics where its own guard does not reach takes nobody else's turns with it.
+            if let Some(call) = call
+                && std::panic::catch_unwind(AssertUnwindSafe(|| call.step())).is_err()
+            {
+                tracing::error!(
+                    peer = &*call.peer.name,
+                    "a call ended by a mistake of the daemon, and is not answered"
+                );
             }
             // The runtime's other tasks have theirs too.
             tokio::task::yield_now().await;
@@ -271,6 +278,19 @@ mod tests {
         let order = order.lock().unwrap().clone();
         let expected = [":1.1 0", ":1.2 0", ":1.1 1", ":1.2 1", ":1.1 2", ":1.2 2"];
         assert_eq!(order, expected);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_ends_alone() {
+        let turns = Turns::new();
+        let giving = tokio::spawn(Arc::clone(&turns).give());
+        let peer = Peer::known(":1.1", None);
+        turns.go_on(Arc::clone(&peer), Box::pin(async { panic!("meant") }));
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let work = async move { drop(done.send(())) };
+        turns.go_on(peer, Box::pin(work));
+        is_done.await.unwrap();
+        giving.abort();
     }
 
     #[tokio::test]

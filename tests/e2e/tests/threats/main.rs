@@ -14,6 +14,7 @@
 //! | `programs` | programs that callers name (T2) |
 //! | `repetition` | the same call again and again (T16) |
 //! | `unasked` | what is done before it is known that the caller has no right to it (T1) |
+//! | `wire` | lengths and numbers of messages (T8) |
 
 mod agent;
 mod flood;
@@ -24,3 +25,4 @@ mod paths;
 mod programs;
 mod repetition;
 mod unasked;
+mod wire;

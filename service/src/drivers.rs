@@ -97,15 +97,11 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
         },
         user,
         seccomp: settings.seccomp,
-        emulator_path: settings
-            .emulator_path
-            .iter()
-            .map(std::path::PathBuf::from)
-            .collect(),
+        emulator_path: directories("emulator_path", &settings.emulator_path)?,
         vnc_listen: settings.vnc_listen.clone(),
         spice_listen: settings.spice_listen.clone(),
         graphics_ports: (settings.graphics_port_min, settings.graphics_port_max),
-        save_dirs: Vec::new(),
+        save_dirs: directories("save_dirs", &settings.save_dirs)?,
         autostart: settings.autostart,
         timeouts: Timeouts {
             job: seconds(settings.job_timeout),
@@ -130,6 +126,26 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
         connection: driver,
         when_served: Box::new(move || autostart.autostart()),
     })
+}
+
+/// The directories of a setting.
+#[cfg(feature = "qemu")]
+fn directories(setting: &str, paths: &[String]) -> Result<Vec<std::path::PathBuf>> {
+    let absolute = |path: &String| {
+        let path = std::path::PathBuf::from(path);
+        if path.is_absolute() {
+            return Ok(path);
+        }
+        Err(Error::new(
+            ErrorCode::ConfigUnsupported,
+            ErrorDomain::Conf,
+            format!(
+                "the path '{}' in the setting qemu.{setting} is not absolute",
+                path.display()
+            ),
+        ))
+    };
+    paths.iter().map(absolute).collect()
 }
 
 /// The user that the settings name, with the groups that guests need.

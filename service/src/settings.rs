@@ -80,6 +80,9 @@ settings! {
         /// Directories in which emulators are looked for. In system mode definitions can name no others, and none
         /// that a user other than root could exchange.
         emulator_path: Vec<String> = vec!["/usr/bin".to_owned(), "/usr/local/bin".to_owned(), "/usr/libexec".to_owned()],
+        /// Directories in which Save and CoreDump may make files, beside where the guests' user may make them and the daemon's own
+        /// directory for memory. Absolute; nobody but root may be able to write to them.
+        save_dirs: Vec<String> = Vec::new(),
         /// The address that VNC listens on if the definition names none.
         vnc_listen: String = "127.0.0.1".to_owned(),
         /// The address that SPICE listens on if the definition names none.

@@ -113,8 +113,8 @@ impl Preparer {
         self.user.as_ref()
     }
 
-    /// Opens a file that a character device writes to, with no more rights than the guest has: its path is whoever's who may define
-    /// the guest or write to the directory, and what is written is the guest's.
+    /// Opens a file that a character device writes to: with no more rights than the guest has where anybody but root may change what is
+    /// in a directory on the way, as what is written is the guest's.
     ///
     /// # Errors
     /// What the file system has against it, and what would help; the file is as it was.
@@ -126,7 +126,7 @@ impl Preparer {
         };
         let (user, path) = (self.acting().cloned(), PathBuf::from(path));
         blocking(move || {
-            acting::open(user.as_ref(), &path, how).map_err(|error| {
+            acting::open_named(user.as_ref(), &path, how).map_err(|error| {
                 let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
                 let shown = path.display();
                 let message = format!("file '{shown}' of a character device: {}", error.message);

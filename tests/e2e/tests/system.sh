@@ -41,9 +41,11 @@ refused connect alice DomainDefineXML s "$(plain alices)"
 [ "$(guests root)" = 0 ] || fail "alice's guest is there"
 
 check "a guest runs as virtbus-qemu"
-guest=$(define "$(bootable shipped console=ttyS0 "<serial type='file'><source path='/var/log/virtbus/qemu/console/shipped.log'/></serial>")")
+guest=$(define "$(bootable shipped console=ttyS0 "<serial type='file'><source path='/var/log/virtbus/qemu/console/shipped.log'/><log file='/srv/second.console'/></serial>")")
 allowed domain root "$guest" Create u 0
 until_true 100 "the guest" says 'TINY-GUEST READY'
+grep -q 'TINY-GUEST READY' /srv/second.console || fail "the console in a directory of root's is empty"
+[ "$(stat -c '%U %a' /srv/second.console)" = 'root 600' ] || fail "the console is $(stat -c '%U %a' /srv/second.console)"
 pid=$(emulator shipped)
 [ "$(stat -c %U "/proc/$pid")" = virtbus-qemu ] || fail "the guest runs as $(stat -c %U "/proc/$pid")"
 

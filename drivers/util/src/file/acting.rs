@@ -212,6 +212,26 @@ pub fn open(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result<File,
     act(user, how.limit, move || open_here(&who, &path, how))?
 }
 
+/// The same for a path that a privileged client wrote, such as one in a definition: where nobody but root can change where it leads
+/// ([`Place::is_closed`]) it is opened with the daemon's own rights, so that an administrator's directory will do; elsewhere with the
+/// user's. Blocks, for twice the limit at most.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_named(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result<File, ActError> {
+    let Some(user) = user else {
+        return open(None, path, how);
+    };
+    let place = path.to_owned();
+    let is_closed = move || walk_to_place(&place).is_ok_and(|place| place.is_closed);
+    let user = if act(None, how.limit, is_closed)? {
+        None
+    } else {
+        Some(user)
+    };
+    open(user, path, how)
+}
+
 /// Runs `work` in a thread with a user's rights to files; `None`: with the daemon's own. Blocks, for `limit` at most, and for another
 /// until there is a thread to be had.
 ///

@@ -72,6 +72,9 @@ pub struct Place {
     pub dir: Dir,
     /// The name in it, a single component.
     pub name: OsString,
+    /// Whether nobody but root and the daemon's own user can change where the path leads: all directories on the way, and this one, are
+    /// theirs, and no group and nobody else (by an access control list either) may write to them.
+    pub is_closed: bool,
 }
 
 /// Walks to a file by its absolute path. Blocks.
@@ -117,8 +120,20 @@ pub fn walk_to_place(path: &Path) -> Result<Place, WalkError> {
         walk.step(&step)?;
     }
     let name = walk.todo.pop_front().ok_or_else(invalid)?;
+    let is_closed = walk.dirs.iter().all(|dir| is_closed(&dir.facts));
     let dir = walk.dirs.pop().ok_or_else(invalid)?;
-    Ok(Place { dir, name })
+    Ok(Place {
+        dir,
+        name,
+        is_closed,
+    })
+}
+
+/// Whether only root and the daemon's own user may change what is in a directory. Whoever else an access control list lets write shows
+/// in the bits of the group.
+fn is_closed(dir: &Stat) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    (dir.st_uid == 0 || dir.st_uid == own) && dir.st_mode & 0o022 == 0
 }
 
 /// Where the walk is.
@@ -237,10 +252,32 @@ fn open_error(path: &Path, errno: Errno) -> WalkError {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{MetadataExt, lchown, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 
     use super::*;
     use crate::test_utils::is_root_or_skip;
+
+    #[test]
+    fn a_way_is_closed_if_nobody_else_can_change_it() {
+        let closed = |path: &str| walk_to_place(Path::new(path)).unwrap().is_closed;
+        assert!(closed("/proc/new"));
+        // Whoever may write to /tmp may put something else into the place of a directory in it, or of a file.
+        assert!(!closed("/tmp/new"));
+        let root = tempfile::tempdir().unwrap();
+        assert!(!walk_to_place(&root.path().join("new")).unwrap().is_closed);
+        let facts = |mode| {
+            fs::set_permissions(root.path(), fs::Permissions::from_mode(mode)).unwrap();
+            rustix::fs::stat(root.path()).unwrap()
+        };
+        assert!(is_closed(&facts(0o755)) && is_closed(&facts(0o700)));
+        for open in [0o775, 0o757, 0o1777] {
+            assert!(!is_closed(&facts(open)), "{open:o}");
+        }
+        if is_root_or_skip("a_way_is_closed_if_nobody_else_can_change_it") {
+            lchown(root.path(), Some(65501), Some(0)).unwrap();
+            assert!(!is_closed(&facts(0o755)));
+        }
+    }
 
     #[test]
     fn a_walk_sees_through_links_and_dots() {

@@ -175,6 +175,26 @@ fn root_rights_are_those_of_the_user() {
 }
 
 #[test]
+fn root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights() {
+    if !is_root_or_skip("root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights")
+    {
+        return;
+    }
+    // Below a directory for all, so never closed.
+    let dir = dir();
+    let error = open_named(Some(&guests()), &dir.path().join("new"), append()).unwrap_err();
+    assert!(error.to_string().contains("may not make"), "{error}");
+    // No directory on the way is anybody's but root's; nothing is made.
+    let never = OpenAs {
+        create: Create::Never,
+        ..OpenAs::output(OpenAccess::Read)
+    };
+    let path = Path::new("/etc/shadow");
+    assert!(open(Some(&guests()), path, never).is_err());
+    assert!(open_named(Some(&guests()), path, never).is_ok());
+}
+
+#[test]
 fn root_a_thread_that_acts_is_not_the_users_otherwise() {
     if !is_root_or_skip("root_a_thread_that_acts_is_not_the_users_otherwise") {
         return;

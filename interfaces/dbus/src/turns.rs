@@ -287,7 +287,9 @@ mod tests {
         let peer = Peer::known(":1.1", None);
         turns.go_on(Arc::clone(&peer), Box::pin(async { panic!("meant") }));
         let (done, is_done) = tokio::sync::oneshot::channel();
-        let work = async move { drop(done.send(())) };
+        let work = async move {
+            let _ = done.send(());
+        };
         turns.go_on(peer, Box::pin(work));
         is_done.await.unwrap();
         giving.abort();

@@ -17,6 +17,7 @@ pub mod event;
 pub mod filter;
 pub mod interface;
 pub mod listing;
+pub mod naming;
 pub mod network;
 pub mod node;
 pub mod node_device;

@@ -60,7 +60,7 @@ macro_rules! kinds {
             }
 
             /// How it is told that one is not there.
-            const fn absence(self) -> (ErrorCode, ErrorDomain, &'static str) {
+            pub(crate) const fn absence(self) -> (ErrorCode, ErrorDomain, &'static str) {
                 match self { $(Self::$kind => (ErrorCode::$code, ErrorDomain::$origin, $noun),)* }
             }
         }

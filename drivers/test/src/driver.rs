@@ -160,26 +160,27 @@ impl Test {
             let mut network = Network::new(network::parse(xml, false)?, true);
             network.kept.active = true;
             network.publish();
-            self.lock().networks.insert(network);
+            self.lock().networks.add(network)?;
         }
         for xml in &node.interfaces {
-            let interface = HostInterface::new(interface::parse(xml, false)?, true)?;
-            self.lock()
-                .interfaces
-                .insert(Arc::clone(&interface.name), interface);
+            let definition = interface::parse(xml, false)?;
+            self.lock().put_interface(definition, true)?;
         }
         for first in &node.pools {
             let mut pool = Pool::new(storage::parse_pool(&first.xml, false)?, true);
             pool.kept.active = true;
-            for volume in &first.volumes {
-                pool.add(volume, false)?;
-            }
             pool.publish();
-            self.lock().pools.insert(pool);
+            let mut state = self.lock();
+            for volume in &first.volumes {
+                let definition = pool.read_volume(volume, false)?;
+                state.claim_volume(&pool, &definition)?;
+                pool.add(definition)?;
+            }
+            state.pools.add(pool)?;
         }
         for xml in &node.devices {
             let device = Device::new(node_device::parse(xml, false)?)?;
-            self.lock().devices.insert(Arc::clone(&device.name), device);
+            self.lock().put_device(device)?;
         }
         for first in &node.domains {
             self.add(first).await?;
@@ -211,13 +212,7 @@ impl Test {
         }
         let id = {
             let mut all = self.lock();
-            if all.domains.claim(uuid, &definition.name)? {
-                return Err(Error::invalid_argument(format!(
-                    "domain '{}' is there twice",
-                    definition.name
-                )));
-            }
-            all.domains.insert(Domain::new(uuid, &definition.name));
+            all.domains.add(Domain::new(uuid, &definition.name))?;
             self.change_in(&mut all, uuid, |domain, next_id| {
                 if !first.transient {
                     domain.stored = Some(Arc::clone(&definition));

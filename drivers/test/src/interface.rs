@@ -8,8 +8,8 @@ use virtbus_api::interface::{
     InterfaceDefineFlags, InterfaceId, InterfaceView, InterfaceXmlFlags, Interfaces,
 };
 use virtbus_api::listing::Views;
-use virtbus_api::object::{Kind, View};
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::object::{IdRef, Kind, View};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, naming};
 use virtbus_conf::Flags;
 use virtbus_conf::interface::{Interface as Definition, InterfaceKind};
 
@@ -36,28 +36,62 @@ pub(crate) fn parse(xml: &str, strict: bool) -> Result<Definition> {
     Ok(definition)
 }
 
-fn id(definition: &Definition) -> InterfaceId {
-    let mac = match &definition.kind {
-        InterfaceKind::Ethernet(ethernet) => ethernet.mac.as_deref(),
-        _ => None,
-    };
-    InterfaceId {
-        name: definition.name.as_deref().unwrap_or_default().into(),
-        mac: mac.unwrap_or_default().to_ascii_lowercase().into(),
+/// The address that a configuration gives an interface.
+fn given_mac(definition: &Definition) -> Option<String> {
+    match &definition.kind {
+        InterfaceKind::Ethernet(ethernet) => ethernet.mac.as_deref().map(str::to_ascii_lowercase),
+        InterfaceKind::Bridge(_) | InterfaceKind::Bond(_) | InterfaceKind::Vlan(_) => None,
     }
 }
 
-impl HostInterface {
-    pub(crate) fn new(definition: Definition, active: bool) -> Result<Self> {
-        let id = id(&definition);
-        if id.name.is_empty() {
-            return Err(Error::invalid_argument("an interface needs a name"));
+/// The address that the host makes up for an interface whose configuration gives none: one that is administered locally, and always the
+/// same for the same name as long as no other interface has it.
+fn made_up_mac(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    loop {
+        let [a, b, c, d, e, ..] = hash.to_le_bytes();
+        let mac = format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}");
+        if !is_taken(&mac) {
+            return mac;
         }
-        Ok(Self {
-            name: Arc::clone(&id.name),
+        hash = hash.wrapping_add(1);
+    }
+}
+
+impl State {
+    /// Adds an interface, or gives the configuration to the one that is there; how that was before, and what is known now.
+    pub(crate) fn put_interface(
+        &mut self,
+        definition: Definition,
+        active: bool,
+    ) -> Result<(Option<Arc<InterfaceView>>, Arc<InterfaceView>)> {
+        let name: Arc<str> = definition.name.as_deref().unwrap_or_default().into();
+        let before = self.interfaces.get(&name);
+        let before = before.map(|interface| Arc::clone(&interface.view));
+        let mac = given_mac(&definition).unwrap_or_else(|| {
+            made_up_mac(&name, |mac| {
+                let mut others = self.interfaces.values();
+                others.any(|other| other.name != name && *other.view.id.mac == *mac)
+            })
+        });
+        let id = InterfaceId {
+            name: Arc::clone(&name),
+            mac: mac.into(),
+        };
+        let there = self.interfaces.values();
+        let there = there.map(|interface| IdRef::Interface(&interface.view.id));
+        naming::claim(IdRef::Interface(&id), there)?;
+        let active = before.as_ref().map_or(active, |view| view.active);
+        let view = Arc::new(InterfaceView { id, active });
+        let interface = HostInterface {
+            name: Arc::clone(&name),
             definition: Arc::new(definition),
-            view: Arc::new(InterfaceView { id, active }),
-        })
+            view: Arc::clone(&view),
+        };
+        self.interfaces.insert(name, interface);
+        Ok((before, view))
     }
 }
 
@@ -158,15 +192,7 @@ impl Interfaces for Test {
     ) -> Result<Arc<InterfaceView>> {
         let definition = parse(xml, flags.contains(InterfaceDefineFlags::VALIDATE))?;
         let mut state = self.lock();
-        let name = id(&definition).name;
-        let before = state
-            .interfaces
-            .get(&name)
-            .map(|interface| Arc::clone(&interface.view));
-        let interface =
-            HostInterface::new(definition, before.as_ref().is_some_and(|view| view.active))?;
-        let after = Arc::clone(&interface.view);
-        state.interfaces.insert(name, interface);
+        let (before, after) = state.put_interface(definition, false)?;
         state.touched = true;
         let before = before.map(View::from);
         self.announce(before, Some(Arc::clone(&after).into()), []);

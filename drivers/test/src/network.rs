@@ -10,7 +10,7 @@ use virtbus_api::network::{
     DhcpLease, NetworkDefineFlags, NetworkEvent, NetworkId, NetworkLifecycle, NetworkUpdateCommand,
     NetworkUpdateSection, NetworkView, NetworkXmlFlags, Networks,
 };
-use virtbus_api::object::{Kind, View};
+use virtbus_api::object::{IdRef, Kind, View};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf::Flags;
 use virtbus_conf::network::{Network as Definition, UpdateCommand, UpdateSection};
@@ -39,6 +39,10 @@ impl Named for Network {
     fn name(&self) -> &Arc<str> {
         &self.kept.name
     }
+
+    fn id(&self) -> IdRef<'_> {
+        IdRef::Network(&self.view.id)
+    }
 }
 
 /// Reads a definition, completes and checks it.
@@ -53,12 +57,16 @@ pub(crate) fn parse(xml: &str, strict: bool) -> Result<Definition> {
     Ok(definition)
 }
 
+fn id(definition: &Definition) -> NetworkId {
+    NetworkId {
+        uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
+        name: definition.name.as_str().into(),
+    }
+}
+
 impl Network {
     pub(crate) fn new(definition: Definition, persistent: bool) -> Self {
-        let id = NetworkId {
-            uuid: definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0),
-            name: definition.name.as_str().into(),
-        };
+        let id = id(&definition);
         let named = (id.uuid, Arc::clone(&id.name));
         let kept = Kept::new(Self::NOUN, named, definition, persistent);
         let view = Arc::new(view(id, &kept));
@@ -120,7 +128,7 @@ impl Test {
 
     /// Adds a network, or gives the definition to the one that is there.
     fn put_network(&self, definition: Definition, start: bool) -> Result<Arc<NetworkView>> {
-        let uuid = definition.uuid.map_or(Uuid::nil(), |uuid| uuid.0);
+        let id = id(&definition);
         let mut state = self.lock();
         let lifecycle = if start {
             NetworkLifecycle::Started
@@ -128,9 +136,10 @@ impl Test {
             NetworkLifecycle::Defined
         };
         let event = NetworkEvent::Lifecycle(lifecycle);
-        if state.networks.claim(uuid, &definition.name)? {
-            let name = definition.name.as_str().into();
-            let id = NetworkId { uuid, name };
+        let is_there = state
+            .networks
+            .claim(IdRef::Network(&id), id.uuid, &id.name)?;
+        if is_there {
             let changed = self.change_network(&mut state, &id, |network| {
                 if start {
                     network.kept.start(Some(definition))?;
@@ -139,7 +148,7 @@ impl Test {
                 }
                 Ok(vec![event])
             })?;
-            return changed.ok_or_else(|| Error::not_found(Kind::Network, "uuid", uuid));
+            return changed.ok_or_else(|| Error::not_found(Kind::Network, "uuid", id.uuid));
         }
         let mut network = Network::new(definition, !start);
         network.kept.active = start;

@@ -9,12 +9,12 @@ use virtbus_api::node_device::{
     NodeDeviceDefineFlags, NodeDeviceEvent, NodeDeviceId, NodeDeviceLifecycle, NodeDeviceView,
     NodeDeviceXmlFlags, NodeDevices,
 };
-use virtbus_api::object::Kind;
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::object::{IdRef, Kind};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, naming};
 use virtbus_conf::node_device::{Capability, NodeDevice as Definition, ScsiHost};
 use virtbus_conf::{Flags, format_text};
 
-use crate::driver::Test;
+use crate::driver::{State, Test};
 use crate::error;
 
 /// A device as the driver keeps it.
@@ -71,6 +71,22 @@ impl Device {
 
     fn scsi_host(&self) -> Option<&ScsiHost> {
         self.definition.scsi_host()
+    }
+}
+
+impl State {
+    /// Adds a device, which must be new.
+    pub(crate) fn put_device(&mut self, device: Device) -> Result<()> {
+        let there = self.devices.values();
+        let there = there.map(|device| IdRef::NodeDevice(&device.view.id));
+        if naming::claim(IdRef::NodeDevice(&device.view.id), there)? {
+            return Err(Error::invalid_argument(format!(
+                "device '{}' is there twice",
+                device.name
+            )));
+        }
+        self.devices.insert(Arc::clone(&device.name), device);
+        Ok(())
     }
 }
 
@@ -187,7 +203,7 @@ impl NodeDevices for Test {
         let mut device = Device::new(definition)?;
         device.virtual_port = true;
         let view = Arc::clone(&device.view);
-        state.devices.insert(Arc::clone(&device.name), device);
+        state.put_device(device)?;
         state.touched = true;
         let created = NodeDeviceEvent::Lifecycle(NodeDeviceLifecycle::Created);
         let events = [Event::NodeDevice(view.id.clone(), created)];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use virtbus_api::event::Event;
 use virtbus_api::listing::Views;
-use virtbus_api::object::{Kind, View};
+use virtbus_api::object::{IdRef, Kind, View};
 use virtbus_api::storage::{
     StoragePoolBuildFlags, StoragePoolCreateFlags, StoragePoolDefineFlags, StoragePoolDeleteFlags,
     StoragePoolEvent, StoragePoolId, StoragePoolInfo, StoragePoolLifecycle, StoragePoolState,
@@ -14,7 +14,7 @@ use virtbus_api::storage::{
     StorageVolInfo, StorageVolInfoFlags, StorageVolType, StorageVolView, StorageVols,
     StorageXmlFlags,
 };
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid, naming};
 use virtbus_conf::storage_pool::{PoolSource, PoolType, StoragePool as Definition};
 use virtbus_conf::storage_volume::{CapacityRule, StorageVolume, VolumeType};
 use virtbus_conf::{Bytes, Flags, format_text};
@@ -53,6 +53,10 @@ impl Named for Pool {
 
     fn name(&self) -> &Arc<str> {
         &self.kept.name
+    }
+
+    fn id(&self) -> IdRef<'_> {
+        IdRef::StoragePool(&self.view.id)
     }
 }
 
@@ -118,7 +122,7 @@ impl Pool {
     }
 
     /// Reads a volume's document, and says where the volume would be.
-    fn read_volume(&self, xml: &str, strict: bool) -> Result<StorageVolume> {
+    pub(crate) fn read_volume(&self, xml: &str, strict: bool) -> Result<StorageVolume> {
         let mut volume = if strict {
             StorageVolume::parse_strict(xml).map_err(|error| error::schema(&error))?
         } else {
@@ -129,18 +133,12 @@ impl Pool {
             .validate(kind, CapacityRule::Required)
             .map_err(|error| error::conf(&error))?;
         volume.complete(kind);
-        let folder = self
-            .kept
-            .definition
-            .target
-            .as_ref()
-            .and_then(|target| target.path.as_deref());
-        let path = format_text!(
-            "{}/{}",
-            folder.unwrap_or("/volumes").trim_end_matches('/'),
-            volume.name
-        );
-        volume.key.get_or_insert_with(|| path.clone());
+        let definition = &self.kept.definition;
+        // Where nothing is said, the pool's name tells its volumes from those of others.
+        let folder = target_path(definition).unwrap_or(&self.kept.name);
+        let path = format_text!("{}/{}", folder.trim_end_matches('/'), volume.name);
+        // Another key in the document is that of the volume whose description it once was.
+        volume.key = Some(path.clone());
         volume.target.path = Some(path);
         volume.kind.get_or_insert(VolumeType::File);
         let size = volume.capacity();
@@ -148,19 +146,17 @@ impl Pool {
         Ok(volume)
     }
 
-    /// Adds a volume.
-    pub(crate) fn add(&mut self, xml: &str, strict: bool) -> Result<Arc<StorageVolView>> {
-        let definition = self.read_volume(xml, strict)?;
-        if self.volumes.contains_key(definition.name.as_str()) {
-            return Err(Error::new(
-                ErrorCode::StorageVolExist,
-                ErrorDomain::Test,
-                format!(
-                    "storage pool '{}' has a volume '{}' already",
-                    self.kept.name, definition.name
-                ),
-            ));
+    /// What names a volume of this pool.
+    fn volume_id(&self, definition: &StorageVolume) -> StorageVolId {
+        StorageVolId {
+            pool: self.view.id.clone(),
+            name: definition.name.as_str().into(),
+            key: definition.key.as_deref().unwrap_or_default().into(),
         }
+    }
+
+    /// Adds a volume that was [claimed](State::claim_volume).
+    pub(crate) fn add(&mut self, definition: StorageVolume) -> Result<Arc<StorageVolView>> {
         let allocation = definition.allocation().0;
         if allocation > self.available() {
             return Err(error::failed(format!(
@@ -170,13 +166,10 @@ impl Pool {
                 definition.name
             )));
         }
-        let name: Arc<str> = definition.name.as_str().into();
+        let id = self.volume_id(&definition);
+        let name = Arc::clone(&id.name);
         let view = Arc::new(StorageVolView {
-            id: StorageVolId {
-                pool: self.view.id.clone(),
-                name: Arc::clone(&name),
-                key: definition.key.as_deref().unwrap_or_default().into(),
-            },
+            id,
             path: definition.target.path.as_deref().unwrap_or_default().into(),
         });
         self.allocation += allocation;
@@ -186,6 +179,55 @@ impl Pool {
         };
         self.volumes.insert(name, volume);
         Ok(view)
+    }
+}
+
+/// The folder of a pool, if it has one.
+fn target_path(definition: &Definition) -> Option<&str> {
+    definition.target.as_ref()?.path.as_deref()
+}
+
+impl State {
+    /// Whether the pool may have this volume beside all that there are, on or off.
+    pub(crate) fn claim_volume(&self, pool: &Pool, definition: &StorageVolume) -> Result<()> {
+        let id = pool.volume_id(definition);
+        let others = self
+            .pools
+            .iter()
+            .filter(|other| other.kept.uuid != pool.kept.uuid);
+        let all = others.chain([pool]).flat_map(|pool| pool.volumes.values());
+        let there = all.map(|volume| IdRef::StorageVol(&volume.view.id));
+        if naming::claim(IdRef::StorageVol(&id), there)? {
+            return Err(Error::new(
+                ErrorCode::StorageVolExist,
+                ErrorDomain::Test,
+                format!(
+                    "storage pool '{}' has a volume '{}' already",
+                    pool.kept.name, id.name
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Two pools in one folder would both have its files.
+    fn check_target(&self, uuid: Uuid, definition: &Definition) -> Result<()> {
+        let (PoolType::Dir, Some(path)) = (definition.kind, target_path(definition)) else {
+            return Ok(());
+        };
+        let path = path.trim_end_matches('/');
+        let is_taken = self.pools.iter().any(|pool| {
+            let theirs = &pool.kept.definition;
+            pool.kept.uuid != uuid
+                && theirs.kind == PoolType::Dir
+                && target_path(theirs).is_some_and(|theirs| theirs.trim_end_matches('/') == path)
+        });
+        if is_taken {
+            return Err(error::failed(format!(
+                "another storage pool is in the folder {path} already"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -254,7 +296,11 @@ impl Test {
         } else {
             StoragePoolLifecycle::Defined
         };
-        if state.pools.claim(id.uuid, &id.name)? {
+        let is_there = state
+            .pools
+            .claim(IdRef::StoragePool(&id), id.uuid, &id.name)?;
+        state.check_target(id.uuid, &definition)?;
+        if is_there {
             self.change_pool(&mut state, &id, |pool| {
                 if start {
                     pool.kept.start(Some(definition))?;
@@ -346,17 +392,10 @@ impl StoragePools for Test {
 
     async fn view_by_target_path(&self, path: &str) -> Result<Arc<StoragePoolView>> {
         let state = self.lock();
-        let target = |pool: &Pool| {
-            let definition = &pool.kept.definition;
-            definition
-                .target
-                .as_ref()
-                .and_then(|target| target.path.clone())
-        };
         let found = state
             .pools
             .iter()
-            .find(|pool| target(pool).as_deref() == Some(path));
+            .find(|pool| target_path(&pool.kept.definition) == Some(path));
         let found =
             found.ok_or_else(|| Error::not_found(Kind::StoragePool, "target path", path))?;
         Ok(Arc::clone(&found.view))
@@ -577,10 +616,14 @@ impl StorageVols for Test {
         xml: &str,
         flags: StorageVolCreateFlags,
     ) -> Result<Arc<StorageVolView>> {
-        self.change_pool(&mut self.lock(), id, |pool| {
-            pool.kept.check_active()?;
-            let view = pool.add(xml, flags.contains(StorageVolCreateFlags::VALIDATE))?;
-            Ok((view, Vec::new()))
+        let mut state = self.lock();
+        let pool = get_as(&state.pools, Kind::StoragePool, (id.uuid, &id.name))?;
+        pool.kept.check_active()?;
+        let strict = flags.contains(StorageVolCreateFlags::VALIDATE);
+        let definition = pool.read_volume(xml, strict)?;
+        state.claim_volume(pool, &definition)?;
+        self.change_pool(&mut state, id, |pool| {
+            Ok((pool.add(definition)?, Vec::new()))
         })
     }
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_api::object::IdRef;
+use virtbus_api::{Error, Result, Uuid, naming};
 
 /// What the table needs of an object.
 pub(crate) trait Named {
@@ -11,6 +12,8 @@ pub(crate) trait Named {
     const NOUN: &'static str;
     fn uuid(&self) -> Uuid;
     fn name(&self) -> &Arc<str>;
+    /// What names it everywhere.
+    fn id(&self) -> IdRef<'_>;
 }
 
 /// Objects of one kind. UUIDs and names are unique.
@@ -58,38 +61,34 @@ impl<T: Named> Table<T> {
         self.objects.insert(object.uuid(), Box::new(object));
     }
 
+    /// Adds an object that must be new.
+    ///
+    /// # Errors
+    /// Those of [`naming::claim`], and `InvalidArg` if it is there.
+    pub(crate) fn add(&mut self, object: T) -> Result<()> {
+        if self.claim(object.id(), object.uuid(), object.name())? {
+            return Err(Error::invalid_argument(format!(
+                "{} '{}' is there twice",
+                T::NOUN,
+                object.name()
+            )));
+        }
+        self.insert(object);
+        Ok(())
+    }
+
     pub(crate) fn remove(&mut self, uuid: Uuid) -> Option<T> {
         let object = self.objects.remove(&uuid)?;
         self.names.remove(object.name());
         Some(*object)
     }
 
-    /// Whether an object with this UUID and name may be there: `true` if it is already.
+    /// Whether an object with these names may be there: `true` if it is already.
     ///
     /// # Errors
-    /// `OperationFailed` if another object has the UUID or the name.
-    pub(crate) fn claim(&self, uuid: Uuid, name: &str) -> Result<bool> {
-        let taken = |what: String| {
-            Err(Error::new(
-                ErrorCode::OperationFailed,
-                ErrorDomain::Test,
-                what,
-            ))
-        };
-        if let Some(there) = self.get(uuid) {
-            return if **there.name() == *name {
-                Ok(true)
-            } else {
-                // Whoever asks may not be meant to know which.
-                taken(format!("another {} has the uuid {uuid} already", T::NOUN))
-            };
-        }
-        match self.named(name) {
-            Some(_) => taken(format!(
-                "{} '{name}' is there already, with another uuid than {uuid}",
-                T::NOUN
-            )),
-            None => Ok(false),
-        }
+    /// Those of [`naming::claim`].
+    pub(crate) fn claim(&self, new: IdRef<'_>, uuid: Uuid, name: &str) -> Result<bool> {
+        let sharing = [self.get(uuid), self.named(name)];
+        naming::claim(new, sharing.into_iter().flatten().map(T::id))
     }
 }

@@ -7,8 +7,8 @@ use virtbus_api::domain::{
     CheckpointCreateFlags, CheckpointId, CheckpointView, CheckpointXmlFlags, DomainCheckpoints,
     DomainId, MomentDeleteFlags,
 };
-use virtbus_api::object::Kind;
-use virtbus_api::{Error, Result};
+use virtbus_api::object::{IdRef, Kind};
+use virtbus_api::{Error, Result, naming};
 use virtbus_conf::Flags;
 use virtbus_conf::checkpoint::{Checkpoint, CheckpointName};
 use virtbus_conf::domain::CompleteFlags;
@@ -102,6 +102,11 @@ impl DomainCheckpoints for Test {
             .as_ref()
             .map_or("", CheckpointName::as_str)
             .into();
+        let named = CheckpointId {
+            domain: id.clone(),
+            name: Arc::clone(&name),
+        };
+        naming::claim(IdRef::DomainCheckpoint(&named), [])?;
         let mut state = self.lock();
         self.change_checkpoints(&mut state, id, |domain| {
             if redefine {

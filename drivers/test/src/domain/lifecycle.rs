@@ -19,6 +19,7 @@ use virtbus_conf::domain::lifecycle::LifecycleAction;
 
 use super::{Domain, definition};
 use crate::driver::{State, Test};
+use crate::table::Named;
 
 fn happened(lifecycle: Lifecycle) -> DomainEvent {
     DomainEvent::Lifecycle(lifecycle)
@@ -169,8 +170,9 @@ impl Domains for Test {
 /// The domain that a definition is about, made if it is not there.
 pub(crate) fn claim(state: &mut State, definition: &Definition) -> Result<Uuid> {
     let uuid = definition::uuid(definition);
-    if !state.domains.claim(uuid, &definition.name)? {
-        state.domains.insert(Domain::new(uuid, &definition.name));
+    let domain = Domain::new(uuid, &definition.name);
+    if !state.domains.claim(domain.id(), uuid, &definition.name)? {
+        state.domains.insert(domain);
     }
     Ok(uuid)
 }

@@ -23,7 +23,7 @@ use virtbus_api::domain::{
     ShutoffReason, StoppedDetail,
 };
 use virtbus_api::event::Event;
-use virtbus_api::object::View;
+use virtbus_api::object::{IdRef, View};
 use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
 
@@ -75,6 +75,10 @@ impl Named for Domain {
 
     fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    fn id(&self) -> IdRef<'_> {
+        IdRef::Domain(&self.view.id)
     }
 }
 

@@ -10,8 +10,8 @@ use virtbus_api::domain::{
     SnapshotCreateFlags, SnapshotId, SnapshotKind, SnapshotRevertFlags, SnapshotView,
     SnapshotXmlFlags, StartedDetail, StoppedDetail, SuspendedDetail,
 };
-use virtbus_api::object::Kind;
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::object::{IdRef, Kind};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, naming};
 use virtbus_conf::domain::devices::disk::SnapshotMode;
 use virtbus_conf::domain::{AbiFlags, CompleteFlags};
 use virtbus_conf::moment::{Guest, Purpose};
@@ -137,6 +137,11 @@ impl DomainSnapshots for Test {
         .map_err(|error| error::conf(&error))?;
         let mut state = self.lock();
         let name: Arc<str> = snapshot.name.as_deref().unwrap_or_default().into();
+        let named = SnapshotId {
+            domain: id.clone(),
+            name: Arc::clone(&name),
+        };
+        naming::claim(IdRef::DomainSnapshot(&named), [])?;
         self.change_snapshots(&mut state, id, |domain, _| {
             let mut events = Vec::new();
             if redefine {

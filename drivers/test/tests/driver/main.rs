@@ -10,6 +10,7 @@ mod domains;
 mod host;
 mod identity;
 mod moments;
+mod naming;
 
 use std::sync::{Arc, Mutex};
 

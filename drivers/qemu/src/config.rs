@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Directories of the driver. Each is the driver's own and made when first needed.
 #[derive(Debug, Clone)]
 pub struct Dirs {
@@ -61,7 +63,7 @@ impl Dirs {
 }
 
 /// As whom guests run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestUser {
     /// The user's number.
     pub uid: u32,

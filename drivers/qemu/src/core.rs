@@ -120,7 +120,7 @@ impl Core {
 /// Emulators are asked as the user that guests run as, since what that user may do is what counts.
 fn probe_options(config: &Config) -> ProbeOptions {
     ProbeOptions {
-        user: config.user.as_ref().map(|user| (user.uid, user.gid)),
+        user: config.user.clone(),
         ..ProbeOptions::default()
     }
 }

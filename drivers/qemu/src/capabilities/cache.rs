@@ -17,6 +17,7 @@ use virtbus_util::file;
 
 use super::cap::Cap;
 use super::probe::ProbeOptions;
+use crate::config::GuestUser;
 
 /// To be raised whenever the meaning of saved values changes. New capabilities and changed rules
 /// are noticed without that.
@@ -35,7 +36,7 @@ pub(crate) struct Key {
     /// Seconds and nanoseconds since 1970.
     modified: (i64, i64),
     inode: u64,
-    user: Option<(u32, u32)>,
+    user: Option<GuestUser>,
     host: Host,
     kvm_node: Option<Node>,
 }
@@ -84,7 +85,7 @@ impl Key {
             size: facts.size(),
             modified: (facts.mtime(), facts.mtime_nsec()),
             inode: facts.ino(),
-            user: options.user,
+            user: options.user.clone(),
             host: host.clone(),
             kvm_node: node.map(|node| Node {
                 inode: node.ino(),

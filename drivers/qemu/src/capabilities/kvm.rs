@@ -8,13 +8,15 @@
 
 mod firmware;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Access, MemfdFlags};
+use rustix::io::Errno;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -22,6 +24,7 @@ use virtbus_util::cmd::{Child, Cmd, ExitStatus, Limit, Resource};
 
 use super::Capabilities;
 use super::probe::{ProbeOptions, stderr_file, tail};
+use crate::config::GuestUser;
 
 /// How long the guest may take. Where KVM works it takes a tenth of a second, most of it QEMU's
 /// own start.
@@ -51,12 +54,31 @@ pub enum KvmProblem {
     /// The kernel does not offer it.
     #[error("there is no '{}'", .0.display())]
     NoNode(PathBuf),
-    /// We may not use it.
-    #[error("no permission for '{}'", .0.display())]
-    NoPermission(PathBuf),
-    /// The emulator cannot use it: not built in, another architecture, or refused by the kernel.
-    #[error("the emulator does not use KVM")]
-    NotUsed,
+    /// Guests may not use it.
+    #[error(
+        "{user} may not read and write '{}' ({owner}); put that user into the group of the device, or change its mode",
+        .path.display()
+    )]
+    NoPermission {
+        /// The device.
+        path: PathBuf,
+        /// The user that guests run as, with its groups.
+        user: String,
+        /// Whose the device is, and its mode.
+        owner: String,
+    },
+    /// The kernel has no KVM behind the device.
+    #[error(
+        "the kernel has no KVM behind '{}' (is a module such as kvm_intel or kvm_amd loaded, and virtualization switched on in the firmware?)",
+        .0.display()
+    )]
+    NoModule(PathBuf),
+    /// The emulator cannot use it.
+    #[error(
+        "'{}' does not use KVM here: it was built without it, or is for another architecture than this host",
+        .0.display()
+    )]
+    NotUsed(PathBuf),
     /// A guest was started and runs far too slowly or not at all.
     #[error("a guest under KVM did not do within {seconds} s what takes a moment")]
     DoesNotRun {
@@ -82,14 +104,8 @@ async fn check(capabilities: &Capabilities, options: &ProbeOptions) -> Result<()
     if !node.exists() {
         return Err(KvmProblem::NoNode(node.clone()));
     }
-    // Says nothing about another user; QEMU's own words will.
-    if options.user.is_none()
-        && rustix::fs::access(node, Access::READ_OK | Access::WRITE_OK).is_err()
-    {
-        return Err(KvmProblem::NoPermission(node.clone()));
-    }
     let Some(kvm) = &capabilities.kvm else {
-        return Err(KvmProblem::NotUsed);
+        return Err(why_not(node, options.user.as_ref(), &capabilities.binary));
     };
     if !matches!(capabilities.target.as_str(), "x86_64" | "i386") {
         return Ok(());
@@ -108,7 +124,7 @@ async fn check(capabilities: &Capabilities, options: &ProbeOptions) -> Result<()
         machine,
         accelerator: "kvm",
         exit_device: capabilities.has_device("isa-debug-exit"),
-        user: options.user,
+        user: options.user.as_ref(),
     };
     guest.run(DEADLINE).await
 }
@@ -121,7 +137,59 @@ struct Guest<'a> {
     /// Whether the device is there that lets a guest end QEMU with a status; else the guest
     /// resets itself, which ends QEMU too, but with success.
     exit_device: bool,
-    user: Option<(u32, u32)>,
+    user: Option<&'a GuestUser>,
+}
+
+/// Why an emulator does not use KVM although its device is there.
+fn why_not(node: &Path, user: Option<&GuestUser>, binary: &Path) -> KvmProblem {
+    if let Err(error) = File::options().read(true).write(true).open(node)
+        && [Errno::NODEV, Errno::NXIO]
+            .map(|errno| Some(errno.raw_os_error()))
+            .contains(&error.raw_os_error())
+    {
+        return KvmProblem::NoModule(node.to_owned());
+    }
+    let may = match user {
+        Some(user) => std::fs::metadata(node).is_ok_and(|facts| may_use(&facts, user)),
+        None => rustix::fs::access(node, Access::READ_OK | Access::WRITE_OK).is_ok(),
+    };
+    if may {
+        return KvmProblem::NotUsed(binary.to_owned());
+    }
+    KvmProblem::NoPermission {
+        path: node.to_owned(),
+        user: user.map_or_else(
+            || "this user".to_owned(),
+            |user| {
+                let groups: Vec<String> = std::iter::once(&user.gid)
+                    .chain(&user.groups)
+                    .map(u32::to_string)
+                    .collect();
+                format!("user {}, in the groups {},", user.uid, groups.join(" and "))
+            },
+        ),
+        owner: std::fs::metadata(node).map_or_else(
+            |error| error.to_string(),
+            |facts| {
+                let (uid, gid, mode) = (facts.uid(), facts.gid(), facts.mode() & 0o7777);
+                format!("of user {uid} and group {gid}, mode {mode:04o}")
+            },
+        ),
+    }
+}
+
+/// Whether the mode of a file lets a user read and write. An access control list may let more users in; then the emulator uses the file, and
+/// nobody asks.
+fn may_use(facts: &Metadata, user: &GuestUser) -> bool {
+    let is_in_group = facts.gid() == user.gid || user.groups.contains(&facts.gid());
+    let shift = if facts.uid() == user.uid {
+        6
+    } else if is_in_group {
+        3
+    } else {
+        0
+    };
+    user.uid == 0 || (facts.mode() >> shift) & 0o6 == 0o6
 }
 
 impl Guest<'_> {
@@ -143,8 +211,8 @@ impl Guest<'_> {
             let device = format!("isa-debug-exit,iobase={:#x},iosize=4", firmware::EXIT_PORT);
             cmd.args(["-device", &device]);
         }
-        if let Some((uid, gid)) = self.user {
-            cmd.user(uid, gid, &[]);
+        if let Some(user) = self.user {
+            cmd.user(user.uid, user.gid, &user.groups);
         }
         let child = cmd.spawn();
         let mut child = KillOnDrop(child.map_err(|error| KvmProblem::Failed(error.to_string()))?);
@@ -205,8 +273,10 @@ fn firmware_file() -> io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Guest, KvmProblem, check};
+    use super::{Guest, KvmProblem, check, why_not};
     use crate::capabilities::{Capabilities, ProbeOptions};
+    use crate::config::GuestUser;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::Path;
     use std::time::Duration;
 
@@ -225,7 +295,33 @@ mod tests {
             ..ProbeOptions::default()
         };
         let problem = check(&Capabilities::default(), &options).await;
-        assert_eq!(problem, Err(KvmProblem::NotUsed));
+        assert!(matches!(problem, Err(KvmProblem::NotUsed(_))));
+    }
+
+    #[test]
+    fn a_user_needs_the_group_of_the_device() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = dir.path().join("kvm");
+        std::fs::write(&node, "").unwrap();
+        std::fs::set_permissions(&node, std::fs::Permissions::from_mode(0o660)).unwrap();
+        let group = std::fs::metadata(&node).unwrap().gid();
+        let user = |groups: Vec<u32>| GuestUser {
+            uid: 64055,
+            gid: 64055,
+            groups,
+        };
+        let binary = Path::new("/usr/bin/qemu");
+        assert!(matches!(
+            why_not(&node, Some(&user(vec![group])), binary),
+            KvmProblem::NotUsed(_)
+        ));
+        let problem = why_not(&node, Some(&user(vec![group + 1])), binary).to_string();
+        let wanted = format!(
+            "user 64055, in the groups 64055 and {}, may not read and write '{}' (of user",
+            group + 1,
+            node.display()
+        );
+        assert!(problem.starts_with(&wanted), "{problem}");
     }
 
     /// The test works where the guest runs: by emulation it always does.

@@ -18,6 +18,7 @@ use virtbus_util::cmd::{Child, Cmd, CmdError, Limit, Resource};
 use super::answers::{Answers, Question};
 use super::distill::{self, Accelerator, DistillError};
 use super::{Capabilities, arch};
+use crate::config::GuestUser;
 use crate::monitor::commands::introspect::QueryTarget;
 use crate::monitor::{Limits, Monitor, MonitorError};
 
@@ -29,8 +30,8 @@ const STDERR_TAIL: usize = 1000;
 /// How emulators are asked.
 #[derive(Debug, Clone)]
 pub struct ProbeOptions {
-    /// User and group that they run as; the daemon's own if absent.
-    pub user: Option<(u32, u32)>,
+    /// As whom they run, which is as guests do, with all groups: `/dev/kvm` is a group's. The daemon's own user if absent.
+    pub user: Option<GuestUser>,
     /// How long the whole may take. Default 30 s.
     pub deadline: Duration,
     /// The kernel's way to KVM. Default `/dev/kvm`.
@@ -251,8 +252,8 @@ impl Emulator {
             .rlimit(Resource::FileSize, Limit::Max(STDERR_LIMIT))
             .rlimit(Resource::Core, Limit::Max(0))
             .parent_death_signal(Signal::KILL);
-        if let Some((uid, gid)) = options.user {
-            cmd.user(uid, gid, &[]);
+        if let Some(user) = &options.user {
+            cmd.user(user.uid, user.gid, &user.groups);
         }
         let child = cmd.spawn().map_err(ProbeFailure::Start)?;
         Ok(Self {

@@ -7,7 +7,7 @@ use virtbus_api::{Error, Result};
 use virtbus_conf::capabilities::Capabilities;
 
 use crate::driver::Test;
-use crate::error;
+use crate::{cpus, error};
 
 /// The most virtual CPUs of a domain.
 pub(crate) const MAX_VCPUS: u32 = 32;
@@ -87,12 +87,7 @@ impl Host for Test {
     }
 
     async fn cpu_model_names(&self, arch: &str) -> Result<Vec<String>> {
-        match arch {
-            "x86_64" | "i686" => Ok(["qemu64", "kvm64", "core2duo"].map(str::to_owned).into()),
-            _ => Err(Error::invalid_argument(format!(
-                "no processors of the architecture '{arch}' are known"
-            ))),
-        }
+        cpus::models(arch)
     }
 }
 
@@ -116,23 +111,7 @@ impl Node for Test {
     }
 
     async fn baseline_cpu(&self, xmls: &[String], _flags: BaselineCpuFlags) -> Result<String> {
-        if xmls.is_empty() {
-            return Err(Error::invalid_argument(
-                "at least one processor must be given",
-            ));
-        }
-        let mut processors = Vec::with_capacity(xmls.len());
-        for xml in xmls {
-            let cpu = virtbus_conf::cpu::Cpu::parse(xml).map_err(|error| error::xml(&error))?;
-            processors.push(cpu.format());
-        }
-        // What all have is known here only where all are the same.
-        if processors.windows(2).any(|pair| pair[0] != pair[1]) {
-            return Err(error::failed(
-                "the test driver knows no model that different processors have in common",
-            ));
-        }
-        Ok(processors.swap_remove(0))
+        cpus::baseline(xmls)
     }
 
     async fn cpu_map(&self) -> Result<Vec<bool>> {

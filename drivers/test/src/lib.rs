@@ -5,6 +5,7 @@
 //! errors for wrong states. All of a connection is behind one lock that is held for as long as memory is changed, never for
 //! waiting; what is read most (views) is published whole.
 
+mod cpus;
 mod data;
 mod domain;
 mod driver;

@@ -21,14 +21,14 @@ impl Content for Metadata {
 }
 
 impl Metadata {
-    /// The element of a name space, as a document of its own.
+    /// The element of a name space, as a document of its own and without the prefix: whoever asks has named the name space.
     #[must_use]
     pub fn element(&self, uri: &str) -> Option<String> {
         let all = self.0.as_ref()?;
         let found = all
             .elements()
             .find(|child| child.namespace.as_deref() == Some(uri))?;
-        Some(all.lift(found).to_text())
+        Some(all.lift(found).without_namespace().to_text())
     }
 
     /// Puts an element in place of the one that its name space has. It takes the prefix `key` in the name space `uri`, whatever it was
@@ -85,7 +85,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             metadata.element("urn:app").as_deref(),
-            Some("<app:c xmlns:app=\"urn:app\">text</app:c>")
+            Some("<c>text</c>")
         );
         assert!(metadata.element("urn:other").is_some());
         let before = metadata.clone();
@@ -94,5 +94,25 @@ mod tests {
         metadata.remove_element("urn:app");
         metadata.remove_element("urn:other");
         assert_eq!(metadata, Metadata::default());
+    }
+
+    #[test]
+    fn what_is_inside_an_element_keeps_its_name_space() {
+        let mut metadata = Metadata::default();
+        let mut set = |xml: &str| {
+            metadata.set_element(xml, "app", "urn:app").unwrap();
+            let text = metadata.element("urn:app").unwrap();
+            text.replace("\n", "").replace("  ", "")
+        };
+        assert_eq!(set("<a><b/></a>"), "<a><b/></a>");
+        assert_eq!(
+            set("<app:a xmlns:app='urn:app'><app:b><app:c/></app:b></app:a>"),
+            "<a><app:b xmlns:app=\"urn:app\"><app:c/></app:b></a>"
+        );
+        let other = set("<a xmlns:o='urn:o' o:x='1'><o:b/></a>");
+        assert_eq!(other, "<a xmlns:o=\"urn:o\" o:x=\"1\"><o:b/></a>");
+        // An attribute in the same name space needs the prefix where it is.
+        let own = set("<app:a xmlns:app='urn:app' app:x='1'/>");
+        assert_eq!(own, "<a xmlns:app=\"urn:app\" app:x=\"1\"/>");
     }
 }

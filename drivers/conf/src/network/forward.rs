@@ -10,6 +10,7 @@ use crate::domain::devices::hostdev::HostdevDriver;
 xml_names! {
     /// How packets leave the network.
     pub enum ForwardMode {
+        None = "none",
         Nat = "nat",
         Route = "route",
         Open = "open",
@@ -147,6 +148,22 @@ pub struct Forward {
     /// PCI devices of the host.
     #[xml(child = "address")]
     pub addresses: Vec<ForwardAddress>,
+}
+
+impl Forward {
+    /// Whether it says that nothing leaves the network, and no more.
+    pub(super) fn is_nothing(&self) -> bool {
+        let nothing = Self {
+            mode: ForwardMode::None,
+            managed: None,
+            driver: None,
+            nat: None,
+            pf: None,
+            interfaces: Vec::new(),
+            addresses: Vec::new(),
+        };
+        *self == nothing
+    }
 }
 
 impl Content for Forward {

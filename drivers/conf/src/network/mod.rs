@@ -217,6 +217,10 @@ impl Network {
             entropy.fill(&mut bytes);
             Uuid::from_random(bytes)
         });
+        // Another way to say that nothing leaves the network.
+        if self.forward.as_ref().is_some_and(Forward::is_nothing) {
+            self.forward = None;
+        }
         // Counted by the driver, and nobody's to say.
         self.connections = None;
         if let Some(forward) = &mut self.forward {

@@ -108,6 +108,8 @@ impl Network {
                     return refuse("<bridge>");
                 }
             }
+            // Where it has nothing inside, it was taken for no <forward> at all.
+            Some(ForwardMode::None) => return refuse("what <forward> has inside"),
             Some(ForwardMode::Nat | ForwardMode::Route | ForwardMode::Open) | None => {}
         }
         if mode != Some(ForwardMode::Nat)

@@ -79,6 +79,40 @@ impl Fragment {
         lifted
     }
 
+    /// A copy of the element itself in no name space. What is inside keeps its own, and declares it where this element did.
+    #[must_use]
+    pub fn without_namespace(&self) -> Self {
+        let mut plain = self.clone();
+        let Some(uri) = plain.namespace.take() else {
+            return plain;
+        };
+        let (prefix, local) = match self.name.split_once(':') {
+            Some((prefix, local)) => (prefix, local),
+            None => ("", self.name.as_str()),
+        };
+        local.clone_into(&mut plain.name);
+        let is_used = |(name, _): &(String, String)| {
+            !prefix.is_empty() && name.split_once(':').is_some_and(|(used, _)| used == prefix)
+        };
+        if plain.attributes.iter().any(is_used) {
+            return plain;
+        }
+        plain
+            .declarations
+            .retain(|(declared, _)| declared != prefix);
+        for child in &mut plain.children {
+            let FragmentNode::Element(child) = child else {
+                continue;
+            };
+            let mut wanted = Vec::new();
+            child.undeclared(&mut Vec::new(), &mut wanted);
+            if wanted.iter().any(|wanted| wanted == prefix) {
+                child.declarations.push((prefix.to_owned(), uri.clone()));
+            }
+        }
+        plain
+    }
+
     /// The prefixes in use that neither this element nor one inside declares.
     fn undeclared(&self, scope: &mut Vec<String>, wanted: &mut Vec<String>) {
         let outer = scope.len();

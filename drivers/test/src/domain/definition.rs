@@ -1,13 +1,17 @@
 //! Definitions: read, completed, checked.
 
+use std::collections::{HashMap, HashSet};
+
 use virtbus_api::domain::DomainId;
 use virtbus_api::{Result, Uuid};
-use virtbus_conf::domain::devices::Device;
-use virtbus_conf::domain::os::Arch;
+use virtbus_conf::domain::devices::interface::Interface;
+use virtbus_conf::domain::devices::video::VideoModelType;
+use virtbus_conf::domain::devices::{Device, DeviceMut};
+use virtbus_conf::domain::os::{Arch, OsType};
 use virtbus_conf::domain::{
-    CompleteFlags, Domain as Definition, DriverFeatures, Entropy, NoDefaults, Seams,
+    CompleteFlags, Domain as Definition, DomainDefaults, DriverFeatures, Entropy, Seams,
 };
-use virtbus_conf::{Text, format_text};
+use virtbus_conf::{ConfError, Text, format_text};
 
 use crate::error;
 
@@ -19,7 +23,64 @@ const FEATURES: DriverFeatures = DriverFeatures::MEMORY_HOTPLUG
     .union(DriverFeatures::OFFLINE_VCPUPIN)
     .union(DriverFeatures::INDIVIDUAL_VCPUS)
     .union(DriverFeatures::USER_ALIAS)
-    .union(DriverFeatures::NET_MODEL_STRING);
+    .union(DriverFeatures::NET_MODEL_STRING)
+    .union(DriverFeatures::FIRMWARE_AUTOSELECT);
+
+/// What the test driver means by leaving something out.
+struct Defaults;
+
+impl DomainDefaults for Defaults {
+    fn features(&self) -> DriverFeatures {
+        FEATURES
+    }
+
+    fn domain(&mut self, domain: &mut Definition, _flags: CompleteFlags) -> Result<(), ConfError> {
+        name_interfaces(domain);
+        Ok(())
+    }
+
+    fn device(
+        &mut self,
+        domain: &Definition,
+        device: DeviceMut<'_>,
+        _flags: CompleteFlags,
+    ) -> Result<(), ConfError> {
+        if let DeviceMut::Video(video) = device {
+            let model = video.model.get_or_insert_default();
+            model.kind.get_or_insert_with(|| default_card(domain));
+        }
+        Ok(())
+    }
+}
+
+/// The graphics card of a guest whose definition names no model.
+fn default_card(domain: &Definition) -> VideoModelType {
+    let is_xen = matches!(domain.os_type(), Some(OsType::Xen | OsType::Linux));
+    let is_power = matches!(domain.arch(), Some(Arch::Ppc64 | Arch::Ppc64le));
+    match (is_xen, is_power) {
+        (true, _) => VideoModelType::Xen,
+        (false, true) => VideoModelType::Vga,
+        (false, false) => VideoModelType::Cirrus,
+    }
+}
+
+/// Gives every interface a name on the host, which is how calls know it: `testnet` and the first number that is free in the domain.
+fn name_interfaces(domain: &mut Definition) {
+    let name = |interface: &Interface| {
+        let target = interface.options.target.as_ref()?;
+        target.dev.clone()
+    };
+    let taken: HashSet<Text> = domain.devices.interface.iter().filter_map(name).collect();
+    let mut free = (0_u32..)
+        .map(|number| format_text!("testnet{number}"))
+        .filter(|name| !taken.contains(name));
+    for interface in &mut domain.devices.interface {
+        let target = interface.options.target.get_or_insert_default();
+        if target.dev.is_none() {
+            target.dev = free.next();
+        }
+    }
+}
 
 /// Randomness of version 4 UUIDs.
 #[derive(Debug, Default)]
@@ -40,7 +101,7 @@ impl Entropy for Random {
 /// Does something with what completing needs from outside.
 pub(crate) fn with_seams<T>(flags: CompleteFlags, complete: impl FnOnce(&mut Seams<'_>) -> T) -> T {
     complete(&mut Seams {
-        driver: &mut NoDefaults(FEATURES),
+        driver: &mut Defaults,
         entropy: &mut Random,
         mac_prefix: MAC_PREFIX,
         host_arch: Arch::I686,
@@ -114,8 +175,8 @@ pub(crate) fn uuid(definition: &Definition) -> Uuid {
 
 /// Gives every device of a run the name that calls know it by: its kind, and a number.
 pub(crate) fn assign_aliases(definition: &mut Definition) {
-    let mut counts: std::collections::HashMap<&'static str, u32> = std::collections::HashMap::new();
-    let taken: std::collections::HashSet<Text> = definition
+    let mut counts: HashMap<&'static str, u32> = HashMap::new();
+    let taken: HashSet<Text> = definition
         .devices
         .iter()
         .filter_map(|device| device.info()?.alias.clone())

@@ -7,6 +7,7 @@ use virtbus_api::domain::{
 };
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use virtbus_api::{Error, Result};
+use virtbus_conf::domain::devices::misc::{Memballoon, MemballoonModel};
 
 use super::{Domain, tuning};
 use crate::driver::Test;
@@ -20,6 +21,24 @@ const DISK: BlockInfo = BlockInfo {
 
 /// `virDomainDiskErrorCode`: none, unspecified, no space.
 const DISK_ERRORS: [i32; 3] = [0, 1, 2];
+
+/// When guests last told of their memory, seconds since 1970: long ago.
+const BALLOON_TOLD: u64 = 627_319_920;
+
+// `virDomainMemoryStatTags`. All but `RSS` are known by the balloon only.
+const SWAP_IN: i32 = 0;
+const SWAP_OUT: i32 = 1;
+const MAJOR_FAULT: i32 = 2;
+const MINOR_FAULT: i32 = 3;
+const UNUSED: i32 = 4;
+const AVAILABLE: i32 = 5;
+const ACTUAL_BALLOON: i32 = 6;
+const RSS: i32 = 7;
+const USABLE: i32 = 8;
+const LAST_UPDATE: i32 = 9;
+const DISK_CACHES: i32 = 10;
+const HUGETLB_PGALLOC: i32 = 11;
+const HUGETLB_PGFAIL: i32 = 12;
 
 /// What the groups of statistics are called together when they are listed.
 const SUPPORTED: DomainStatsTypes = DomainStatsTypes::STATE
@@ -207,21 +226,32 @@ impl DomainCounters for Test {
             let definition = domain.current()?;
             let most = definition.memory_total();
             let actual = definition.current_memory.map_or(most, |memory| memory.0);
-            // swap_in, swap_out, major_fault, minor_fault, unused, available, actual, rss, usable, last_update,
-            // disk_caches, in libvirt's order of tags.
-            Ok(vec![
-                (0, 0),
-                (1, 0),
-                (2, 0),
-                (3, 0),
-                (4, actual / 2),
-                (5, actual),
-                (6, actual),
-                (7, actual / 2),
-                (8, actual / 2),
-                (9, 0),
-                (10, actual / 8),
-            ])
+            let has_balloon = |balloon: &Memballoon| balloon.model != MemballoonModel::None;
+            let mut stats = Vec::new();
+            if definition
+                .devices
+                .memballoon
+                .as_deref()
+                .is_some_and(has_balloon)
+            {
+                stats.extend([
+                    (SWAP_IN, 0),
+                    (SWAP_OUT, 0),
+                    (MAJOR_FAULT, 0),
+                    (MINOR_FAULT, 0),
+                    (UNUSED, actual / 2),
+                    (AVAILABLE, actual),
+                    (ACTUAL_BALLOON, actual),
+                    (USABLE, actual / 2),
+                    (LAST_UPDATE, BALLOON_TOLD),
+                    (DISK_CACHES, actual / 8),
+                    (HUGETLB_PGALLOC, 0),
+                    (HUGETLB_PGFAIL, 0),
+                ]);
+            }
+            stats.push((RSS, actual / 2));
+            stats.sort_unstable_by_key(|(tag, _)| *tag);
+            Ok(stats)
         })
     }
 
@@ -268,9 +298,10 @@ impl DomainCounters for Test {
         self.with_domain(id, |domain| {
             domain.check_active()?;
             let disks = domain.current()?.devices.disk.iter();
-            // Every kind of failure in turn, so that clients can try them all.
+            // Every kind of failure in turn, so that clients can try them all. Disks without one are not listed.
             let errors = disks.zip(DISK_ERRORS.iter().cycle());
             Ok(errors
+                .filter(|(_, error)| **error != 0)
                 .map(|(disk, error)| (disk.target.dev.to_string(), *error))
                 .collect())
         })

@@ -118,14 +118,15 @@ impl DomainVcpus for Test {
                     current: None,
                     count: 1,
                 });
-                if flags.contains(F::MAXIMUM) {
-                    count.count = vcpus;
-                    count.current = count.current.filter(|current| *current < vcpus);
-                } else if vcpus > count.count {
+                if vcpus > count.count {
                     return Err(Error::invalid_argument(format!(
                         "the domain can have {} virtual CPUs at most, not {vcpus}",
                         count.count
                     )));
+                }
+                if flags.contains(F::MAXIMUM) {
+                    count.count = vcpus;
+                    count.current = count.current.filter(|current| *current < vcpus);
                 } else {
                     count.current = (vcpus < count.count).then_some(vcpus);
                 }

@@ -9,6 +9,7 @@
 mod domains;
 mod host;
 mod identity;
+mod likeness;
 mod moments;
 mod naming;
 

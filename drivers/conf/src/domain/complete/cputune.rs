@@ -30,12 +30,8 @@ pub(super) fn settle(domain: &mut Domain) -> Result<()> {
         tune.emulatorpin = None;
     }
     pins(tune)?;
-    if let Some(beyond) = tune.vcpupin.iter().find(|p| p.vcpu >= count) {
-        return invalid(format!(
-            "virtual CPU {} is pinned, but there are only {count}",
-            beyond.vcpu
-        ));
-    }
+    // Left over from when there were more, as management programs do; there is nothing to pin.
+    tune.vcpupin.retain(|pin| pin.vcpu < count);
     tune.vcpusched = vcpu_schedulers(&tune.vcpusched, count)?;
     tune.iothreadsched = iothread_schedulers(&tune.iothreadsched)?;
     if let Some(param) = &tune.emulatorsched {

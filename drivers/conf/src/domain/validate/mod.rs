@@ -7,6 +7,7 @@ mod devices;
 mod disk;
 mod hypervisor;
 mod machine;
+mod usb;
 
 pub(super) use self::disk::check_labels;
 use super::{Domain, DriverFeatures};
@@ -32,6 +33,7 @@ impl Domain {
     /// # Errors
     /// The first contradiction.
     pub fn validate_device(&self, device: DeviceRef<'_>) -> Result<()> {
+        usb::check(self, device)?;
         match device {
             DeviceRef::Disk(disk) => disk::check(self, disk),
             DeviceRef::Serial(serial) => chardev::check(&serial.chardev),

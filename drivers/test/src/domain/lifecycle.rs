@@ -334,7 +334,10 @@ impl DomainLifecycle for Test {
                     "domain '{}' sleeps and has to be woken",
                     domain.name
                 ))),
-                _ => Ok(((), Vec::new())),
+                _ => Err(Error::operation_invalid(format!(
+                    "domain '{}' is not paused",
+                    domain.name
+                ))),
             }
         })
     }

@@ -6,9 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use virtbus_api::domain::{
     DefinedDetail, DomainEvent, DomainId, DomainSnapshots, DomainState, Lifecycle,
-    MomentDeleteFlags, PausedReason, ResumedDetail, RunningReason, ShutoffReason,
-    SnapshotCreateFlags, SnapshotId, SnapshotKind, SnapshotRevertFlags, SnapshotView,
-    SnapshotXmlFlags, StartedDetail, StoppedDetail, SuspendedDetail,
+    MomentDeleteFlags, PausedReason, RunningReason, ShutoffReason, SnapshotCreateFlags, SnapshotId,
+    SnapshotKind, SnapshotRevertFlags, SnapshotView, SnapshotXmlFlags, StartedDetail,
+    StoppedDetail, SuspendedDetail,
 };
 use virtbus_api::object::{IdRef, Kind};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, naming};
@@ -179,6 +179,12 @@ impl DomainSnapshots for Test {
                         domain.name
                     )));
                 }
+                if flags.contains(F::HALT) && domain.is_active() && domain.stored.is_none() {
+                    return Err(Error::operation_invalid(format!(
+                        "domain '{}' is transient and would vanish with its snapshot: HALT is not possible",
+                        domain.name
+                    )));
+                }
                 take(domain, &mut snapshot, flags)?;
                 let parent = domain.snapshots.current().cloned();
                 if flags.contains(F::HALT) && domain.is_active() {
@@ -330,20 +336,20 @@ fn go_back(
     guest.id = domain.id;
     if was_active && let Some(live) = &domain.live {
         let same = live.check_abi(&guest, AbiFlags::empty());
-        if let Err(difference) = same {
-            if !force {
-                return Err(risky(format!(
-                    "the domain has other hardware than in the snapshot '{name}': {difference}"
-                )));
-            }
-            events.push(domain.stop(ShutoffReason::FromSnapshot, StoppedDetail::FromSnapshot));
-        }
-    } else if domain.is_active() {
-        if (was_active || active_after) && !force {
+        if let Err(difference) = same
+            && !force
+        {
             return Err(risky(format!(
-                "the domain has to be stopped to start from the snapshot '{name}'"
+                "the domain has other hardware than in the snapshot '{name}': {difference}"
             )));
         }
+    } else if domain.is_active() && active_after && !force {
+        return Err(risky(format!(
+            "the domain has to be stopped to start from the snapshot '{name}'"
+        )));
+    }
+    // What runs, ends, and what was, begins: also if both run, it is another run.
+    if domain.is_active() {
         events.push(domain.stop(ShutoffReason::FromSnapshot, StoppedDetail::FromSnapshot));
     }
     if domain.stored.is_some() {
@@ -357,35 +363,18 @@ fn go_back(
         domain.state = DomainState::Shutoff(ShutoffReason::FromSnapshot);
         return Ok(events);
     }
-    let before = domain.state;
     let state = if wants_running {
         DomainState::Running(RunningReason::FromSnapshot)
     } else {
         DomainState::Paused(PausedReason::FromSnapshot)
     };
-    if domain.is_active() {
-        domain.state = state;
-        domain.live = Some(Arc::new(guest));
-        match (before, wants_running) {
-            (DomainState::Running(_), false) => {
-                events.push(happened(Lifecycle::Suspended(
-                    SuspendedDetail::FromSnapshot,
-                )));
-            }
-            (DomainState::Paused(_), true) => {
-                events.push(happened(Lifecycle::Resumed(ResumedDetail::FromSnapshot)));
-            }
-            _ => {}
-        }
-    } else {
-        guest.id = None;
-        domain.start(Arc::new(guest), state, next_id);
-        events.push(happened(Lifecycle::Started(StartedDetail::FromSnapshot)));
-        if !wants_running {
-            events.push(happened(Lifecycle::Suspended(
-                SuspendedDetail::FromSnapshot,
-            )));
-        }
+    guest.id = None;
+    domain.start(Arc::new(guest), state, next_id);
+    events.push(happened(Lifecycle::Started(StartedDetail::FromSnapshot)));
+    if !wants_running {
+        events.push(happened(Lifecycle::Suspended(
+            SuspendedDetail::FromSnapshot,
+        )));
     }
     Ok(events)
 }

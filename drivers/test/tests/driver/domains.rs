@@ -39,7 +39,8 @@ async fn a_domain_lives_and_every_step_is_told() {
         ErrorCode::OperationInvalid
     );
     lifecycle.resume(&id).await.unwrap();
-    lifecycle.resume(&id).await.unwrap();
+    let twice = lifecycle.resume(&id).await;
+    assert_eq!(code(twice), ErrorCode::OperationInvalid);
     lifecycle
         .reboot(&id, DomainRebootFlags::empty())
         .await
@@ -598,8 +599,5 @@ async fn guests_answer_while_they_run() {
         .stats(&id, DomainStatsTypes::PERF, DomainStatsFlags::ENFORCE)
         .await;
     assert_eq!(code(perf), ErrorCode::ConfigUnsupported);
-    assert_eq!(
-        test.counters().unwrap().disk_errors(&id).await.unwrap(),
-        []
-    );
+    assert_eq!(test.counters().unwrap().disk_errors(&id).await.unwrap(), []);
 }

@@ -8,7 +8,7 @@ use virtbus_api::domain::{
 };
 use virtbus_api::{Connection, ErrorCode};
 
-use crate::{code, guest, open};
+use crate::{GUEST, code, guest, open};
 
 #[tokio::test]
 async fn a_tree_of_snapshots_grows_and_is_returned_to() {
@@ -252,4 +252,60 @@ async fn memory_is_saved_and_found_again() {
         .unwrap();
     assert!(dump.exists());
     assert_eq!(diary.read(), ["Domain changed", "Stopped(Crashed)"]);
+}
+
+#[tokio::test]
+async fn halting_needs_something_to_come_back_to() {
+    let (test, diary) = open().await;
+    let (lifecycle, snapshots) = (test.lifecycle().unwrap(), test.snapshots().unwrap());
+    let transient = lifecycle
+        .create_xml(GUEST, DomainCreateFlags::empty())
+        .await
+        .unwrap();
+    diary.read();
+    let halted = snapshots
+        .create_xml(
+            &transient.id,
+            "<domainsnapshot/>",
+            SnapshotCreateFlags::HALT,
+        )
+        .await;
+    assert_eq!(code(halted), ErrorCode::OperationInvalid);
+    assert_eq!(diary.read(), [""; 0]);
+    let there = test.domains().unwrap().view(transient.id.uuid).await;
+    assert!(there.unwrap().is_active());
+}
+
+#[tokio::test]
+async fn going_back_to_a_run_is_another_run() {
+    let (test, diary) = open().await;
+    let id = guest(&test).await;
+    let (lifecycle, snapshots) = (test.lifecycle().unwrap(), test.snapshots().unwrap());
+    lifecycle
+        .create(&id, DomainCreateFlags::empty())
+        .await
+        .unwrap();
+    let taken = snapshots
+        .create_xml(&id, "<domainsnapshot/>", SnapshotCreateFlags::empty())
+        .await
+        .unwrap();
+    for (flags, expected) in [
+        (SnapshotRevertFlags::empty(), &["Started(FromSnapshot)"][..]),
+        (
+            SnapshotRevertFlags::PAUSED,
+            &["Started(FromSnapshot)", "Suspended(FromSnapshot)"],
+        ),
+        (SnapshotRevertFlags::RUNNING, &["Started(FromSnapshot)"]),
+    ] {
+        diary.read();
+        snapshots.revert(&taken.id, flags).await.unwrap();
+        let told = diary.read();
+        let told: Vec<&str> = told
+            .iter()
+            .map(String::as_str)
+            .filter(|line| line.contains("FromSnapshot") && !line.starts_with("Defined"))
+            .collect();
+        assert_eq!(told[0], "Stopped(FromSnapshot)");
+        assert_eq!(told[1..], *expected);
+    }
 }

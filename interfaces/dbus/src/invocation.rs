@@ -23,7 +23,7 @@ use crate::paths::Paths;
 use crate::quirks::Dialect;
 use crate::tree::{Node, Sought, Target};
 use crate::turns::next_turn;
-use crate::value::{Parameters, Wrapping};
+use crate::value::{Parameters, Wrapping, sendable};
 
 /// A call on its way to a handler.
 pub(crate) struct Invocation {
@@ -228,6 +228,9 @@ impl<'a> Context<'a> {
     }
 
     fn path_of_id(&self, id: &Id) -> Result<OwnedObjectPath> {
+        if !id.borrowed().can_be_named() {
+            return Err(Error::internal("the driver gives an object no name"));
+        }
         OwnedObjectPath::try_from(self.node.path_of(id))
             .map_err(|error| Error::internal(format!("an object's path is wrong: {error}")))
     }
@@ -435,6 +438,7 @@ pub(crate) async fn sees(guard: &Guard, caller: &Caller, target: &Target) -> boo
 pub(crate) fn reply<T: Serialize + DynamicType>(call: &Message, body: &T) -> Result<Message> {
     Message::method_return(&call.header())
         .build(body)
+        .and_then(sendable)
         .map_err(|error| {
             Error::internal(format!("the answer does not fit into a message: {error}"))
         })

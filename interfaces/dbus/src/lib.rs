@@ -30,6 +30,7 @@ mod paths;
 mod peers;
 mod quirks;
 mod receipts;
+mod rounds;
 mod signals;
 mod socket;
 mod standard;

@@ -35,7 +35,8 @@ pub struct Limits {
     /// Bytes of replies that the bus has taken and the client has not read, as far as the bus tells; while a connection has more, its calls
     /// are refused. A bus stops to read from the daemon when too many of its messages are unread, so the limit is for all users' sake.
     pub unread: Share,
-    /// Messages on their way out; while there are more, nothing is read. Only a bus that does not read lets it come to this.
+    /// Messages on their way out; while there are more, nothing is read. Only a bus that does not read lets it come to this: some connections
+    /// that have as many bytes of small replies unsent as they may do not.
     pub queued_messages: usize,
 }
 
@@ -66,7 +67,7 @@ impl Limits {
                 user: 16 * MIB,
                 all: 48 * MIB,
             },
-            queued_messages: 4096,
+            queued_messages: 65_536,
         }
     }
 }

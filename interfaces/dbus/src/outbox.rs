@@ -4,6 +4,9 @@
 //! the task that made it, so that a read costs no hop between threads; a signal only wakes the writer, because it is queued
 //! while its object is locked. As both take the same queue, a signal queued before a reply leaves before it.
 //!
+//! A bus takes what is written piece by piece, so a megabyte of replies to one client would be before the next reply to another. What was
+//! queued between two signals to everybody therefore leaves by receiver, each in turn; to each of them in order.
+//!
 //! A reply that tells a state was made from what was known a moment ago. If a change was signalled since, the reply would put
 //! the client's picture back; so it is followed by those signals once more, for that client only ([`Watch`]).
 
@@ -18,10 +21,11 @@ use zbus::{Connection, Message, Structure};
 use crate::error::{Failure, Protocol};
 use crate::peers::Peer;
 use crate::receipts::Receipts;
+use crate::rounds::Rounds;
 
 /// How many messages are handed to the socket at once, and bytes after which no further one joins them.
 const BATCH: usize = 64;
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 32 << 10;
 
 /// Bytes that may wait in all; while there are more, nothing is read. Each peer has its own limit, so only a bus that does
 /// not read lets it come to this.
@@ -66,11 +70,22 @@ struct Watched {
     signals: Vec<Message>,
 }
 
+/// A message with where it goes.
+type Letter = (Message, Way);
+
+/// What leaves together.
+enum Part {
+    /// A signal to everybody: what was queued before it leaves before it, what was queued after it after it.
+    Signal(Letter),
+    /// Messages to single receivers, by receiver.
+    Addressed(Rounds<Arc<str>, VecDeque<Letter>>),
+}
+
 #[derive(Default)]
 struct Queue {
-    messages: VecDeque<Message>,
-    /// Where each of them goes.
-    ways: VecDeque<Way>,
+    parts: VecDeque<Part>,
+    /// How many messages.
+    count: usize,
     /// Bytes of all of them, and of those that are signals.
     bytes: usize,
     signalled: usize,
@@ -91,21 +106,55 @@ impl Queue {
         } else if let Some(peer) = &way.receiver {
             peer.queued(bytes);
         }
-        self.messages.push_back(message);
-        self.ways.push_back(way);
+        self.count += 1;
+        let Some(peer) = &way.receiver else {
+            self.parts.push_back(Part::Signal((message, way)));
+            return;
+        };
+        let name = Arc::clone(&peer.name);
+        if let Some(Part::Addressed(rounds)) = self.parts.back_mut() {
+            rounds.queue(&name).push_back((message, way));
+        } else {
+            let mut rounds = Rounds::<_, VecDeque<Letter>>::default();
+            rounds.queue(&name).push_back((message, way));
+            self.parts.push_back(Part::Addressed(rounds));
+        }
+    }
+
+    fn pop(&mut self) -> Option<Letter> {
+        loop {
+            match self.parts.front_mut()? {
+                Part::Signal(_) => {
+                    let Some(Part::Signal(letter)) = self.parts.pop_front() else {
+                        continue;
+                    };
+                    self.count -= 1;
+                    return Some(letter);
+                }
+                Part::Addressed(rounds) => {
+                    let next = rounds.next(|letters| (letters.pop_front(), !letters.is_empty()));
+                    if next.is_some() {
+                        self.count -= 1;
+                        return next;
+                    }
+                    self.parts.pop_front();
+                }
+            }
+        }
     }
 
     /// What goes to the socket next.
     fn batch(&mut self) -> (Vec<Message>, Vec<Way>) {
-        let mut bytes = 0;
-        let joins = |message: &&Message| {
-            let joins = bytes < BATCH_BYTES;
+        let (mut messages, mut ways, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while messages.len() < BATCH
+            && bytes < BATCH_BYTES
+            && let Some((message, way)) = self.pop()
+        {
             bytes += message.data().len();
-            joins
-        };
-        let count = self.messages.iter().take(BATCH).take_while(joins).count();
-        let messages = self.messages.drain(..count).collect();
-        (messages, self.ways.drain(..count).collect())
+            messages.push(message);
+            ways.push(way);
+        }
+        (messages, ways)
     }
 
     /// These are no longer here.
@@ -260,7 +309,7 @@ impl Outbox {
     fn write_now(self: &Arc<Self>) {
         {
             let mut queue = self.lock();
-            if queue.writing || queue.messages.is_empty() {
+            if queue.writing || queue.count == 0 {
                 return;
             }
             queue.writing = true;
@@ -283,7 +332,7 @@ impl Outbox {
         loop {
             let (messages, ways) = {
                 let mut queue = self.lock();
-                if queue.messages.is_empty() {
+                if queue.count == 0 {
                     queue.writing = false;
                     return;
                 }
@@ -295,9 +344,9 @@ impl Outbox {
                 tracing::debug!(%error, "cannot write to the bus");
                 let mut queue = self.lock();
                 queue.left(&messages, &ways);
-                let messages: Vec<Message> = queue.messages.drain(..).collect();
-                let ways: Vec<Way> = queue.ways.drain(..).collect();
-                queue.left(&messages, &ways);
+                while let Some((message, way)) = queue.pop() {
+                    queue.left(&[message], &[way]);
+                }
                 queue.writing = false;
                 drop(queue);
                 self.short.notify_waiters();
@@ -366,7 +415,7 @@ impl Outbox {
             short.as_mut().enable();
             {
                 let queue = self.lock();
-                if queue.messages.len() <= most && queue.bytes <= MOST_BYTES {
+                if queue.count <= most && queue.bytes <= MOST_BYTES {
                     return;
                 }
             }
@@ -380,7 +429,7 @@ impl Outbox {
         loop {
             {
                 let queue = self.lock();
-                if queue.messages.is_empty() && !queue.writing {
+                if queue.count == 0 && !queue.writing {
                     return;
                 }
             }
@@ -416,4 +465,57 @@ pub(crate) fn addressed(signal: &Message, receiver: &str) -> Option<Message> {
     built?
         .inspect_err(|error| tracing::error!(%error, "a signal cannot be repeated"))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(peer: &Arc<Peer>, number: u32) -> Letter {
+        let way = Way {
+            receiver: Some(Arc::clone(peer)),
+            is_signal: false,
+        };
+        let message = Message::signal("/", "org.libvirt.Test", "Reply").build(&(number,));
+        (message.unwrap(), way)
+    }
+
+    fn to_all(number: u32) -> Letter {
+        let way = Way {
+            receiver: None,
+            is_signal: true,
+        };
+        let message = Message::signal("/", "org.libvirt.Test", "Told").build(&(number,));
+        (message.unwrap(), way)
+    }
+
+    #[test]
+    fn receivers_have_their_turns_between_two_signals_and_each_has_its_order() {
+        let (greedy, other) = (
+            Peer::known(":1.1", Some(1000)),
+            Peer::known(":1.2", Some(1001)),
+        );
+        let mut queue = Queue::default();
+        for (message, way) in [
+            to(&greedy, 1),
+            to(&greedy, 2),
+            to(&greedy, 3),
+            to(&other, 10),
+            to_all(100),
+            to(&greedy, 4),
+            to(&other, 11),
+            to(&other, 12),
+        ] {
+            queue.push(message, way);
+        }
+        assert_eq!(queue.count, 8);
+        let mut left = Vec::new();
+        while let Some((message, way)) = queue.pop() {
+            let number: u32 = message.body().deserialize().unwrap();
+            left.push(number);
+            queue.left(&[message], &[way]);
+        }
+        assert_eq!(left, [1, 10, 2, 3, 100, 4, 11, 12]);
+        assert_eq!((queue.count, queue.bytes, queue.signalled), (0, 0, 0));
+    }
 }

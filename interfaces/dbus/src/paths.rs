@@ -44,11 +44,12 @@ impl From<IdRef<'_>> for Last {
 }
 
 impl Paths {
-    /// Those of the connection's objects of this kind.
+    /// Those of the connection's objects of this kind, but for such as have no name.
     pub(crate) fn of<'a>(node: &Node, kind: Kind, ids: impl Iterator<Item = IdRef<'a>>) -> Self {
         let mut folder = String::new();
         node.write_folder(kind, &mut folder);
-        let last = ids.map(Last::from).collect();
+        let nameable = ids.filter(|id| id.can_be_named());
+        let last = nameable.map(Last::from).collect();
         Self(Arc::new(Listed { folder, last }))
     }
 }

@@ -29,7 +29,7 @@ use crate::interfaces::storage::STORAGE_POOL;
 use crate::standard::objects::{self, Interfaces};
 use crate::standard::properties::{self, Properties};
 use crate::tree::{self, Node, ROOT, View};
-use crate::value::{Parameters, Wrapping};
+use crate::value::{Parameters, Wrapping, sendable};
 
 /// The signals of one event.
 pub(crate) struct Signals<'a> {
@@ -61,6 +61,17 @@ impl Signals<'_> {
             node,
             made: RefCell::default(),
         };
+        if let Some(id) = about(event)
+            && !id.borrowed().can_be_named()
+        {
+            tracing::error!(
+                connection = node.name,
+                object = ?id,
+                "an object of {} cannot be named on the bus, and is left out: {id:?}",
+                node.name
+            );
+            return Vec::new();
+        }
         match event {
             Event::Changed { before, after } => signals.changed(before.as_ref(), after.as_ref()),
             Event::Domain(id, event) => signals.domain_event(id, event),
@@ -79,9 +90,10 @@ impl Signals<'_> {
         member: &str,
         body: &B,
     ) {
-        match Message::signal(path, interface, member).build(body) {
+        let signal = Message::signal(path, interface, member).build(body);
+        match signal.and_then(sendable) {
             Ok(message) => self.made.borrow_mut().push(message),
-            Err(error) => tracing::error!(member, %error, "a signal cannot be built"),
+            Err(error) => tracing::error!(member, path, %error, "signal {member} of {path} cannot be sent: {error}"),
         }
     }
 
@@ -89,6 +101,15 @@ impl Signals<'_> {
         match (before, after) {
             (None, Some(after)) => self.object_added(after),
             (Some(before), None) => self.object_removed(before),
+            // One that is named by something else now is another object to clients.
+            (Some(before), Some(after))
+                if self.node.path_of(&before.id()) != self.node.path_of(&after.id()) =>
+            {
+                if before.borrowed_id().can_be_named() {
+                    self.object_removed(before);
+                }
+                self.object_added(after);
+            }
             (Some(before), Some(after)) => self.object_changed(before, after),
             (None, None) => {}
         }

@@ -4,8 +4,7 @@
 //! call (up to where it waits next) is a turn: users have theirs one after the other, and among the calls of a user the
 //! connections. A call that waits for a guest or a password takes no turn meanwhile.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -15,6 +14,7 @@ use std::task::{Context, Wake, Waker};
 use tokio::sync::Semaphore;
 
 use crate::peers::Peer;
+use crate::rounds::Rounds;
 
 /// A call on its way.
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -35,42 +35,6 @@ struct Ready {
 /// A user's connections, by name.
 type Connections = Rounds<Arc<str>, VecDeque<Arc<Call>>>;
 
-/// Queues by key, of which each has its turn.
-struct Rounds<K, Q> {
-    order: VecDeque<K>,
-    queues: HashMap<K, Q>,
-}
-
-impl<K, Q> Default for Rounds<K, Q> {
-    fn default() -> Self {
-        Self {
-            order: VecDeque::new(),
-            queues: HashMap::new(),
-        }
-    }
-}
-
-impl<K: Clone + Eq + Hash, Q: Default> Rounds<K, Q> {
-    fn queue(&mut self, key: &K) -> &mut Q {
-        if !self.queues.contains_key(key) {
-            self.order.push_back(key.clone());
-        }
-        self.queues.entry(key.clone()).or_default()
-    }
-
-    /// Takes from the next queue; `take` says what, and whether there is more in it.
-    fn next<T>(&mut self, take: impl FnOnce(&mut Q) -> (Option<T>, bool)) -> Option<T> {
-        let key = self.order.pop_front()?;
-        let (taken, more) = self.queues.get_mut(&key).map_or((None, false), take);
-        if more {
-            self.order.push_back(key);
-        } else {
-            self.queues.remove(&key);
-        }
-        taken
-    }
-}
-
 impl Ready {
     fn push(&mut self, call: Arc<Call>) {
         let peer = Arc::clone(&call.peer);
@@ -81,7 +45,7 @@ impl Ready {
     fn next(&mut self) -> Option<Arc<Call>> {
         self.users.next(|peers| {
             let call = peers.next(|calls| (calls.pop_front(), !calls.is_empty()));
-            (call, !peers.order.is_empty())
+            (call, !peers.is_empty())
         })
     }
 }
@@ -257,7 +221,7 @@ mod tests {
             ["0-0", "2-0", "1-0", "2-1", "0-1", "1-1", "0-2", "0-3"]
         );
         assert!(turns.ready().next().is_none());
-        assert!(turns.ready().users.queues.is_empty());
+        assert!(turns.ready().users.is_empty());
     }
 
     #[test]

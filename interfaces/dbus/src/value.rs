@@ -9,7 +9,26 @@ use std::collections::BTreeMap;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
-use zbus::{OwnedVariant, Signature, Type, Variant};
+use zbus::{Message, OwnedVariant, Signature, Type, Variant};
+
+/// The message, if it is one that a bus takes: it ends the connection, and with it the service, over a text with a zero byte or a path that
+/// is none. What is in a message comes from drivers and guests, who may say anything.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn sendable(message: Message) -> zbus::Result<Message> {
+    message.body().validate()?;
+    Ok(message)
+}
+
+/// A text as D-Bus can carry it: where many objects are told of in one message, what one is called must not keep all of them back.
+fn text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
 
 /// The value of a property; serializes as a variant.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,14 +103,14 @@ impl Serialize for Value<'_> {
             Self::Bool(value) => variant(serializer, value),
             Self::U32(value) => variant(serializer, value),
             Self::U64(value) => variant(serializer, value),
-            Self::Str(value) => variant(serializer, &&**value),
+            Self::Str(value) => variant(serializer, &&*text(value)),
             Self::I32(value) => variant(serializer, value),
             Self::I32U32(first, second) => variant(serializer, &(*first, *second)),
-            Self::StrI32(text, number) => variant(serializer, &(&**text, *number)),
-            Self::Strs(texts) => variant(
-                serializer,
-                &texts.iter().map(|text| &**text).collect::<Vec<&str>>(),
-            ),
+            Self::StrI32(name, number) => variant(serializer, &(&*text(name), *number)),
+            Self::Strs(texts) => {
+                let texts: Vec<Cow<'_, str>> = texts.iter().map(|value| text(value)).collect();
+                variant(serializer, &texts)
+            }
         }
     }
 }
@@ -142,7 +161,7 @@ impl Serialize for TypedWire<'_> {
             TypedValue::ULLong(value) => variant(serializer, value),
             TypedValue::Double(value) => variant(serializer, value),
             TypedValue::Boolean(value) => variant(serializer, value),
-            TypedValue::String(value) => variant(serializer, &value.as_str()),
+            TypedValue::String(value) => variant(serializer, &&*text(value)),
         }
     }
 }
@@ -214,7 +233,7 @@ impl Serialize for Parameters {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for parameter in &self.0 {
             map.serialize_entry(
-                &parameter.field,
+                &*text(&parameter.field),
                 &Wrapped(TypedWire(&parameter.value), self.1),
             )?;
         }

@@ -39,6 +39,8 @@ check "nobody takes the daemon's name away"
 answer=$(busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus RequestName su org.libvirt 6)
 [ "$answer" = 'u 3' ] || fail "the name could be had: $answer"    # replace, do not queue; it exists
 if virtbusd --system > /srv/second 2>&1; then fail "there is a second daemon"; fi
+grep -q "another virtbusd (process $before) uses the directory" /srv/second || fail "the second daemon says: $(cat /srv/second)"
+if virtbusd --system --state-dir /srv/other > /srv/second 2>&1; then fail "there is a second daemon with directories of its own"; fi
 grep -q 'cannot take the name' /srv/second || fail "the second daemon says: $(cat /srv/second)"
 intact "after that"
 [ "$(unit MainPID)" = "$before" ] || fail "the daemon is another"

@@ -4,6 +4,8 @@
 //! and header fields that are not known yet) makes the library end the connection. So every header is looked through here
 //! first. Bodies are not looked at: a wrong one fails when the arguments are read, and only that call fails.
 
+use std::ops::Range;
+
 use zbus::names::{BusName, ErrorName, InterfaceName, MemberName, UniqueName};
 use zbus::{ObjectPath, Signature};
 
@@ -88,6 +90,8 @@ pub(super) struct Header {
     descriptors: Option<(usize, u32)>,
     /// Whether the body's signature has a descriptor in it.
     takes_descriptors: bool,
+    /// Where the unique name of the sender stands; empty if there is none.
+    sender: Range<usize>,
 }
 
 impl Header {
@@ -112,6 +116,7 @@ impl Header {
             kind,
             descriptors: None,
             takes_descriptors: false,
+            sender: 0..0,
         };
         let mut seen = 0_u32;
         let mut at = FIXED;
@@ -204,7 +209,11 @@ impl Header {
             3 => MemberName::try_from(text).is_ok(),
             4 => ErrorName::try_from(text).is_ok(),
             6 => BusName::try_from(text).is_ok(),
-            7 => UniqueName::try_from(text).is_ok(),
+            7 => {
+                self.sender = begin..last;
+                // The bus itself has a name of another form.
+                UniqueName::try_from(text).is_ok()
+            }
             _ => {
                 self.takes_descriptors = text.contains('h');
                 text.bytes().all(|kind| b"ybnqiuxtdsogvh".contains(&kind))
@@ -212,6 +221,11 @@ impl Header {
             }
         };
         if good { Ok(last + 1) } else { Err(WRONG) }
+    }
+
+    /// Who sent the message with this header; empty if it does not say.
+    pub(super) fn sender<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.sender.clone()).unwrap_or_default()
     }
 
     /// How many descriptors it says it has.

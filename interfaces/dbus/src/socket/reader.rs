@@ -1,4 +1,8 @@
-//! The way in of the socket: takes what comes apart into messages, and hands on those that the library can take.
+//! The way in of the socket: takes what comes apart into messages, and hands on those that the library can take, each sender's in turn.
+//!
+//! The bus sends what comes to it in the order in which it comes: ten thousand messages of one client are before the first one of another. So
+//! what the socket has is taken in before one message is chosen, and the senders have their turns; messages of one sender stay in
+//! their order.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
@@ -14,12 +18,17 @@ use zbus::export::async_trait::async_trait;
 
 use super::Arrivals;
 use super::header::{FIXED, Header, Lengths};
+use crate::rounds::Rounds;
 
-/// What is read at once: many small messages, or the beginning of a large one, whose rest is read to where it belongs.
-const BUFFER: usize = 16 << 10;
+/// What is read at once: many small messages, or a part of a large one.
+const BUFFER: usize = 64 << 10;
 
 /// The longest header that is looked through. Ours have a few hundred bytes; a path has no limit.
 const LONGEST_HEADER: usize = 1 << 20;
+
+/// Bytes of messages that may wait for their turn here; while there are more, nothing is read. One message may be larger. Twenty
+/// thousand ordinary calls.
+const ROOM: usize = 4 << 20;
 
 /// Descriptors that the kernel hands over with one read (`SCM_MAX_FD`).
 const DESCRIPTORS: usize = 253;
@@ -27,103 +36,246 @@ const DESCRIPTORS: usize = 253;
 /// After a message of this size the dispatcher has its turn, so that large ones do not pile up before it.
 const LARGE: usize = 64 << 10;
 
+/// A whole message, or the beginning of one.
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: Vec<u8>,
+    descriptors: Vec<OwnedFd>,
+    sender: Box<[u8]>,
+}
+
 /// The half that messages are received through.
 #[derive(Debug)]
 pub(super) struct Reader {
     stream: Arc<UnixStream>,
-    arrivals: Arc<Arrivals>,
-    /// What was read and not handed on is `buffer[start..end]`.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    now: Now,
-    /// Whether the dispatcher is to have its turn after this message.
-    large: bool,
-    /// Descriptors that were read, by the write that they came with; none where the kernel could not hand all of them over.
-    descriptors: VecDeque<Option<Vec<OwnedFd>>>,
-}
-
-/// What the next byte belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Now {
-    /// Lines of the handshake, or the first message.
-    Greeting,
-    /// A message's header.
-    Header,
-    /// A message that is handed on: so many bytes are left of it.
-    Message(usize),
-    /// A message that is left out: so many bytes are left of it.
-    LeftOut(usize),
+    arriving: Arriving,
+    /// Messages that wait for their turn, by sender, and how many bytes they have.
+    waiting: Rounds<Box<[u8]>, VecDeque<Taken>>,
+    waiting_bytes: usize,
+    /// The message that is handed on, and how far it is.
+    handed: (Taken, usize),
+    /// Whether the dispatcher is to have its turn before the next message.
+    yields: bool,
 }
 
 impl Reader {
     pub(super) fn new(stream: Arc<UnixStream>, arrivals: Arc<Arrivals>) -> Self {
         Self {
             stream,
+            arriving: Arriving::new(arrivals),
+            waiting: Rounds::default(),
+            waiting_bytes: 0,
+            handed: (Taken::default(), 0),
+            yields: false,
+        }
+    }
+
+    /// The next message: takes in what the socket has, and chooses. Waits if there is none. Cancel safe.
+    async fn next(&mut self) -> io::Result<Taken> {
+        loop {
+            while self.waiting_bytes < ROOM {
+                if let Some(taken) = self.arriving.take()? {
+                    self.waiting_bytes += taken.bytes.len();
+                    self.waiting.queue(&taken.sender).push_back(taken);
+                } else if !self.arriving.receive(&self.stream)? {
+                    break;
+                }
+            }
+            let next = self
+                .waiting
+                .next(|messages| (messages.pop_front(), !messages.is_empty()));
+            if let Some(taken) = next {
+                self.waiting_bytes -= taken.bytes.len();
+                return Ok(taken);
+            }
+            self.stream.readable().await?;
+        }
+    }
+
+    /// Hands on what of the message fits.
+    fn hand_on(&mut self, buffer: &mut [u8]) -> usize {
+        let (taken, at) = &mut self.handed;
+        let count = buffer.len().min(taken.bytes.len() - *at);
+        buffer[..count].copy_from_slice(&taken.bytes[*at..*at + count]);
+        *at += count;
+        if *at == taken.bytes.len() {
+            self.handed = (Taken::default(), 0);
+        }
+        count
+    }
+}
+
+#[async_trait]
+impl ReadHalf for Reader {
+    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        if buffer.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let mut descriptors = Vec::new();
+        if self.handed.0.bytes.is_empty() {
+            if std::mem::take(&mut self.yields) {
+                tokio::task::yield_now().await;
+            }
+            while self.arriving.greets {
+                let count = self.arriving.greeting(buffer);
+                if count > 0 {
+                    return Ok((count, descriptors));
+                }
+                if self.arriving.greets && !self.arriving.receive(&self.stream)? {
+                    self.stream.readable().await?;
+                }
+            }
+            let mut taken = self.next().await?;
+            self.yields = taken.bytes.len() >= LARGE;
+            descriptors = std::mem::take(&mut taken.descriptors);
+            self.handed = (taken, 0);
+        }
+        Ok((self.hand_on(buffer), descriptors))
+    }
+
+    fn can_pass_unix_fd(&self) -> bool {
+        true
+    }
+}
+
+/// What was read and is not a whole message yet.
+#[derive(Debug)]
+struct Arriving {
+    arrivals: Arc<Arrivals>,
+    /// What was read and not looked at is `buffer[start..end]`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Whether the next bytes are of the handshake, or of the first message.
+    greets: bool,
+    now: Now,
+    /// Descriptors that were read, by the write that they came with; none where the kernel could not hand all of them over.
+    descriptors: VecDeque<Option<Vec<OwnedFd>>>,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug)]
+enum Now {
+    /// A message's header.
+    Header,
+    /// A message that is handed on: so many bytes are left of it.
+    Message(Taken, usize),
+    /// A message that is left out: so many bytes are left of it.
+    LeftOut(usize),
+}
+
+impl Arriving {
+    fn new(arrivals: Arc<Arrivals>) -> Self {
+        Self {
             arrivals,
             buffer: vec![0; BUFFER],
             start: 0,
             end: 0,
-            now: Now::Greeting,
-            large: false,
+            greets: true,
+            now: Now::Header,
             descriptors: VecDeque::new(),
         }
     }
 
-    /// Reads until the buffer holds `wanted` bytes.
-    async fn fill(&mut self, wanted: usize) -> io::Result<()> {
-        if self.end - self.start >= wanted {
-            return Ok(());
-        }
+    /// Reads what the socket has, as far as there is room; `false` if it has nothing.
+    fn receive(&mut self, stream: &UnixStream) -> io::Result<bool> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        if self.buffer.len() < wanted {
-            self.buffer.resize(wanted, 0);
+        if self.end == self.buffer.len() {
+            // A long header, which has its limit.
+            self.buffer.resize(self.buffer.len() * 2, 0);
         }
-        while self.end < wanted {
-            let (stream, buffer) = (&self.stream, &mut self.buffer[self.end..]);
-            self.end += receive(stream, buffer, &mut self.descriptors).await?;
+        match receive(stream, &mut self.buffer[self.end..], &mut self.descriptors) {
+            Ok(0) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the bus closed the connection",
+            )),
+            Ok(count) => {
+                self.end += count;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
-    /// Hands on what the buffer holds, `most` bytes at most.
-    fn hand_on(&mut self, buffer: &mut [u8], most: usize) -> usize {
-        let count = buffer.len().min(most).min(self.end - self.start);
-        buffer[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
+    fn held(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// What was looked at makes room.
+    fn pass(&mut self, count: usize) {
         self.start += count;
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-            // One that had to be large for a header goes again.
             if self.buffer.len() > BUFFER {
                 self.buffer.truncate(BUFFER);
                 self.buffer.shrink_to_fit();
             }
         }
-        count
     }
 
-    /// Hands on a line of the handshake, or finds that it is over.
-    async fn greeting(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.fill(1).await?;
-        let held = &self.buffer[self.start..self.end];
+    /// Hands on a line of the handshake, no further than to its end, so that the library never has half a message in its hands; or finds
+    /// that the handshake is over.
+    fn greeting(&mut self, buffer: &mut [u8]) -> usize {
+        let held = self.held();
         if matches!(held.first(), Some(b'l' | b'B')) {
-            self.now = Now::Header;
-            return Ok(0);
+            self.greets = false;
+            return 0;
         }
-        // No further than to the end of the line, so that the library never has half a message in its hands.
         let line = held
             .iter()
             .position(|byte| *byte == b'\n')
             .map_or(held.len(), |at| at + 1);
-        Ok(self.hand_on(buffer, line))
+        let count = line.min(buffer.len());
+        buffer[..count].copy_from_slice(&held[..count]);
+        self.pass(count);
+        count
     }
 
-    /// Reads a header, and decides what is done with its message; the descriptors that go with it.
-    async fn header(&mut self) -> io::Result<Vec<OwnedFd>> {
-        self.fill(FIXED).await?;
-        let Some(lengths) = Lengths::read(&self.buffer[self.start..self.end]) else {
+    /// The next whole message of what was read; none if there is only a part of one.
+    fn take(&mut self) -> io::Result<Option<Taken>> {
+        loop {
+            match &mut self.now {
+                Now::Header => {
+                    if !self.header()? {
+                        return Ok(None);
+                    }
+                }
+                Now::LeftOut(left) => {
+                    let count = (*left).min(self.end - self.start);
+                    *left -= count;
+                    if *left > 0 {
+                        self.pass(count);
+                        return Ok(None);
+                    }
+                    self.now = Now::Header;
+                    self.pass(count);
+                }
+                Now::Message(taken, left) => {
+                    let count = (*left).min(self.end - self.start);
+                    let bytes = &self.buffer[self.start..self.start + count];
+                    taken.bytes.extend_from_slice(bytes);
+                    *left -= count;
+                    let whole = (*left == 0).then(|| std::mem::take(taken));
+                    self.pass(count);
+                    if whole.is_some() {
+                        self.now = Now::Header;
+                    }
+                    return Ok(whole);
+                }
+            }
+        }
+    }
+
+    /// Looks at a header, and decides what is done with its message; `false` if it is not there yet.
+    fn header(&mut self) -> io::Result<bool> {
+        let held = &mut self.buffer[self.start..self.end];
+        if held.len() < FIXED {
+            return Ok(false);
+        }
+        let Some(lengths) = Lengths::read(held) else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the bus sent what is no message",
@@ -136,16 +288,17 @@ impl Reader {
                 "a message has too long a header, ignoring"
             );
             self.now = Now::LeftOut(whole);
-            return Ok(Vec::new());
+            return Ok(true);
         }
-        self.fill(lengths.header).await?;
-        let bytes = &mut self.buffer[self.start..self.start + lengths.header];
+        let Some(bytes) = held.get_mut(..lengths.header) else {
+            return Ok(false);
+        };
         let header = match Header::read(bytes, lengths) {
             Ok(header) => header,
             Err(why) => {
                 tracing::warn!("a message cannot be read because {why}, ignoring");
                 self.now = Now::LeftOut(whole);
-                return Ok(Vec::new());
+                return Ok(true);
             }
         };
         let said = header.descriptors();
@@ -158,76 +311,19 @@ impl Reader {
             descriptors = Vec::new();
         }
         header.set_descriptors(bytes, descriptors.len());
-        self.now = Now::Message(whole);
-        self.large = whole >= LARGE;
-        Ok(descriptors)
-    }
-
-    /// Passes over bytes of a message that is left out.
-    async fn pass_over(&mut self, left: usize) -> io::Result<()> {
-        self.fill(1).await?;
-        let count = left.min(self.end - self.start);
-        self.start += count;
-        self.now = match left - count {
-            0 => Now::Header,
-            left => Now::LeftOut(left),
+        let taken = Taken {
+            bytes: Vec::with_capacity(whole.min(LARGE)),
+            descriptors,
+            sender: header.sender(bytes).into(),
         };
-        Ok(())
-    }
-
-    /// Hands on more of a message: what the buffer holds of it, else what the socket has, straight to where it belongs.
-    async fn message(&mut self, buffer: &mut [u8], left: usize) -> io::Result<usize> {
-        let count = if self.start < self.end {
-            self.hand_on(buffer, left)
-        } else if buffer.len() >= self.buffer.len() {
-            let most = buffer.len().min(left);
-            receive(&self.stream, &mut buffer[..most], &mut self.descriptors).await?
-        } else {
-            self.fill(1).await?;
-            self.hand_on(buffer, left)
-        };
-        self.now = match left - count {
-            0 => Now::Header,
-            left => Now::Message(left),
-        };
-        if self.now == Now::Header && self.large {
-            tokio::task::yield_now().await;
-        }
-        Ok(count)
+        self.now = Now::Message(taken, whole);
+        Ok(true)
     }
 }
 
-#[async_trait]
-impl ReadHalf for Reader {
-    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-        let mut descriptors = Vec::new();
-        loop {
-            let count = match self.now {
-                Now::Greeting => self.greeting(buffer).await?,
-                Now::Header => {
-                    descriptors = self.header().await?;
-                    0
-                }
-                Now::LeftOut(left) => {
-                    self.pass_over(left).await?;
-                    0
-                }
-                Now::Message(left) => self.message(buffer, left).await?,
-            };
-            if count > 0 {
-                return Ok((count, descriptors));
-            }
-        }
-    }
-
-    fn can_pass_unix_fd(&self) -> bool {
-        true
-    }
-}
-
-/// Reads what the socket has, once it has something. Descriptors belong to the message that ends the bytes they are read with, or begins there:
+/// Reads what the socket has. Descriptors belong to the message that ends the bytes they are read with, or begins there:
 /// a bus sends those of one message with its first byte, and the kernel ends a read behind them.
-async fn receive(
+fn receive(
     stream: &UnixStream,
     buffer: &mut [u8],
     descriptors: &mut VecDeque<Option<Vec<OwnedFd>>>,
@@ -256,11 +352,5 @@ async fn receive(
         }
         Ok(received.bytes)
     };
-    match stream.async_io(Interest::READABLE, read).await? {
-        0 => Err(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "the bus closed the connection",
-        )),
-        count => Ok(count),
-    }
+    stream.try_io(Interest::READABLE, read)
 }

@@ -113,7 +113,8 @@ async fn objects_of_kind(
 ) -> Result<(), Failure> {
     let guard = &received.shared.guard;
     // Shown are only those that the caller may see.
-    let views = object::views(node.connection.open(&Grant::identify()), kind).await?;
+    let mut views = object::views(node.connection.open(&Grant::identify()), kind).await?;
+    views.retain(|view| view.borrowed_id().can_be_named());
     let target = |at: usize| Target::of_view(node.name, &views[at]);
     let count = views.len();
     let seen = guard.seen(caller, kind.getattr(), count, target).await;

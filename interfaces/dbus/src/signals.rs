@@ -4,6 +4,9 @@
 //! object than that something happened to which of its devices: no value of a property or parameter, no file, address or
 //! person, as knowing of an object is one permission and reading it others. Who may read the object asks.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 
 use serde::Serialize;
@@ -93,7 +96,9 @@ impl Signals<'_> {
         let signal = Message::signal(path, interface, member).build(body);
         match signal.and_then(sendable) {
             Ok(message) => self.made.borrow_mut().push(message),
-            Err(error) => tracing::error!(member, path, %error, "signal {member} of {path} cannot be sent: {error}"),
+            Err(error) => {
+                tracing::error!(member, path, %error, "signal {member} of {path} cannot be sent: {error}")
+            }
         }
     }
 

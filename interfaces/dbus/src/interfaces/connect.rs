@@ -364,7 +364,9 @@ async fn get_all_domain_stats(
     let which = ListAllDomainsFlags::from_bits_truncate(flags.bits());
     let statistics = c.statistics()?;
     let views = c.domains()?.views().await?;
-    let chosen = views.iter().filter(|view| view.matches(which));
+    let chosen = views
+        .iter()
+        .filter(|view| view.matches(which) && IdRef::Domain(&view.id).can_be_named());
     let chosen: Vec<_> = chosen.collect();
     let id = |at: usize| IdRef::Domain(&chosen[at].id);
     let seen = c.seen(Kind::Domain, chosen.len(), id).await;

@@ -80,8 +80,10 @@ async fn children(
                 .node(name)
                 .ok_or_else(|| unknown_object(path))?;
             let views = object::views(node.connection.open(&Grant::identify()), kind).await?;
-            let targets: Vec<Target> = views
+            let nameable = views
                 .iter()
+                .filter(|view| view.borrowed_id().can_be_named());
+            let targets: Vec<Target> = nameable
                 .map(|view| Target::of_view(node.name, view))
                 .collect();
             let seen = received

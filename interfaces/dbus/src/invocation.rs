@@ -191,6 +191,9 @@ groups! {
     vcpus: domain::DomainVcpus;
 }
 
+/// `VIR_TYPED_PARAM_STRING_OKAY`.
+const STRING_OKAY: u32 = 4;
+
 impl<'a> Context<'a> {
     /// What the object of the call is named by.
     pub(crate) fn id<T>(&self) -> Result<&'a T>
@@ -200,9 +203,26 @@ impl<'a> Context<'a> {
         <&T>::try_from(self.target.id()?)
     }
 
+    /// A file that the caller names for something to be made in it.
+    pub(crate) fn caller_file<'p>(&self, path: &'p str) -> domain::CallerFile<'p> {
+        let by_root = self.caller.uid == Some(0);
+        domain::CallerFile { path, by_root }
+    }
+
     /// The flags as those of the call.
     pub(crate) fn flags<F: Checked>(&self, flags: u32) -> Result<F> {
         check(flags, self.member)
+    }
+
+    /// The same of a call that answers with typed parameters. Clients of libvirt say that texts may be among them
+    /// (`VIR_TYPED_PARAM_STRING_OKAY`); here they always may.
+    pub(crate) fn parameter_flags<F: Checked>(&self, flags: u32) -> Result<F> {
+        self.flags(flags & !STRING_OKAY)
+    }
+
+    /// The same of one that knows no other flags.
+    pub(crate) fn no_parameter_flags(&self, flags: u32) -> Result<()> {
+        self.no_flags(flags & !STRING_OKAY)
     }
 
     /// Refuses flags of a call that knows none.
@@ -358,9 +378,14 @@ impl<'a> Context<'a> {
         Ok(image)
     }
 
-    /// Typed parameters in an answer.
+    /// Typed parameters in an answer that every client reads alike.
     pub(crate) fn parameters(&self, parameters: TypedParameters) -> Parameters {
         Parameters(parameters, Wrapping::Once)
+    }
+
+    /// Typed parameters in an answer that libvirt-dbus wraps twice.
+    pub(crate) fn wrapped(&self, parameters: TypedParameters) -> Parameters {
+        Parameters(parameters, self.dialect.wrapping())
     }
 }
 

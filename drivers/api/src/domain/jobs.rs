@@ -331,11 +331,21 @@ pub trait SavedImage: Send + Sync {
     async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()>;
 }
 
+/// A file that a caller names for something to be made in it, and whether that caller is root, who may make files wherever root may. What
+/// is made for others must not get them files that they could not make themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallerFile<'a> {
+    /// The path.
+    pub path: &'a str,
+    /// Whether root asks.
+    pub by_root: bool,
+}
+
 group! {
     /// Saving a domain's memory, and starting from it again.
     DomainSaving {
         /// Saves memory to a file and stops the domain.
-        fn save(domain: &DomainId, to: &str, xml: Option<&str>, flags: DomainSaveRestoreFlags) -> (): DomainSaveFlags;
+        fn save(domain: &DomainId, to: CallerFile<'_>, xml: Option<&str>, flags: DomainSaveRestoreFlags) -> (): DomainSaveFlags;
         /// Opens a file that `save` made.
         fn open_image(file: &str, access: ImageAccess) -> Box<dyn SavedImage + '_>: DomainRestoreFlags;
         /// Saves memory where the next start finds it, and stops the domain.
@@ -347,7 +357,7 @@ group! {
         /// Changes the definition in that image.
         fn managed_save_define_xml(domain: &DomainId, xml: &str, flags: DomainSaveRestoreFlags) -> (): DomainManagedSaveDefineXml;
         /// Dumps memory to a file.
-        fn core_dump(domain: &DomainId, to: &str, format: DomainCoreDumpFormat, flags: DomainCoreDumpFlags) -> (): DomainCoreDumpWithFormat;
+        fn core_dump(domain: &DomainId, to: CallerFile<'_>, format: DomainCoreDumpFormat, flags: DomainCoreDumpFlags) -> (): DomainCoreDumpWithFormat;
     }
 
     /// The job of a domain that is under way.

@@ -31,13 +31,13 @@ pub use guest::{
     GuestInterface, InterfaceAddressesSource, KeycodeSet,
 };
 pub use jobs::{
-    BlockJobInfo, ControlInfo, DomainAbortJobFlags, DomainBlockCommitFlags, DomainBlockCopyFlags,
-    DomainBlockJobAbortFlags, DomainBlockJobInfoFlags, DomainBlockJobSetSpeedFlags,
-    DomainBlockJobs, DomainBlockPullFlags, DomainBlockRebaseFlags, DomainBlockResizeFlags,
-    DomainCoreDumpFlags, DomainCoreDumpFormat, DomainGetJobStatsFlags, DomainJobOperation,
-    DomainJobType, DomainJobs, DomainMigrateFlags, DomainMigrateMaxSpeedFlags, DomainMigration,
-    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess, JobInfo,
-    JobProgress, SavedImage,
+    BlockJobInfo, CallerFile, ControlInfo, DomainAbortJobFlags, DomainBlockCommitFlags,
+    DomainBlockCopyFlags, DomainBlockJobAbortFlags, DomainBlockJobInfoFlags,
+    DomainBlockJobSetSpeedFlags, DomainBlockJobs, DomainBlockPullFlags, DomainBlockRebaseFlags,
+    DomainBlockResizeFlags, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainGetJobStatsFlags,
+    DomainJobOperation, DomainJobType, DomainJobs, DomainMigrateFlags, DomainMigrateMaxSpeedFlags,
+    DomainMigration, DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess,
+    JobInfo, JobProgress, SavedImage,
 };
 pub use moments::{
     BackupBeginFlags, CheckpointCreateFlags, CheckpointId, CheckpointListFlags, CheckpointView,

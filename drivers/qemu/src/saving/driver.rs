@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use virtbus_api::domain::{
-    ControlInfo, DomainAbortJobFlags, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainCreateFlags,
-    DomainGetJobStatsFlags, DomainId, DomainJobOperation, DomainJobType, DomainJobs,
-    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess, JobInfo,
-    SavedImage,
+    CallerFile, ControlInfo, DomainAbortJobFlags, DomainCoreDumpFlags, DomainCoreDumpFormat,
+    DomainCreateFlags, DomainGetJobStatsFlags, DomainId, DomainJobOperation, DomainJobType,
+    DomainJobs, DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess,
+    JobInfo, SavedImage,
 };
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -131,18 +131,19 @@ impl DomainSaving for Qemu {
     async fn save(
         &self,
         domain: &DomainId,
-        to: &str,
+        to: CallerFile<'_>,
         xml: Option<&str>,
         flags: DomainSaveRestoreFlags,
     ) -> Result<()> {
         super::runs(flags, false)?;
-        let path = absolute(to)?;
+        let (path, by_root) = (absolute(to.path)?, to.by_root);
         let definition = replacement(&self.core, xml).await?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.guest_job(&domain, "DomainSave", async move {
             let (making, guest) = (Arc::clone(&core), job_domain.uuid);
-            let target = blocking(move || Ok(Target::of_client(&making, &path, guest)?)).await?;
+            let target = move || Ok(Target::of_client(&making, &path, guest, by_root)?);
+            let target = blocking(target).await?;
             let saving = Saving::new(&job_domain, target, Purpose::Save);
             super::save(&core, &job_domain, saving, definition, flags).await
         })
@@ -236,12 +237,12 @@ impl DomainSaving for Qemu {
     async fn core_dump(
         &self,
         domain: &DomainId,
-        to: &str,
+        to: CallerFile<'_>,
         format: DomainCoreDumpFormat,
         flags: DomainCoreDumpFlags,
     ) -> Result<()> {
         use DomainCoreDumpFlags as F;
-        let path = absolute(to)?;
+        let (path, by_root) = (absolute(to.path)?, to.by_root);
         let afterwards = flags & (F::CRASH | F::LIVE | F::RESET);
         if afterwards.bits().count_ones() > 1 {
             return Err(Error::invalid_argument(
@@ -264,7 +265,7 @@ impl DomainSaving for Qemu {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.guest_job(&domain, "DomainCoreDump", async move {
-            super::dump::core_dump(&core, &job_domain, path, format, flags).await
+            super::dump::core_dump(&core, &job_domain, (path, by_root), format, flags).await
         })
         .await
     }

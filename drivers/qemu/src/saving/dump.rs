@@ -25,7 +25,7 @@ use crate::stop::{self, Ending};
 pub(super) async fn core_dump(
     core: &Arc<Core>,
     domain: &Arc<Domain>,
-    path: PathBuf,
+    (path, by_root): (PathBuf, bool),
     format: DomainCoreDumpFormat,
     flags: DomainCoreDumpFlags,
 ) -> Result<()> {
@@ -37,7 +37,7 @@ pub(super) async fn core_dump(
         Underway::begin_cancellable(core, domain, DomainJobOperation::Dump)
     };
     let (making, guest) = (Arc::clone(core), domain.uuid);
-    let target = blocking(move || Ok(Target::of_client(&making, &path, guest)?)).await?;
+    let target = blocking(move || Ok(Target::of_client(&making, &path, guest, by_root)?)).await?;
     let saving = Saving::new(domain, target, Purpose::Dump);
     recover::note(core, domain, epoch, &saving)?;
     let written = write(core, domain, epoch, &job, &saving, (format, flags)).await;

@@ -62,7 +62,9 @@ pub(crate) enum ImageError {
     NotRegular(PathBuf),
     #[error("'{path}' is there already, and {why}; choose another name, or remove it first")]
     Taken { path: PathBuf, why: &'static str },
-    #[error("'{path}' is not below {dirs} (save_dirs), so it is made with the rights of guests")]
+    #[error(
+        "'{path}' cannot be made; only root may have guests' memory put anywhere, others where the guests' user may write, and below {dirs} and the directories of the setting save_dirs"
+    )]
     Rights {
         path: PathBuf,
         dirs: String,
@@ -76,7 +78,9 @@ pub(crate) enum ImageError {
     Version { path: PathBuf, version: u32 },
     #[error("'{0}' is a saved guest that is compressed, which is not supported")]
     Compressed(PathBuf),
-    #[error("the definition has {size} bytes, and '{path}' has room for {room}; start the guest from it, and save it again")]
+    #[error(
+        "the definition has {size} bytes, and '{path}' has room for {room}; start the guest from it, and save it again"
+    )]
     TooLong {
         path: PathBuf,
         size: usize,

@@ -5,7 +5,7 @@
 //! Otherwise the guest has the newest memory, so what was written is removed first, and then the guest goes on.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use virtbus_api::{Result, Uuid};
 use virtbus_util::file;
 
 use super::target::{PARTS, Target};
-use super::{image, outlived, show_managed, stream};
+use super::{outlived, show_managed, stream};
 use crate::core::{Core, blocking};
 use crate::cpus;
 use crate::domain::Domain;
@@ -59,11 +59,11 @@ impl Saving {
     }
 
     /// Whether the guest is whole in the file. Blocks.
-    fn has_guest(&self) -> bool {
+    fn has_guest(&self, core: &Core) -> bool {
         if self.purpose == Purpose::Dump {
             return false;
         }
-        image::is(&self.target.path, self.target.identity).unwrap_or_else(|error| {
+        self.target.is_whole(core).unwrap_or_else(|error| {
             let error: &dyn std::error::Error = &error;
             tracing::error!(path = %self.target.path.display(), error, "whether a guest was saved cannot be found out");
             false
@@ -143,8 +143,8 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
         Err(_) => None,
     };
     let Some(saving) = saving else { return false };
-    let looked_at = saving.clone();
-    let saved = blocking(move || Ok(looked_at.has_guest())).await;
+    let (looking, looked_at) = (Arc::clone(core), saving.clone());
+    let saved = blocking(move || Ok(looked_at.has_guest(&looking))).await;
     if saved.unwrap_or(false) {
         tracing::info!(domain = %domain.name(), "an earlier daemon had saved a guest to its end, ending it");
         if saving.managed() {
@@ -183,8 +183,8 @@ pub(crate) async fn ended(core: &Arc<Core>, saving: Option<&Saving>) -> bool {
     let Some(saving) = saving.cloned() else {
         return false;
     };
-    let looked_at = saving.clone();
-    let saved = blocking(move || Ok(looked_at.has_guest())).await;
+    let (looking, looked_at) = (Arc::clone(core), saving.clone());
+    let saved = blocking(move || Ok(looked_at.has_guest(&looking))).await;
     let saved = saved.unwrap_or(false);
     if !saved {
         discard(core, saving.target).await;
@@ -205,16 +205,17 @@ async fn discard(core: &Arc<Core>, target: Target) {
 
 /// Removes files in the making from the folder of managed saves, but for those that are noted. Blocks.
 pub(crate) fn sweep<'a>(core: &Core, noted: impl Iterator<Item = &'a Saving>) {
-    let noted: HashSet<Uuid> = noted.map(|saving| saving.target.identity).collect();
+    let noted: HashSet<&Path> = noted.map(|saving| saving.target.temporary()).collect();
     let dir = core.config.dirs.saved();
     let Ok(entries) = std::fs::read_dir(&dir) else {
         return;
     };
     let left = entries.filter_map(|entry| {
         let name = entry.ok()?.file_name().into_string().ok()?;
-        let identity = name.strip_suffix(PARTS)?.rsplit('.').next()?;
-        let identity = Uuid::try_parse(identity).ok()?;
-        (name.starts_with('.') && !noted.contains(&identity)).then(|| dir.join(name))
+        let mark = name.strip_suffix(PARTS)?.rsplit('.').next()?;
+        let is_ours = name.starts_with('.') && Uuid::try_parse(mark).is_ok();
+        let path = dir.join(&name);
+        (is_ours && !noted.contains(path.as_path())).then_some(path)
     });
     let left: Vec<PathBuf> = left.collect();
     for path in left {

@@ -4,8 +4,9 @@
 //! The name is noted before the file is made, by whoever makes it; so a new daemon can remove what was left.
 //!
 //! Clients choose names, and the daemon may be root. So a file is made with the rights of the guests' user, and takes no place of a file
-//! that is not that user's; or it is below a directory that is kept for this, where only an image of the same guest makes room. Where
-//! guests run as the daemon's own user, its rights are the client's as well. No link is followed. Everything here blocks.
+//! that is not that user's; or it is below a directory that is kept for this, where only an image of the same guest makes room. Root may
+//! have it made with root's rights where nobody else can change the way to it. Where guests run as the daemon's own user, its rights
+//! are the client's as well. No link of others is followed. Everything here blocks.
 
 use std::fs::File;
 use std::io;
@@ -67,10 +68,18 @@ impl Target {
     ///
     /// # Errors
     /// As [`Target::own`]; if there is a file that this one may not replace.
-    pub(super) fn of_client(core: &Core, path: &Path, guest: Uuid) -> Result<Self, ImageError> {
+    pub(super) fn of_client(
+        core: &Core,
+        path: &Path,
+        guest: Uuid,
+        by_root: bool,
+    ) -> Result<Self, ImageError> {
         let Some(user) = core.preparer.acting() else {
             return Self::own(path);
         };
+        if by_root && file::walk_to_place(path).is_ok_and(|place| place.is_closed) {
+            return Self::own(path);
+        }
         if is_kept_for_this(core, path) {
             let target = Self::named(path, Rights::Daemon)?;
             if facts_of(path)?.is_some() && !is_image_of(path, guest) {
@@ -99,7 +108,9 @@ impl Target {
             .ok_or_else(|| ImageError::NotRegular(path.to_owned()))?;
         let identity = Uuid::new_v4();
         let hint: String = name.to_string_lossy().chars().take(HINT).collect();
-        let temporary = path.with_file_name(format!(".{hint}.{}{PARTS}", identity.simple()));
+        // The identity is nobody's to know before the file is whole: another file with it would be taken for this one.
+        let mark = Uuid::new_v4();
+        let temporary = path.with_file_name(format!(".{hint}.{}{PARTS}", mark.simple()));
         Ok(Self {
             path: path.to_owned(),
             temporary,
@@ -138,7 +149,7 @@ impl Target {
 
     /// Removes the file, whichever of its names it has. A file of another making is left alone.
     pub(super) fn discard(&self, core: &Core) {
-        let finished = image::is(&self.path, self.identity).unwrap_or(false);
+        let finished = self.is_whole(core).unwrap_or(false);
         let temporary = Some(&self.temporary).filter(|name| !name.as_os_str().is_empty());
         let names = temporary
             .into_iter()
@@ -151,11 +162,29 @@ impl Target {
                     .map(drop)
                     .map_err(|error| failed("remove", &removed)(io::Error::other(error)))
             });
-            if let Err(error) = done {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(path = %name.display(), error, "what is left of a file in the making cannot be removed, ignoring");
+            match done {
+                // Where the guests' user may not remove it, it was not made either.
+                Ok(()) | Err(ImageError::Rights { .. }) => {}
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(path = %name.display(), error, "what is left of a file in the making cannot be removed, ignoring");
+                }
             }
         }
+    }
+
+    /// Whether the file with the name that this one is to have is this one, whole.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub(super) fn is_whole(&self, core: &Core) -> Result<bool, ImageError> {
+        let (path, identity) = (self.path.clone(), self.identity);
+        self.with_rights(core, move || image::is(&path, identity))
+    }
+
+    /// The name that it has until it is whole.
+    pub(super) fn temporary(&self) -> &Path {
+        &self.temporary
     }
 
     fn user<'a>(&self, core: &'a Core) -> Option<&'a ActingUser> {
@@ -172,8 +201,31 @@ impl Target {
     ) -> Result<T, ImageError> {
         match self.user(core) {
             None => work(),
-            Some(user) => acting::act(Some(user), acting::PATIENCE, work)
-                .map_err(|error| self.denied(core, error))?,
+            Some(user) => {
+                let done = acting::act(Some(user), acting::PATIENCE, work);
+                match done.map_err(|error| self.denied(core, error))? {
+                    Err(ImageError::Io {
+                        action,
+                        path,
+                        source,
+                    }) if source.kind() == io::ErrorKind::PermissionDenied => {
+                        let who = format!("user {}, as whom guests run,", user.uid);
+                        let owner = "in a directory that does not let that user through".to_owned();
+                        let remedy = "";
+                        Err(self.denied(
+                            core,
+                            ActError::Denied {
+                                who,
+                                action,
+                                path,
+                                owner,
+                                remedy,
+                            },
+                        ))
+                    }
+                    done => done,
+                }
+            }
         }
     }
 
@@ -181,6 +233,23 @@ impl Target {
         let dirs: Vec<String> = kept_for_this(core)
             .map(|dir| format!("'{}'", dir.display()))
             .collect();
+        // What would help with other files does not with one that is made anew.
+        let source = match source {
+            ActError::Denied {
+                who,
+                action,
+                path,
+                owner,
+                remedy: _,
+            } => ActError::Denied {
+                who,
+                action,
+                path,
+                owner,
+                remedy: "let that user write there, or name the directory in save_dirs",
+            },
+            other => other,
+        };
         ImageError::Rights {
             path: self.path.clone(),
             dirs: dirs.join(", "),
@@ -341,7 +410,7 @@ mod tests {
         std::fs::set_permissions(root.path(), open).unwrap();
         let core = core(root.path(), Some(GUESTS));
         let guest = Uuid::new_v4();
-        let of = |path: &Path| Target::of_client(&core, path, guest);
+        let of = |path: &Path| Target::of_client(&core, path, guest, false);
 
         // Root's directory.
         let (victim, link) = (root.path().join("victim"), root.path().join("link"));
@@ -390,7 +459,7 @@ mod tests {
         image::complete(&file, &path).unwrap();
         target.finish(&core).unwrap();
         assert!(of(&path).is_ok());
-        let other = Target::of_client(&core, &path, Uuid::new_v4());
+        let other = Target::of_client(&core, &path, Uuid::new_v4(), false);
         assert!(matches!(other, Err(ImageError::Taken { .. })));
     }
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rustix::fs::OFlags;
 use virtbus_api::domain::{
-    ControlInfo, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainEvent, DomainId, DomainJobs,
-    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, DomainState, ImageAccess,
-    Lifecycle, PausedReason, RunningReason, SavedImage, ShutoffReason, StartedDetail,
+    CallerFile, ControlInfo, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainEvent, DomainId,
+    DomainJobs, DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, DomainState,
+    ImageAccess, Lifecycle, PausedReason, RunningReason, SavedImage, ShutoffReason, StartedDetail,
     StoppedDetail, SuspendedDetail,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -245,7 +245,7 @@ impl DomainSaving for Test {
     async fn save(
         &self,
         id: &DomainId,
-        to: &str,
+        to: CallerFile<'_>,
         xml: Option<&str>,
         flags: DomainSaveRestoreFlags,
     ) -> Result<()> {
@@ -259,7 +259,7 @@ impl DomainSaving for Test {
                 running: runs(flags, running)?,
             })
         })?;
-        write(to, image.format()).await?;
+        write(to.path, image.format()).await?;
         self.change_domain(id, |domain, _| {
             domain.check_active()?;
             Ok((
@@ -353,7 +353,7 @@ impl DomainSaving for Test {
     async fn core_dump(
         &self,
         id: &DomainId,
-        to: &str,
+        to: CallerFile<'_>,
         format: DomainCoreDumpFormat,
         flags: DomainCoreDumpFlags,
     ) -> Result<()> {
@@ -374,7 +374,7 @@ impl DomainSaving for Test {
             ));
         }
         self.with_domain(id, Domain::check_active)?;
-        write(to, DUMP.to_vec()).await?;
+        write(to.path, DUMP.to_vec()).await?;
         if !flags.contains(F::CRASH) {
             return Ok(());
         }

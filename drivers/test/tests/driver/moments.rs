@@ -1,14 +1,22 @@
 //! Snapshots, checkpoints, saved memory.
 
 use virtbus_api::domain::{
-    CheckpointCreateFlags, CheckpointXmlFlags, DomainCoreDumpFlags, DomainCoreDumpFormat,
-    DomainCreateFlags, DomainDestroyFlags, DomainSaveImageXmlFlags, DomainSaveRestoreFlags,
-    DomainState, DomainUndefineFlags, ImageAccess, MomentDeleteFlags, PausedReason,
-    SnapshotCreateFlags, SnapshotKind, SnapshotRevertFlags, SnapshotXmlFlags,
+    CallerFile, CheckpointCreateFlags, CheckpointXmlFlags, DomainCoreDumpFlags,
+    DomainCoreDumpFormat, DomainCreateFlags, DomainDestroyFlags, DomainSaveImageXmlFlags,
+    DomainSaveRestoreFlags, DomainState, DomainUndefineFlags, ImageAccess, MomentDeleteFlags,
+    PausedReason, SnapshotCreateFlags, SnapshotKind, SnapshotRevertFlags, SnapshotXmlFlags,
 };
 use virtbus_api::{Connection, ErrorCode};
 
 use crate::{GUEST, code, guest, open};
+
+/// A file that root names.
+fn by_root(path: &str) -> CallerFile<'_> {
+    CallerFile {
+        path,
+        by_root: true,
+    }
+}
 
 #[tokio::test]
 async fn a_tree_of_snapshots_grows_and_is_returned_to() {
@@ -161,7 +169,7 @@ async fn memory_is_saved_and_found_again() {
     let file = file.to_str().unwrap();
     let none = DomainSaveRestoreFlags::empty();
     assert_eq!(
-        code(saving.save(&id, file, None, none).await),
+        code(saving.save(&id, by_root(file), None, none).await),
         ErrorCode::OperationInvalid
     );
     lifecycle
@@ -169,11 +177,15 @@ async fn memory_is_saved_and_found_again() {
         .await
         .unwrap();
     assert_eq!(
-        code(saving.save(&id, "image", None, none).await),
+        code(saving.save(&id, by_root("image"), None, none).await),
         ErrorCode::InvalidArg
     );
     assert_eq!(
-        code(saving.save(&id, "/no/such/folder/image", None, none).await),
+        code(
+            saving
+                .save(&id, by_root("/no/such/folder/image"), None, none)
+                .await
+        ),
         ErrorCode::SystemError
     );
     // What is no file of the driver's own is not written to, by whatever name.
@@ -181,13 +193,15 @@ async fn memory_is_saved_and_found_again() {
     std::fs::write(&other, "precious").unwrap();
     std::os::unix::fs::symlink(&other, &link).unwrap();
     for taken in [&other, &link, &folder.path().to_owned()] {
-        let refused = saving.save(&id, taken.to_str().unwrap(), None, none).await;
+        let refused = saving
+            .save(&id, by_root(taken.to_str().unwrap()), None, none)
+            .await;
         assert_eq!(code(refused), ErrorCode::SystemError);
     }
     assert_eq!(std::fs::read(&other).unwrap(), b"precious");
     diary.read();
     saving
-        .save(&id, file, None, DomainSaveRestoreFlags::PAUSED)
+        .save(&id, by_root(file), None, DomainSaveRestoreFlags::PAUSED)
         .await
         .unwrap();
     assert_eq!(diary.read(), ["Domain changed", "Stopped(Saved)"]);
@@ -244,7 +258,7 @@ async fn memory_is_saved_and_found_again() {
     saving
         .core_dump(
             &id,
-            dump.to_str().unwrap(),
+            by_root(dump.to_str().unwrap()),
             DomainCoreDumpFormat::Raw,
             DomainCoreDumpFlags::CRASH,
         )

@@ -95,7 +95,7 @@ interface! {
         /// Dumps the guest's memory to a file. Format and flags are those of virDomainCoreDumpWithFormat.
         write CoreDump(to: String, dumpformat: u32, flags: u32) -> (): DomainCoreDumpWithFormat => |c| {
             let format = DomainCoreDumpFormat::from_number(dumpformat.into())?;
-            c.saving()?.core_dump(c.id()?, &to, format, c.flags(flags)?).await
+            c.saving()?.core_dump(c.id()?, c.caller_file(&to), format, c.flags(flags)?).await
         };
         /// Starts the defined domain. Flags are those of virDomainCreate.
         write Create(flags: u32) -> (): DomainCreate => |c| c.lifecycle()?.create(c.id()?, c.flags(flags)?).await;
@@ -398,7 +398,7 @@ interface! {
         /// Lets the virtual CPUs run again.
         write Resume() -> (): DomainResume => |c| c.lifecycle()?.resume(c.id()?).await;
         /// Saves the memory to a file and stops the domain. Empty XML keeps the definition. Flags are those of virDomainSaveFlags.
-        write Save(to: String, xml: String, flags: u32) -> (): DomainSaveFlags => |c| c.saving()?.save(c.id()?, &to, optional(&xml), c.flags(flags)?).await;
+        write Save(to: String, xml: String, flags: u32) -> (): DomainSaveFlags => |c| c.saving()?.save(c.id()?, c.caller_file(&to), optional(&xml), c.flags(flags)?).await;
         /// What a screen shows: media type, and the image to be read.
         read Screenshot(screen: u32, flags: u32) -> (mimeType: String, stream: zbus::OwnedFd): DomainScreenshot => |c| {
             c.no_flags(flags)?;

@@ -9,6 +9,7 @@
 //! are libvirt's, since they cross the wire.
 
 pub mod access;
+pub mod arguments;
 pub mod connection;
 mod declare;
 pub mod domain;

@@ -2,9 +2,13 @@
 //!
 //! Nothing else builds an error message.
 
+use std::borrow::Cow;
+
 use virtbus_api::{Error, ErrorCode};
 use zbus::Message;
 use zbus::message::Header;
+
+use crate::quirks::{Dialect, error_text};
 
 /// A call that failed: in the driver API's terms or in the bus's.
 #[derive(Debug, Clone)]
@@ -54,24 +58,23 @@ impl Failure {
         Self::Protocol(kind, message.into())
     }
 
-    /// The error's name and text on the bus.
-    fn on_the_bus(&self) -> (String, &str) {
+    /// The error's name and text on the bus, for callers of a dialect.
+    fn on_the_bus(&self, dialect: Dialect) -> (String, Cow<'_, str>) {
         match self {
-            Self::Protocol(kind, message) => (kind.name().to_owned(), message),
-            Self::Api(error) if error.code == ErrorCode::AccessDenied => (
-                "org.freedesktop.DBus.Error.AccessDenied".to_owned(),
-                &error.message,
-            ),
-            Self::Api(error) => (
-                format!("org.libvirt.Error.{}", error.code.name()),
-                &error.message,
-            ),
+            Self::Protocol(kind, message) => (kind.name().to_owned(), message.into()),
+            Self::Api(error) => {
+                let name = match error.code {
+                    ErrorCode::AccessDenied => "org.freedesktop.DBus.Error.AccessDenied".to_owned(),
+                    code => format!("org.libvirt.Error.{}", code.name()),
+                };
+                (name, error_text(error, dialect))
+            }
         }
     }
 
     /// The reply to the call with this header.
     pub(crate) fn reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
-        let (name, text) = self.on_the_bus();
+        let (name, text) = self.on_the_bus(Dialect::of(call));
         // D-Bus strings hold no NUL; whatever a guest or tool said is shown as far as it can be.
         let text = text.replace('\0', "\u{fffd}");
         Message::error(call, name.as_str()).build(&(text,))

@@ -29,6 +29,7 @@ use crate::interfaces::network::NETWORK;
 use crate::interfaces::node_device::NODE_DEVICE;
 use crate::interfaces::secret::SECRET;
 use crate::interfaces::storage::STORAGE_POOL;
+use crate::quirks::SIGNALLED;
 use crate::standard::objects::{self, Interfaces};
 use crate::standard::properties::{self, Properties};
 use crate::tree::{self, Node, ROOT, View};
@@ -137,7 +138,7 @@ impl Signals<'_> {
         } else {
             TypedParameters::new()
         };
-        Parameters(shown, Wrapping::Once)
+        Parameters(shown, SIGNALLED)
     }
 
     fn address<'a>(&self, address: &'a GraphicsAddress) -> (i32, &'a str, &'a str) {

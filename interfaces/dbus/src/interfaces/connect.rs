@@ -2,12 +2,14 @@
 
 use futures_util::future::join_all;
 use virtbus_api::connection::{Host, LIB_VERSION};
-use virtbus_api::domain::{DomainDefineFlags, DomainStatsFlags, ImageAccess, ListAllDomainsFlags};
+use virtbus_api::domain::{
+    DomainDefineFlags, DomainStatsFlags, DomainStatsTypes, ImageAccess, ListAllDomainsFlags,
+};
 use virtbus_api::filter::Filtered;
 use virtbus_api::network::NetworkDefineFlags;
 use virtbus_api::nwfilter::NwfilterDefineFlags;
 use virtbus_api::object::{IdRef, Kind};
-use virtbus_api::{Connection, Error, ErrorCode, Result};
+use virtbus_api::{Connection, Error, ErrorCode, Result, arguments};
 use zbus::OwnedObjectPath;
 
 use super::lookup::{
@@ -264,8 +266,8 @@ interface! {
         };
         /// How the kernel shares equal memory pages.
         read NodeGetMemoryParameters(flags: u32) -> (memoryParameters: Parameters): NodeGetMemoryParameters => |c| {
-            c.no_flags(flags)?;
-            Ok(c.parameters(c.node()?.memory_parameters().await?))
+            c.no_parameter_flags(flags)?;
+            Ok(c.wrapped(c.node()?.memory_parameters().await?))
         };
         /// Memory of a NUMA cell (−1: of the host), KiB.
         read NodeGetMemoryStats(cellNum: i32, flags: u32) -> (stats: Dict<String, u64>): NodeGetMemoryStats => |c| {
@@ -277,7 +279,7 @@ interface! {
         /// Sets how the kernel shares equal memory pages.
         write NodeSetMemoryParameters(params: Given, flags: u32) -> (): NodeSetMemoryParameters => |c| {
             c.no_flags(flags)?;
-            c.node()?.set_memory_parameters(params.0).await
+            c.node()?.set_memory_parameters(arguments::set(params.0)?).await
         };
         /// Lets the host sleep in memory (0), on disk (1) or both (2), for so many seconds.
         write NodeSuspendForDuration(target: u32, duration: u64, flags: u32) -> (): NodeSuspendForDuration => |c| {
@@ -360,7 +362,8 @@ async fn get_all_domain_stats(
     groups: u32,
     flags: u32,
 ) -> Result<Vec<(String, Parameters)>> {
-    let (groups, flags): (_, DomainStatsFlags) = (c.flags(groups)?, c.flags(flags)?);
+    let groups = DomainStatsTypes::from_bits_retain(groups);
+    let flags: DomainStatsFlags = c.flags(flags)?;
     let which = ListAllDomainsFlags::from_bits_truncate(flags.bits());
     let statistics = c.statistics()?;
     let views = c.domains()?.views().await?;
@@ -379,7 +382,7 @@ async fn get_all_domain_stats(
     let mut records = Vec::with_capacity(views.len());
     for (name, parameters) in join_all(collected).await {
         match parameters {
-            Ok(parameters) => records.push((name, Parameters(parameters, c.dialect.wrapping()))),
+            Ok(parameters) => records.push((name, c.wrapped(parameters))),
             // Gone since it was listed.
             Err(error) if error.code == ErrorCode::NoDomain => {}
             Err(error) => return Err(error),

@@ -3,10 +3,10 @@
 use std::os::fd::OwnedFd;
 
 use virtbus_api::domain::{
-    DomainCoreDumpFormat, DomainLifecycleAction, DomainLifecycleEvent, DomainView,
+    DomainCoreDumpFormat, DomainLifecycleAction, DomainLifecycleEvent, DomainStatsTypes, DomainView,
     InterfaceAddressesSource, KeycodeSet, MetadataType, SnapshotListFlags,
 };
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, arguments};
 use zbus::OwnedObjectPath;
 
 use super::lookup::{checkpoint_named, snapshot_named};
@@ -80,7 +80,7 @@ interface! {
         write BlockResize(disk: String, size: u64, flags: u32) -> (): DomainBlockResize => |c| c.block_jobs()?.block_resize(c.id()?, &disk, size, c.flags(flags)?).await;
         /// Reads and writes of a disk; an empty name: of all of them.
         read BlockStats(disk: String, flags: u32) -> (stats: Parameters): DomainBlockStatsFlags => |c| {
-            c.no_flags(flags)?;
+            c.no_parameter_flags(flags)?;
             Ok(c.parameters(c.counters()?.block_stats(c.id()?, &disk).await?))
         };
         /// Makes a checkpoint. Flags are those of virDomainCheckpointCreateXML.
@@ -134,11 +134,11 @@ interface! {
         };
         /// Weights and limits of the host's block devices.
         read GetBlockIOParameters(flags: u32) -> (BlkioParameters: Parameters): DomainGetBlkioParameters => |c| {
-            Ok(c.parameters(c.tuning()?.blkio_parameters(c.id()?, c.flags(flags)?).await?))
+            Ok(c.wrapped(c.tuning()?.blkio_parameters(c.id()?, c.parameter_flags(flags)?).await?))
         };
         /// Limits of a disk.
         read GetBlockIOTune(disk: String, flags: u32) -> (blockIOTune: Parameters): DomainGetBlockIoTune => |c| {
-            Ok(c.parameters(c.tuning()?.block_io_tune(c.id()?, &disk, c.flags(flags)?).await?))
+            Ok(c.wrapped(c.tuning()?.block_io_tune(c.id()?, &disk, c.parameter_flags(flags)?).await?))
         };
         /// How far a disk's job is: kind (0: there is none), bandwidth, now, end. Flags are those of virDomainGetBlockJobInfo.
         read GetBlockJobInfo(disk: String, flags: u32) -> (blockJobInfo: (i32, u64, u64, u64)): DomainGetBlockJobInfo => |c| {
@@ -153,7 +153,7 @@ interface! {
         };
         /// Processor time in all (`startCpu` −1) or of `ncpus` host processors.
         read GetCPUStats(startCpu: i32, ncpus: u32, flags: u32) -> (stats: Vec<Parameters>): DomainGetCpuStats => |c| {
-            c.no_flags(flags)?;
+            c.no_parameter_flags(flags)?;
             let stats = c.counters()?.cpu_stats(c.id()?, startCpu, ncpus).await?;
             Ok(stats.into_iter().map(|stats| c.parameters(stats)).collect())
         };
@@ -172,13 +172,13 @@ interface! {
         };
         /// Facts about the guest from its agent, of the kinds of virDomainGuestInfoTypes (0: all).
         read GetGuestInfo(types: u32, flags: u32) -> (info: Parameters): DomainGetGuestInfo => |c| {
-            c.no_flags(flags)?;
+            c.no_parameter_flags(flags)?;
             Ok(c.parameters(c.agent()?.guest_info(c.id()?, c.flags(types)?).await?))
         };
         /// The processors as the guest sees them.
         read GetGuestVcpus(flags: u32) -> (vcpus: Parameters): DomainGetGuestVcpus => |c| {
-            c.no_flags(flags)?;
-            Ok(c.parameters(c.agent()?.guest_vcpus(c.id()?).await?))
+            c.no_parameter_flags(flags)?;
+            Ok(c.wrapped(c.agent()?.guest_vcpus(c.id()?).await?))
         };
         /// The guest's name. Flags are those of virDomainGetHostname.
         read GetHostname(flags: u32) -> (hostname: String): DomainGetHostname => |c| c.agent()?.hostname(c.id()?, c.flags(flags)?).await;
@@ -189,7 +189,7 @@ interface! {
         };
         /// Bandwidth of an interface.
         read GetInterfaceParameters(device: String, flags: u32) -> (interfaceParameters: Parameters): DomainGetInterfaceParameters => |c| {
-            Ok(c.parameters(c.tuning()?.interface_parameters(c.id()?, &device, c.flags(flags)?).await?))
+            Ok(c.wrapped(c.tuning()?.interface_parameters(c.id()?, &device, c.parameter_flags(flags)?).await?))
         };
         /// The I/O threads: number, and where they may run.
         read GetIOThreadInfo(flags: u32) -> (ioThreadInfo: Vec<(u32, Vec<bool>)>): DomainGetIothreadInfo => |c| {
@@ -207,35 +207,36 @@ interface! {
         /// The same in full: virDomainJobType, and what is known by name. Flags are those of virDomainGetJobStats.
         read GetJobStats(flags: u32) -> (stats: (i32, Parameters)): DomainGetJobStats => |c| {
             let (kind, stats) = c.jobs()?.job_stats(c.id()?, c.flags(flags)?).await?;
-            Ok((kind, c.parameters(stats)))
+            Ok((kind, c.wrapped(stats)))
         };
         /// How the domain's launch is measured.
         read GetLaunchSecurityInfo(flags: u32) -> (info: Parameters): DomainGetLaunchSecurityInfo => |c| {
-            c.no_flags(flags)?;
+            c.no_parameter_flags(flags)?;
             Ok(c.parameters(c.description()?.launch_security_info(c.id()?).await?))
         };
         /// Limits of memory.
         read GetMemoryParameters(flags: u32) -> (memoryParameters: Parameters): DomainGetMemoryParameters => |c| {
-            Ok(c.parameters(c.tuning()?.memory_parameters(c.id()?, c.flags(flags)?).await?))
+            Ok(c.wrapped(c.tuning()?.memory_parameters(c.id()?, c.parameter_flags(flags)?).await?))
         };
         /// What the driver has to say about the domain, of the kinds of virDomainMessageType (0: all).
         read GetMessages(flags: u32) -> (messages: Vec<String>): DomainGetMessages => |c| c.description()?.messages(c.id()?, c.flags(flags)?).await;
         /// Description (0), title (1) or an element of the metadata (2) by its namespace. Flags: of the running (1) or the stored (2) definition.
         read GetMetadata(r#type: i32, uri: String, flags: u32) -> (metadata: String): DomainGetMetadata => |c| {
             let kind = MetadataType::from_number(r#type.into())?;
+            arguments::get_metadata(kind, optional(&uri))?;
             c.description()?.metadata(c.id()?, kind, optional(&uri), c.flags(flags)?).await
         };
         /// Where memory is taken from.
         read GetNumaParameters(flags: u32) -> (numaParameters: Parameters): DomainGetNumaParameters => |c| {
-            Ok(c.parameters(c.tuning()?.numa_parameters(c.id()?, c.flags(flags)?).await?))
+            Ok(c.wrapped(c.tuning()?.numa_parameters(c.id()?, c.parameter_flags(flags)?).await?))
         };
         /// Which performance counters are on.
         read GetPerfEvents(flags: u32) -> (perfEvents: Parameters): DomainGetPerfEvents => |c| {
-            Ok(c.parameters(c.tuning()?.perf_events(c.id()?, c.flags(flags)?).await?))
+            Ok(c.wrapped(c.tuning()?.perf_events(c.id()?, c.parameter_flags(flags)?).await?))
         };
         /// Scheduling.
         read GetSchedulerParameters(flags: u32) -> (SchedulerParameters: Parameters): DomainGetSchedulerParametersFlags => |c| {
-            Ok(c.parameters(c.tuning()?.scheduler_parameters(c.id()?, c.flags(flags)?).await?))
+            Ok(c.wrapped(c.tuning()?.scheduler_parameters(c.id()?, c.parameter_flags(flags)?).await?))
         };
         /// The security labels that the domain runs with, and whether the host holds it to them.
         read GetSecurityLabelList() -> (securityLabels: Vec<(String, bool)>): DomainGetSecurityLabelList => |c| {
@@ -250,8 +251,8 @@ interface! {
         };
         /// Statistics of the groups that are asked for (virDomainStatsTypes; 0: all), by libvirt's names.
         read GetStats(stats: u32, flags: u32) -> (records: Parameters): DomainGetState => |c| {
-            let stats = c.statistics()?.stats(c.id()?, c.flags(stats)?, c.flags(flags)?).await?;
-            Ok(Parameters(stats, c.dialect.wrapping()))
+            let stats = c.statistics()?.stats(c.id()?, DomainStatsTypes::from_bits_retain(stats), c.flags(flags)?).await?;
+            Ok(c.wrapped(stats))
         };
         /// The guest's clock: seconds since 1970, and nanoseconds.
         read GetTime(flags: u32) -> (time: (u64, u32)): DomainGetTime => |c| {
@@ -320,7 +321,7 @@ interface! {
         };
         /// Memory of the guest, at most 65536 bytes at once. Flags are those of virDomainMemoryPeek.
         read MemoryPeek(offset: u64, size: u64, flags: u32) -> (buffer: Vec<u8>): DomainMemoryPeek => |c| {
-            c.console()?.memory_peek(c.id()?, offset, peeked(size)?, c.flags(flags)?).await
+            c.console()?.memory_peek(c.id()?, offset, peeked(size)?, arguments::memory_peek(c.flags(flags)?)?).await
         };
         /// Memory as the guest sees it, by virDomainMemoryStatTags.
         read MemoryStats(flags: u32) -> (stats: Dict<i32, u64>): DomainMemoryStats => |c| {
@@ -409,17 +410,18 @@ interface! {
         write SendKey(codeset: u32, holdtime: u32, keycodes: Vec<u32>, flags: u32) -> (): DomainSendKey => |c| {
             c.no_flags(flags)?;
             let codeset = KeycodeSet::from_number(codeset.into())?;
-            c.console()?.send_key(c.id()?, codeset, holdtime, &keycodes).await
+            c.console()?.send_key(c.id()?, codeset, holdtime, arguments::keys(&keycodes)?).await
         };
         /// Signals a process of the guest. Signals are those of virDomainProcessSignal.
         write SendProcessSignal(pidValue: i64, sigNum: u32, flags: u32) -> (): DomainSendProcessSignal => |c| {
             c.no_flags(flags)?;
+            arguments::signal(pidValue, sigNum)?;
             c.console()?.send_process_signal(c.id()?, pidValue, sigNum).await
         };
         /// Sets weights and limits of the host's block devices.
-        write SetBlockIOParameters(params: Given, flags: u32) -> (): DomainSetBlkioParameters => |c| c.tuning()?.set_blkio_parameters(c.id()?, params.0, c.flags(flags)?).await;
+        write SetBlockIOParameters(params: Given, flags: u32) -> (): DomainSetBlkioParameters => |c| c.tuning()?.set_blkio_parameters(c.id()?, arguments::set(params.0)?, c.flags(flags)?).await;
         /// Sets limits of a disk.
-        write SetBlockIOTune(disk: String, params: Given, flags: u32) -> (): DomainSetBlockIoTune => |c| c.tuning()?.set_block_io_tune(c.id()?, &disk, params.0, c.flags(flags)?).await;
+        write SetBlockIOTune(disk: String, params: Given, flags: u32) -> (): DomainSetBlockIoTune => |c| c.tuning()?.set_block_io_tune(c.id()?, &disk, arguments::set(params.0)?, c.flags(flags)?).await;
         /// Lets BlockThreshold tell when writing to an image reaches this offset, in bytes.
         write SetBlockThreshold(dev: String, threshold: u64, flags: u32) -> (): DomainSetBlockThreshold => |c| {
             c.no_flags(flags)?;
@@ -432,11 +434,11 @@ interface! {
         };
         /// Sets the bandwidth of an interface.
         write SetInterfaceParameters(device: String, params: Given, flags: u32) -> (): DomainSetInterfaceParameters => |c| {
-            c.tuning()?.set_interface_parameters(c.id()?, &device, params.0, c.flags(flags)?).await
+            c.tuning()?.set_interface_parameters(c.id()?, &device, arguments::set(params.0)?, c.flags(flags)?).await
         };
         /// Tunes the polling of an I/O thread.
         write SetIOThreadParams(iothreadId: u32, params: Given, flags: u32) -> (): DomainSetIothreadParams => |c| {
-            c.vcpus()?.set_iothread_params(c.id()?, iothreadId, params.0, c.flags(flags)?).await
+            c.vcpus()?.set_iothread_params(c.id()?, iothreadId, arguments::set(params.0)?, c.flags(flags)?).await
         };
         /// What happens when the guest powers off (0), reboots (1) or crashes (2): virDomainLifecycleAction.
         write SetLifecycleAction(r#type: u32, action: u32, flags: u32) -> (): DomainSetLifecycleAction => |c| {
@@ -447,20 +449,21 @@ interface! {
         /// Sets the memory, KiB. Flags are those of virDomainSetMemoryFlags.
         write SetMemory(memory: u64, flags: u32) -> (): DomainSetMemoryFlags => |c| c.tuning()?.set_memory(c.id()?, memory, c.flags(flags)?).await;
         /// Sets limits of memory.
-        write SetMemoryParameters(params: Given, flags: u32) -> (): DomainSetMemoryParameters => |c| c.tuning()?.set_memory_parameters(c.id()?, params.0, c.flags(flags)?).await;
+        write SetMemoryParameters(params: Given, flags: u32) -> (): DomainSetMemoryParameters => |c| c.tuning()?.set_memory_parameters(c.id()?, arguments::memory_limits(params.0)?, c.flags(flags)?).await;
         /// How often memory statistics are collected, in seconds; 0: never.
         write SetMemoryStatsPeriod(period: i32, flags: u32) -> (): DomainSetMemoryStatsPeriod => |c| c.tuning()?.set_memory_stats_period(c.id()?, period, c.flags(flags)?).await;
         /// Sets description (0), title (1) or an element of the metadata (2), which takes the prefix `key`; empty removes it.
         write SetMetadata(r#type: i32, metadata: String, key: String, uri: String, flags: u32) -> (): DomainSetMetadata => |c| {
             let kind = MetadataType::from_number(r#type.into())?;
+            arguments::set_metadata(kind, optional(&metadata), optional(&key), optional(&uri))?;
             c.description()?.set_metadata(c.id()?, kind, optional(&metadata), optional(&key), optional(&uri), c.flags(flags)?).await
         };
         /// Sets where memory is taken from.
-        write SetNumaParameters(params: Given, flags: u32) -> (): DomainSetNumaParameters => |c| c.tuning()?.set_numa_parameters(c.id()?, params.0, c.flags(flags)?).await;
+        write SetNumaParameters(params: Given, flags: u32) -> (): DomainSetNumaParameters => |c| c.tuning()?.set_numa_parameters(c.id()?, arguments::set(params.0)?, c.flags(flags)?).await;
         /// Switches performance counters.
-        write SetPerfEvents(params: Given, flags: u32) -> (): DomainSetPerfEvents => |c| c.tuning()?.set_perf_events(c.id()?, params.0, c.flags(flags)?).await;
+        write SetPerfEvents(params: Given, flags: u32) -> (): DomainSetPerfEvents => |c| c.tuning()?.set_perf_events(c.id()?, arguments::set(params.0)?, c.flags(flags)?).await;
         /// Sets scheduling.
-        write SetSchedulerParameters(params: Given, flags: u32) -> (): DomainSetSchedulerParametersFlags => |c| c.tuning()?.set_scheduler_parameters(c.id()?, params.0, c.flags(flags)?).await;
+        write SetSchedulerParameters(params: Given, flags: u32) -> (): DomainSetSchedulerParametersFlags => |c| c.tuning()?.set_scheduler_parameters(c.id()?, arguments::set(params.0)?, c.flags(flags)?).await;
         /// Sets the guest's clock: seconds since 1970, and nanoseconds. Flags are those of virDomainSetTime.
         write SetTime(seconds: u64, nseconds: u32, flags: u32) -> (): DomainSetTime => |c| {
             let seconds = i64::try_from(seconds)
@@ -472,7 +475,7 @@ interface! {
         /// Plugs (1) or unplugs (0) virtual CPUs, such as `1,3-4`.
         write SetVcpu(vcpumap: String, state: i32, flags: u32) -> (): DomainSetVcpu => |c| c.vcpus()?.set_vcpu(c.id()?, &vcpumap, switched(state)?, c.flags(flags)?).await;
         /// Sets the number of virtual CPUs. Flags are those of virDomainSetVcpusFlags.
-        write SetVcpus(vcpus: u32, flags: u32) -> (): DomainSetVcpusFlags => |c| c.vcpus()?.set_vcpus(c.id()?, vcpus, c.flags(flags)?).await;
+        write SetVcpus(vcpus: u32, flags: u32) -> (): DomainSetVcpusFlags => |c| c.vcpus()?.set_vcpus(c.id()?, vcpus, arguments::set_vcpus(vcpus, c.flags(flags)?)?).await;
         /// Asks the guest to shut down, and returns when it was asked. Flags are those of virDomainShutdown.
         write Shutdown(flags: u32) -> (): DomainShutdownFlags => |c| c.lifecycle()?.shutdown(c.id()?, c.flags(flags)?).await;
         /// Makes a snapshot. Flags are those of virDomainSnapshotCreateXML.

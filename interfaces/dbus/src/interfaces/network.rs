@@ -1,5 +1,6 @@
 //! `org.libvirt.Network` and `org.libvirt.NetworkPort`: virtual networks, and what guests plug into.
 
+use virtbus_api::arguments;
 use virtbus_api::domain::MetadataType;
 use virtbus_api::network::{
     DhcpLease, NetworkPortView, NetworkUpdateCommand, NetworkUpdateSection, NetworkView,
@@ -30,6 +31,7 @@ interface! {
         /// Title (1), description (0) or an element of the metadata (2) by its namespace. Flags: of the running (1) or the stored (2) definition.
         read GetMetadata(r#type: i32, uri: String, flags: u32) -> (metadata: String): NetworkGetMetadata => |c| {
             let kind = MetadataType::from_number(r#type.into())?;
+            arguments::get_metadata(kind, optional(&uri))?;
             c.networks()?.metadata(c.id()?, kind, optional(&uri), c.flags(flags)?).await
         };
         /// The network as XML; with the flag 1 its definition, without what its run adds.
@@ -48,6 +50,7 @@ interface! {
         /// Sets title (1), description (0) or an element of the metadata (2), which takes the prefix `key`; empty removes it.
         write SetMetadata(r#type: i32, metadata: String, key: String, uri: String, flags: u32) -> (): NetworkSetMetadata => |c| {
             let kind = MetadataType::from_number(r#type.into())?;
+            arguments::set_metadata(kind, optional(&metadata), optional(&key), optional(&uri))?;
             c.networks()?.set_metadata(c.id()?, kind, optional(&metadata), optional(&key), optional(&uri), c.flags(flags)?).await
         };
         /// Takes the definition away; a network that is up vanishes when it stops.
@@ -119,7 +122,7 @@ interface! {
         };
         /// Its bandwidth, by the names of virNetworkPortGetParameters.
         read GetParameters(flags: u32) -> (parameters: Parameters): NetworkPortGetParameters => |c| {
-            c.no_flags(flags)?;
+            c.no_parameter_flags(flags)?;
             Ok(c.parameters(c.network_ports()?.parameters(c.id()?).await?))
         };
         /// The port as XML.
@@ -130,7 +133,7 @@ interface! {
         /// Sets its bandwidth.
         write SetParameters(params: Given, flags: u32) -> (): NetworkPortSetParameters => |c| {
             c.no_flags(flags)?;
-            c.network_ports()?.set_parameters(c.id()?, params.0).await
+            c.network_ports()?.set_parameters(c.id()?, arguments::set(params.0)?).await
         };
     }
     properties {

@@ -511,14 +511,14 @@ impl StoragePools for Test {
         let kind = PoolType::from_name(pool_type).ok_or_else(|| {
             Error::invalid_argument(format!("'{pool_type}' is no type of storage pool"))
         })?;
+        let source = source.map(|source| PoolSource::parse_search(source, kind));
+        let source = source.transpose().map_err(|error| error::xml(&error))?;
         let found: &[&str] = match kind {
             PoolType::Logical => &["testvg1", "testvg2"],
             PoolType::Netfs => {
                 let source = source.ok_or_else(|| {
                     Error::invalid_argument("a source with a <host> must be given")
                 })?;
-                let source =
-                    PoolSource::parse_search(source, kind).map_err(|error| error::xml(&error))?;
                 if source.hosts.is_empty() {
                     return Err(Error::invalid_argument("the source must have a <host>"));
                 }

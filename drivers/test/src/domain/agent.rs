@@ -29,12 +29,20 @@ fn check_running(domain: &Domain) -> Result<()> {
 }
 
 /// The mount points that are meant, none named being all.
-fn meant(mountpoints: &[String]) -> BTreeSet<String> {
-    let all = MOUNTS
+fn meant(mountpoints: &[String]) -> Result<BTreeSet<String>> {
+    let all = MOUNTS.iter().map(|(mountpoint, ..)| *mountpoint);
+    if mountpoints.is_empty() {
+        return Ok(all.map(str::to_owned).collect());
+    }
+    match mountpoints
         .iter()
-        .map(|(mountpoint, ..)| (*mountpoint).to_owned());
-    all.filter(|mountpoint| mountpoints.is_empty() || mountpoints.contains(mountpoint))
-        .collect()
+        .find(|named| !all.clone().any(|there| there == **named))
+    {
+        Some(unknown) => Err(Error::invalid_argument(format!(
+            "the guest has mounted nothing at '{unknown}'"
+        ))),
+        None => Ok(mountpoints.iter().cloned().collect()),
+    }
 }
 
 fn count(set: &BTreeSet<String>) -> u32 {
@@ -44,7 +52,7 @@ fn count(set: &BTreeSet<String>) -> u32 {
 #[async_trait]
 impl DomainAgent for Test {
     async fn fs_freeze(&self, id: &DomainId, mountpoints: &[String]) -> Result<u32> {
-        let meant = meant(mountpoints);
+        let meant = meant(mountpoints)?;
         self.change_domain(id, |domain, _| {
             check_running(domain)?;
             let new: BTreeSet<String> = meant.difference(&domain.frozen).cloned().collect();
@@ -54,7 +62,7 @@ impl DomainAgent for Test {
     }
 
     async fn fs_thaw(&self, id: &DomainId, mountpoints: &[String]) -> Result<u32> {
-        let meant = meant(mountpoints);
+        let meant = meant(mountpoints)?;
         self.change_domain(id, |domain, _| {
             check_running(domain)?;
             let thawed: BTreeSet<String> = domain.frozen.intersection(&meant).cloned().collect();

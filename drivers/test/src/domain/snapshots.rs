@@ -288,8 +288,27 @@ fn take(domain: &Domain, snapshot: &mut Snapshot, flags: SnapshotCreateFlags) ->
         .align_disks(None, options)
         .map_err(|error| error::conf(&error))?;
     let memory = snapshot.memory.get_or_insert_default();
+    let whole = domain.is_active() && !disks_only;
+    let how = memory.snapshot.filter(|how| *how != SnapshotMode::No);
+    if how.is_some() && !whole {
+        return Err(Error::new(
+            ErrorCode::XmlError,
+            ErrorDomain::Test,
+            "memory cannot be in a snapshot of disks only, nor of a domain that is off",
+        ));
+    }
+    let disks = || snapshot.disks.iter().filter_map(|disk| disk.snapshot);
+    let is_other = |disk: SnapshotMode| {
+        matches!(disk, SnapshotMode::Internal | SnapshotMode::External) && Some(disk) != how
+    };
+    if how.is_some() && disks().any(is_other) {
+        return Err(Error::new(
+            ErrorCode::ConfigUnsupported,
+            ErrorDomain::Test,
+            "memory and disks of a snapshot must all be internal or all external",
+        ));
+    }
     if memory.snapshot.is_none() {
-        let whole = domain.is_active() && !disks_only;
         memory.snapshot = Some(if whole {
             SnapshotMode::Internal
         } else {

@@ -68,7 +68,7 @@ impl DomainStatistics for Test {
         if flags.contains(DomainStatsFlags::ENFORCE) && !SUPPORTED.contains(groups) {
             let missing = groups - SUPPORTED;
             return Err(Error::new(
-                virtbus_api::ErrorCode::ConfigUnsupported,
+                virtbus_api::ErrorCode::ArgumentUnsupported,
                 virtbus_api::ErrorDomain::Test,
                 format!(
                     "the groups of statistics {:#x} are not to be had",

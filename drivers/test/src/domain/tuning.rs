@@ -114,6 +114,19 @@ limits!(
     write_iops_sec_max_length,
 );
 
+/// Memory alone must not be given more than memory and swap together.
+fn check_limits(definition: &Definition) -> Result<()> {
+    let limits = definition.memtune.as_ref();
+    let limits = limits.and_then(|tune| Some((tune.hard_limit?, tune.swap_hard_limit?)));
+    match limits {
+        Some((memory, both)) if memory.0 > both.0 => Err(Error::invalid_argument(format!(
+            "'hard_limit' ({} KiB) must not be above 'swap_hard_limit' ({} KiB)",
+            memory.0, both.0
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn unknown(what: &str, parameter: &TypedParameter) -> Error {
     Error::invalid_argument(format!(
         "{what} has no parameter '{}' of this type",
@@ -130,11 +143,24 @@ impl Test {
         parameters: &TypedParameters,
         set: impl Fn(&mut Definition, &TypedParameter) -> Result<()>,
     ) -> Result<()> {
+        self.set_together(id, impact, parameters, set, |_| Ok(()))
+    }
+
+    /// The same, if what all of them come to passes `check`.
+    fn set_together(
+        &self,
+        id: &DomainId,
+        impact: Impact,
+        parameters: &TypedParameters,
+        set: impl Fn(&mut Definition, &TypedParameter) -> Result<()>,
+        check: impl Fn(&Definition) -> Result<()>,
+    ) -> Result<()> {
         self.change_domain(id, |domain, _| {
             domain.edit(impact, |definition| {
                 parameters
                     .iter()
                     .try_for_each(|parameter| set(definition, parameter))?;
+                check(definition)?;
                 definition::complete(definition)
             })?;
             Ok(((), Vec::new()))
@@ -260,7 +286,7 @@ impl DomainTuning for Test {
         parameters: TypedParameters,
         impact: Impact,
     ) -> Result<()> {
-        self.set(id, impact, &parameters, |definition, parameter| {
+        let set = |definition: &mut Definition, parameter: &TypedParameter| {
             let field = MEMORY.iter().find(|(name, _)| *name == parameter.field);
             match (field, &parameter.value) {
                 (Some((_, field)), TypedValue::ULLong(limit)) => {
@@ -270,8 +296,8 @@ impl DomainTuning for Test {
                 }
                 _ => Err(unknown("memory", parameter)),
             }
-        })?;
-        Ok(())
+        };
+        self.set_together(id, impact, &parameters, set, check_limits)
     }
 
     async fn blkio_parameters(&self, id: &DomainId, impact: Impact) -> Result<TypedParameters> {

@@ -160,9 +160,15 @@ impl DomainVcpus for Test {
         let cpuset = bits(&cpus)?;
         self.change_domain(id, |domain, _| {
             domain.edit(impact, |definition| {
-                if vcpu >= definition.vcpus_max() {
+                // One that is off now may be on at the next start.
+                let there = if definition.id.is_some() {
+                    definition.vcpus()
+                } else {
+                    definition.vcpus_max()
+                };
+                if vcpu >= there {
                     return Err(Error::invalid_argument(format!(
-                        "the domain has no virtual CPU {vcpu}"
+                        "the domain has no virtual CPU {vcpu}: there are {there}"
                     )));
                 }
                 let pins = &mut tune(definition).vcpupin;

@@ -598,6 +598,6 @@ async fn guests_answer_while_they_run() {
     let perf = stats
         .stats(&id, DomainStatsTypes::PERF, DomainStatsFlags::ENFORCE)
         .await;
-    assert_eq!(code(perf), ErrorCode::ConfigUnsupported);
+    assert_eq!(code(perf), ErrorCode::ArgumentUnsupported);
     assert_eq!(test.counters().unwrap().disk_errors(&id).await.unwrap(), []);
 }

@@ -6,6 +6,7 @@
     reason = "what the helpers of tests cannot do has to fail the test"
 )]
 
+mod arguments;
 mod domains;
 mod host;
 mod identity;

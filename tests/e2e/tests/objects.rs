@@ -339,8 +339,18 @@ async fn parameters_go_in_and_come_out_with_their_types() {
         .call::<_, ()>("SetMemoryParameters", &(limit, 2_u32))
         .await
         .unwrap();
+    // That texts are welcome (4) goes without saying, and may be said.
+    for flags in [2_u32, 2 | 4] {
+        let read: HashMap<String, OwnedVariant> =
+            domain.call("GetMemoryParameters", &(flags,)).await.unwrap();
+        let Variant::Variant(limit) = &*read["hard_limit"] else {
+            panic!("{read:?}");
+        };
+        assert_eq!(**limit, Variant::U64(4_000_000));
+    }
+    let plain = client.object(domain.path(), DOMAIN).of("org.virtbus");
     let read: HashMap<String, OwnedVariant> =
-        domain.call("GetMemoryParameters", &(2_u32,)).await.unwrap();
+        plain.call("GetMemoryParameters", &(2_u32,)).await.unwrap();
     assert_eq!(*read["hard_limit"], Variant::U64(4_000_000));
     let wrong = HashMap::from([("hard_limit", Variant::Bool(true))]);
     let (error, text) = refusal(

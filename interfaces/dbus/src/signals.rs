@@ -98,7 +98,7 @@ impl Signals<'_> {
         match signal.and_then(sendable) {
             Ok(message) => self.made.borrow_mut().push(message),
             Err(error) => {
-                tracing::error!(member, path, %error, "signal {member} of {path} cannot be sent: {error}")
+                tracing::error!(member, path, %error, "signal {member} of {path} cannot be sent: {error}");
             }
         }
     }

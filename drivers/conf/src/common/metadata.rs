@@ -83,10 +83,7 @@ mod tests {
         metadata
             .set_element("<c>text</c>", "app", "urn:app")
             .unwrap();
-        assert_eq!(
-            metadata.element("urn:app").as_deref(),
-            Some("<c>text</c>")
-        );
+        assert_eq!(metadata.element("urn:app").as_deref(), Some("<c>text</c>"));
         assert!(metadata.element("urn:other").is_some());
         let before = metadata.clone();
         assert!(metadata.set_element("<a>", "app", "urn:app").is_err());

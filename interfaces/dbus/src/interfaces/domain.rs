@@ -3,8 +3,8 @@
 use std::os::fd::OwnedFd;
 
 use virtbus_api::domain::{
-    DomainCoreDumpFormat, DomainLifecycleAction, DomainLifecycleEvent, DomainStatsTypes, DomainView,
-    InterfaceAddressesSource, KeycodeSet, MetadataType, SnapshotListFlags,
+    DomainCoreDumpFormat, DomainLifecycleAction, DomainLifecycleEvent, DomainStatsTypes,
+    DomainView, InterfaceAddressesSource, KeycodeSet, MetadataType, SnapshotListFlags,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, arguments};
 use zbus::OwnedObjectPath;

@@ -12,8 +12,8 @@ use crate::domain::devices::hostdev::{Hostdev, HostdevMode, HostdevSubsys, ScsiH
 use crate::domain::devices::sound::{Audio, AudioType};
 use crate::domain::devices::status::{InDisk, SecretsPlacement};
 use crate::storage::{
-    Encryption, EncryptionEngine, EncryptionFormat, Host, HostTransport, NetworkProtocol, NodeName,
-    NodeNameKind, ObjectSecretKind, SourcePrivate, StorageSource,
+    Encryption, EncryptionEngine, EncryptionFormat, NetworkProtocol, NodeName, NodeNameKind,
+    ObjectSecretKind, SourcePrivate, StorageSource,
 };
 
 /// Folders of the driver that has written the document, in which each guest has one of its own.
@@ -35,22 +35,6 @@ const SHORT_NAME: usize = 20;
 
 /// The capability of programs that see SCSI devices of the host as block nodes.
 const SCSI_AS_NODES: &str = "blockdev-hostdev-scsi";
-
-/// Ports of servers, of those protocols that have one.
-const PORTS: &[(NetworkProtocol, u32)] = &[
-    (NetworkProtocol::Nbd, 10809),
-    (NetworkProtocol::Sheepdog, 7000),
-    (NetworkProtocol::Gluster, 24007),
-    (NetworkProtocol::Iscsi, 3260),
-    (NetworkProtocol::Http, 80),
-    (NetworkProtocol::Https, 443),
-    (NetworkProtocol::Ftp, 21),
-    (NetworkProtocol::Ftps, 990),
-    (NetworkProtocol::Tftp, 69),
-    (NetworkProtocol::Ssh, 22),
-    (NetworkProtocol::Vxhs, 9999),
-    (NetworkProtocol::Nfs, 2049),
-];
 
 impl DomainStatus {
     /// Fills in what an older release of libvirt has left out.
@@ -151,13 +135,7 @@ fn complete_encryption(encryption: &mut Encryption) {
 
 fn complete_source(source: &mut StorageSource) {
     if let StorageSource::Network(network) = source {
-        let of_protocol = PORTS.iter().find(|(it, _)| *it == network.protocol);
-        let on_tcp = |host: &&mut Host| matches!(host.transport, None | Some(HostTransport::Tcp));
-        if let Some((_, port)) = of_protocol {
-            for host in network.host.iter_mut().filter(on_tcp) {
-                host.port.get_or_insert(*port);
-            }
-        }
+        network.assign_ports();
     }
     if let Some(common) = source.common_mut().get_mut()
         && let Some(encryption) = &mut common.encryption

@@ -26,6 +26,22 @@ xml_names! {
     }
 }
 
+/// Ports of servers, of those protocols that have one.
+const PORTS: &[(NetworkProtocol, u32)] = &[
+    (NetworkProtocol::Nbd, 10809),
+    (NetworkProtocol::Sheepdog, 7000),
+    (NetworkProtocol::Gluster, 24007),
+    (NetworkProtocol::Iscsi, 3260),
+    (NetworkProtocol::Http, 80),
+    (NetworkProtocol::Https, 443),
+    (NetworkProtocol::Ftp, 21),
+    (NetworkProtocol::Ftps, 990),
+    (NetworkProtocol::Tftp, 69),
+    (NetworkProtocol::Ssh, 22),
+    (NetworkProtocol::Vxhs, 9999),
+    (NetworkProtocol::Nfs, 2049),
+];
+
 xml_names! {
     /// What carries the protocol.
     pub enum HostTransport {
@@ -216,6 +232,19 @@ pub struct NetworkSource {
     /// What every source has.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
+}
+
+impl NetworkSource {
+    /// Gives hosts that are reached by TCP and name no port that of the protocol.
+    pub(crate) fn assign_ports(&mut self) {
+        let of_protocol = PORTS.iter().find(|(it, _)| *it == self.protocol);
+        let on_tcp = |host: &&mut Host| matches!(host.transport, None | Some(HostTransport::Tcp));
+        if let Some((_, port)) = of_protocol {
+            for host in self.host.iter_mut().filter(on_tcp) {
+                host.port.get_or_insert(*port);
+            }
+        }
+    }
 }
 
 impl NetworkSource {

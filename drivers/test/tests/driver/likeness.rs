@@ -84,6 +84,17 @@ async fn what_is_left_out_is_completed() {
         let name = format!("<target dev='testnet{number}'/>");
         assert_eq!(nets.matches(&name).count(), 1, "{nets}");
     }
+    let served = "<disk type='network'><source protocol='https' name='i'><host name='a.example'/></source><target dev='vda'/></disk>\
+                  <disk type='network'><source protocol='gluster' name='v/i'><host name='b.example'/><host transport='unix' socket='/s'/>\
+                  </source><target dev='vdb'/></disk>";
+    let served = defined(&test, HVM, served).await.unwrap();
+    for host in [
+        "<host name='a.example' port='443'/>",
+        "<host name='b.example' port='24007'/>",
+        "<host transport='unix' socket='/s'/>",
+    ] {
+        assert!(served.contains(host), "{served}");
+    }
     let pinned = "<os><type>hvm</type></os><cputune><vcpupin vcpu='0' cpuset='1'/><vcpupin vcpu='3' cpuset='0'/></cputune>";
     let pinned = defined(&test, pinned, "").await.unwrap();
     assert!(pinned.contains("vcpu='0'") && !pinned.contains("vcpu='3'"));

@@ -136,6 +136,9 @@ pub(super) fn complete(domain: &Domain, disk: &mut Disk, features: DriverFeature
     } else if matches!(disk.source, StorageSource::VhostUser(_)) {
         disk.snapshot.get_or_insert(SnapshotMode::No);
     }
+    if let StorageSource::Network(source) = &mut disk.source {
+        source.assign_ports();
+    }
     match &mut disk.source {
         StorageSource::Network(source) if source.protocol == NetworkProtocol::Iscsi => {
             if let Some(name) = source.name.as_mut().filter(|n| !n.contains('/')) {

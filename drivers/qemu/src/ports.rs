@@ -1,13 +1,21 @@
 //! TCP ports for graphics that ask for one automatically.
 //!
 //! A port is free if nobody of ours has it and it can be bound; between that and QEMU's own binding somebody else may take it,
-//! and then the start fails with QEMU's message.
+//! and then the start fails with QEMU's message. Names of hosts are resolved beforehand ([`Addresses`]): that asks servers, which
+//! may not answer.
 
-use std::collections::BTreeSet;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, TcpListener, ToSocketAddrs};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_util::file::acting;
+
+use crate::core::blocking;
+
+/// A server of names that is well answers in much less.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The ports that guests have, and the range that they come from.
 #[derive(Debug)]
@@ -24,15 +32,16 @@ impl Ports {
         }
     }
 
-    /// Takes the lowest free port on `address`.
+    /// Takes the lowest free port on the address that is called `name`.
     ///
     /// # Errors
     /// If there is none left.
-    pub(crate) fn acquire(&self, address: &str) -> Result<u16> {
+    pub(crate) fn acquire(&self, name: &str, addresses: &Addresses) -> Result<u16> {
+        let address = addresses.of(name);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, last) = self.range;
         for port in first..=last {
-            if !taken.contains(&port) && can_bind(address, port) {
+            if !taken.contains(&port) && address.is_none_or(|address| can_bind(address, port)) {
                 taken.insert(port);
                 return Ok(port);
             }
@@ -40,7 +49,7 @@ impl Ports {
         Err(Error::new(
             ErrorCode::InternalError,
             ErrorDomain::Qemu,
-            format!("no port from {first} to {last} is free on {address}"),
+            format!("no port from {first} to {last} is free on {name}"),
         ))
     }
 
@@ -61,14 +70,51 @@ impl Ports {
     }
 }
 
-fn can_bind(address: &str, port: u16) -> bool {
-    let Ok(mut addresses) = (address, port).to_socket_addrs() else {
-        // Not an address of this host's form; QEMU will say what is wrong with it.
-        return true;
-    };
-    addresses
-        .next()
-        .is_some_and(|address| TcpListener::bind(address).is_ok())
+fn can_bind(address: IpAddr, port: u16) -> bool {
+    TcpListener::bind((address, port)).is_ok()
+}
+
+/// The addresses of a definition's host names.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses(HashMap<String, IpAddr>);
+
+impl Addresses {
+    /// Resolves the names among `hosts`. One that has no address here is left to QEMU, which says what is wrong with it.
+    ///
+    /// # Errors
+    /// If no server answers in time.
+    pub(crate) async fn resolve(hosts: impl Iterator<Item = String>) -> Result<Self> {
+        let mut found = HashMap::new();
+        for host in hosts.filter(|host| literal(host).is_none()) {
+            let name = host.clone();
+            let address = blocking(move || {
+                let look = move || {
+                    let addresses = (name.as_str(), 0).to_socket_addrs();
+                    addresses.ok().and_then(|mut addresses| addresses.next())
+                };
+                acting::act(None, PATIENCE, look).map_err(|error| {
+                    Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error)
+                })
+            });
+            let address = address.await.map_err(|error| {
+                let message = format!("the address of '{host}' cannot be found: {}", error.message);
+                Error { message, ..error }
+            })?;
+            found.extend(address.map(|address| (host, address.ip())));
+        }
+        Ok(Self(found))
+    }
+
+    fn of(&self, host: &str) -> Option<IpAddr> {
+        literal(host).or_else(|| self.0.get(host).copied())
+    }
+}
+
+fn literal(host: &str) -> Option<IpAddr> {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inner.unwrap_or(host).parse().ok()
 }
 
 #[cfg(test)]
@@ -80,11 +126,27 @@ mod tests {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = held.local_addr().unwrap().port();
         let ports = Ports::new((port, port));
-        assert!(ports.acquire("127.0.0.1").is_err());
+        assert!(ports.acquire("127.0.0.1", &Addresses::default()).is_err());
         drop(held);
-        assert_eq!(ports.acquire("127.0.0.1").unwrap(), port);
-        assert!(ports.acquire("127.0.0.1").is_err());
+        assert_eq!(
+            ports.acquire("127.0.0.1", &Addresses::default()).unwrap(),
+            port
+        );
+        assert!(ports.acquire("127.0.0.1", &Addresses::default()).is_err());
         ports.release(&[port]);
-        assert_eq!(ports.acquire("127.0.0.1").unwrap(), port);
+        assert_eq!(
+            ports.acquire("127.0.0.1", &Addresses::default()).unwrap(),
+            port
+        );
+    }
+
+    #[tokio::test]
+    async fn names_are_resolved_and_addresses_need_not_be() {
+        let hosts = ["localhost", "127.0.0.1", "[::1]", "no-such-host.invalid"];
+        let addresses = Addresses::resolve(hosts.into_iter().map(str::to_owned)).await;
+        let addresses = addresses.unwrap();
+        assert!(addresses.of("localhost").unwrap().is_loopback());
+        assert_eq!(addresses.of("[::1]"), Some("::1".parse().unwrap()));
+        assert_eq!(addresses.of("no-such-host.invalid"), None);
     }
 }

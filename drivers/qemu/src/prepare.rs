@@ -4,7 +4,6 @@
 //! is gone can undo all of it. Undoing goes on whatever fails.
 
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use virtbus_api::security::{FileId, Prepared as HeldFiles, Resource, Security};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_util::file::acting::{self, ActingUser, OpenAccess, OpenAs};
+use virtbus_util::file::acting::{self, ActError, ActingUser, OpenAccess, OpenAs};
 use virtbus_util::file::{self, Owner};
 use virtbus_util::process::ProcessId;
 
@@ -146,18 +145,18 @@ impl Preparer {
         blocking(move || {
             // Of the daemon's own rights, but with a limit: files may be on a server that is gone.
             let look = move || security.prepare(guest, &resources);
-            acting::act(None, LOOKING, look).map_err(|error| {
-                let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
-                let message = format!("files of the guest: {}", error.message);
-                Error { message, ..error }
-            })?
+            acting::act(None, LOOKING, look).map_err(unanswered)?
         })
         .await
     }
 
     /// Lets the guest have its files. The record of what was prepared must be on disk.
     pub(crate) async fn give_files(mut files: Box<dyn HeldFiles>) -> Result<Box<dyn HeldFiles>> {
-        blocking(move || files.apply().map(|()| files)).await
+        blocking(move || {
+            let give = move || files.apply().map(|()| files);
+            acting::act(None, LOOKING, give).map_err(unanswered)?
+        })
+        .await
     }
 
     /// Looks whether QEMU has opened the guest's files, and not others to which somebody led it.
@@ -192,13 +191,20 @@ impl Preparer {
         self.ports.release(&status.prepared.ports);
         let security = Arc::clone(&self.security);
         let (confined, dir) = (status.prepared.confined.clone(), status.dir.clone());
+        let name = status.name.clone();
         let done = blocking(move || {
             if let Some(record) = confined {
-                security.restore(&record);
+                let restore = move || security.restore(&record);
+                if let Err(error) = acting::act(None, LOOKING, restore) {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(
+                        domain = name,
+                        error,
+                        "files are given back only when their file system answers again"
+                    );
+                }
             }
-            remove_dir(&dir).map_err(|error| {
-                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
-            })
+            file::remove_dir(&dir).map(drop).map_err(failed)
         });
         // None of these needs another to be done.
         let ((), (), (), done) = tokio::join!(tpms, place, taps, done);
@@ -208,12 +214,11 @@ impl Preparer {
     }
 }
 
-/// Removes the folder of a run and what is in it. Its files are sockets and the like, made by us and QEMU.
-fn remove_dir(dir: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+/// The file system of a guest's files does not answer.
+fn unanswered(error: ActError) -> Error {
+    let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
+    let message = format!("files of the guest: {}", error.message);
+    Error { message, ..error }
 }
 
 fn end_helper(helper: Helper) {

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -27,6 +28,9 @@ use crate::{definition, saving, stray};
 
 /// So many guests of the last daemon are taken in at the same time.
 const AT_ONCE: usize = 32;
+
+/// The daemon's first caller waits no longer for what is left of a guest to be cleared away; a bus gives up after 25 s.
+const CLEARING: Duration = Duration::from_secs(5);
 
 /// Reads definitions into the table, and gives the status files. Blocks.
 pub(crate) fn load(core: &Core) -> Result<Statuses> {
@@ -97,7 +101,7 @@ pub(crate) async fn resume(core: &Arc<Core>, statuses: Statuses) {
 /// Something speaks against taking a guest in, such as a definition of its name with another UUID. If it runs, its domain is held.
 async fn cannot_resume(core: &Arc<Core>, status: &Status, boot: &str, error: &Error) {
     let path = core.store.status_path(status.uuid);
-    match find_in(status, boot) {
+    match find_in(core, status, boot).map(|found| found.into_iter().next()) {
         Ok(None) => {
             tracing::error!(domain = status.name, %error, "a guest that has ended cannot be taken in, ignoring");
             saving::ended(core, status.saving.as_ref()).await;
@@ -115,10 +119,13 @@ async fn cannot_resume(core: &Arc<Core>, status: &Status, boot: &str, error: &Er
 }
 
 /// QEMU's process, if it can be there: in another boot of the host it is not.
-fn find_in(status: &Status, boot: &str) -> Result<Option<Pidfd>> {
+fn find_in(core: &Core, status: &Status, boot: &str) -> Result<Vec<Pidfd>> {
     // Where boots cannot be told apart, the start time of the process does it.
     let another = !boot.is_empty() && !status.boot_id.is_empty() && status.boot_id != boot;
-    if another { Ok(None) } else { find(status) }
+    if another {
+        return Ok(Vec::new());
+    }
+    find(status, core.config.user.as_ref().map(|user| user.uid))
 }
 
 async fn resume_one(
@@ -133,7 +140,8 @@ async fn resume_one(
         Domain::new(uuid, &name, ShutoffReason::Unknown)
     })?;
     let domain = claim.domain();
-    match find_in(status, boot)? {
+    let mut found = find_in(core, status, boot)?;
+    match found.pop() {
         Some(process) if !status.is_starting() => {
             tracing::info!(
                 domain = name,
@@ -153,59 +161,87 @@ async fn resume_one(
             take_in(core, domain, status.clone(), definition, process);
         }
         other => {
-            if let Some(process) = other {
-                // Its CPUs have not been released yet, and nobody was told of this guest.
-                tracing::warn!(
-                    domain = name,
-                    pid = process.pid(),
-                    "ending a guest whose start was interrupted"
-                );
-                let _ = process.signal(Signal::KILL);
-                let _ = tokio::time::timeout(core.config.timeouts.kill, process.exited()).await;
-            } else {
+            if other.is_none() {
                 tracing::warn!(domain = name, "a guest ended while no daemon ran");
             }
-            let started = !status.is_starting();
-            let saved = saving::ended(core, status.saving.as_ref()).await;
-            core.preparer.undo(core, status).await;
-            let (reason, detail) = if saved {
-                (ShutoffReason::Saved, StoppedDetail::Saved)
-            } else if started {
-                (ShutoffReason::Crashed, StoppedDetail::Failed)
-            } else {
-                (ShutoffReason::Failed, StoppedDetail::Failed)
-            };
-            let events = if started && domain.snapshot().is_shown() {
-                vec![DomainEvent::Lifecycle(Lifecycle::Stopped(detail))]
-            } else {
-                Vec::new()
-            };
-            crate::stop::off(core, domain, reason, events);
+            // Done before anybody calls, unless its files are on a file system that does not answer: then whoever wants to start the
+            // guest goes on waiting, and nobody else.
+            let limit = core.config.timeouts.job;
+            let turn = domain.jobs.turn(&name, "DomainRecovery", limit).await;
+            let (core, status) = (Arc::clone(core), status.clone());
+            let clearing = tokio::spawn(async move {
+                for process in other.into_iter().chain(found) {
+                    end_interrupted(&core, &status, &process).await;
+                }
+                clear_away(&core, claim.domain(), &status).await;
+                drop(turn);
+            });
+            let _ = tokio::time::timeout(CLEARING, clearing).await;
         }
     }
     Ok(())
 }
 
-/// QEMU's process, by what was written down of it; or by its folder, if nothing was written down yet.
-fn find(status: &Status) -> Result<Option<Pidfd>> {
+/// Ends a guest whose start was interrupted: its CPUs have not been released yet, and nobody was told of it.
+async fn end_interrupted(core: &Core, status: &Status, process: &Pidfd) {
+    tracing::warn!(
+        domain = status.name,
+        pid = process.pid(),
+        "ending a guest whose start was interrupted"
+    );
+    let _ = process.signal(Signal::KILL);
+    let _ = tokio::time::timeout(core.config.timeouts.kill, process.exited()).await;
+}
+
+/// Undoes what was done for a guest that is gone.
+async fn clear_away(core: &Arc<Core>, domain: &Arc<Domain>, status: &Status) {
+    let started = !status.is_starting();
+    let saved = saving::ended(core, status.saving.as_ref()).await;
+    core.preparer.undo(core, status).await;
+    let (reason, detail) = if saved {
+        (ShutoffReason::Saved, StoppedDetail::Saved)
+    } else if started {
+        (ShutoffReason::Crashed, StoppedDetail::Failed)
+    } else {
+        (ShutoffReason::Failed, StoppedDetail::Failed)
+    };
+    let events = if started && domain.snapshot().is_shown() {
+        vec![DomainEvent::Lifecycle(Lifecycle::Stopped(detail))]
+    } else {
+        Vec::new()
+    };
+    crate::stop::off(core, domain, reason, events);
+}
+
+/// QEMU's process, by what was written down of it; or by its folder, if nothing was written down yet. More than one is to be had only of
+/// what others started to look like it: of those who may, which are the guests of the same user.
+fn find(status: &Status, user: Option<u32>) -> Result<Vec<Pidfd>> {
     if let Some(id) = status.process() {
         let process = id
             .open()
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
-        return Ok(process.filter(|process| !process.has_exited().unwrap_or(false)));
+        let process = process.filter(|process| !process.has_exited().unwrap_or(false));
+        return Ok(process.into_iter().collect());
     }
     let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    for pid in pids {
-        if names_dir(pid, &status.dir)
+    // Held before it is looked at, so that it is this one that was looked at.
+    let handles = pids.filter_map(|pid| Pidfd::open(pid).ok());
+    let is_it = |process: &Pidfd| {
+        let pid = process.pid();
+        names_dir(pid, &status.dir)
+            && is_of(pid, user)
             && process::executable(pid).is_ok_and(|path| path == status.emulator)
-        {
-            return Ok(Pidfd::open(pid).ok());
-        }
-    }
-    Ok(None)
+    };
+    Ok(handles.filter(is_it).collect())
+}
+
+/// Whether a process is one that the daemon may have started for a guest: of the guests' user, or, before it became that, of the daemon's.
+pub(crate) fn is_of(pid: i32, user: Option<u32>) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    process::user(pid).is_ok_and(|found| found == own || Some(found) == user)
 }
 
 /// Whether a process was given a file of this folder as an argument.

@@ -30,6 +30,7 @@ use crate::domain::{Domain, Live, Run, Starting};
 use crate::monitor::commands::system::Cont;
 use crate::monitor::{Events, Monitor, MonitorError};
 use crate::persist::Status;
+use crate::ports::Addresses;
 use crate::prepare::{Preparer, guest_dir};
 use crate::stop::Ending;
 use crate::watch::{self, MONITOR_SOCKET, Process};
@@ -190,11 +191,13 @@ impl Attempt {
 
         let incoming = matches!(origin, Origin::Saved { .. });
         let mut live = Definition::clone(config);
+        let hosts = definition::listen_hosts(&live, &core);
+        let addresses = Addresses::resolve(hosts.into_iter()).await?;
         let mut status = Status::starting(self.domain.uuid, &name, id, binary, dir.clone(), &live);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
         core.preparer.make_dir(&dir)?;
-        let made = definition::make_live(&mut live, &core, &mut status.prepared, &dir);
+        let made = definition::make_live(&mut live, &core, &mut status.prepared, &dir, &addresses);
         self.status = Some(status.clone());
         made?;
         self.make_taps(&mut live, &mut status).await?;

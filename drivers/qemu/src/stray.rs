@@ -15,7 +15,7 @@ use virtbus_util::process::{self, Pidfd};
 use crate::core::{Core, blocking};
 use crate::domain::{Domain, Run, Stray};
 use crate::persist::Unreadable;
-use crate::stop;
+use crate::{reconnect, stop};
 
 /// QEMU's process of a guest, with the guest's name.
 struct Found {
@@ -27,7 +27,8 @@ struct Found {
 pub(crate) async fn hold_unreadable(core: &Arc<Core>, unreadable: Vec<Unreadable>) {
     for file in unreadable {
         let Unreadable { path, uuid, why } = file;
-        match find(uuid, &core.config.dirs.run) {
+        let user = core.config.user.as_ref().map(|user| user.uid);
+        match find(uuid, &core.config.dirs.run, user) {
             Some(found) => {
                 let name = found.name.unwrap_or_else(|| uuid.to_string());
                 hold(core, uuid, &name, found.process, path, why);
@@ -100,7 +101,7 @@ async fn put_aside(core: &Arc<Core>, path: &Path, why: &str) {
 }
 
 /// The process that was told this UUID, and to have its sockets below `run`.
-fn find(uuid: Uuid, run: &Path) -> Option<Found> {
+fn find(uuid: Uuid, run: &Path, user: Option<u32>) -> Option<Found> {
     let uuid = uuid.to_string();
     let entries = std::fs::read_dir("/proc").ok()?;
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
@@ -120,6 +121,7 @@ fn find(uuid: Uuid, run: &Path) -> Option<Found> {
         let below = format!("{}/", run.display());
         if after("-uuid") == Some(&uuid)
             && arguments.iter().any(|argument| argument.contains(&below))
+            && reconnect::is_of(pid, user)
             && !process.has_exited().unwrap_or(false)
         {
             let name = after("-name").and_then(|option| name_in(option));

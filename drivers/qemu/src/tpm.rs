@@ -50,14 +50,7 @@ pub(crate) fn socket(dir: &Path) -> PathBuf {
 /// If it cannot be removed.
 pub(crate) fn remove_state(core: &Core, uuid: Uuid) -> Result<()> {
     let dir = core.config.dirs.state.join("swtpm").join(uuid.to_string());
-    match std::fs::remove_dir_all(&dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::new(
-            ErrorCode::SystemError,
-            ErrorDomain::Tpm,
-            format!("cannot remove '{}': {error}", dir.display()),
-        )),
-        _ => Ok(()),
-    }
+    file::remove_dir(&dir).map(drop).map_err(failed)
 }
 
 /// Where a domain's TPM keeps its state.

@@ -45,7 +45,7 @@ guest=$(define "$(bootable shipped console=ttyS0 "<serial type='file'><source pa
 allowed domain root "$guest" Create u 0
 until_true 100 "the guest" says 'TINY-GUEST READY'
 grep -q 'TINY-GUEST READY' /srv/second.console || fail "the console in a directory of root's is empty"
-[ "$(stat -c '%U %a' /srv/second.console)" = 'root 600' ] || fail "the console is $(stat -c '%U %a' /srv/second.console)"
+[ "$(stat -c '%U %a' /srv/second.console)" = 'virtbus-qemu 600' ] || fail "the console is $(stat -c '%U %a' /srv/second.console)"
 pid=$(emulator shipped)
 [ "$(stat -c %U "/proc/$pid")" = virtbus-qemu ] || fail "the guest runs as $(stat -c %U "/proc/$pid")"
 

@@ -15,7 +15,26 @@ use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::{Text, YesNo, format_text};
 
 use crate::core::Core;
+use crate::ports::Addresses;
 use crate::prepare::{Prepared, channel_dir, guest_dir};
+
+/// The hosts that a definition's screens listen on, by address or name.
+pub(crate) fn listen_hosts(definition: &Definition, core: &Core) -> Vec<String> {
+    let screens = definition.devices.graphics.iter();
+    let named = screens.filter_map(|graphics| match graphics.listen.first()? {
+        Listen::Address(listen) => listen.address.as_deref(),
+        Listen::Network(listen) => listen.address.as_deref(),
+        Listen::Socket(_) | Listen::None => None,
+    });
+    let defaults = [&core.config.vnc_listen, &core.config.spice_listen];
+    let mut hosts: Vec<String> = named
+        .chain(defaults.into_iter().map(String::as_str))
+        .map(str::to_owned)
+        .collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
 
 /// Turns a definition into that of a run with this folder.
 pub(crate) fn make_live(
@@ -23,6 +42,7 @@ pub(crate) fn make_live(
     core: &Core,
     prepared: &mut Prepared,
     dir: &Path,
+    addresses: &Addresses,
 ) -> Result<()> {
     let q35 = definition
         .os
@@ -46,7 +66,7 @@ pub(crate) fn make_live(
                 if let Some(address) = &address
                     && vnc.autoport == Some(YesNo::Yes)
                 {
-                    let port = ports.acquire(address)?;
+                    let port = ports.acquire(address, addresses)?;
                     prepared.ports.push(port);
                     vnc.port = Some(i32::from(port));
                 }
@@ -55,7 +75,7 @@ pub(crate) fn make_live(
                 if let Some(address) = &address
                     && spice.autoport == Some(YesNo::Yes)
                 {
-                    let port = ports.acquire(address)?;
+                    let port = ports.acquire(address, addresses)?;
                     prepared.ports.push(port);
                     spice.port = Some(i32::from(port));
                 }

@@ -27,7 +27,7 @@ use virtbus_conf::{Flags, Limits, XmlError, YesNo};
 
 use crate::core::Core;
 
-pub(crate) use live::make_live;
+pub(crate) use live::{listen_hosts, make_live};
 pub(crate) use readers::Readers;
 
 /// The guest agent's channel has this name in the guest.

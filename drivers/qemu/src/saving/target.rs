@@ -4,9 +4,10 @@
 //! The name is noted before the file is made, by whoever makes it; so a new daemon can remove what was left.
 //!
 //! Clients choose names, and the daemon may be root. So a file is made with the rights of the guests' user, and takes no place of a file
-//! that is not that user's; or it is below a directory that is kept for this, where only an image of the same guest makes room. Root may
-//! have it made with root's rights where nobody else can change the way to it. Where guests run as the daemon's own user, its rights
-//! are the client's as well. No link of others is followed. Everything here blocks.
+//! of another guest: that user is all guests'. So nothing makes room but a saved image of the same guest, which is looked at again when
+//! the new one takes its place; and the daemon's own directories are closed but for the one that is kept for this. Root may
+//! have it made with root's rights where nobody else can change the way to it, and replace what is there. Where guests run as the
+//! daemon's own user, its rights are the client's as well. No link of others is followed. Everything here blocks.
 
 use std::fs::File;
 use std::io;
@@ -38,6 +39,18 @@ enum Rights {
     Guest,
 }
 
+/// What makes room for a file in the making.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+enum Room {
+    /// Whatever has its name.
+    #[default]
+    Anything,
+    /// Nothing has it.
+    Nothing,
+    /// The file with this device and inode.
+    This(u64, u64),
+}
+
 /// A file in the making.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Target {
@@ -51,6 +64,8 @@ pub(crate) struct Target {
     pub(super) identity: Uuid,
     #[serde(default)]
     rights: Rights,
+    #[serde(default)]
+    room: Room,
 }
 
 impl Target {
@@ -80,25 +95,19 @@ impl Target {
         if by_root && file::walk_to_place(path).is_ok_and(|place| place.is_closed) {
             return Self::own(path);
         }
-        if is_kept_for_this(core, path) {
-            let target = Self::named(path, Rights::Daemon)?;
-            if facts_of(path)?.is_some() && !is_image_of(path, guest) {
-                let why = "it is no saved image of this guest";
-                let path = path.to_owned();
-                return Err(ImageError::Taken { path, why });
-            }
-            return Ok(target);
-        }
-        let target = Self::named(path, Rights::Guest)?;
-        let uid = user.uid;
-        let looked_at = path.to_owned();
-        if let Some(owner) = target.with_rights(core, move || facts_of(&looked_at))?
-            && owner != uid
-        {
-            let why = "it does not belong to the user as whom guests run";
+        let rights = if is_kept_for_this(core, path) {
+            Rights::Daemon
+        } else if is_own(core, path) {
+            let why = "it is in a directory of the daemon's own, which is for other files";
             let path = path.to_owned();
             return Err(ImageError::Taken { path, why });
-        }
+        } else {
+            Rights::Guest
+        };
+        let mut target = Self::named(path, rights)?;
+        let looked_at = path.to_owned();
+        let owner = (rights == Rights::Guest).then_some(user.uid);
+        target.room = target.with_rights(core, move || room_at(&looked_at, guest, owner))?;
         Ok(target)
     }
 
@@ -116,6 +125,7 @@ impl Target {
             temporary,
             identity,
             rights,
+            room: Room::Anything,
         })
     }
 
@@ -136,14 +146,42 @@ impl Target {
         acting::open(Some(user), &self.temporary, how).map_err(|error| self.denied(core, error))
     }
 
-    /// Gives the file its name; what had it before is gone then. The file must be on the disk.
+    /// Gives the file its name; what made room for it is gone then. The file must be on the disk.
+    ///
+    /// # Errors
+    /// If another file has the name by now.
     pub(super) fn finish(&self, core: &Core) -> Result<(), ImageError> {
         let Self {
-            path, temporary, ..
+            path,
+            temporary,
+            room,
+            ..
         } = self.clone();
         self.with_rights(core, move || {
-            file::rename(&temporary, &path)
-                .map_err(|error| failed("write", &path)(io::Error::other(error)))
+            let done: Result<(), io::Error> = match room {
+                Room::Anything => file::rename(&temporary, &path).map_err(io::Error::other),
+                Room::Nothing => file::rename_new(&temporary, &path).map_err(io::Error::other),
+                Room::This(device, inode) => {
+                    let is_it = |name: &Path| {
+                        let facts = std::fs::symlink_metadata(name);
+                        facts.is_ok_and(|facts| (facts.dev(), facts.ino()) == (device, inode))
+                    };
+                    if !is_it(&path) {
+                        let why = "another file took its place meanwhile";
+                        return Err(ImageError::Taken { path, why });
+                    }
+                    let exchange = || file::exchange(&temporary, &path).map_err(io::Error::other);
+                    exchange().and_then(|()| {
+                        if is_it(&temporary) {
+                            return file::remove(&temporary).map(drop).map_err(io::Error::other);
+                        }
+                        // It was exchanged between the look and the exchange.
+                        exchange()?;
+                        Err(io::Error::from(io::ErrorKind::AlreadyExists))
+                    })
+                }
+            };
+            done.map_err(failed("write", &path))
         })
     }
 
@@ -272,6 +310,46 @@ fn is_kept_for_this(core: &Core, path: &Path) -> bool {
     plain && kept_for_this(core).any(|dir| path.starts_with(dir))
 }
 
+/// Whether the path is below a directory of the daemon's: what is there is other guests', or the daemon's own.
+fn is_own(core: &Core, path: &Path) -> bool {
+    let dirs = &core.config.dirs;
+    let own = [&dirs.config, &dirs.state, &dirs.run, &dirs.log, &dirs.cache];
+    // By the directory that the path leads to, whichever way it goes.
+    let Ok(place) = file::walk_to_place(path) else {
+        return own.iter().any(|dir| path.starts_with(dir));
+    };
+    own.iter().any(|dir| {
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+        path.starts_with(&dir) || place.dir.path.starts_with(&dir)
+    })
+}
+
+/// What makes room at a path for a file of this guest: nothing, or a saved image of it, which must belong to this user if one is given.
+fn room_at(path: &Path, guest: Uuid, owner: Option<u32>) -> Result<Room, ImageError> {
+    let taken = |why| {
+        let path = path.to_owned();
+        Err(ImageError::Taken { path, why })
+    };
+    let Some(found) = facts_of(path)? else {
+        return Ok(Room::Nothing);
+    };
+    if owner.is_some_and(|owner| owner != found) {
+        return taken("it does not belong to the user as whom guests run");
+    }
+    // Held while it is looked at.
+    let no_image = "it is no saved image of this guest";
+    let Ok((file, header)) = image::open(path, Access::Read) else {
+        return taken(no_image);
+    };
+    let is_of_guest = definition::identify(&header.xml).is_ok_and(|found| found.uuid == guest);
+    let facts = file.metadata().map_err(failed("look at", path))?;
+    if is_of_guest {
+        Ok(Room::This(facts.dev(), facts.ino()))
+    } else {
+        taken(no_image)
+    }
+}
+
 /// Whose the regular file is that has this name, if there is one.
 fn facts_of(path: &Path) -> Result<Option<u32>, ImageError> {
     match std::fs::symlink_metadata(path) {
@@ -279,15 +357,6 @@ fn facts_of(path: &Path) -> Result<Option<u32>, ImageError> {
         Ok(_) => Err(ImageError::NotRegular(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("look at", path)(error)),
-    }
-}
-
-fn is_image_of(path: &Path, guest: Uuid) -> bool {
-    // Of one that was not written to its end nothing can be lost.
-    match image::open(path, Access::Read) {
-        Ok((_, header)) => definition::identify(&header.xml).is_ok_and(|found| found.uuid == guest),
-        Err(ImageError::Incomplete(_)) => true,
-        Err(_) => false,
     }
 }
 
@@ -433,16 +502,39 @@ mod tests {
         std::fs::create_dir(&theirs).unwrap();
         std::os::unix::fs::chown(&theirs, Some(GUESTS), Some(GUESTS)).unwrap();
         let path = theirs.join("core");
-        for _ in 0..2 {
-            let target = of(&path).unwrap();
-            target.create(&core).unwrap();
-            target.finish(&core).unwrap();
-            assert_eq!(path.metadata().unwrap().uid(), GUESTS);
-        }
         let target = of(&path).unwrap();
+        target.create(&core).unwrap();
+        target.finish(&core).unwrap();
+        assert_eq!(path.metadata().unwrap().uid(), GUESTS);
+        // All guests' files are that user's: only an image of the same guest makes room.
+        assert!(matches!(of(&path), Err(ImageError::Taken { .. })));
+        let target = of(&theirs.join("other")).unwrap();
         target.create(&core).unwrap();
         target.discard(&core);
         assert_eq!(names(&theirs), ["core"]);
+        // What was not there in the beginning is not replaced in the end.
+        let late = theirs.join("late");
+        let target = of(&late).unwrap();
+        target.create(&core).unwrap();
+        std::fs::write(&late, "another's").unwrap();
+        assert!(target.finish(&core).is_err());
+        target.discard(&core);
+        assert_eq!(std::fs::read(&late).unwrap(), b"another's");
+        std::fs::remove_file(&late).unwrap();
+        // The daemon's own directories are closed.
+        for own in [
+            &core.config.dirs.run,
+            &core.config.dirs.log,
+            &core.config.dirs.state,
+        ] {
+            std::fs::create_dir_all(own).unwrap();
+            std::os::unix::fs::chown(own, Some(GUESTS), Some(GUESTS)).unwrap();
+            assert!(matches!(
+                of(&own.join("new")),
+                Err(ImageError::Taken { .. })
+            ));
+            std::os::unix::fs::chown(own, Some(0), Some(0)).unwrap();
+        }
         std::fs::write(theirs.join("roots"), "precious").unwrap();
         let taken = of(&theirs.join("roots"));
         assert!(matches!(taken, Err(ImageError::Taken { .. })));
@@ -458,7 +550,21 @@ mod tests {
         image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
         image::complete(&file, &path).unwrap();
         target.finish(&core).unwrap();
-        assert!(of(&path).is_ok());
+        let again = of(&path).unwrap();
+        again.create(&core).unwrap();
+        again.finish(&core).unwrap();
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            b"",
+            "the older image made room"
+        );
+        assert_eq!(names(&kept), ["web.save"]);
+        std::fs::remove_file(&path).unwrap();
+        let target = of(&path).unwrap();
+        let mut file = target.create(&core).unwrap();
+        image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
+        image::complete(&file, &path).unwrap();
+        target.finish(&core).unwrap();
         let other = Target::of_client(&core, &path, Uuid::new_v4(), false);
         assert!(matches!(other, Err(ImageError::Taken { .. })));
     }

@@ -194,8 +194,26 @@ pub enum Departure {
 pub struct Dac {
     identity: Identity,
     dynamic_ownership: bool,
-    /// Reading, changing and writing back who uses a file is one step.
-    changes: Arc<Mutex<()>>,
+    changes: Arc<Changes>,
+}
+
+/// Reading, changing and writing back who uses a file is one step. Each file system has its own turn: one that does not answer holds up
+/// nobody whose files are elsewhere.
+#[derive(Debug, Default)]
+struct Changes(Mutex<HashMap<u64, Arc<Mutex<()>>>>);
+
+impl Changes {
+    /// Runs one step on a file of this device.
+    fn step<T>(&self, device: u64, work: impl FnOnce() -> T) -> T {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Devices come and go.
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry(device).or_default())
+        };
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
 }
 
 impl Dac {
@@ -273,8 +291,12 @@ impl Dac {
     /// somebody else has given a new owner meanwhile, or that are gone. Goes on after failures and
     /// returns them all.
     pub fn restore(&self, record: &Record, departure: Departure) -> Vec<DacError> {
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let back = |entry: &Entry| change::take_back(record, entry, departure).err();
+        let back = |entry: &Entry| {
+            // Records of earlier releases do not say.
+            let device = entry.device.unwrap_or_default();
+            let step = || change::take_back(record, entry, departure).err();
+            self.changes.step(device, step)
+        };
         record.entries.iter().rev().filter_map(back).collect()
     }
 }
@@ -290,7 +312,7 @@ pub struct Prepared {
     unchanged: Vec<Target>,
     /// Whether files are looked at at all.
     is_managed: bool,
-    changes: Arc<Mutex<()>>,
+    changes: Arc<Changes>,
 }
 
 impl Prepared {
@@ -329,15 +351,22 @@ impl Prepared {
 
     /// Changes the owners. On failure everything is as before, as far as it can be.
     pub fn apply(&mut self) -> Result<(), DacError> {
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         for index in 0..self.held.len() {
             let Some(held) = self.held.get_mut(index) else {
                 continue;
             };
-            if let Err(cause) = held.give(&self.record, &self.identity) {
+            let device = held.id().0;
+            let given = self
+                .changes
+                .step(device, || held.give(&self.record, &self.identity));
+            if let Err(cause) = given {
                 // The failed one too: it may have got half way.
                 let done = self.held.iter_mut().take(index + 1).rev();
-                let back = |held: &mut Held| held.take_back(&self.record).err();
+                let back = |held: &mut Held| {
+                    let device = held.id().0;
+                    let step = || held.take_back(&self.record).err();
+                    self.changes.step(device, step)
+                };
                 let undo: Vec<DacError> = done.filter_map(back).collect();
                 if undo.is_empty() {
                     return Err(cause);

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
-use rustix::fs::{FileType, Gid, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -213,8 +213,9 @@ pub fn open(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result<File,
 }
 
 /// The same for a path that a privileged client wrote, such as one in a definition: where nobody but root can change where it leads
-/// ([`Place::is_closed`]) it is opened with the daemon's own rights, so that an administrator's directory will do; elsewhere with the
-/// user's. Blocks, for twice the limit at most.
+/// ([`Place::is_closed`]) a new file is made with the daemon's own rights, and given to the user, so that an administrator's directory
+/// will do. What is there already has to be the user's, or open to the user, as anywhere else: a mistyped path empties nobody's file.
+/// Blocks, for some times the limit at most.
 ///
 /// # Errors
 /// As [`open`].
@@ -224,12 +225,45 @@ pub fn open_named(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result
     };
     let place = path.to_owned();
     let is_closed = move || walk_to_place(&place).is_ok_and(|place| place.is_closed);
-    let user = if act(None, how.limit, is_closed)? {
-        None
-    } else {
-        Some(user)
+    if how.create == Create::Never || !act(None, how.limit, is_closed)? {
+        return open(Some(user), path, how);
+    }
+    let new = OpenAs {
+        create: Create::New,
+        ..how
     };
-    open(user, path, how)
+    match open(None, path, new) {
+        Ok(file) => {
+            let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+            let given = rustix::fs::fchown(&file, Some(uid), Some(gid));
+            given.map_err(|errno| ActError::Open {
+                path: path.to_owned(),
+                source: errno.into(),
+            })?;
+            return Ok(file);
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    let there = OpenAs {
+        create: Create::Never,
+        truncate: false,
+        ..how
+    };
+    let failed = |errno: Errno| ActError::Open {
+        path: path.to_owned(),
+        source: errno.into(),
+    };
+    // The directory may be closed to the user.
+    let file = open(None, path, there)?;
+    let facts = rustix::fs::fstat(&file).map_err(failed)?;
+    if facts.st_uid != user.uid {
+        return open(Some(user), path, how);
+    }
+    if how.truncate && FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile {
+        rustix::fs::ftruncate(&file, 0).map_err(failed)?;
+    }
+    Ok(file)
 }
 
 /// Runs `work` in a thread with a user's rights to files; `None`: with the daemon's own. Blocks, for `limit` at most, and for another

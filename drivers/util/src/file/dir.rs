@@ -112,16 +112,6 @@ pub fn sweep_temporary(path: &Path) -> Result<usize, FileError> {
     Ok(swept)
 }
 
-/// Removes a directory with all that is in it; symbolic links are removed and not followed.
-/// Answers whether there was one.
-pub fn remove_dir(path: &Path) -> Result<bool, FileError> {
-    match fs::remove_dir_all(path) {
-        Ok(()) => Ok(true),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(FileError::io("remove directory", path, source)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -194,18 +184,5 @@ mod tests {
         assert_eq!(sweep_temporary(dir.path()).unwrap(), 1);
         assert!(!dir.path().join(".web.xml.1.7.new").exists());
         assert!(dir.path().join(own).exists());
-    }
-
-    #[test]
-    fn remove_dir_does_not_follow_links() {
-        let root = tempfile::tempdir().unwrap();
-        let (dir, other) = (root.path().join("dir"), root.path().join("other"));
-        fs::create_dir_all(dir.join("sub")).unwrap();
-        fs::create_dir(&other).unwrap();
-        fs::write(other.join("kept"), "").unwrap();
-        symlink(&other, dir.join("sub/link")).unwrap();
-        assert!(remove_dir(&dir).unwrap());
-        assert!(!remove_dir(&dir).unwrap());
-        assert!(other.join("kept").exists());
     }
 }

@@ -11,6 +11,7 @@ pub mod acting;
 mod dir;
 mod link;
 mod lock;
+mod remove;
 mod walk;
 mod write;
 
@@ -19,11 +20,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-pub use dir::{Owner, ensure_dir, list_dir, remove_dir, sweep_temporary};
+pub use dir::{Owner, ensure_dir, list_dir, sweep_temporary};
 pub use link::{is_link_to, link};
 pub use lock::DirLock;
+pub use remove::remove_dir;
 pub use walk::{Dir, Found, Place, WalkError, walk, walk_to_place};
-pub use write::{create_new, remove, rename, replace, write_atomic};
+pub use write::{create_new, exchange, remove, rename, rename_new, replace, write_atomic};
 
 /// What failed, with which path. Written so that "cannot" fits before the action.
 #[derive(Debug, thiserror::Error)]

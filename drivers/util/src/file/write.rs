@@ -81,6 +81,40 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Moves a file to another name in the same directory, which nothing may have.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if something has that name.
+pub fn rename_new(from: &Path, to: &Path) -> Result<(), FileError> {
+    let failed = |source| FileError::io("rename", from, source);
+    let (dir, _) = open_parent(to)?;
+    let flags = rustix::fs::RenameFlags::NOREPLACE;
+    let here = rustix::fs::CWD;
+    match rustix::fs::renameat_with(here, from, here, to, flags) {
+        // A file system that cannot: a second name, which is refused if there is one, and then the first one goes.
+        Err(rustix::io::Errno::INVAL) => {
+            std::fs::hard_link(from, to).map_err(failed)?;
+            std::fs::remove_file(from).map_err(failed)?;
+        }
+        done => done.map_err(|errno| failed(errno.into()))?,
+    }
+    sync(&dir).map_err(failed)
+}
+
+/// Lets two files in the same directory exchange their names.
+///
+/// # Errors
+/// If one is not there, or the file system cannot.
+pub fn exchange(one: &Path, other: &Path) -> Result<(), FileError> {
+    let failed = |source| FileError::io("exchange", one, source);
+    let (dir, _) = open_parent(other)?;
+    let flags = rustix::fs::RenameFlags::EXCHANGE;
+    let here = rustix::fs::CWD;
+    rustix::fs::renameat_with(here, one, here, other, flags)
+        .map_err(|errno| failed(errno.into()))?;
+    sync(&dir).map_err(failed)
+}
+
 /// Where a file has to be before the writing of it is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Durability {

@@ -108,6 +108,17 @@ pub fn current_dir(pid: i32) -> Result<PathBuf, ProcessError> {
     fs::read_link(&path).map_err(|source| read_error(pid, &path, source))
 }
 
+/// The user whose the process is: its effective user id.
+pub fn user(pid: i32) -> Result<u32, ProcessError> {
+    let path = proc_path(pid, "status")?;
+    let bytes = read(pid, &path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    // "Uid:<tab>real<tab>effective<tab>saved<tab>of the file system"
+    let ids = text.lines().find_map(|line| line.strip_prefix("Uid:"));
+    ids.and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
+        .ok_or(ProcessError::Malformed { path })
+}
+
 /// The ids of the threads, ascending.
 pub fn threads(pid: i32) -> Result<Vec<i32>, ProcessError> {
     let path = proc_path(pid, "task")?;
@@ -200,6 +211,14 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_its_user_s() {
+        let own = rustix::process::geteuid().as_raw();
+        let pid = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(user(pid).unwrap(), own);
+        assert!(user(i32::MAX).is_err());
+    }
 
     const LINE: &str = "4242 (ev) R (il)) T 7 8 9 0 -1 4194304 1 2 3 4 50 60 7 8 20 0 3 0 \
                         987654 1000 77 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 5 0 0 0 0 0";

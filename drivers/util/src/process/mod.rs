@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 pub use facts::{
     ProcessState, Stat, boot_id, cmdline, current_dir, environment_of, executable, stat, threads,
+    user,
 };
 pub use pidfd::Pidfd;
 pub use rustix::process::Signal;

@@ -184,14 +184,26 @@ fn root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights() {
     let dir = dir();
     let error = open_named(Some(&guests()), &dir.path().join("new"), append()).unwrap_err();
     assert!(error.to_string().contains("may not make"), "{error}");
-    // No directory on the way is anybody's but root's; nothing is made.
-    let never = OpenAs {
-        create: Create::Never,
-        ..OpenAs::output(OpenAccess::Read)
+    // No directory on the way is anybody's but root's.
+    let place = Path::new("/etc/virtbus-test-of-acting");
+    let _ = fs::remove_file(place);
+    let how = OpenAs {
+        truncate: true,
+        ..append()
     };
-    let path = Path::new("/etc/shadow");
-    assert!(open(Some(&guests()), path, never).is_err());
-    assert!(open_named(Some(&guests()), path, never).is_ok());
+    for _ in 0..2 {
+        let mut file = open_named(Some(&guests()), place, how).unwrap();
+        file.write_all(b"console").unwrap();
+        assert_eq!(fs::read(place).unwrap(), b"console");
+        assert_eq!(fs::metadata(place).unwrap().uid(), GUESTS);
+    }
+    // Root's own file there is nobody's console.
+    chown(place, Some(0), Some(0)).unwrap();
+    let refused = open_named(Some(&guests()), place, how);
+    let kept = fs::read(place).unwrap();
+    fs::remove_file(place).unwrap();
+    assert!(refused.is_err());
+    assert_eq!(kept, b"console");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::listing::Views;
 pub struct InterfaceId {
     /// Unique on the host.
     pub name: Arc<str>,
-    /// Its MAC address, `aa:bb:cc:dd:ee:ff`; empty if it has none.
+    /// Its MAC address, `aa:bb:cc:dd:ee:ff`, unique among the interfaces: its path on the bus is made of it.
     pub mac: Arc<str>,
 }
 

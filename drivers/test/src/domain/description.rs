@@ -8,14 +8,15 @@ use virtbus_api::domain::{
     DomainModificationImpact as Impact, Lifecycle, MetadataType, SecurityLabel, UndefinedDetail,
 };
 use virtbus_api::event::Event;
-use virtbus_api::object::View;
+use virtbus_api::object::{IdRef, View};
 use virtbus_api::typed::{TypedParameter, TypedParameters};
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, naming};
 
 use super::Domain;
 use crate::driver::Test;
 use crate::error;
 use crate::notes::Note;
+use crate::table::Named;
 
 #[async_trait]
 impl DomainDescription for Test {
@@ -25,8 +26,14 @@ impl DomainDescription for Test {
                 "'{name}' cannot be the name of a domain"
             )));
         }
+        let new = DomainId {
+            name: name.into(),
+            ..id.clone()
+        };
         let mut state = self.lock();
-        if state.domains.named(name).is_some() {
+        let there = state.domains.named(name);
+        naming::claim(IdRef::Domain(&new), there.map(Named::id))?;
+        if there.is_some() {
             return Err(error::failed(format!("domain '{name}' is there already")));
         }
         let domain = state

@@ -54,13 +54,22 @@ async fn whatever_a_definition_is_called_lists_stay_whole() {
     let (test, _) = open().await;
     let id = guest(&test).await;
     let lifecycle = test.lifecycle().unwrap();
+    let description = test.description().unwrap();
+    let longest = "x".repeat(5000);
+    for name in NAMES.into_iter().chain([longest.as_str(), "a\0b"]) {
+        let domains = test.domains().unwrap();
+        let now = domains.view(id.uuid).await.unwrap().id.clone();
+        let _ = description.rename(&now, name).await;
+        check(&test, name).await;
+    }
+    let domains = test.domains().unwrap();
+    let id = domains.view(id.uuid).await.unwrap().id.clone();
     lifecycle
         .create(&id, DomainCreateFlags::empty())
         .await
         .unwrap();
     let pools = test.storage_pools().unwrap();
     let pool = pools.view_by_name("default-pool").await.unwrap().id.clone();
-    let longest = "x".repeat(5000);
     for name in NAMES.into_iter().chain([longest.as_str()]) {
         // Twice, so that what was kept of the first is met by the second. Most are refused, and none may be kept by halves.
         for _ in 0..2 {
@@ -71,7 +80,6 @@ async fn whatever_a_definition_is_called_lists_stay_whole() {
             let _ = test.domains().unwrap().define_xml(&domain, none).await;
             let none = DomainCreateFlags::empty();
             let _ = lifecycle.create_xml(&domain, none).await;
-            let _ = test.description().unwrap().rename(&id, name).await;
             let network = format!("<network><name>{name}</name></network>");
             let none = NetworkDefineFlags::empty();
             let _ = test.networks().unwrap().define_xml(&network, none).await;

@@ -58,13 +58,14 @@ pub(crate) async fn start(
         starting,
         status: None,
         child: None,
+        held: Vec::new(),
     };
     let done = match attempt
         .bring_up(&config, &emulator, origin, beginning)
         .await
     {
         Ok(up) => attempt.publish(up, beginning),
-        Err(error) => Err(error),
+        Err(error) => Err(attempt.with_paths(error)),
     };
     match done {
         Ok(()) => Ok(()),
@@ -173,6 +174,8 @@ struct Attempt {
     starting: Arc<Starting>,
     status: Option<Status>,
     child: Option<Child>,
+    /// The files that QEMU has as descriptors and opens itself, by its names for them.
+    held: Vec<(String, PathBuf)>,
 }
 
 impl Attempt {
@@ -223,7 +226,7 @@ impl Attempt {
             incoming,
             files: &files,
             // A QEMU of the daemon's own user can be led nowhere where that user could not go.
-            first_read: core.preparer.acting().map(|_| next_fd),
+            first_held: core.preparer.acting().map(|_| next_fd),
         };
         let needs = command::fill(&mut cmd, &live, capabilities, &host)?;
         let held = core
@@ -235,11 +238,7 @@ impl Attempt {
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
         let held = Preparer::give_files(held).await?;
-        for (path, number) in needs.reads.iter().zip(next_fd..) {
-            if cmd.pass_fd(held.descriptor(path)?) != number {
-                return Err(Error::internal("descriptors for QEMU are out of order"));
-            }
-        }
+        let held = self.pass_held(&mut cmd, held, needs.held, next_fd).await?;
 
         self.check_cancelled()?;
 
@@ -284,8 +283,8 @@ impl Attempt {
         if let Ok(pid_file) = std::fs::symlink_metadata(guest_dir(&dir).join("pid")) {
             passed.push(FileId::from(&pid_file));
         }
-        let held = Preparer::check_opened(held, leader, passed.clone());
-        let held = self.unless_cancelled(held).await?;
+        let checked = Preparer::check_opened(held, leader, passed.clone());
+        let mut held = self.unless_cancelled(checked).await?;
         let mut managed = None;
         if let Origin::Saved {
             state,
@@ -296,6 +295,9 @@ impl Attempt {
             passed.push(file_id(&state)?);
             let taking = saving::take_in(&self.domain, &monitor, &mut events, state);
             self.unless_cancelled(taking).await?;
+            // Before the image is written off: QEMU opens for writing what it was given, now or when the CPUs are released.
+            let checked = Preparer::check_opened(held, leader, passed.clone());
+            held = self.unless_cancelled(checked).await?;
             managed = image;
         }
         let settling = async {
@@ -324,7 +326,7 @@ impl Attempt {
             return Err(crate::core::monitor_failed(&self.domain, &error));
         }
         if incoming {
-            // QEMU opens the disks of a guest that was saved for writing only now.
+            // What an image names, and QEMU opened by itself, may have been opened anew.
             Preparer::check_opened(held, leader, passed).await?;
         }
         Ok(Up {

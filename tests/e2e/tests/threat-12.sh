@@ -151,28 +151,78 @@ for process in "${exchanging[@]}"; do kill "$process" 2> /dev/null || true; wait
 in_peace
 same "an end of the exchange"
 
-check "what QEMU opens is what was looked at, although it opens by the path, with the rights of all guests"
+check "what QEMU opens is what was looked at, with the rights of all guests"
 install -m 600 -o virtbus-qemu -g virtbus-qemu /dev/null /srv/bob/guests.img
 echo "another guest's" > /srv/bob/guests.img
 before=$(outside)
 fresh
 runuser -u alice -- ln -s /srv/bob/guests.img "$alice/link"
+led_astray() { readlink /proc/"$(emulator web)"/fd/* | grep guests.img; }
 setpriv --reuid alice --regid alice --clear-groups perl /usr/local/bin/exchange "$alice/disk.img" "$alice/link" &
 leading=$!
-led=0
 for round in $(seq 20); do
     if answer=$(start); then
-        found=$(readlink /proc/"$(emulator web)"/fd/* | grep guests.img || true)
-        [ -z "$found" ] || fail "alice's guest has another guest's file in round $round"
+        if led_astray; then fail "alice's guest has another guest's file in round $round"; fi
         stop
     else
-        case $answer in *"has '/srv/bob/guests.img' open"*) led=$((led + 1));; esac
+        case $answer in *"has '/srv/bob/guests.img' open"*) fail "QEMU was led to another guest's file in round $round";; esac
     fi
 done
 kill "$leading"; wait "$leading" || true
 same "another guest's file"
 in_peace
-echo "QEMU was led elsewhere $led times of 20, and ended"
+
+check "a guest goes on with its own disk after its memory was written, whatever has the disk's name by then"
+fresh
+allowed start
+runuser -u alice -- sh -c "cd $alice && mv disk.img other && ln -s /srv/bob/guests.img disk.img"
+allowed domain root "$web" CoreDump suu /var/lib/virtbus/qemu/memory/web.core 0 0
+in_state 1 "$web" web
+if led_astray; then fail "a dump made alice's guest go on with another guest's file"; fi
+readlink /proc/"$(emulator web)"/fd/* | grep -qx "$alice/other" || fail "the guest has lost its disk"
+rm /var/lib/virtbus/qemu/memory/web.core
+mv "$alice/other" "$alice/disk.img"
+stop
+[ "$(stat -c %U "$alice/disk.img")" = alice ] || fail "the disk is not hers again"
+same "a dump while names are exchanged"
+
+check "and with it after its state was taken in, while somebody waits for QEMU to open it and puts another into its place"
+cat > /usr/local/bin/once-opened <<'PERL'
+# Waits until disk.img is open (IN_OPEN) and nobody opens it for 20 ms, exchanges it with link, and back after 2 s.
+alarm 60;
+chdir $ARGV[0];
+my ($disk, $link) = ("disk.img\0", "link\0");
+my $watch = syscall(253);
+syscall(254, $watch, $disk, 0x20);
+open(my $events, "<&=", $watch);
+print STDERR "watching\n";
+my ($told, $ready) = ("", "");
+vec($ready, $watch, 1) = 1;
+do { sysread($events, $told, 4096) } while select(my $now = $ready, undef, undef, 0.02);
+syscall(316, -100, $disk, -100, $link, 2);
+print STDERR "exchanged\n";
+sleep 2;
+syscall(316, -100, $disk, -100, $link, 2);
+PERL
+before=$(outside)
+for round in $(seq 3); do
+    fresh
+    runuser -u alice -- ln -s /srv/bob/guests.img "$alice/link"
+    allowed start
+    allowed domain root "$web" ManagedSave u 0
+    setpriv --reuid alice --regid alice --clear-groups perl /usr/local/bin/once-opened "$alice" 2> /run/once-opened &
+    waiting=$!
+    until_true 10 "the watch" grep -q watching /run/once-opened
+    allowed start
+    in_state 1 "$web" web
+    if led_astray; then fail "alice's guest goes on with another guest's file in round $round"; fi
+    readlink /proc/"$(emulator web)"/fd/* | grep -qEx "$alice/(disk.img|link)" || fail "the guest has no disk"
+    wait "$waiting"
+    grep -q exchanged /run/once-opened || fail "nothing was exchanged in round $round"
+    stop
+    [ "$(stat -c %U "$alice/disk.img")" = alice ] || fail "the disk is not hers again"
+    same "another guest's file, round $round of taking a state in"
+done
 rm /srv/bob/guests.img
 before=$(outside)
 

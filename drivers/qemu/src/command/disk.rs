@@ -37,12 +37,13 @@ fn chain(builder: &mut Builder<'_>, disk: &Disk) -> Result<String> {
     if disk.encryption().is_some() {
         return Err(named(disk, "encrypted images are not supported"));
     }
-    let shared = if disk.shareable {
+    let access = if disk.readonly || disk.device() == DiskDevice::Cdrom {
+        Access::ReadOnly
+    } else if disk.shareable {
         Access::Shared
     } else {
         Access::ReadWrite
     };
-    let read_only = disk.readonly || disk.device() == DiskDevice::Cdrom;
     let index = disk
         .source
         .common()
@@ -65,26 +66,20 @@ fn chain(builder: &mut Builder<'_>, disk: &Disk) -> Result<String> {
             &layer.source,
             format,
             index,
-            true,
+            Access::ReadOnly,
             below,
             end,
         )?);
-        resource(builder, &layer.source, Access::ReadOnly);
     }
     let format = disk.format().unwrap_or(ImageFormat::Raw);
     let end = disk.backing.layers.is_empty() && disk.backing.end == ChainEnd::Complete;
-    resource(
-        builder,
-        &disk.source,
-        if read_only { Access::ReadOnly } else { shared },
-    );
     let top = node(
         builder,
         disk,
         &disk.source,
         format,
         index,
-        read_only,
+        access,
         below,
         end,
     )?;
@@ -104,14 +99,6 @@ fn chain(builder: &mut Builder<'_>, disk: &Disk) -> Result<String> {
     Ok(top)
 }
 
-fn resource(builder: &mut Builder<'_>, source: &StorageSource, access: Access) {
-    if let StorageSource::File(_) | StorageSource::Block(_) = source
-        && let Some(path) = source.path()
-    {
-        builder.needs(path, access);
-    }
-}
-
 /// Adds the two nodes of one image.
 #[expect(
     clippy::too_many_arguments,
@@ -123,7 +110,7 @@ fn node(
     source: &StorageSource,
     format: ImageFormat,
     index: u32,
-    read_only: bool,
+    access: Access,
     backing: Option<String>,
     end: bool,
 ) -> Result<String> {
@@ -134,7 +121,7 @@ fn node(
         Some(DiscardMode::Unmap) | None => "unmap",
     };
     let cache = cache(driver.cache);
-    let mut props = protocol(disk, source, driver.io)?
+    let mut props = protocol(builder, disk, source, access, driver.io)?
         .set("node-name", storage.as_str())
         .set("auto-read-only", true)
         .set("discard", discard);
@@ -149,7 +136,7 @@ fn node(
     let name = format!("libvirt-{index}-format");
     let mut props = Props::new()
         .set("node-name", name.as_str())
-        .set("read-only", read_only)
+        .set("read-only", access == Access::ReadOnly)
         .set_opt("discard", driver.discard.map(|_| discard))
         .set_opt(
             "detect-zeroes",
@@ -220,7 +207,13 @@ fn format_driver(disk: &Disk, format: ImageFormat) -> Result<&'static str> {
 }
 
 /// Where an image's bytes are.
-fn protocol(disk: &Disk, source: &StorageSource, io: Option<IoMode>) -> Result<Props> {
+fn protocol(
+    builder: &mut Builder<'_>,
+    disk: &Disk,
+    source: &StorageSource,
+    access: Access,
+    io: Option<IoMode>,
+) -> Result<Props> {
     let aio = io.map(|io| match io {
         IoMode::Native => "native",
         IoMode::Threads => "threads",
@@ -233,7 +226,7 @@ fn protocol(disk: &Disk, source: &StorageSource, io: Option<IoMode>) -> Result<P
                 .as_deref()
                 .ok_or_else(|| named(disk, "it has no file"))?;
             Ok(Props::device("file")
-                .set("filename", path)
+                .set("filename", builder.holds(path, access))
                 .set_opt("aio", aio))
         }
         StorageSource::Block(block) => {
@@ -242,7 +235,7 @@ fn protocol(disk: &Disk, source: &StorageSource, io: Option<IoMode>) -> Result<P
                 .as_deref()
                 .ok_or_else(|| named(disk, "it has no device"))?;
             Ok(Props::device("host_device")
-                .set("filename", path)
+                .set("filename", builder.holds(path, access))
                 .set_opt("aio", aio))
         }
         StorageSource::Network(network) => remote(disk, network),
@@ -371,7 +364,7 @@ fn device(builder: &mut Builder<'_>, disk: &Disk, node: Option<String>) -> Resul
         props = props.set("share-rw", true);
     }
     props = props.set_opt("drive", node).set("id", id);
-    props = Builder::boot(props, &disk.info);
+    props = builder.boot(props, &disk.info);
     if disk.device() != DiskDevice::Lun && bus != DiskBus::Fdc {
         props = props
             .set_opt("write-cache", write_cache(driver.cache))

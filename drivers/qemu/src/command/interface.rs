@@ -194,7 +194,7 @@ fn card(builder: &mut Builder<'_>, interface: &Interface, alias: &str) -> Result
         .set("netdev", format!("host{alias}"))
         .set("id", alias)
         .set_opt("mac", mac);
-    props = Builder::boot(props, &interface.info);
+    props = builder.boot(props, &interface.info);
     let props = builder.place(props, &interface.info)?;
     builder.device(&props);
     Ok(())

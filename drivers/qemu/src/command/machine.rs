@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use virtbus_api::Result;
+use virtbus_api::security::Access;
 use virtbus_conf::YesNo;
 use virtbus_conf::cpu::{CpuMode, FeaturePolicy, GuestCpu};
 use virtbus_conf::domain::clock::{ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
@@ -333,7 +334,7 @@ fn firmware(builder: &mut Builder<'_>) -> Result<()> {
             "firmware in flash memory (<loader type='pflash'>) is not supported",
         ));
     }
-    let name = builder.reads(path);
+    let name = builder.holds(path, Access::ReadOnly);
     builder.option("-bios", name);
     Ok(())
 }
@@ -597,7 +598,7 @@ fn boot(builder: &mut Builder<'_>) -> Result<()> {
     );
     for (name, file) in [("-kernel", kernel), ("-initrd", initrd), ("-dtb", dtb)] {
         if let Some(file) = file {
-            let file = builder.reads(&file);
+            let file = builder.holds(&file, Access::ReadOnly);
             builder.option(name, file);
         }
     }

@@ -47,17 +47,18 @@ pub(crate) struct Host<'a> {
     pub(crate) incoming: bool,
     /// Files that were opened for QEMU, by path, with the numbers that they have in QEMU.
     pub(crate) files: &'a [(Text, i32)],
-    /// The number in QEMU of the first file of [`Needs::reads`]; `None` if QEMU is to open them by their paths.
-    pub(crate) first_read: Option<i32>,
+    /// The number in QEMU of the first file of [`Needs::held`]; `None` if QEMU is to open them by their paths.
+    pub(crate) first_held: Option<i32>,
 }
 
 /// What has to be there for the arguments to be true.
 pub(crate) struct Needs {
     /// The files that the guest needs.
     pub(crate) resources: Vec<Resource>,
-    /// Those of them that QEMU reads once and closes while it starts, so that nobody can look afterwards what it read. They are to be
-    /// passed as descriptors, in this order.
-    pub(crate) reads: Vec<PathBuf>,
+    /// Those of them that QEMU opens itself, and the images among them again and again: whenever the guest goes on after its state was
+    /// written or taken in. They are to be passed as descriptors that stand for the files (`O_PATH`), in this order, so that no other file
+    /// is found that was put into the place of one meanwhile.
+    pub(crate) held: Vec<PathBuf>,
 }
 
 /// Adds QEMU's arguments to `cmd` and says what the guest needs.
@@ -80,7 +81,7 @@ pub(crate) fn fill(
         host,
         args: Vec::with_capacity(64),
         resources: Vec::new(),
-        reads: Vec::new(),
+        held: Vec::new(),
         fd_sets: 0,
     };
     machine::head(&mut builder)?;
@@ -95,7 +96,7 @@ pub(crate) fn fill(
     cmd.args(builder.args);
     Ok(Needs {
         resources: builder.resources,
-        reads: builder.reads,
+        held: builder.held,
     })
 }
 
@@ -119,7 +120,7 @@ struct Builder<'a> {
     host: &'a Host<'a>,
     args: Vec<String>,
     resources: Vec<Resource>,
-    reads: Vec<PathBuf>,
+    held: Vec<PathBuf>,
     /// How many sets of descriptors there are so far.
     fd_sets: u32,
 }
@@ -179,15 +180,25 @@ impl Builder<'_> {
         });
     }
 
-    /// A file that QEMU reads while it starts; gives the name under which it finds it.
-    fn reads(&mut self, path: &str) -> String {
-        self.needs(path, Access::ReadOnly);
-        let Some(first) = self.host.first_read else {
+    /// A file that QEMU opens; gives the name under which it finds it.
+    fn holds(&mut self, path: &str, access: Access) -> String {
+        self.needs(path, access);
+        let Some(first) = self.host.first_held else {
             return path.to_owned();
         };
-        let before = i32::try_from(self.reads.len()).unwrap_or(i32::MAX);
-        self.reads.push(PathBuf::from(path));
-        format!("/proc/self/fd/{}", first.saturating_add(before))
+        let before = i32::try_from(self.held.len()).unwrap_or(i32::MAX);
+        self.held.push(PathBuf::from(path));
+        held_name(first.saturating_add(before))
+    }
+
+    /// The same for an option ROM. One that is named without a folder is of QEMU's own.
+    fn rom(&mut self, file: &str) -> String {
+        if !file.contains('/') {
+            return file.to_owned();
+        }
+        // QEMU starts in the root directory.
+        let path = Path::new("/").join(file);
+        self.holds(&path.to_string_lossy(), Access::ReadOnly)
     }
 
     /// The name under which QEMU finds a file that was opened for it.
@@ -263,11 +274,11 @@ impl Builder<'_> {
     }
 
     /// A device's boot order and option ROM.
-    fn boot(props: Props, info: &DeviceInfo) -> Props {
+    fn boot(&mut self, props: Props, info: &DeviceInfo) -> Props {
         let rom = info.rom.as_ref();
         let file = match rom {
-            Some(rom) if rom.enabled == Some(YesNo::No) => Some(""),
-            Some(rom) => rom.file.as_deref(),
+            Some(rom) if rom.enabled == Some(YesNo::No) => Some(String::new()),
+            Some(rom) => rom.file.as_deref().map(|file| self.rom(file)),
             None => None,
         };
         props
@@ -279,6 +290,11 @@ impl Builder<'_> {
             )
             .set_opt("romfile", file)
     }
+}
+
+/// The name under which QEMU opens a file that it has as a descriptor of this number, as often as it likes and for reading or writing.
+pub(crate) fn held_name(number: i32) -> String {
+    format!("/proc/self/fd/{number}")
 }
 
 /// A device's alias; they are given to all devices before a start.

@@ -11,7 +11,7 @@ use virtbus_conf::domain::devices::graphics::GraphicsKind;
 use virtbus_conf::{Fragment, FragmentNode, format_text};
 use virtbus_util::cmd::Cmd;
 
-use super::{Host, files, fill};
+use super::{Host, Needs, files, fill, held_name};
 use crate::capabilities::Cap;
 use crate::definition;
 
@@ -190,8 +190,13 @@ fn split(value: &str) -> Vec<String> {
     parts
 }
 
-/// The command line of the guest that a document defines, as it would be started.
+/// The command line of the guest that a document defines, as it would be started by the daemon's own user.
 fn command_line(xml: &str, json: bool) -> Result<Vec<OsString>> {
+    filled(xml, json, None).map(|(arguments, _)| arguments)
+}
+
+/// The same with what it needs.
+fn filled(xml: &str, json: bool, first_held: Option<i32>) -> Result<(Vec<OsString>, Needs)> {
     let mut capabilities = definition::tests::capabilities();
     if json {
         capabilities.caps = [Cap::DeviceJson, Cap::ObjectJson, Cap::NetdevJson]
@@ -232,12 +237,12 @@ fn command_line(xml: &str, json: bool) -> Result<Vec<OsString>> {
         seccomp: true,
         incoming: false,
         files: &opened,
-        first_read: None,
+        first_held,
     };
     loop {
         let mut cmd = Cmd::new("/q");
         match fill(&mut cmd, &live, &capabilities, &host) {
-            Ok(_) => return Ok(cmd.arguments().to_vec()),
+            Ok(needs) => return Ok((cmd.arguments().to_vec(), needs)),
             // This emulator has every device.
             Err(error) => match lacking(&error.message) {
                 Some(device) if !capabilities.has_device(device) => {
@@ -376,6 +381,41 @@ fn numbers_that_wrap_are_refused() {
         clock("offset='absolute' start='253402300799'"),
     ] {
         command_line(&right, true).unwrap();
+    }
+}
+
+#[test]
+fn no_image_or_program_of_a_guest_is_opened_by_its_path() {
+    let (arguments, needs) = filled(GUEST, true, Some(20)).unwrap();
+    let arguments: Vec<&str> = arguments.iter().map(|a| a.to_str().unwrap()).collect();
+    let held: Vec<&str> = needs.held.iter().map(|p| p.to_str().unwrap()).collect();
+    let images = ["/disks/a", "/dev/disk", "/disks/b", "/disks/c"];
+    let read = [
+        "/boot/bios",
+        "/boot/kernel",
+        "/boot/initrd",
+        "/boot/dtb",
+        "/roms/disk",
+        "/roms/net",
+    ];
+    for path in images.into_iter().chain(read) {
+        let place = held.iter().position(|found| *found == path);
+        let place = place.unwrap_or_else(|| panic!("{path} of {held:?}"));
+        let name = held_name(20 + i32::try_from(place).unwrap());
+        let mut naming = arguments.iter().filter(|text| {
+            **text == name || text.contains(&format!("\"{name}\"")) || text.ends_with(&name)
+        });
+        assert!(naming.next().is_some(), "{path} is {name} in {arguments:?}");
+        assert!(
+            !arguments.iter().any(|text| text.contains(path)),
+            "{path} in {arguments:?}"
+        );
+        assert!(
+            needs
+                .resources
+                .iter()
+                .any(|found| found.path == Path::new(path))
+        );
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
+use virtbus_api::security::Prepared as HeldFiles;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::YesNo;
 use virtbus_conf::domain::Domain as Definition;
@@ -19,7 +20,7 @@ use crate::persist::Status;
 use crate::prepare::guest_dir;
 use crate::tap::{self, Tap};
 use crate::watch::{self, MONITOR_SOCKET};
-use crate::{guest_log, tpm};
+use crate::{command, guest_log, tpm};
 
 impl Attempt {
     /// Makes the tap devices of the guest's interfaces. Each is noted before it is made.
@@ -120,14 +121,47 @@ impl Attempt {
         Ok(cmd)
     }
 
+    /// Passes descriptors of the files that QEMU opens itself; the first one gets this number.
+    pub(super) async fn pass_held(
+        &mut self,
+        cmd: &mut Cmd,
+        files: Box<dyn HeldFiles>,
+        paths: Vec<PathBuf>,
+        first: i32,
+    ) -> Result<Box<dyn HeldFiles>> {
+        let (files, paths, descriptors) = blocking(move || {
+            let descriptors = paths.iter().map(|path| files.descriptor(path));
+            let descriptors = descriptors.collect::<Result<Vec<_>>>()?;
+            Ok((files, paths, descriptors))
+        })
+        .await?;
+        for ((path, descriptor), number) in paths.into_iter().zip(descriptors).zip(first..) {
+            if cmd.pass_fd(descriptor) != number {
+                return Err(Error::internal("descriptors for QEMU are out of order"));
+            }
+            self.held.push((command::held_name(number), path));
+        }
+        Ok(files)
+    }
+
+    /// An error in which files that QEMU has as descriptors are called by their paths.
+    pub(super) fn with_paths(&self, error: Error) -> Error {
+        // The longest names first: each may begin with another one.
+        let by_path = |message: String, (name, path): &(String, PathBuf)| {
+            message.replace(name, &path.to_string_lossy())
+        };
+        let message = self.held.iter().rev().fold(error.message.clone(), by_path);
+        Error { message, ..error }
+    }
+
     /// Opens the guest's log, writes the command to it, and lets QEMU write there.
     pub(super) async fn open_log(&self, cmd: &mut Cmd) -> Result<(File, u64)> {
         let path = self.core.config.dirs.guest_log(&self.domain.name());
-        let text = format!(
-            "{} virtbusd: starting\n{}\n",
-            guest_log::now(),
-            cmd.display()
-        );
+        let mut text = format!("{} virtbusd: starting\n", guest_log::now());
+        for (name, path) in &self.held {
+            text.push_str(&format!("{name} is {path:?}\n"));
+        }
+        text.push_str(&format!("{}\n", cmd.display()));
         let (log, start) = blocking(move || {
             let open = || -> std::io::Result<(File, u64)> {
                 use std::io::Write;

@@ -310,3 +310,28 @@ fn texts_of_guests_keep_no_message_back() {
     let signal = Message::signal("/a", "a.b", "C").build(&("a\0b",));
     sendable(signal.unwrap()).unwrap_err();
 }
+
+#[test]
+fn parameters_in_signals_are_wrapped_as_libvirt_dbus_wraps_them() {
+    let (node, guard) = (node(), Guard::new(Arc::new(Everybody)));
+    let id = DomainId {
+        uuid: Uuid::from_u128(7),
+        name: "web".into(),
+        id: None,
+    };
+    let parameters = || vec![TypedParameter::new("cputune.vcpupin0", "0-1")];
+    for event in [
+        DomainEvent::Tunable(parameters()),
+        DomainEvent::JobCompleted(parameters()),
+    ] {
+        let event = Event::Domain(id.clone(), event);
+        let signals = Signals::of(&event, &node, &guard);
+        let body = signals[0].body();
+        let (told,): (std::collections::HashMap<String, zbus::OwnedVariant>,) =
+            body.deserialize().unwrap();
+        let zbus::Variant::Variant(inner) = &*told["cputune.vcpupin0"] else {
+            panic!("{told:?}");
+        };
+        assert_eq!(**inner, zbus::Variant::from("0-1"));
+    }
+}

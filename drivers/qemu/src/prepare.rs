@@ -11,10 +11,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use virtbus_api::security::{FileId, Prepared as HeldFiles, Resource, Security};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
+use virtbus_conf::domain::Domain as Definition;
 use virtbus_util::file::acting::{self, ActError, ActingUser, OpenAccess, OpenAs};
 use virtbus_util::file::{self, Owner};
 use virtbus_util::process::ProcessId;
 
+use crate::command::ways;
 use crate::config::Config;
 use crate::core::{Core, blocking};
 use crate::persist::Status;
@@ -131,6 +133,26 @@ impl Preparer {
                 let message = format!("file '{shown}' of a character device: {}", error.message);
                 Error { message, ..error }
             })
+        })
+        .await
+    }
+
+    /// Looks whether QEMU can be led to something of another guest's, by what it finds by its path. One that runs as the daemon's own user
+    /// can be led nowhere where that user could not go.
+    ///
+    /// # Errors
+    /// `OperationDenied` if somebody else than root can change the way; `ConfigUnsupported` for what QEMU goes through itself.
+    pub(crate) async fn check_ways(&self, definition: &Definition, dir: &Path) -> Result<()> {
+        if self.user.is_none() {
+            return Ok(());
+        }
+        let ways = ways::ways(definition, dir)?;
+        if ways.is_empty() {
+            return Ok(());
+        }
+        blocking(move || {
+            let look = move || ways::check(&ways);
+            acting::act(None, LOOKING, look).map_err(unanswered)?
         })
         .await
     }

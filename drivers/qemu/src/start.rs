@@ -3,6 +3,7 @@
 //! Each step either notes in the status file what it is about to do or leaves nothing behind, so that a daemon killed at any point
 //! leaves what its successor can undo. What fails unwinds everything, and the domain is *shut off* again.
 
+mod backing;
 mod steps;
 
 use std::fs::File;
@@ -203,6 +204,7 @@ impl Attempt {
         let made = definition::make_live(&mut live, &core, &mut status.prepared, &dir, &addresses);
         self.status = Some(status.clone());
         made?;
+        core.preparer.check_ways(&live, &dir).await?;
         self.make_taps(&mut live, &mut status).await?;
 
         let mut cmd = self.command(binary, &dir)?;
@@ -219,14 +221,20 @@ impl Attempt {
             next_fd = fd + 1;
             files.push((path, fd));
         }
+        // A QEMU of the daemon's own user can be led nowhere where that user could not go.
+        let first_held = core.preparer.acting().map(|_| next_fd);
+        let backing = match first_held {
+            Some(_) => self.unless_cancelled(backing::look(&live)).await?,
+            None => Vec::new(),
+        };
         let host = command::Host {
             dir: &dir,
             monitor_fd,
             seccomp: core.config.seccomp,
             incoming,
             files: &files,
-            // A QEMU of the daemon's own user can be led nowhere where that user could not go.
-            first_held: core.preparer.acting().map(|_| next_fd),
+            first_held,
+            backing: &backing,
         };
         let needs = command::fill(&mut cmd, &live, capabilities, &host)?;
         let held = core

@@ -203,6 +203,13 @@ impl<'a> Context<'a> {
         <&T>::try_from(self.target.id()?)
     }
 
+    /// Asks for what another call needs, for the same object: this call does what that one does as well.
+    pub(crate) async fn require_also(&self, call: Call) -> Result<()> {
+        let arguments = Arguments::default();
+        let granted = require(self.guard, self.caller, call, arguments, self.target).await;
+        granted.map(drop)
+    }
+
     /// A file that the caller names for something to be made in it.
     pub(crate) fn caller_file<'p>(&self, path: &'p str) -> domain::CallerFile<'p> {
         let by_root = self.caller.uid == Some(0);

@@ -14,6 +14,7 @@ mod misc;
 mod props;
 #[cfg(test)]
 mod tests;
+pub(crate) mod ways;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,7 @@ use virtbus_conf::domain::devices::Devices;
 use virtbus_conf::domain::devices::address::Address;
 use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::domain::os::Os;
+use virtbus_conf::storage::ImageFormat;
 use virtbus_conf::{Text, YesNo};
 use virtbus_util::cmd::Cmd;
 
@@ -49,6 +51,19 @@ pub(crate) struct Host<'a> {
     pub(crate) files: &'a [(Text, i32)],
     /// The number in QEMU of the first file of [`Needs::held`]; `None` if QEMU is to open them by their paths.
     pub(crate) first_held: Option<i32>,
+    /// Backing files that QEMU would not find by itself.
+    pub(crate) backing: &'a [Backing],
+}
+
+/// The backing file of an image, of which the definition does not tell.
+#[derive(Debug)]
+pub(crate) struct Backing {
+    /// The image, as the definition names it.
+    pub(crate) image: PathBuf,
+    /// The backing file, absolute.
+    pub(crate) path: PathBuf,
+    /// Its format.
+    pub(crate) format: ImageFormat,
 }
 
 /// What has to be there for the arguments to be true.

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use virtbus_api::access::Call;
 use virtbus_api::domain::{
     DomainCoreDumpFormat, DomainLifecycleAction, DomainLifecycleEvent, DomainStatsTypes,
     DomainView, InterfaceAddressesSource, KeycodeSet, MetadataType, SnapshotListFlags,
@@ -398,8 +399,14 @@ interface! {
         };
         /// Lets the virtual CPUs run again.
         write Resume() -> (): DomainResume => |c| c.lifecycle()?.resume(c.id()?).await;
-        /// Saves the memory to a file and stops the domain. Empty XML keeps the definition. Flags are those of virDomainSaveFlags.
-        write Save(to: String, xml: String, flags: u32) -> (): DomainSaveFlags => |c| c.saving()?.save(c.id()?, c.caller_file(&to), optional(&xml), c.flags(flags)?).await;
+        /// Saves the memory to a file and stops the domain. Empty XML keeps the definition; another one needs `domain.write` besides. Flags are those of virDomainSaveFlags.
+        write Save(to: String, xml: String, flags: u32) -> (): DomainSaveFlags => |c| {
+            // libvirt asks for nothing more; but whoever restores it later runs what stands there.
+            if !xml.is_empty() {
+                c.require_also(Call::DomainSaveImageDefineXml).await?;
+            }
+            c.saving()?.save(c.id()?, c.caller_file(&to), optional(&xml), c.flags(flags)?).await
+        };
         /// What a screen shows: media type, and the image to be read.
         read Screenshot(screen: u32, flags: u32) -> (mimeType: String, stream: zbus::OwnedFd): DomainScreenshot => |c| {
             c.no_flags(flags)?;

@@ -157,35 +157,47 @@ impossible() {    # impossible COMMAND...: must fail, whoever asks
     if denied "$answer"; then fail "$*: refused for want of the caller's rights: $answer"; fi
 }
 
-check "memory is written only where guests may write, or below the directory for it"
+check "memory is written only where guests may write, or below the directory for it; root's where root may"
 kept=/var/lib/virtbus/qemu/memory
+rule 51-memory <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user == "mallory" && action.lookup("domain_name") == "web" &&
+        (action.id == "org.libvirt.api.domain.hibernate" || action.id == "org.libvirt.api.domain.core-dump")) {
+        return polkit.Result.YES;
+    }
+});
+RULE
 printf precious > /srv/victim
 ln -s /srv/victim "$kept/link"
 install -d -o virtbus-qemu -g virtbus-qemu /srv/guests
 ln -s /srv/victim /srv/guests/link
 printf precious > /srv/guests/roots
-for to in /srv/victim /srv/new /srv/guests/link /srv/guests/roots "$kept/link" "$kept/../../../../../srv/victim" "$kept/../new"; do
-    impossible domain root "${path[web]}" Save ssu "$to" "" 0
-    impossible domain root "${path[web]}" CoreDump suu "$to" 0 16
+install -o virtbus-qemu -m 600 /dev/null /srv/guests/others
+let_dump() { domain mallory "${path[web]}" CoreDump suu "$kept/first" 0 16; }
+until_true 20 "mallory's rule to hold" let_dump
+for to in /srv/victim /srv/new /srv/guests/link /srv/guests/roots /srv/guests/others "$kept/link" "$kept/../../../../../srv/victim" "$kept/../new" \
+    /run/virtbus/qemu/new /var/log/virtbus/qemu/console/new /var/lib/virtbus/qemu/swtpm/new /root/new; do
+    impossible domain mallory "${path[web]}" Save ssu "$to" "" 0
+    impossible domain mallory "${path[web]}" CoreDump suu "$to" 0 16
 done
-[ "$(cat /srv/victim /srv/guests/roots)" = preciousprecious ] || fail "a file of root's was written to"
-left=$(find /srv "$kept" "$kept/.." -maxdepth 2 \( -name '*new*' -o -name '*.part' \))
+refused domain mallory "${path[web]}" Save ssu "$kept/other.save" "$(plain web)" 0    # another definition is a change of the guest
+[ "$(cat /srv/victim /srv/guests/roots /srv/guests/others)" = preciousprecious ] || fail "a file of others was written to"
+left=$(find /srv /root "$kept" "$kept/.." /run/virtbus /var/log/virtbus -maxdepth 3 \( -name '*new*' -o -name '*.part' \))
 [ -z "$left" ] || fail "files were made where guests may not make any: $left"
-for to in /srv/guests/core "$kept/core"; do allowed domain root "${path[web]}" CoreDump suu "$to" 0 16; done
-impossible domain root "${path[web]}" CoreDump suu "$kept/core" 0 16
-owners=$(stat -c '%U %a' /srv/guests/core "$kept/core" | xargs)
-[ "$owners" = "virtbus-qemu 600 root 600" ] || fail "owners and modes of dumps: $owners"
+for to in /srv/guests/core "$kept/core"; do allowed domain mallory "${path[web]}" CoreDump suu "$to" 0 16; done
+for to in /srv/guests/core "$kept/core"; do impossible domain mallory "${path[web]}" CoreDump suu "$to" 0 16; done
+allowed domain root "${path[web]}" CoreDump suu /root/core 0 16
+owners=$(stat -c '%U %a' /srv/guests/core "$kept/core" /root/core | xargs)
+[ "$owners" = "virtbus-qemu 600 root 600 root 600" ] || fail "owners and modes of dumps: $owners"
 in_state 1 "${path[web]}" "the guest"
-rm -r /srv/guests /srv/victim "$kept/link" "$kept/core"
+rm -r /srv/guests /srv/victim "$kept/link" "$kept/core" "$kept/first" /root/core /etc/polkit-1/rules.d/51-memory.rules
 
 check "a saved guest is as forbidden as the guest"
 for name in web vault; do
     [ "$name" = web ] || allowed domain root "${path[$name]}" Create u 0
     allowed domain root "${path[$name]}" Save ssu "$kept/$name.save" "" 0
 done
-# A name that leads to one that is taken is refused, whoever asks.
 allowed connect root DomainRestore ssu "$kept/web.save" "" 0
-impossible domain root "${path[web]}" Save ssu "$kept/vault.save" "" 0
 allowed domain root "${path[web]}" Save ssu "$kept/web.save" "" 0
 rule 52-images <<'RULE'
 polkit.addRule(function (action, subject) {

@@ -226,6 +226,22 @@ done
 rm /srv/bob/guests.img
 before=$(outside)
 
+check "an image may name its backing file relative to its own folder, and that is not given away"
+mkdir -p /srv/layers && chmod 711 /srv/layers
+truncate -s 1M /srv/layers/base.img
+(cd /srv/layers && qemu-img create -q -f qcow2 -b base.img -F raw top.qcow2)
+layered=$(define "<domain type='qemu'><name>layered</name><memory>65536</memory><os><type>hvm</type></os><devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/srv/layers/top.qcow2'/><target dev='vda' bus='virtio'/></disk>
+</devices></domain>")
+allowed domain root "$layered" Create u 0
+readlink /proc/"$(emulator layered)"/fd/* | grep -qx /srv/layers/base.img || fail "the backing file is not open"
+[ "$(stat -c %U /srv/layers/base.img)" = root ] || fail "the backing file was given to the guest"
+allowed domain root "$layered" Destroy u 0
+chmod 600 /srv/layers/base.img
+if answer=$(domain root "$layered" Create u 0); then fail "a file that guests may not read is a backing file"; fi
+case $answer in *base.img*) ;; *) fail "another error: $answer";; esac
+before=$(outside)
+
 check "no thread stays behind for files that do not open"
 mkfifo -m 666 "$alice/fifo"
 for _ in $(seq 10); do

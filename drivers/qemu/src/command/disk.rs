@@ -160,11 +160,41 @@ fn node(
             Some(backing) => props.set("backing", backing),
             // Known to stand alone: what the image says of another must not be believed.
             None if end => props.set("backing", serde_json::Value::Null),
-            None => props,
+            None => props.set_opt("backing", found(builder, disk, source, index)?),
         };
     }
     builder.option("-blockdev", props.json());
     Ok(name)
+}
+
+/// Adds the nodes of a backing file that an image names by itself, if it was looked for. It is opened once, for reading, and with the
+/// rights that the guest has anyway: nobody but who made the image vouches for the name.
+fn found(
+    builder: &mut Builder<'_>,
+    disk: &Disk,
+    source: &StorageSource,
+    index: u32,
+) -> Result<Option<String>> {
+    let mut known = builder.host.backing.iter();
+    let Some(backing) = known.find(|known| source.path().is_some_and(|p| known.image == *p)) else {
+        return Ok(None);
+    };
+    let (storage, format) = (
+        format!("libvirt-{index}-backing-storage"),
+        format!("libvirt-{index}-backing-format"),
+    );
+    let props = Props::device("file")
+        .set("filename", backing.path.to_string_lossy().into_owned())
+        .set("node-name", storage.as_str())
+        .set("read-only", true);
+    let driver = format_driver(disk, backing.format)?;
+    builder.option("-blockdev", props.json());
+    let props = Props::device(driver)
+        .set("node-name", format.as_str())
+        .set("read-only", true)
+        .set("file", storage);
+    builder.option("-blockdev", props.json());
+    Ok(Some(format))
 }
 
 /// `direct` and `no-flush` of a cache mode.
@@ -239,6 +269,11 @@ fn protocol(
                 .set_opt("aio", aio))
         }
         StorageSource::Network(network) => remote(disk, network),
+        // It opens the files in there as they are read, and follows links to whatever all guests may read.
+        StorageSource::Dir(_) if builder.host.first_held.is_some() => Err(named(
+            disk,
+            "a folder as a disk (type='dir') is supported only for guests that run as the daemon's own user; use an image",
+        )),
         StorageSource::Dir(dir) => {
             let path = dir
                 .dir

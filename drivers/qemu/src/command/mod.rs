@@ -67,6 +67,7 @@ pub(crate) struct Backing {
 }
 
 /// What has to be there for the arguments to be true.
+#[derive(Debug)]
 pub(crate) struct Needs {
     /// The files that the guest needs.
     pub(crate) resources: Vec<Resource>,

@@ -3,9 +3,11 @@
 //! [`Testbed::start`], or one of those that do more, is the first line of most tests. Puts the parts together and owns
 //! them; each part is in its own module.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -24,6 +26,8 @@ pub struct Testbed {
     /// The bus.
     pub bus: PrivateBus,
     dir: TempDir,
+    /// The guests that were defined or seen, by which what is left of them is told from others'.
+    guests: Mutex<BTreeSet<String>>,
 }
 
 impl Testbed {
@@ -102,6 +106,7 @@ impl Testbed {
             daemon,
             bus,
             dir,
+            guests: Mutex::default(),
         })
     }
 
@@ -159,6 +164,7 @@ impl Testbed {
     /// # Panics
     /// When the daemon refuses.
     pub async fn define(&self, guest: &DomainXml) -> Domain {
+        self.remember(&guest.object_path());
         let defined = self.client.define(&guest.xml()).await;
         defined.unwrap_or_else(|error| panic!("{} is not defined: {error}", guest.name()))
     }
@@ -196,13 +202,22 @@ impl Testbed {
         self.daemon.start(&self.client).await;
     }
 
+    /// Remembers a guest by the path of its object, which ends with its UUID.
+    fn remember(&self, path: &str) {
+        if let Some((_, element)) = path.rsplit_once("/_") {
+            let uuid = element.replace('_', "-");
+            let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+            guests.insert(uuid);
+        }
+    }
+
     /// Destroys and undefines all that is defined or runs, and checks that nothing is left of it.
     ///
     /// # Panics
     /// When the daemon lists a guest after that, and as [`Testbed::assert_nothing_left`].
-    pub async fn end(&self, names: &[&str]) {
+    pub async fn end(&self) {
         self.remove_all().await;
-        self.assert_nothing_left(names).await;
+        self.assert_nothing_left().await;
     }
 
     /// Destroys and undefines all that is defined or runs.
@@ -212,6 +227,7 @@ impl Testbed {
     pub async fn remove_all(&self) {
         let list = async || self.client.list(0).await.expect("guests are listed");
         for path in list().await {
+            self.remember(&path);
             let domain = self.client.domain(&path);
             // Either may be refused because the guest is not of that kind; the list tells.
             let _ = domain.act("Destroy", 0).await;
@@ -220,19 +236,20 @@ impl Testbed {
         assert_eq!(list().await, Vec::<String>::new(), "guests are left");
     }
 
-    /// Checks that no guest's process, socket or control group is left.
+    /// Checks that no process, socket or control group of a guest is left.
     ///
     /// # Panics
     /// When something is left, naming it.
-    pub async fn assert_nothing_left(&self, names: &[&str]) {
+    pub async fn assert_nothing_left(&self) {
         wait_until("guests' processes to go", LIMIT, || {
             self.daemon.children().is_empty()
         })
         .await;
         let sockets = leaks::sockets(self.daemon.state_dir());
         assert_eq!(sockets, Vec::<PathBuf>::new(), "sockets are left");
-        for name in names {
-            let groups = leaks::cgroups(name);
+        let guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+        for uuid in guests.iter() {
+            let groups = leaks::cgroups(uuid);
             assert_eq!(groups, Vec::<PathBuf>::new(), "control groups are left");
         }
     }

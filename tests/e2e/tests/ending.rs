@@ -57,7 +57,7 @@ async fn a_second_daemon_on_the_same_directories_names_the_first_and_ends() {
 
     assert_eq!(testbed.daemon.children(), before);
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
-    testbed.end(&["owned"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,7 +85,7 @@ async fn the_daemon_killed_at_any_moment_loses_and_leaves_nothing() {
             "{name}"
         );
     }
-    testbed.end(&["round-", "trial", "bystander"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,11 +106,11 @@ async fn an_emulator_killed_from_outside_is_announced() {
     // Who hears of it and looks sees it.
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
     assert!(!domain.0.get::<bool>("Active").await.unwrap());
-    testbed.assert_nothing_left(&["victim"]).await;
+    testbed.assert_nothing_left().await;
 
     domain.act("Create", 0).await.unwrap();
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
-    testbed.end(&["victim"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,7 +152,7 @@ async fn an_emulator_that_hangs_holds_up_only_its_own_callers() {
         .expect("Destroy waits for the guest that hangs")
         .unwrap();
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
-    testbed.end(&["hangs", "other"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +170,7 @@ async fn destroy_gets_in_while_others_wait_for_a_hung_emulator() {
     // Suspend was overtaken or came too late; either way it has an answer.
     waiting.await.unwrap().unwrap_err();
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
-    testbed.end(&["stuck"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,7 +293,7 @@ async fn root_what_a_guest_does_is_told_while_nothing_can_be_written_down() {
     .await;
     testbed.crash_and_restart().await;
     assert_eq!(domain.state().await.unwrap().0, PAUSED);
-    testbed.end(&["unwritten"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,7 +326,7 @@ async fn a_guest_that_was_to_be_released_is_released_by_the_next_daemon() {
         (state.0 == PAUSED).then_some(())
     })
     .await;
-    testbed.end(&["released"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -366,7 +366,7 @@ async fn whoever_calls_while_a_guest_ends_is_told_that_it_does_not_run() {
         }
         assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
     }
-    testbed.end(&["ends"]).await;
+    testbed.end().await;
 }
 
 /// The status file of a running guest.

@@ -72,7 +72,7 @@ fn install_in(tree: &Path, stage: &Path) -> Output {
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", "/nonexistent")
         .output()
-        .unwrap()
+        .expect("make can be run")
 }
 
 #[test]

@@ -60,7 +60,7 @@ async fn a_guest_is_defined_started_paused_resumed_shut_down_and_undefined() {
     assert_eq!(client.list(0).await.unwrap(), Vec::<String>::new());
     let gone = domain.state().await.unwrap_err();
     assert!(gone.to_string().contains("Domain not found"), "{gone}");
-    testbed.assert_nothing_left(&["life"]).await;
+    testbed.assert_nothing_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +73,7 @@ async fn a_paused_guest_does_nothing_until_it_is_resumed() {
     assert_eq!(testbed.console("paused").text(), "");
     domain.tell("Resume").await.unwrap();
     testbed.console("paused").wait_for(READY).await;
-    testbed.end(&["paused"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +99,7 @@ async fn a_guest_outlives_the_daemon_and_is_found_again() {
     let stopped = events.wait_for(domain.path(), STOPPED, LIMIT).await;
     assert_eq!(stopped.detail, STOPPED_DESTROYED);
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
-    testbed.assert_nothing_left(&["survivor"]).await;
+    testbed.assert_nothing_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +110,7 @@ async fn a_guest_that_is_not_defined_is_gone_when_destroyed() {
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
     domain.act("Destroy", 0).await.unwrap();
     assert_eq!(testbed.client.list(0).await.unwrap(), Vec::<String>::new());
-    testbed.assert_nothing_left(&["transient"]).await;
+    testbed.assert_nothing_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,5 +129,5 @@ async fn what_the_state_does_not_allow_is_refused_and_changes_nothing() {
     let refused = domain.act("Create", 0).await.unwrap_err();
     assert!(refused.is_refusal(), "{refused}");
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
-    testbed.end(&["states"]).await;
+    testbed.end().await;
 }

@@ -45,7 +45,7 @@ async fn a_guest_marked_for_it_starts_with_the_host_and_not_with_the_daemon() {
     })
     .await;
     assert_eq!(other.state().await.unwrap().0, SHUTOFF);
-    testbed.end(&["early"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,7 +76,7 @@ async fn a_guest_is_shut_down_by_its_agent() {
     let stopped = events.wait_for(domain.path(), STOPPED, LIMIT).await;
     assert_eq!(stopped.detail, STOPPED_SHUTDOWN);
     domain.act("Undefine", 0).await.unwrap();
-    testbed.assert_nothing_left(&["obedient"]).await;
+    testbed.assert_nothing_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

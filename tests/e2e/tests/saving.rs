@@ -136,7 +136,7 @@ async fn a_guest_is_saved_and_goes_on_where_it_was() {
     assert_eq!(domain.state().await.unwrap().0, PAUSED);
     domain.tell("Resume").await.unwrap();
     testbed.console("saved").wait_for_ticks().await;
-    testbed.end(&["saved"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +167,7 @@ async fn a_managed_save_is_taken_by_the_next_start() {
     domain.act("Undefine", UNDEFINE_MANAGED_SAVE).await.unwrap();
     events.wait_for(domain.path(), UNDEFINED, LIMIT).await;
     assert!(!image.exists());
-    testbed.assert_nothing_left(&["managed"]).await;
+    testbed.assert_nothing_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,7 +195,7 @@ async fn root_a_managed_save_that_cannot_be_removed_is_not_restored_again() {
     }
     testbed.crash_and_restart().await;
     wait_until("what is left of the image to go", LIMIT, || !image.exists()).await;
-    testbed.end(&["pinned"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,7 +224,7 @@ async fn an_image_of_another_guest_of_the_same_name_is_not_taken() {
     assert!(has_image(&second).await);
     second.act("Create", 0).await.unwrap();
     assert_eq!(second.state().await.unwrap(), (RUNNING, RESTORED));
-    testbed.end(&["namesake"]).await;
+    testbed.end().await;
 }
 
 /// The moments that a blow hardly hits: the image has its name, and the guest has not ended, or has just.
@@ -283,7 +283,7 @@ async fn a_guest_is_saved_if_the_image_that_was_noted_is_there_and_no_other() {
         }
         assert_eq!(domain.state().await.unwrap().0, RUNNING);
     }
-    testbed.end(&["noted"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,7 +316,7 @@ async fn a_save_that_is_called_off_leaves_the_guest_running_and_no_file() {
     assert!(!file.exists());
     assert_eq!(job(&domain).await, (0, 0));
     testbed.console("called-off").wait_for_ticks().await;
-    testbed.end(&["called-off"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,7 +349,7 @@ async fn a_daemon_killed_while_it_saves_loses_no_guest() {
         testbed.console("interrupted").wait_for_ticks().await;
         let _ = fs::remove_file(&file);
     }
-    testbed.end(&["interrupted"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -395,7 +395,7 @@ async fn what_cannot_be_saved_to_or_restored_from_is_refused_and_changes_nothing
     fs::write(&file, &saved).unwrap();
     restore(&testbed.client, &file).await.unwrap();
     testbed.console("refused").wait_for_ticks().await;
-    testbed.end(&["refused"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -421,7 +421,7 @@ async fn root_a_full_disk_costs_neither_guest_nor_older_file() {
         assert_eq!(fs::read(&older).unwrap(), b"older");
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
     }
-    testbed.end(&["full"]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -451,5 +451,5 @@ async fn memory_is_dumped_and_the_guest_goes_on_or_counts_as_crashed() {
     dump(&other, CRASH).await.unwrap();
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
     assert!(other.metadata().unwrap().len() > 1 << 20);
-    testbed.end(&["dumped"]).await;
+    testbed.end().await;
 }

@@ -35,7 +35,7 @@ async fn a_tpm_keeps_its_state_until_the_domain_is_undefined() {
     }
     domain.act("Undefine", 0).await.unwrap();
     assert!(!state.exists());
-    testbed.assert_nothing_left(&["sealed"]).await;
+    testbed.assert_nothing_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +46,7 @@ async fn commas_in_a_name_are_no_options_of_the_tpm() {
     let domain = testbed.define(&guest).await;
     domain.act("Create", 0).await.unwrap();
     domain.act("Destroy", 0).await.unwrap();
-    testbed.end(&[guest.name()]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +75,7 @@ async fn a_start_that_is_called_off_or_killed_leaves_no_tpm_emulator() {
             "round {round}: an emulator is left, {moment:?} after the start began ({starting:?})"
         );
     }
-    testbed.end(&["brief"]).await;
+    testbed.end().await;
 }
 
 /// How many processes work in this directory. One that has ended and waits for its parent works nowhere.

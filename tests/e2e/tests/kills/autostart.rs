@@ -85,5 +85,5 @@ async fn every_guest_is_started_with_the_host_and_once() {
     let path = format!("_{}", last.replace('-', "_"));
     let its = domains.iter().find(|domain| domain.path().ends_with(&path));
     assert_eq!(its.unwrap().state().await.unwrap().0, RUNNING);
-    testbed.end(&["with-host"]).await;
+    testbed.end().await;
 }

@@ -37,5 +37,5 @@ async fn a_definition_is_the_old_one_or_the_new_one() {
         there = now;
         only(&dir, &["defined.xml"]).await;
     }
-    testbed.end(&["defined"]).await;
+    testbed.end().await;
 }

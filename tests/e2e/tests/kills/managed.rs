@@ -62,5 +62,5 @@ async fn no_memory_is_lost_by_managed_saves_and_starts_from_them() {
         domain.act("Create", 0).await.unwrap();
         counts_on(&console).await;
     }
-    testbed.end(&["managed"]).await;
+    testbed.end().await;
 }

@@ -53,5 +53,5 @@ async fn an_image_is_whole_while_its_definition_is_changed() {
     }
     domain.act("Create", 0).await.unwrap();
     console.wait_for_ticks().await;
-    testbed.end(&["changing"]).await;
+    testbed.end().await;
 }

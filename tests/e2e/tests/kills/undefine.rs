@@ -43,5 +43,5 @@ async fn an_image_never_outlives_its_definition() {
         assert!(!has);
         other.act("Undefine", 0).await.unwrap();
     }
-    testbed.end(&["undefined"]).await;
+    testbed.end().await;
 }

@@ -183,5 +183,5 @@ async fn an_agent_that_answers_anything_harms_its_callers_only() {
         .expect("a guest with such an agent can be ended")
         .unwrap();
     domain.act("Undefine", 0).await.unwrap();
-    testbed.assert_nothing_left(&["answered"]).await;
+    testbed.assert_nothing_left().await;
 }

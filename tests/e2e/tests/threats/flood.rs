@@ -278,17 +278,17 @@ async fn descriptors_of_calls_leave_some_for_the_daemon() {
 async fn answers_to_descriptors(client: &Client, calls: usize) -> HashMap<String, usize> {
     let bus = client.connection();
     let mut messages = MessageStream::from(bus);
-    let file = || OwnedFd::from(File::open("/dev/null").unwrap());
+    let file = || OwnedFd::from(File::open("/dev/null").expect("it can be opened"));
     let xml = guest("with-files");
     let create = || {
         let files: Vec<zbus::OwnedFd> = (0..16).map(|_| file().into()).collect();
         call(TEST, CONNECT, "DomainCreateXMLWithFiles")
             .build(&(&xml, files, 0_u32))
-            .unwrap()
+            .expect("it is a message")
     };
     let sending = async {
         for _ in 0..calls {
-            bus.send(&create()).await.unwrap();
+            bus.send(&create()).await.expect("the bus takes it");
         }
     };
     let counting = async {
@@ -298,7 +298,7 @@ async fn answers_to_descriptors(client: &Client, calls: usize) -> HashMap<String
             let Ok(message) = message else {
                 panic!("of {calls} calls were answered: {answers:?}");
             };
-            let message = message.unwrap().unwrap();
+            let message = message.expect("the bus is there").expect("it can be read");
             let header = message.header();
             let name = match (message.message_type(), header.error_name()) {
                 (_, Some(name)) => name.to_string(),

@@ -168,7 +168,7 @@ async fn a_monitor_that_answers_anything_harms_its_callers_only() {
     }
     polling.abort();
     answered("at last", domain.act("Undefine", 0)).await;
-    testbed.assert_nothing_left(&["plan"]).await;
+    testbed.assert_nothing_left().await;
 }
 
 fn write(plan: &Path, text: &str) {

@@ -66,7 +66,7 @@ async fn guests_and_helpers_have_the_descriptors_they_need_and_no_others() {
         }
     }
     assert_eq!(seen, 2, "the guest and the emulator of its TPM");
-    testbed.end(&[name]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +113,7 @@ async fn files_and_sockets_are_as_narrow_as_they_can_be_under_any_umask() {
     let wide = look_below(&root, &mut |_, _| {});
     assert_eq!(wide, Vec::<String>::new());
     domain.act("ManagedSaveRemove", 0).await.unwrap();
-    testbed.end(&[name]).await;
+    testbed.end().await;
 }
 
 /// Starts a guest that has everything.

@@ -269,11 +269,6 @@ fn protocol(
                 .set_opt("aio", aio))
         }
         StorageSource::Network(network) => remote(disk, network),
-        // It opens the files in there as they are read, and follows links to whatever all guests may read.
-        StorageSource::Dir(_) if builder.host.first_held.is_some() => Err(named(
-            disk,
-            "a folder as a disk (type='dir') is supported only for guests that run as the daemon's own user; use an image",
-        )),
         StorageSource::Dir(dir) => {
             let path = dir
                 .dir

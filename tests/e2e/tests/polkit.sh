@@ -176,21 +176,21 @@ install -o virtbus-qemu -m 600 /dev/null /srv/guests/others
 let_dump() { domain mallory "${path[web]}" CoreDump suu "$kept/first" 0 16; }
 until_true 20 "mallory's rule to hold" let_dump
 for to in /srv/victim /srv/new /srv/guests/link /srv/guests/roots /srv/guests/others "$kept/link" "$kept/../../../../../srv/victim" "$kept/../new" \
-    /run/virtbus/qemu/new /var/log/virtbus/qemu/console/new /var/lib/virtbus/qemu/swtpm/new /root/new; do
+    /run/virtbus/qemu/new /var/log/virtbus/qemu/console/new /var/lib/virtbus/qemu/swtpm/new /var/new; do
     impossible domain mallory "${path[web]}" Save ssu "$to" "" 0
     impossible domain mallory "${path[web]}" CoreDump suu "$to" 0 16
 done
 refused domain mallory "${path[web]}" Save ssu "$kept/other.save" "$(plain web)" 0    # another definition is a change of the guest
 [ "$(cat /srv/victim /srv/guests/roots /srv/guests/others)" = preciousprecious ] || fail "a file of others was written to"
-left=$(find /srv /root "$kept" "$kept/.." /run/virtbus /var/log/virtbus -maxdepth 3 \( -name '*new*' -o -name '*.part' \))
+left=$(find /srv /var "$kept" "$kept/.." /run/virtbus /var/log/virtbus -maxdepth 3 \( -name '*new*' -o -name '*.part' \))
 [ -z "$left" ] || fail "files were made where guests may not make any: $left"
 for to in /srv/guests/core "$kept/core"; do allowed domain mallory "${path[web]}" CoreDump suu "$to" 0 16; done
 for to in /srv/guests/core "$kept/core"; do impossible domain mallory "${path[web]}" CoreDump suu "$to" 0 16; done
-allowed domain root "${path[web]}" CoreDump suu /root/core 0 16
-owners=$(stat -c '%U %a' /srv/guests/core "$kept/core" /root/core | xargs)
+allowed domain root "${path[web]}" CoreDump suu /var/core 0 16
+owners=$(stat -c '%U %a' /srv/guests/core "$kept/core" /var/core | xargs)
 [ "$owners" = "virtbus-qemu 600 root 600 root 600" ] || fail "owners and modes of dumps: $owners"
 in_state 1 "${path[web]}" "the guest"
-rm -r /srv/guests /srv/victim "$kept/link" "$kept/core" "$kept/first" /root/core /etc/polkit-1/rules.d/51-memory.rules
+rm -r /srv/guests /srv/victim "$kept/link" "$kept/core" "$kept/first" /var/core /etc/polkit-1/rules.d/51-memory.rules
 
 check "a saved guest is as forbidden as the guest"
 for name in web vault; do

@@ -82,15 +82,26 @@ impl Scopes {
     }
 }
 
+impl Scopes {
+    async fn kill(&self, unit: &str) -> zbus::Result<()> {
+        self.manager()
+            .await?
+            .call_method(
+                Some("org.freedesktop.systemd1"),
+                "/org/freedesktop/systemd1",
+                Some("org.freedesktop.systemd1.Manager"),
+                "KillUnit",
+                &(unit, "all", nix::libc::SIGKILL),
+            )
+            .await?;
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Placement for Scopes {
     async fn place(&self, guest: &Guest<'_>) -> Result<Option<String>> {
-        let unit = format!(
-            "machine-{}\\x2d{}\\x2d{}.scope",
-            escape(guest.driver),
-            guest.id,
-            escape(guest.name)
-        );
+        let unit = unit(guest);
         match tokio::time::timeout(DEADLINE, self.start(&unit, guest)).await {
             Ok(Ok(())) => Ok(Some(unit)),
             Ok(Err(error)) => Err(Error::chain(
@@ -106,9 +117,31 @@ impl Placement for Scopes {
         }
     }
 
-    async fn release(&self, _: &str) {
-        // systemd removes a scope when its last process has ended.
+    fn name(&self, guest: &Guest<'_>) -> Option<String> {
+        Some(unit(guest))
     }
+
+    async fn release(&self, unit: &str) {
+        // systemd removes a scope when its last process has ended, which QEMU may have started before it did.
+        match tokio::time::timeout(DEADLINE, self.kill(unit)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(unit, %error, "nothing is left of a guest's scope"),
+            Err(_) => tracing::warn!(
+                unit,
+                "systemd does not answer, so a process of a guest may be left, ignoring"
+            ),
+        }
+    }
+}
+
+/// The unit of a guest.
+fn unit(guest: &Guest<'_>) -> String {
+    format!(
+        "machine-{}\\x2d{}\\x2d{}.scope",
+        escape(guest.driver),
+        guest.id,
+        escape(guest.name)
+    )
 }
 
 /// Control groups made by the daemon itself.
@@ -128,6 +161,11 @@ impl Groups {
     }
 }
 
+/// The control group of a guest.
+fn group(guest: &Guest<'_>) -> String {
+    format!("{}-{}-{}", guest.driver, guest.id, guest.uuid)
+}
+
 fn failed(error: &CgroupError) -> Error {
     Error::chain(ErrorCode::SystemError, ErrorDomain::Cgroup, error)
 }
@@ -138,7 +176,7 @@ impl Placement for Groups {
         let Some(cgroups) = &self.cgroups else {
             return Ok(None);
         };
-        let name = format!("{}-{}-{}", guest.driver, guest.id, guest.uuid);
+        let name = group(guest);
         match cgroups.create(&name, &[]).map_err(|error| failed(&error))? {
             cgroup::Placement::Made(group) => {
                 let leader = i32::try_from(guest.leader)
@@ -153,11 +191,17 @@ impl Placement for Groups {
         }
     }
 
+    fn name(&self, guest: &Guest<'_>) -> Option<String> {
+        self.cgroups.is_some().then(|| group(guest))
+    }
+
     async fn release(&self, place: &str) {
         let Some(cgroups) = &self.cgroups else { return };
-        let removed = cgroups
-            .find(place)
-            .and_then(|group| group.map_or(Ok(()), |group| group.remove()));
+        let removed = match cgroups.find(place) {
+            Ok(Some(group)) => group.destroy(DEADLINE).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
         if let Err(error) = removed {
             tracing::warn!(place, %error, "a guest's control group cannot be removed, ignoring");
         }

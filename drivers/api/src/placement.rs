@@ -31,6 +31,9 @@ pub trait Placement: Send + Sync {
     /// If the host offers places but refused this one.
     async fn place(&self, guest: &Guest<'_>) -> Result<Option<String>>;
 
-    /// Removes what [`Placement::place`] made, once the guest has ended.
+    /// The name of the place that [`Placement::place`] would give, to be noted before it is made; `None` where the host has none to give.
+    fn name(&self, guest: &Guest<'_>) -> Option<String>;
+
+    /// Removes what [`Placement::place`] made, if it did, once the guest has ended; and ends what is left of the guest in there.
     async fn release(&self, place: &str);
 }

@@ -511,9 +511,15 @@ impl DomainLifecycle for Qemu {
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.guest_job(&domain, "DomainResume", async move {
             match job_domain.snapshot().view.state {
-                DomainState::Running(_) => return Ok(()),
+                DomainState::Running(_) => {
+                    let message = format!("domain '{}' is not paused", job_domain.name());
+                    return Err(Error::operation_invalid(message));
+                }
                 DomainState::PmSuspended => {
-                    let message = format!("domain '{}' sleeps; wake it instead", job_domain.name());
+                    let message = format!(
+                        "domain '{}' is suspended to memory (S3); use PMWakeup",
+                        job_domain.name()
+                    );
                     return Err(Error::operation_invalid(message));
                 }
                 _ => {}

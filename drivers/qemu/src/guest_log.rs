@@ -167,12 +167,39 @@ pub(crate) async fn append(path: PathBuf, line: String) {
     }
 }
 
-/// Seconds since 1970, which needs no time zone.
+/// The time in UTC, as RFC 3339 has it, to the millisecond.
 pub(crate) fn now() -> String {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    format!("{}.{:03}", elapsed.as_secs(), elapsed.subsec_millis())
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    written(elapsed.unwrap_or_default())
+}
+
+fn written(since_1970: Duration) -> String {
+    let (days, rest) = (since_1970.as_secs() / 86_400, since_1970.as_secs() % 86_400);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let (mut year, mut day) = (1970, days);
+    loop {
+        let length = if leap(year) { 366 } else { 365 };
+        if day < length {
+            break;
+        }
+        day -= length;
+        year += 1;
+    }
+    let february = if leap(year) { 29 } else { 28 };
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if day < length {
+            break;
+        }
+        day -= length;
+        month += 1;
+    }
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    let millisecond = since_1970.subsec_millis();
+    let day = day + 1;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
 /// What was written to the log after `start`, at most the last kilobyte, on one line.

@@ -71,7 +71,8 @@ pub(crate) async fn start(
     match done {
         Ok(()) => Ok(()),
         Err(error) => {
-            attempt.unwind().await;
+            tracing::warn!(domain = %domain.name(), %error, "the start failed");
+            attempt.unwind(&error).await;
             core.watched.fetch_sub(1, Ordering::Relaxed);
             Err(error)
         }
@@ -264,11 +265,6 @@ impl Attempt {
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
         let identity = identity
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
-        status.pid = Some(identity.pid);
-        status.start_time = Some(identity.start_time);
-        core.store.write_status(&status)?;
-        self.status = Some(status.clone());
-
         let guest = Guest {
             driver: "qemu",
             id,
@@ -276,6 +272,12 @@ impl Attempt {
             uuid: self.domain.uuid,
             leader: u32::try_from(leader).unwrap_or_default(),
         };
+        status.pid = Some(identity.pid);
+        status.start_time = Some(identity.start_time);
+        status.place = core.placement.name(&guest);
+        core.store.write_status(&status)?;
+        self.status = Some(status.clone());
+
         let (reached, placed) = tokio::join!(
             self.reach_monitor(&dir, log, log_start),
             core.placement.place(&guest)
@@ -417,19 +419,19 @@ impl Attempt {
     }
 
     /// Undoes all that was done.
-    async fn unwind(&mut self) {
+    async fn unwind(&mut self, cause: &Error) {
         if let Some(mut child) = self.child.take() {
             let _ = child.signal(Signal::KILL);
             if tokio::time::timeout(self.core.config.timeouts.kill, child.wait())
                 .await
                 .is_err()
             {
-                tracing::error!(domain = %self.domain.name(), "the kernel does not let go of QEMU");
+                tracing::error!(domain = %self.domain.name(), "QEMU was killed and has not ended");
             }
         }
         if let Some(status) = self.status.take() {
             let path = self.core.config.dirs.guest_log(&status.name);
-            guest_log::append(path, "the start failed".to_owned()).await;
+            guest_log::append(path, format!("the start failed: {}", cause.message)).await;
             self.core.preparer.undo(&self.core, &status).await;
         }
         stop::off(&self.core, &self.domain, ShutoffReason::Failed, Vec::new());

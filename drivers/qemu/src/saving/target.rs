@@ -396,6 +396,10 @@ mod tests {
             Ok(None)
         }
 
+        fn name(&self, _guest: &virtbus_api::placement::Guest<'_>) -> Option<String> {
+            None
+        }
+
         async fn release(&self, _place: &str) {}
     }
 

@@ -8,13 +8,16 @@ use std::io;
 use std::path::Path;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, SeekFrom};
 use rustix::io::Errno;
 
 use super::FileError;
 
 /// So many names are looked at before they are removed.
 const AT_ONCE: usize = 1024;
+
+/// What the kernel is asked for at once, bytes.
+const BUFFER: usize = 32 << 10;
 
 /// More entries than this are not removed in one go: somebody makes them as fast as they go.
 const MOST_ENTRIES: usize = 4 << 20;
@@ -79,10 +82,15 @@ fn remove(path: &Path) -> Result<(), Errno> {
     rustix::fs::rmdir(path)
 }
 
-/// Some names in a directory, and whether each is a directory's.
+/// Some names in a directory, and whether each is a directory's. Takes no further descriptor: there may be none.
 fn names(dir: &OwnedFd) -> Result<Vec<(CString, bool)>, Errno> {
     let mut names = Vec::new();
-    for entry in Dir::read_from(dir)?.take(AT_ONCE + 2) {
+    rustix::fs::seek(dir, SeekFrom::Start(0))?;
+    let mut buffer = Vec::with_capacity(BUFFER);
+    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+    while names.len() < AT_ONCE
+        && let Some(entry) = entries.next()
+    {
         let entry = entry?;
         let name = entry.file_name();
         if name == c"." || name == c".." {

@@ -143,15 +143,15 @@ impl Preparer {
     /// # Errors
     /// `OperationDenied` if somebody else than root can change the way; `ConfigUnsupported` for what QEMU goes through itself.
     pub(crate) async fn check_ways(&self, definition: &Definition, dir: &Path) -> Result<()> {
-        if self.user.is_none() {
+        let Some(guests) = self.user.as_ref().map(|user| user.uid) else {
             return Ok(());
-        }
+        };
         let ways = ways::ways(definition, dir)?;
         if ways.is_empty() {
             return Ok(());
         }
         blocking(move || {
-            let look = move || ways::check(&ways);
+            let look = move || ways::check(&ways, guests);
             acting::act(None, LOOKING, look).map_err(unanswered)?
         })
         .await

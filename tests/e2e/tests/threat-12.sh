@@ -240,6 +240,12 @@ allowed domain root "$layered" Destroy u 0
 chmod 600 /srv/layers/base.img
 if answer=$(domain root "$layered" Create u 0); then fail "a file that guests may not read is a backing file"; fi
 case $answer in *base.img*) ;; *) fail "another error: $answer";; esac
+for name in 'json:{"driver":"raw","file":{"driver":"vvfat","dir":"/srv/alice"}}' fat:/srv/alice 'nbd+unix:///?socket=/srv/sock'; do
+    rm -f /srv/layers/top.qcow2
+    qemu-img create -q -u -f qcow2 -F raw -b "$name" /srv/layers/top.qcow2 1M
+    if answer=$(domain root "$layered" Create u 0); then fail "QEMU went where an image led it: $name"; fi
+    case $answer in *"not a plain file name"*) ;; *) fail "another error: $answer";; esac
+done
 before=$(outside)
 
 check "no thread stays behind for files that do not open"

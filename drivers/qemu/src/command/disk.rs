@@ -160,41 +160,65 @@ fn node(
             Some(backing) => props.set("backing", backing),
             // Known to stand alone: what the image says of another must not be believed.
             None if end => props.set("backing", serde_json::Value::Null),
-            None => props.set_opt("backing", found(builder, disk, source, index)?),
+            // The daemon's own user can go where QEMU would go.
+            None if builder.host.first_held.is_none() => props,
+            None => match found(builder, disk, source, index)? {
+                Some(backing) => props.set("backing", backing),
+                None => props.set("backing", serde_json::Value::Null),
+            },
         };
     }
     builder.option("-blockdev", props.json());
     Ok(name)
 }
 
-/// Adds the nodes of a backing file that an image names by itself, if it was looked for. It is opened once, for reading, and with the
-/// rights that the guest has anyway: nobody but who made the image vouches for the name.
+/// Adds the nodes of the files that an image names by itself. They are opened once, for reading, and with the rights that the guest has
+/// anyway: nobody but who made the image vouches for the names.
 fn found(
     builder: &mut Builder<'_>,
     disk: &Disk,
     source: &StorageSource,
     index: u32,
 ) -> Result<Option<String>> {
+    if let StorageSource::Network(_) = source {
+        return Err(named(
+            disk,
+            "what an image on the network is based on has to be in the definition (<backingStore/> if it stands alone)",
+        ));
+    }
     let mut known = builder.host.backing.iter();
+    // One that is not there is refused when the guest's files are looked at.
     let Some(backing) = known.find(|known| source.path().is_some_and(|p| known.image == *p)) else {
         return Ok(None);
     };
-    let (storage, format) = (
-        format!("libvirt-{index}-backing-storage"),
-        format!("libvirt-{index}-backing-format"),
-    );
-    let props = Props::device("file")
-        .set("filename", backing.path.to_string_lossy().into_owned())
-        .set("node-name", storage.as_str())
-        .set("read-only", true);
-    let driver = format_driver(disk, backing.format)?;
-    builder.option("-blockdev", props.json());
-    let props = Props::device(driver)
-        .set("node-name", format.as_str())
-        .set("read-only", true)
-        .set("file", storage);
-    builder.option("-blockdev", props.json());
-    Ok(Some(format))
+    let mut below = None;
+    for (depth, layer) in backing.below.iter().enumerate().rev() {
+        let storage = format!("libvirt-{index}-base{depth}-storage");
+        let name = format!("libvirt-{index}-base{depth}-format");
+        let driver = if layer.is_block {
+            "host_device"
+        } else {
+            "file"
+        };
+        let props = Props::device(driver)
+            .set("filename", layer.path.to_string_lossy().into_owned())
+            .set("node-name", storage.as_str())
+            .set("read-only", true);
+        builder.option("-blockdev", props.json());
+        let mut props = Props::device(format_driver(disk, layer.format)?)
+            .set("node-name", name.as_str())
+            .set("read-only", true)
+            .set("file", storage);
+        if layer.format.has_backing() {
+            props = match below {
+                Some(below) => props.set("backing", below),
+                None => props.set("backing", serde_json::Value::Null),
+            };
+        }
+        builder.option("-blockdev", props.json());
+        below = Some(name);
+    }
+    Ok(below)
 }
 
 /// `direct` and `no-flush` of a cache mode.

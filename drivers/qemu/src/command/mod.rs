@@ -51,19 +51,28 @@ pub(crate) struct Host<'a> {
     pub(crate) files: &'a [(Text, i32)],
     /// The number in QEMU of the first file of [`Needs::held`]; `None` if QEMU is to open them by their paths.
     pub(crate) first_held: Option<i32>,
-    /// Backing files that QEMU would not find by itself.
+    /// What the images are based on that have to be opened with `first_held`.
     pub(crate) backing: &'a [Backing],
 }
 
-/// The backing file of an image, of which the definition does not tell.
+/// What an image is based on by its own account.
 #[derive(Debug)]
 pub(crate) struct Backing {
     /// The image, as the definition names it.
     pub(crate) image: PathBuf,
-    /// The backing file, absolute.
+    /// The files below it, nearest first. The last one stands alone.
+    pub(crate) below: Vec<BackingLayer>,
+}
+
+/// A file of which the definition does not tell.
+#[derive(Debug)]
+pub(crate) struct BackingLayer {
+    /// Where it is, absolute.
     pub(crate) path: PathBuf,
     /// Its format.
     pub(crate) format: ImageFormat,
+    /// Whether it is a block device.
+    pub(crate) is_block: bool,
 }
 
 /// What has to be there for the arguments to be true.

@@ -2,7 +2,7 @@
 //!
 //! All guests have one user, so whoever can change a directory on the way to such a thing could lead QEMU to another guest's: to the socket
 //! of its agent, say. Disks and files are handed to QEMU as descriptors, or compared when it has them; for what is named here neither
-//! is possible, so the way to it has to be closed to everybody but root.
+//! is possible, so the way to it has to be closed to everybody but root and that user, who makes the sockets that QEMU listens on.
 
 use std::path::{Path, PathBuf};
 
@@ -37,12 +37,29 @@ pub(crate) fn ways(definition: &Definition, dir: &Path) -> Result<Vec<Way>> {
         ways.extend(path.map(|path| Way { element, path }));
     };
     for disk in &devices.disk {
-        if let StorageSource::Dir(_) = &disk.source {
-            return Err(Error::new(
-                ErrorCode::ConfigUnsupported,
-                ErrorDomain::Qemu,
-                "a folder as a disk is supported only for guests that run as the daemon's own user (session), since QEMU follows what links are in it",
-            ));
+        let layers = disk.backing.layers.iter().map(|layer| &layer.source);
+        for source in std::iter::once(&disk.source).chain(layers) {
+            match source {
+                StorageSource::Dir(_) => {
+                    return Err(Error::new(
+                        ErrorCode::ConfigUnsupported,
+                        ErrorDomain::Qemu,
+                        "a folder as a disk is supported only for guests that run as the daemon's own user (session), since QEMU follows what links are in it",
+                    ));
+                }
+                StorageSource::Network(network) => {
+                    for host in &network.host {
+                        add("disk", host.socket.as_deref());
+                    }
+                }
+                // Files and devices are handed to QEMU; the others are refused with its arguments.
+                StorageSource::File(_)
+                | StorageSource::Block(_)
+                | StorageSource::Volume(_)
+                | StorageSource::Nvme(_)
+                | StorageSource::VhostUser(_)
+                | StorageSource::VhostVdpa(_) => {}
+            }
         }
     }
     let chardevs = (devices.serial.iter())
@@ -122,11 +139,11 @@ fn in_chardev(source: &ChardevSource) -> Option<&str> {
     }
 }
 
-/// Looks whether the ways are closed. Blocks.
+/// Looks whether the ways are closed to all but root and the guests' user. Blocks.
 ///
 /// # Errors
 /// `OperationDenied`, naming the element, the path, and what would help.
-pub(crate) fn check(ways: &[Way]) -> Result<()> {
+pub(crate) fn check(ways: &[Way], guests: u32) -> Result<()> {
     for Way { element, path } in ways {
         let shown = path.display();
         let denied = |why: String| {
@@ -137,9 +154,14 @@ pub(crate) fn check(ways: &[Way]) -> Result<()> {
             let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
             denied(format!("which cannot be reached: {}", error.message))
         })?;
-        if !place.is_closed {
+        // What is there may be a link of root's, which leads on.
+        let is_end_closed = match std::fs::symlink_metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+            _ => file::walk(path).is_ok_and(|end| end.is_closed_but_to(guests)),
+        };
+        if !place.is_closed_but_to(guests) || !is_end_closed {
             return Err(denied(format!(
-                "where others than root can put something else (in '{}' or above); use a directory that only root can change, such as one in /run",
+                "where others than root can put something else (in '{}' or above); use a directory that only root and the guests' user (for sockets that QEMU makes) can change",
                 place.dir.path.display()
             )));
         }
@@ -186,6 +208,14 @@ mod tests {
                 "<graphics type='vnc'><listen type='socket' socket='/srv/a/vnc'/></graphics>",
                 "/srv/a/vnc",
             ),
+            (
+                "<disk type='network'><source protocol='nbd'><host transport='unix' socket='/srv/a/nbd'/></source><target dev='vda' bus='virtio'/></disk>",
+                "/srv/a/nbd",
+            ),
+            (
+                "<disk type='file'><driver name='qemu' type='qcow2'/><source file='/srv/a/top'/><backingStore type='network'><format type='raw'/><source protocol='nbd'><host transport='unix' socket='/srv/a/nbd'/></source><backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>",
+                "/srv/a/nbd",
+            ),
         ] {
             let found = of(devices).unwrap();
             assert!(
@@ -195,9 +225,12 @@ mod tests {
         }
         let own = "<channel type='unix'><source mode='bind' path='/run/virtbus/qemu/domain-1-web/channel/x'/><target type='virtio' name='x'/></channel>";
         assert_eq!(of(own).unwrap(), []);
-        let folder =
-            "<disk type='dir'><source dir='/srv/a'/><target dev='vda' bus='virtio'/></disk>";
-        assert_eq!(of(folder).unwrap_err().code, ErrorCode::ConfigUnsupported);
+        for folder in [
+            "<disk type='dir'><source dir='/srv/a'/><target dev='vda' bus='virtio'/></disk>",
+            "<disk type='file'><driver name='qemu' type='qcow2'/><source file='/srv/a/top'/><backingStore type='dir'><format type='raw'/><source dir='/srv/a'/><backingStore/></backingStore><target dev='vda' bus='virtio'/></disk>",
+        ] {
+            assert_eq!(of(folder).unwrap_err().code, ErrorCode::ConfigUnsupported);
+        }
     }
 
     #[test]
@@ -206,8 +239,8 @@ mod tests {
             element: "serial",
             path: PathBuf::from(path),
         };
-        assert!(check(&[way("/dev/ttyS0"), way("/proc/sock")]).is_ok());
-        let error = check(&[way("/tmp/sock")]).unwrap_err();
+        assert!(check(&[way("/dev/ttyS0"), way("/proc/sock")], 64055).is_ok());
+        let error = check(&[way("/tmp/sock")], 64055).unwrap_err();
         assert!(
             error.message.contains("<serial> names '/tmp/sock'"),
             "{error}"

@@ -142,7 +142,7 @@ impl DomainSaving for Qemu {
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.guest_job(&domain, "DomainSave", async move {
             let (making, guest) = (Arc::clone(&core), job_domain.uuid);
-            let target = move || Ok(Target::of_client(&making, &path, guest, by_root)?);
+            let target = move || Ok(Target::of_client(&making, &path, Some(guest), by_root)?);
             let target = blocking(target).await?;
             let saving = Saving::new(&job_domain, target, Purpose::Save);
             super::save(&core, &job_domain, saving, definition, flags).await

@@ -36,8 +36,8 @@ pub(super) async fn core_dump(
     } else {
         Underway::begin_cancellable(core, domain, DomainJobOperation::Dump)
     };
-    let (making, guest) = (Arc::clone(core), domain.uuid);
-    let target = blocking(move || Ok(Target::of_client(&making, &path, guest, by_root)?)).await?;
+    let making = Arc::clone(core);
+    let target = blocking(move || Ok(Target::of_client(&making, &path, None, by_root)?)).await?;
     let saving = Saving::new(domain, target, Purpose::Dump);
     recover::note(core, domain, epoch, &saving)?;
     let written = write(core, domain, epoch, &job, &saving, (format, flags)).await;

@@ -79,14 +79,15 @@ impl Target {
         Ok(target)
     }
 
-    /// A file that is to have this name, which a client chose for what is made of the guest with this UUID. Nothing is made yet.
+    /// A file that is to have this name, which a client chose. Nothing is made yet. It may replace a saved image of the guest with the UUID
+    /// `replaces`.
     ///
     /// # Errors
     /// As [`Target::own`]; if there is a file that this one may not replace.
     pub(super) fn of_client(
         core: &Core,
         path: &Path,
-        guest: Uuid,
+        replaces: Option<Uuid>,
         by_root: bool,
     ) -> Result<Self, ImageError> {
         let Some(user) = core.preparer.acting() else {
@@ -107,7 +108,7 @@ impl Target {
         let mut target = Self::named(path, rights)?;
         let looked_at = path.to_owned();
         let owner = (rights == Rights::Guest).then_some(user.uid);
-        target.room = target.with_rights(core, move || room_at(&looked_at, guest, owner))?;
+        target.room = target.with_rights(core, move || room_at(&looked_at, replaces, owner))?;
         Ok(target)
     }
 
@@ -324,14 +325,19 @@ fn is_own(core: &Core, path: &Path) -> bool {
     })
 }
 
-/// What makes room at a path for a file of this guest: nothing, or a saved image of it, which must belong to this user if one is given.
-fn room_at(path: &Path, guest: Uuid, owner: Option<u32>) -> Result<Room, ImageError> {
+/// What makes room at a path: nothing, or a saved image of the guest `replaces`, which must belong to this user if one is given.
+fn room_at(path: &Path, replaces: Option<Uuid>, owner: Option<u32>) -> Result<Room, ImageError> {
     let taken = |why| {
         let path = path.to_owned();
         Err(ImageError::Taken { path, why })
     };
     let Some(found) = facts_of(path)? else {
         return Ok(Room::Nothing);
+    };
+    let Some(guest) = replaces else {
+        return taken(
+            "there is a file already, and only a saved image is replaced, by a newer one",
+        );
     };
     if owner.is_some_and(|owner| owner != found) {
         return taken("it does not belong to the user as whom guests run");
@@ -483,7 +489,7 @@ mod tests {
         std::fs::set_permissions(root.path(), open).unwrap();
         let core = core(root.path(), Some(GUESTS));
         let guest = Uuid::new_v4();
-        let of = |path: &Path| Target::of_client(&core, path, guest, false);
+        let of = |path: &Path| Target::of_client(&core, path, Some(guest), false);
 
         // Root's directory.
         let (victim, link) = (root.path().join("victim"), root.path().join("link"));
@@ -569,7 +575,9 @@ mod tests {
         image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
         image::complete(&file, &path).unwrap();
         target.finish(&core).unwrap();
-        let other = Target::of_client(&core, &path, Uuid::new_v4(), false);
+        let other = Target::of_client(&core, &path, Some(Uuid::new_v4()), false);
+        let dump = Target::of_client(&core, &path, None, false);
         assert!(matches!(other, Err(ImageError::Taken { .. })));
+        assert!(matches!(dump, Err(ImageError::Taken { .. })));
     }
 }

@@ -1,8 +1,9 @@
-//! Backing files that images name by themselves, relative to their own folder.
+//! What images name by themselves: the files on which they are based.
 //!
-//! QEMU finds those by the name under which it opened the image. That is the name of a descriptor where guests have a user of their own,
-//! so the file has to be named to it. Nothing else is done for such a file: it is not given to the guest, whose user must be able to
-//! read it as it is, for what is in an image may be anybody's.
+//! The owner of an image writes into it what he likes: a folder, another guest's socket, a server. QEMU has rights that he has not, so it
+//! follows no such name where guests have a user of their own. The names are read here, those of files are told to QEMU one by one down
+//! to the last, and all others are refused. Nothing else is done for such a file: it is not given to the guest, whose user must be able
+//! to read it as it is.
 
 use std::fs::File;
 use std::io;
@@ -15,9 +16,9 @@ use rustix::fs::{FileType, Mode, OFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::storage::{ChainEnd, ImageFormat, StorageSource};
-use virtbus_util::file::{acting, walk};
+use virtbus_util::file::{Found, acting, walk, walk_to_place};
 
-use crate::command::Backing;
+use crate::command::{Backing, BackingLayer};
 use crate::core::blocking;
 
 /// Header, extensions and the name of the backing file are in the first cluster, and before this.
@@ -26,74 +27,158 @@ const HEADER: usize = 64 << 10;
 /// QEMU takes no longer names.
 const LONGEST_NAME: usize = 1023;
 
-const MAGIC: &[u8] = b"QFI\xfb";
+/// More files than this on top of each other are refused: they go round in a circle, or read at a crawl.
+const MOST_LAYERS: usize = 100;
+
+const QCOW: &[u8] = b"QFI\xfb";
+const QED: &[u8] = b"QED\0";
 const EXTENSION_END: u32 = 0;
 const EXTENSION_BACKING_FORMAT: u32 = 0xe279_2aca;
+/// Incompatible feature of qcow2: the guest's data is in another file.
+const FEATURE_DATA_FILE: u64 = 1 << 2;
 
-/// Looks at the images of which the definition does not say on what they are based.
+/// An image of the definition.
+struct Image {
+    path: PathBuf,
+    format: ImageFormat,
+    /// Whether the definition leaves open on what it is based.
+    is_open: bool,
+}
+
+/// Looks at the images of a definition.
 ///
 /// # Errors
-/// `ConfigUnsupported` for an image that does not tell the format of its backing file. An image that cannot be read is passed over:
-/// the guest's files are looked at after this, and then it is told why.
+/// `ConfigUnsupported` for an image that names something other than a file of a known format, or that cannot be read. One that is not
+/// there is passed over: the guest's files are looked at after this, and then it is told why.
 pub(super) async fn look(definition: &Definition) -> Result<Vec<Backing>> {
-    let images: Vec<PathBuf> = definition
-        .devices
-        .disk
-        .iter()
-        .filter(|disk| disk.backing.end != ChainEnd::Complete)
-        .map(|disk| match disk.backing.layers.last() {
-            Some(layer) => (
-                &layer.source,
-                layer.format.as_ref().map(|format| format.kind),
-            ),
-            None => (&disk.source, disk.format()),
-        })
-        .filter(|(source, format)| {
-            *format == Some(ImageFormat::Qcow2)
-                && matches!(source, StorageSource::File(_) | StorageSource::Block(_))
-        })
-        .filter_map(|(source, _)| source.path().map(PathBuf::from))
-        .collect();
+    let mut images = Vec::new();
+    for disk in &definition.devices.disk {
+        let top = (&disk.source, disk.format());
+        let layers = (disk.backing.layers.iter()).map(|layer| {
+            let format = layer.format.as_ref().map(|format| format.kind);
+            (&layer.source, format)
+        });
+        let last = disk.backing.layers.len();
+        for (depth, (source, format)) in std::iter::once(top).chain(layers).enumerate() {
+            let Some(format) = format.filter(|format| format.has_backing()) else {
+                continue;
+            };
+            if let StorageSource::File(_) | StorageSource::Block(_) = source
+                && let Some(path) = source.path()
+            {
+                images.push(Image {
+                    path: PathBuf::from(path),
+                    format,
+                    is_open: depth == last && disk.backing.end != ChainEnd::Complete,
+                });
+            }
+        }
+    }
     if images.is_empty() {
         return Ok(Vec::new());
     }
     blocking(move || {
-        let look = move || images.iter().filter_map(|image| of(image)).collect();
+        let look = move || {
+            let mut found = Vec::new();
+            for image in &images {
+                let backing = of(image)?;
+                if image.is_open {
+                    found.push(backing);
+                }
+            }
+            Ok(found)
+        };
         acting::act(None, acting::PATIENCE, look)
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?
     })
     .await
 }
 
-/// The backing file of one image, if it is named relative to the image's folder.
-fn of(image: &Path) -> Option<Result<Backing>> {
-    let header = read(image).ok()?;
-    let (name, format) = backing(&header)?;
-    let name = Path::new(std::ffi::OsStr::from_bytes(name));
-    let path = image.parent()?.join(name);
-    let known = format.and_then(|format| ImageFormat::from_name(std::str::from_utf8(format).ok()?));
-    let Some(format) = known else {
-        let message = format!(
-            "image '{}' names backing file '{}' and not its format; name both in the definition (<backingStore>)",
-            image.display(),
-            path.display()
-        );
-        let error = Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, message);
-        return Some(Err(error));
-    };
-    Some(Ok(Backing {
-        image: image.to_owned(),
-        path,
-        format,
-    }))
+/// What is below one image.
+fn of(image: &Image) -> Result<Backing> {
+    let mut below: Vec<BackingLayer> = Vec::new();
+    loop {
+        let (path, format) = match below.last() {
+            Some(layer) => (layer.path.as_path(), layer.format),
+            None => (image.path.as_path(), image.format),
+        };
+        if !format.has_backing() {
+            break;
+        }
+        let refused = |why: String| {
+            let message = format!("image '{}' {why}", path.display());
+            Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, message)
+        };
+        let found = match walk(path) {
+            Ok(found) => found,
+            Err(_) if below.is_empty() => break,
+            Err(error) => {
+                let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
+                return Err(refused(format!("cannot be reached: {}", error.message)));
+            }
+        };
+        if format == ImageFormat::Vmdk {
+            check_vmdk(path, &found).map_err(|why| refused(why.to_owned()))?;
+        }
+        let header = match read(&found) {
+            Ok(Some(header)) => header,
+            Ok(None) => break,
+            Err(error) => return Err(refused(format!("cannot be read: {error}"))),
+        };
+        if has_data_file(&header) {
+            let why = "has its data in another file (data_file), which is not supported";
+            return Err(refused(why.to_owned()));
+        }
+        if !image.is_open {
+            break;
+        }
+        let Some((name, known)) = backing(&header) else {
+            break;
+        };
+        let shown = String::from_utf8_lossy(name);
+        let remedy = "name it in the definition (<backingStore>)";
+        if has_protocol(name) {
+            let why = format!("is based on '{shown}', which is not a plain file name; {remedy}");
+            return Err(refused(why));
+        }
+        let next = path
+            .parent()
+            .unwrap_or(Path::new("/"))
+            .join(std::ffi::OsStr::from_bytes(name));
+        let known =
+            known.and_then(|format| ImageFormat::from_name(std::str::from_utf8(format).ok()?));
+        let Some(format) = known else {
+            let why = format!(
+                "names backing file '{}' and not its format; {remedy}",
+                next.display()
+            );
+            return Err(refused(why));
+        };
+        if below.len() == MOST_LAYERS {
+            let why = format!("is the end of more than {MOST_LAYERS} images on top of each other");
+            return Err(refused(why));
+        }
+        let is_block = walk(&next).is_ok_and(|found| kind(&found) == FileType::BlockDevice);
+        below.push(BackingLayer {
+            path: next,
+            format,
+            is_block,
+        });
+    }
+    Ok(Backing {
+        image: image.path.clone(),
+        below,
+    })
 }
 
-/// The beginning of an image.
-fn read(image: &Path) -> io::Result<Vec<u8>> {
-    let found = walk(image).map_err(io::Error::other)?;
-    let kind = FileType::from_raw_mode(found.facts.st_mode);
-    if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
-        return Err(io::ErrorKind::InvalidInput.into());
+fn kind(found: &Found) -> FileType {
+    FileType::from_raw_mode(found.facts.st_mode)
+}
+
+/// The beginning of an image; nothing for what is neither a file nor a block device.
+fn read(found: &Found) -> io::Result<Option<Vec<u8>>> {
+    if !matches!(kind(found), FileType::RegularFile | FileType::BlockDevice) {
+        return Ok(None);
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let link = format!("/proc/self/fd/{}", found.fd.as_raw_fd());
@@ -107,42 +192,72 @@ fn read(image: &Path) -> io::Result<Vec<u8>> {
         }
     }
     header.truncate(length);
-    Ok(header)
+    Ok(Some(header))
 }
 
-/// The relative name in a header of qcow2, and the format that goes with it.
-fn backing(header: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-    let number = |at: usize| Some(u32::from_be_bytes(*header.get(at..)?.first_chunk()?));
-    if !header.starts_with(MAGIC) {
-        return None;
+/// VMDK's descriptor names the files that the data is in, and QEMU can be told no others. It is read once more by QEMU, so only an image
+/// that nobody but root can change is taken.
+fn check_vmdk(path: &Path, found: &Found) -> Result<(), &'static str> {
+    let is_roots = found.facts.st_uid == 0 && found.facts.st_mode & 0o022 == 0;
+    if is_roots && walk_to_place(path).is_ok_and(|place| place.is_closed) {
+        return Ok(());
     }
-    let offset = u64::from_be_bytes(*header.get(8..)?.first_chunk()?);
-    let offset = usize::try_from(offset).ok()?;
-    let length = usize::try_from(number(16)?).ok()?;
+    Err(
+        "of format vmdk can be changed by others than root while QEMU reads from it which files it uses; convert it (qemu-img convert -O qcow2)",
+    )
+}
+
+/// Whether a name is for one of QEMU's block drivers: it has a colon before any slash.
+fn has_protocol(name: &[u8]) -> bool {
+    name.iter().find(|byte| matches!(byte, b'/' | b':')) == Some(&b':')
+}
+
+fn number(header: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*header.get(at..)?.first_chunk()?))
+}
+
+fn has_data_file(header: &[u8]) -> bool {
+    let features = || Some(u64::from_be_bytes(*header.get(72..)?.first_chunk()?));
+    header.starts_with(QCOW)
+        && number(header, 4).is_some_and(|version| version >= 3)
+        && features().is_some_and(|features| features & FEATURE_DATA_FILE != 0)
+}
+
+/// The name of the backing file in a header, and the format that goes with it.
+fn backing(header: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let (offset, length) = if header.starts_with(QCOW) {
+        let offset = u64::from_be_bytes(*header.get(8..)?.first_chunk()?);
+        (usize::try_from(offset).ok()?, number(header, 16)?)
+    } else if header.starts_with(QED) {
+        let offset = u32::from_le_bytes(*header.get(56..)?.first_chunk()?);
+        let length = u32::from_le_bytes(*header.get(60..)?.first_chunk()?);
+        (usize::try_from(offset).ok()?, length)
+    } else {
+        return None;
+    };
+    let length = usize::try_from(length).ok()?;
     if offset == 0 || length == 0 || length > LONGEST_NAME {
         return None;
     }
     let name = header.get(offset..offset.checked_add(length)?)?;
-    // A name of a protocol has a colon before any slash.
-    let first = name.iter().find(|byte| matches!(byte, b'/' | b':'));
-    if name.starts_with(b"/") || first == Some(&b':') || name.contains(&0) {
-        return None;
-    }
-    let mut at = match number(4)? {
-        2 => 72,
-        _ => usize::try_from(number(100)?).ok()?,
+    let name = name.split(|byte| *byte == 0).next()?;
+    Some((name, backing_format(header)))
+}
+
+/// The format of the backing file; only qcow2 tells it.
+fn backing_format(header: &[u8]) -> Option<&[u8]> {
+    let mut at = match (header.starts_with(QCOW), number(header, 4)?) {
+        (false, _) | (true, 1) => return None,
+        (true, 2) => 72,
+        (true, _) => usize::try_from(number(header, 100)?).ok()?,
     };
     loop {
-        let (Some(kind), Some(length)) = (number(at), number(at.checked_add(4)?)) else {
-            return Some((name, None));
-        };
-        let length = usize::try_from(length).ok()?;
+        let kind = number(header, at)?;
+        let length = usize::try_from(number(header, at.checked_add(4)?)?).ok()?;
         let data = at.checked_add(8)?;
         match kind {
-            EXTENSION_END => return Some((name, None)),
-            EXTENSION_BACKING_FORMAT => {
-                return Some((name, header.get(data..data.checked_add(length)?)));
-            }
+            EXTENSION_END => return None,
+            EXTENSION_BACKING_FORMAT => return header.get(data..data.checked_add(length)?),
             _ => at = data.checked_add(length.checked_next_multiple_of(8)?)?,
         }
     }
@@ -165,7 +280,7 @@ mod tests {
         header.extend([0; 8]);
         let offset = header.len() as u64;
         header.extend(name);
-        header[..4].copy_from_slice(MAGIC);
+        header[..4].copy_from_slice(QCOW);
         header[4..8].copy_from_slice(&version.to_be_bytes());
         header[8..16].copy_from_slice(&offset.to_be_bytes());
         header[16..20].copy_from_slice(&u32::try_from(name.len()).unwrap().to_be_bytes());
@@ -176,20 +291,23 @@ mod tests {
     }
 
     #[test]
-    fn relative_names_are_found_and_no_others() {
+    fn names_are_found_and_their_formats() {
         let format: (u32, &[u8]) = (EXTENSION_BACKING_FORMAT, b"raw");
         let other: (u32, &[u8]) = (0x6803_f857, b"features...");
         for version in [2, 3] {
-            let found = header(version, &[other, format], b"sub/base.img");
-            let expected = (&b"sub/base.img"[..], Some(&b"raw"[..]));
-            assert_eq!(backing(&found), Some(expected));
-            let bare = header(version, &[other], b"base.img");
-            assert_eq!(backing(&bare), Some((&b"base.img"[..], None)));
-            for name in ["/srv/base.img", "nbd://host/x", "json:{}", "file:base", ""] {
-                let absolute = header(version, &[format], name.as_bytes());
-                assert_eq!(backing(&absolute), None, "{name}");
+            for name in [&b"sub/base.img"[..], b"/srv/base.img", b"json:{}"] {
+                let found = header(version, &[other, format], name);
+                assert_eq!(backing(&found), Some((name, Some(&b"raw"[..]))));
+                let bare = header(version, &[other], name);
+                assert_eq!(backing(&bare), Some((name, None)));
             }
+            assert_eq!(backing(&header(version, &[format], b"")), None);
         }
+        let mut qed = vec![0; 70];
+        qed[..4].copy_from_slice(QED);
+        qed[56..64].copy_from_slice(&[64, 0, 0, 0, 6, 0, 0, 0]);
+        qed[64..].copy_from_slice(b"fat:/a");
+        assert_eq!(backing(&qed), Some((&b"fat:/a"[..], None)));
     }
 
     #[test]
@@ -208,20 +326,84 @@ mod tests {
     }
 
     #[test]
-    fn a_file_beside_the_image_is_named_by_its_whole_path() {
+    fn files_are_followed_to_the_last_and_nothing_else_is() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().canonicalize().unwrap();
-        let image = dir.join("disk.qcow2");
-        let with = |format: &[u8]| {
+        let write = |name: &str, below: &str, format: &[u8]| {
             let extensions = [(EXTENSION_BACKING_FORMAT, format)];
-            std::fs::write(&image, header(3, &extensions, b"base.img")).unwrap();
-            of(&image)
+            std::fs::write(dir.join(name), header(3, &extensions, below.as_bytes())).unwrap();
         };
-        let found = with(b"raw").unwrap().unwrap();
-        assert_eq!(found.path, dir.join("base.img"));
-        assert_eq!(found.format, ImageFormat::Raw);
-        let error = with(b"unheard-of").unwrap().unwrap_err();
+        let look = |name: &str, is_open: bool| {
+            of(&Image {
+                path: dir.join(name),
+                format: ImageFormat::Qcow2,
+                is_open,
+            })
+        };
+        let named = |name: &str| {
+            let below = look(name, true).unwrap().below;
+            let layers = below.iter().map(|layer| (layer.path.clone(), layer.format));
+            layers.collect::<Vec<_>>()
+        };
+        write("top", "middle", b"qcow2");
+        write("middle", dir.join("last").to_str().unwrap(), b"qcow2");
+        write("last", "", b"");
+        let expected = ["middle", "last"].map(|name| (dir.join(name), ImageFormat::Qcow2));
+        assert_eq!(named("top"), expected);
+        write("last", "base.img", b"raw");
+        assert_eq!(named("top")[2], (dir.join("base.img"), ImageFormat::Raw));
+
+        for name in [
+            "json:{\"driver\":\"vvfat\",\"dir\":\"/srv\"}",
+            "fat:/srv",
+            "nbd+unix:///?socket=/srv/sock",
+            "file:base",
+        ] {
+            write("last", name, b"raw");
+            for image in ["last", "top"] {
+                let error = look(image, true).unwrap_err();
+                assert_eq!(error.code, ErrorCode::ConfigUnsupported);
+                assert!(error.message.contains(name), "{}", error.message);
+            }
+            assert!(look("last", false).unwrap().below.is_empty());
+        }
+        write("last", "base.img", b"unheard-of");
+        let error = look("top", true).unwrap_err();
         assert!(error.message.contains("base.img"), "{}", error.message);
-        assert!(of(&dir.join("missing")).is_none());
+        write("last", "top", b"qcow2");
+        let error = look("top", true).unwrap_err();
+        assert!(error.message.contains("100"), "{}", error.message);
+        assert!(look("missing", true).unwrap().below.is_empty());
+        write("last", "missing", b"qcow2");
+        let error = look("top", true).unwrap_err();
+        assert!(error.message.contains("missing"), "{}", error.message);
+    }
+
+    #[test]
+    fn data_elsewhere_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk");
+        let mut image = header(3, &[], b"");
+        image[79] = 4;
+        std::fs::write(&path, image).unwrap();
+        let refused = of(&Image {
+            path,
+            format: ImageFormat::Qcow2,
+            is_open: false,
+        });
+        assert!(refused.unwrap_err().message.contains("data_file"));
+    }
+
+    #[test]
+    fn vmdk_is_taken_from_root_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk");
+        std::fs::write(&path, b"# Disk DescriptorFile").unwrap();
+        let refused = of(&Image {
+            path,
+            format: ImageFormat::Vmdk,
+            is_open: true,
+        });
+        assert!(refused.unwrap_err().message.contains("qemu-img convert"));
     }
 }

@@ -65,6 +65,14 @@ pub struct Found {
     pub dirs: Vec<Dir>,
 }
 
+impl Found {
+    /// Whether nobody but root, the daemon's own user and one more can change where the path leads.
+    #[must_use]
+    pub fn is_closed_but_to(&self, uid: u32) -> bool {
+        self.dirs.iter().all(|dir| is_closed(&dir.facts, Some(uid)))
+    }
+}
+
 /// A place for a file that need not be there.
 #[derive(Debug)]
 pub struct Place {
@@ -75,6 +83,16 @@ pub struct Place {
     /// Whether nobody but root and the daemon's own user can change where the path leads: all directories on the way, and this one, are
     /// theirs, and no group and nobody else (by an access control list either) may write to them.
     pub is_closed: bool,
+    /// The directories on the way.
+    way: Vec<Stat>,
+}
+
+impl Place {
+    /// Whether nobody but those of [`is_closed`](Self::is_closed) and one more user can change where the path leads.
+    #[must_use]
+    pub fn is_closed_but_to(&self, uid: u32) -> bool {
+        self.way.iter().all(|dir| is_closed(dir, Some(uid)))
+    }
 }
 
 /// Walks to a file by its absolute path. Blocks.
@@ -120,20 +138,23 @@ pub fn walk_to_place(path: &Path) -> Result<Place, WalkError> {
         walk.step(&step)?;
     }
     let name = walk.todo.pop_front().ok_or_else(invalid)?;
-    let is_closed = walk.dirs.iter().all(|dir| is_closed(&dir.facts));
+    let way: Vec<Stat> = walk.dirs.iter().map(|dir| dir.facts).collect();
+    let is_closed = way.iter().all(|dir| is_closed(dir, None));
     let dir = walk.dirs.pop().ok_or_else(invalid)?;
     Ok(Place {
         dir,
         name,
         is_closed,
+        way,
     })
 }
 
-/// Whether only root and the daemon's own user may change what is in a directory. Whoever else an access control list lets write shows
-/// in the bits of the group.
-fn is_closed(dir: &Stat) -> bool {
+/// Whether only root, the daemon's own user and one more may change what is in a directory. Whoever else an access control list lets
+/// write shows in the bits of the group.
+fn is_closed(dir: &Stat, but_to: Option<u32>) -> bool {
     let own = rustix::process::geteuid().as_raw();
-    (dir.st_uid == 0 || dir.st_uid == own) && dir.st_mode & 0o022 == 0
+    let is_theirs = dir.st_uid == 0 || dir.st_uid == own || Some(dir.st_uid) == but_to;
+    is_theirs && dir.st_mode & 0o022 == 0
 }
 
 /// Where the walk is.
@@ -269,13 +290,16 @@ mod tests {
             fs::set_permissions(root.path(), fs::Permissions::from_mode(mode)).unwrap();
             rustix::fs::stat(root.path()).unwrap()
         };
-        assert!(is_closed(&facts(0o755)) && is_closed(&facts(0o700)));
+        assert!(is_closed(&facts(0o755), None) && is_closed(&facts(0o700), None));
         for open in [0o775, 0o757, 0o1777] {
-            assert!(!is_closed(&facts(open)), "{open:o}");
+            assert!(!is_closed(&facts(open), None), "{open:o}");
         }
         if is_root_or_skip("a_way_is_closed_if_nobody_else_can_change_it") {
             lchown(root.path(), Some(65501), Some(0)).unwrap();
-            assert!(!is_closed(&facts(0o755)));
+            assert!(!is_closed(&facts(0o755), None));
+            assert!(!is_closed(&facts(0o755), Some(65502)));
+            assert!(is_closed(&facts(0o755), Some(65501)));
+            assert!(!is_closed(&facts(0o775), Some(65501)));
         }
     }
 

@@ -30,6 +30,9 @@ const DEADLINE: Duration = Duration::from_secs(25);
 /// So many restarts of polkit may come between a question and its answer. Nobody is asked for a password twice.
 const RESTARTS: u32 = 10;
 
+/// The bus says of a polkit that has just ended what it says of one that is not installed; so often it is asked again even so.
+const GONE: u32 = 3;
+
 /// Between two attempts to ask a polkit that is coming or going.
 const MOMENT: Duration = Duration::from_millis(20);
 
@@ -323,7 +326,11 @@ async fn answer(authority: Authority, check: Check) {
     } else {
         CheckAuthorizationFlags::NONE
     };
-    let mut again = if check.interactive { 0 } else { RESTARTS };
+    let (mut again, mut gone) = if check.interactive {
+        (0, 0)
+    } else {
+        (RESTARTS, GONE)
+    };
     let answer = loop {
         let result = authority
             .check_authorization_future(&subject, &check.action, Some(&details), flags)
@@ -332,6 +339,10 @@ async fn answer(authority: Authority, check: Check) {
             Ok(result) => break meaning(&result),
             // It ended before it had answered, and is started again by the next question.
             Err(error) if again > 0 && error.matches(gio::DBusError::NoReply) => again -= 1,
+            Err(error) if gone > 0 && error.matches(gio::DBusError::ServiceUnknown) => {
+                gone -= 1;
+                glib::timeout_future(MOMENT).await;
+            }
             // What else may be wrong while it comes or goes is over in a moment; that there is none is not.
             Err(error) if again > 0 && !error.matches(gio::DBusError::ServiceUnknown) => {
                 again -= 1;

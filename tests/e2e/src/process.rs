@@ -1,4 +1,4 @@
-//! Other processes, by their ids: which are stopped, and stopping them.
+//! Other processes, by their ids: what memory they have, which are stopped, and stopping them.
 
 use std::fs;
 
@@ -14,6 +14,22 @@ use crate::wait::{LIMIT, wait_until};
 pub fn pid(number: u32) -> Pid {
     let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
     pid.expect("a process id")
+}
+
+/// A figure of `/proc/PID/status` in KiB, such as `VmRSS`, all memory that is in use, or `RssAnon`, what of it is no file's.
+///
+/// # Panics
+/// When there is no such process, or it has no such figure.
+#[must_use]
+pub fn memory(pid: u32, figure: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("the process has memory")
 }
 
 /// Stops a process, so that it hangs; all of its threads have stopped when this returns.

@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use virtbus_tests::client::{CONNECT, DOMAIN, PROPERTIES, QEMU_PATH, SERVICE};
+use virtbus_tests::process::memory;
 use virtbus_tests::wait::patient;
 use virtbus_tests::{CallError, Client, DomainXml, RawClient, Testbed, or_skip};
 use zbus::{Message, OwnedObjectPath, Variant};
@@ -127,7 +128,7 @@ async fn wrong_types_and_unknown_members_are_refused() {
 async fn a_client_that_never_reads_holds_up_nobody() {
     let mut testbed = or_skip!(Testbed::start(&[]).await);
     let domain = testbed.define(&DomainXml::new("flooded")).await;
-    let before = resident_kib(testbed.daemon.pid());
+    let before = memory(testbed.daemon.pid(), "VmRSS");
     let address = testbed.bus.address().to_owned();
     let path = domain.path().to_owned();
     let flood = tokio::task::spawn_blocking(move || flood(&address, &path));
@@ -147,7 +148,7 @@ async fn a_client_that_never_reads_holds_up_nobody() {
         calls += 1;
     }
     let flooder = flood.await.unwrap().unwrap();
-    let after = resident_kib(testbed.daemon.pid());
+    let after = memory(testbed.daemon.pid(), "VmRSS");
     println!(
         "{calls} calls beside the flood, the slowest {slowest:?}; memory {before} -> {after} KiB"
     );
@@ -163,7 +164,7 @@ async fn of_ten_thousand_calls_at_once_each_is_answered() {
     let mut testbed = or_skip!(Testbed::start(&[]).await);
     let xml = DomainXml::new("stormed").xml();
     let domain = testbed.client.define(&xml).await.unwrap();
-    let before = resident_kib(testbed.daemon.pid());
+    let before = memory(testbed.daemon.pid(), "VmRSS");
     let storm = Client::connect(testbed.bus.address()).await.unwrap();
     // Writes wait for each other and are what the limit of a client is about; reads are answered at once.
     let calls = (0..FLOOD).map(|number| {
@@ -196,7 +197,7 @@ async fn of_ten_thousand_calls_at_once_each_is_answered() {
             }
         }
     }
-    let after = resident_kib(testbed.daemon.pid());
+    let after = memory(testbed.daemon.pid(), "VmRSS");
     println!("{done} calls done, {refused} refused; memory {before} -> {after} KiB");
     assert!(done > FLOOD / 4, "{done} calls were done");
     assert!(after < before + 256 * 1024, "{before} -> {after} KiB");
@@ -228,16 +229,6 @@ fn flood(address: &str, domain: &str) -> io::Result<RawClient> {
         client.send(&call.map_err(io::Error::other)?)?;
     }
     Ok(client)
-}
-
-/// Memory a process really uses, in KiB.
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .expect("the process has memory")
 }
 
 /// Documents that no daemon should take, and what is wrong with each.

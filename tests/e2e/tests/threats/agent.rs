@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use virtbus_tests::domain::{PAUSED, RUNNING};
+use virtbus_tests::process::memory;
 use virtbus_tests::wait::{LIMIT, patient};
 use virtbus_tests::{DomainXml, Testbed, need, or_skip};
 
@@ -113,16 +114,6 @@ fn talk(connection: &UnixStream, answer: &Mutex<Vec<u8>>) {
     }
 }
 
-/// Memory of the process that is no file's, KiB.
-fn anonymous(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
-    let number = line.map(|line| line.trim_matches(|c: char| !c.is_ascii_digit()).parse());
-    number.and_then(Result::ok).expect("the process has memory")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_answers_anything_harms_its_callers_only() {
     or_skip!(need::qemu());
@@ -140,7 +131,7 @@ async fn an_agent_that_answers_anything_harms_its_callers_only() {
     ));
     let domain = testbed.run(&guest).await;
     let pid = testbed.daemon.pid();
-    let before = anonymous(pid);
+    let before = memory(pid, "RssAnon");
     // What is not its number is as good as nothing, whatever it is.
     let early = ["nothing", "null", "half a line", "no end of a line"];
     let cases = answers().into_iter().flat_map(|(what, text)| {
@@ -174,7 +165,7 @@ async fn an_agent_that_answers_anything_harms_its_callers_only() {
             .await
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(domain.state().await.unwrap().0, RUNNING, "{what}");
-        let after = anonymous(pid);
+        let after = memory(pid, "RssAnon");
         assert!(after < before + GROWTH, "{what}: {before} -> {after} KiB");
     }
     assert!(testbed.daemon.exited().is_none());

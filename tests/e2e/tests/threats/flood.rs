@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use virtbus_tests::campaign::rounds;
 use virtbus_tests::client::{CONNECT, DOMAIN, SERVICE};
+use virtbus_tests::process::memory;
 use virtbus_tests::wait::{LIMIT, patient};
 use virtbus_tests::{Client, RawClient, Testbed, need, or_skip};
 use zbus::message::Type;
@@ -29,17 +30,6 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// A daemon with the driver that has everything in memory.
 async fn testbed() -> Result<Testbed, String> {
     Testbed::start(&["--drivers", "test"]).await
-}
-
-/// Resident memory of the daemon, KiB.
-fn resident(testbed: &Testbed) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", testbed.daemon.pid()));
-    let status = status.expect("the daemon runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .expect("the kernel tells memory in use")
 }
 
 /// The domain that the driver begins with.
@@ -94,7 +84,7 @@ async fn worst_wait(testbed: &Testbed, flood: &JoinHandle<()>) -> Duration {
 async fn survived(testbed: &mut Testbed, what: &str, before: u64, more: u64, worst: Duration) {
     let ended = testbed.daemon.exited();
     assert!(ended.is_none(), "{what}: the daemon ended: {ended:?}");
-    let after = resident(testbed);
+    let after = memory(testbed.daemon.pid(), "VmRSS");
     println!("{what}: memory {before} -> {after} KiB");
     assert!(after < before + more, "{what}: {before} -> {after} KiB");
     assert!(worst < patient(MOMENT), "{what}: {worst:?}");
@@ -131,7 +121,7 @@ async fn send(address: &str, calls: Vec<Arc<Make>>, times: u64) -> io::Result<Ve
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_calls_of_one_client_hold_up_nobody() {
     let mut testbed = or_skip!(testbed().await);
-    let before = resident(&testbed);
+    let before = memory(testbed.daemon.pid(), "VmRSS");
     let path = some_domain(&testbed.client).await;
     let address = testbed.bus.address().to_owned();
     let calls = rounds(10_000, 200_000);
@@ -159,7 +149,7 @@ async fn ten_thousand_calls_of_one_client_hold_up_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_of_forty_connections_hold_up_nobody() {
     let mut testbed = or_skip!(testbed().await);
-    let before = resident(&testbed);
+    let before = memory(testbed.daemon.pid(), "VmRSS");
     let address = testbed.bus.address().to_owned();
     let flood = tokio::spawn(async move {
         // As many elements as fit, none of which belongs there.
@@ -198,7 +188,7 @@ async fn a_thousand_large_answers_that_nobody_reads_hold_up_nobody() {
     for number in 0..domains {
         define(number).await.unwrap();
     }
-    let before = resident(&testbed);
+    let before = memory(testbed.daemon.pid(), "VmRSS");
     let address = testbed.bus.address().to_owned();
     let flood = tokio::spawn(async move {
         let ask = || {
@@ -238,7 +228,7 @@ async fn descriptors_of_calls_leave_some_for_the_daemon() {
     // Fewer than what comes with the calls that are sent at once.
     testbed.daemon.limit_open_files(Some(256));
     testbed.daemon.start(&testbed.client).await;
-    let before = resident(&testbed);
+    let before = memory(testbed.daemon.pid(), "VmRSS");
     // No more at once than the kernel lets be under way between processes; a bus drops messages beyond that.
     let calls = usize::try_from(rounds(100, 100)).unwrap();
     let clients = 8;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use virtbus_tests::process::memory;
 use virtbus_tests::wait::patient;
 use virtbus_tests::{DomainXml, Testbed, or_skip};
 
@@ -193,14 +194,6 @@ fn files(dir: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// A figure of `/proc/PID/status`, KiB.
-fn memory(pid: u32, figure: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(figure));
-    let number = line.map(|line| line.trim_matches(|c: char| !c.is_ascii_digit()).parse());
-    number.and_then(Result::ok).expect("the process has memory")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_definitions_leave_nothing() {
     let mut testbed = or_skip!(Testbed::start(&[]).await);
@@ -211,7 +204,7 @@ async fn damaged_definitions_leave_nothing() {
     first.act("Undefine", 0).await.unwrap();
     let pid = testbed.daemon.pid();
     let before = files(testbed.daemon.state_dir());
-    let (resident, children) = (memory(pid, "VmRSS:"), testbed.daemon.children().len());
+    let (resident, children) = (memory(pid, "VmRSS"), testbed.daemon.children().len());
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
 
     let documents: Vec<_> = damaged().into_iter().chain(large()).collect();
@@ -224,7 +217,7 @@ async fn damaged_definitions_leave_nothing() {
         DomainXml::small("last").element(&format!("<title>{}</title>", "t".repeat(300 << 10)));
     let last = testbed.define(&last).await;
     last.act("Undefine", 0).await.unwrap();
-    let (peak, after) = (memory(pid, "VmHWM:"), memory(pid, "VmRSS:"));
+    let (peak, after) = (memory(pid, "VmHWM"), memory(pid, "VmRSS"));
     println!("memory {resident}, at most {peak}, then {after} KiB");
     assert!(testbed.daemon.exited().is_none());
     assert_eq!(testbed.client.list(0).await.unwrap(), Vec::<String>::new());

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use virtbus_tests::process::memory;
 use virtbus_tests::wait::{LIMIT, patient};
 use virtbus_tests::{Client, DomainXml, Testbed, campaign, need, or_skip};
 
@@ -88,15 +89,6 @@ const EVENTS: [&str; 6] = [
     r#"{"events": [{"event": "POWERDOWN"}, {"event": "MIGRATION", "data": {"status": "abacus"}}, {"event": "JOB_STATUS_CHANGE"}]}"#,
 ];
 
-fn anonymous(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
-    let number = line.map(|line| line.trim_matches(|c: char| !c.is_ascii_digit()).parse());
-    number.and_then(Result::ok).expect("the process has memory")
-}
-
 /// Asks for what there is of all guests, as a console does, until it is told to end.
 async fn poll(client: Client, path: String) {
     loop {
@@ -133,7 +125,7 @@ async fn a_monitor_that_answers_anything_harms_its_callers_only() {
         .await;
     let other = Client::connect(testbed.bus.address()).await.unwrap();
     let polling = tokio::spawn(poll(other, domain.path().to_owned()));
-    let before = anonymous(testbed.daemon.pid());
+    let before = memory(testbed.daemon.pid(), "RssAnon");
 
     let closes: Vec<String> = (0..campaign::rounds(4, 12))
         .map(|n| format!("{{\"answers\": {n}}}"))
@@ -158,7 +150,7 @@ async fn a_monitor_that_answers_anything_harms_its_callers_only() {
         answered(what, domain.tell("Suspend")).await;
         answered(what, domain.tell("Resume")).await;
         answered(what, domain.act("Destroy", 0)).await;
-        let after = anonymous(testbed.daemon.pid());
+        let after = memory(testbed.daemon.pid(), "RssAnon");
         assert!(after < before + GROWTH, "{what}: {before} -> {after} KiB");
         assert!(
             !polling.is_finished(),

@@ -1,6 +1,7 @@
 //! The same call again and again (T16): whatever is asked for, and however often it is refused, the daemon's memory stays what it is.
 
 use virtbus_tests::client::{DOMAIN, QEMU_PATH, SERVICE};
+use virtbus_tests::process::memory;
 use virtbus_tests::{CallError, Client, Domain, DomainXml, Testbed, campaign, or_skip};
 
 /// What all repetitions of one call may add, KiB: far less than a byte for each would in the long form.
@@ -8,16 +9,6 @@ const GROWTH: u64 = 8 << 10;
 
 /// Calls of one kind before memory is looked at first, so that what is made once is there.
 const WARM: u64 = 200;
-
-/// Memory of the process that is no file's, KiB.
-fn anonymous(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
-    let number = line.map(|line| line.trim_matches(|c: char| !c.is_ascii_digit()).parse());
-    number.and_then(Result::ok).expect("the process has memory")
-}
 
 /// One call of each kind, with what it is called.
 const CALLS: [&str; 12] = [
@@ -99,13 +90,13 @@ async fn no_call_takes_memory_each_time() {
                 .await
                 .unwrap_or_else(|error| panic!("{which}: {error}"));
         }
-        let before = anonymous(pid);
+        let before = memory(pid, "RssAnon");
         for _ in 0..rounds {
             call(which, &testbed.client, &domain)
                 .await
                 .unwrap_or_else(|error| panic!("{which}: {error}"));
         }
-        let after = anonymous(pid);
+        let after = memory(pid, "RssAnon");
         println!("{which}: {before} -> {after} KiB");
         if after > before + GROWTH {
             grown.push(format!("{which}: {before} -> {after} KiB"));
@@ -129,11 +120,11 @@ async fn guests_that_come_and_go_take_no_memory() {
     for number in 0..WARM {
         cycle(number).await;
     }
-    let before = anonymous(pid);
+    let before = memory(pid, "RssAnon");
     for number in 0..campaign::rounds(300, 50_000) {
         cycle(WARM + number).await;
     }
-    let after = anonymous(pid);
+    let after = memory(pid, "RssAnon");
     println!("{before} -> {after} KiB");
     assert!(after < before + GROWTH, "{before} -> {after} KiB");
     assert_eq!(testbed.client.list(0).await.unwrap(), Vec::<String>::new());

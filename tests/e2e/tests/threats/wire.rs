@@ -6,23 +6,13 @@ use std::collections::HashMap;
 use serde::Serialize;
 use virtbus_tests::campaign::rounds;
 use virtbus_tests::client::{CONNECT, DOMAIN, SERVICE};
+use virtbus_tests::process::memory;
 use virtbus_tests::wait::{LIMIT, patient};
 use virtbus_tests::{Testbed, or_skip};
 use zbus::{Connection, DynamicType, OwnedObjectPath, Variant};
 
 const TEST: &str = "/org/libvirt/Test";
 const MANY: usize = 1_000_000;
-
-/// Resident memory of the daemon, KiB.
-fn resident(testbed: &Testbed) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", testbed.daemon.pid()));
-    let status = status.expect("the daemon runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .expect("the kernel tells memory in use")
-}
 
 /// An object and the bus that it is called over.
 struct Called<'a> {
@@ -68,7 +58,7 @@ async fn whatever_lengths_and_numbers_say_is_answered() {
         interface,
     };
     let (connect, domain) = (called(TEST, CONNECT), called(path.as_str(), DOMAIN));
-    let before = resident(&testbed);
+    let before = memory(testbed.daemon.pid(), "VmRSS");
     for round in 0..rounds(1, 50) {
         for many in [0, 1, MANY] {
             let bits = vec![true; many];
@@ -119,7 +109,7 @@ async fn whatever_lengths_and_numbers_say_is_answered() {
                 .answers("GetCPUStats", &(number, u32::MAX, 0_u32))
                 .await;
         }
-        let after = resident(&testbed);
+        let after = memory(testbed.daemon.pid(), "VmRSS");
         println!("round {round}: memory {before} -> {after} KiB");
         // What was received at once is given back, but for what allocators keep.
         assert!(after < before + (96 << 10), "{before} -> {after} KiB");

@@ -49,10 +49,11 @@ fn main() -> ExitCode {
             } else {
                 eprintln!("virtbusd: {text}");
             }
+            let configuration = is_configuration(&*error);
             if leaves_callers(&*error) {
-                refusal::tell_callers(Mode::of(&cli), &text);
+                refusal::tell_callers(Mode::of(&cli), &text, configuration);
             }
-            ExitCode::from(if is_configuration(&*error) {
+            ExitCode::from(if configuration {
                 CONFIGURATION
             } else {
                 FAILURE

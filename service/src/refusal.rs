@@ -18,19 +18,26 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Calls that waited for the names come with them; so long after the last one there are no more.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// The error's name: the bus's own for a service that is not set up in a way that it can be started.
-const ERROR: &str = "org.freedesktop.DBus.Error.Spawn.ConfigInvalid";
+/// The bus's own name of the error for a service that is not set up in a way that it can be started.
+const CONFIGURATION: &str = "org.freedesktop.DBus.Error.Spawn.ConfigInvalid";
+/// The bus's own name of the error for a service that could not be started this time.
+const FAILURE: &str = "org.freedesktop.DBus.Error.Spawn.Failed";
 
 /// Tells everybody who called that the daemon cannot run, and why. Nothing comes of it where the bus cannot be reached or another
-/// daemon has the names.
-pub(crate) fn tell_callers(mode: Mode, cause: &str) {
+/// daemon has the names. `configuration` says that another try would end in the same way.
+pub(crate) fn tell_callers(mode: Mode, cause: &str, configuration: bool) {
+    let name = if configuration {
+        CONFIGURATION
+    } else {
+        FAILURE
+    };
     // The daemon's own runtime is gone by now, or never was.
     let told = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(zbus::Error::from)
         .and_then(|runtime| {
-            let told = runtime.block_on(async { timeout(LIMIT, tell(mode, cause)).await });
+            let told = runtime.block_on(async { timeout(LIMIT, tell(mode, name, cause)).await });
             told.unwrap_or(Ok(()))
         });
     if let Err(error) = told {
@@ -38,7 +45,7 @@ pub(crate) fn tell_callers(mode: Mode, cause: &str) {
     }
 }
 
-async fn tell(mode: Mode, cause: &str) -> zbus::Result<()> {
+async fn tell(mode: Mode, name: &'static str, cause: &str) -> zbus::Result<()> {
     use futures_util::StreamExt;
 
     let text = format!("virtbusd cannot run: {cause}");
@@ -51,8 +58,8 @@ async fn tell(mode: Mode, cause: &str) -> zbus::Result<()> {
     let bus = builder.build().await?;
     // Before the names are taken, so that no call is missed.
     let mut messages = MessageStream::from(&bus);
-    for name in [PLAIN_BUS_NAME, BUS_NAME] {
-        bus.request_name_with_flags(name, RequestNameFlags::DO_NOT_QUEUE)
+    for own in [PLAIN_BUS_NAME, BUS_NAME] {
+        bus.request_name_with_flags(own, RequestNameFlags::DO_NOT_QUEUE)
             .await?;
     }
     let end = Instant::now() + LIMIT;
@@ -65,12 +72,12 @@ async fn tell(mode: Mode, cause: &str) -> zbus::Result<()> {
         let header = message.header();
         let flags = header.primary().flags();
         if message.message_type() == Type::MethodCall && !flags.contains(Flags::NO_REPLY_EXPECTED) {
-            let reply = Message::error(&header, ERROR).build(&text)?;
+            let reply = Message::error(&header, name).build(&text)?;
             bus.send(&reply).await?;
         }
     }
-    for name in [PLAIN_BUS_NAME, BUS_NAME] {
-        bus.release_name(name).await?;
+    for own in [PLAIN_BUS_NAME, BUS_NAME] {
+        bus.release_name(own).await?;
     }
     Ok(())
 }

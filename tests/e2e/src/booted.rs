@@ -1,8 +1,8 @@
 //! A booted Debian with the daemon installed, and a script of checks that runs in it.
 //!
 //! For what a private bus cannot show: activation by systemd, the system bus's policy,
-//! polkit, scopes. Boots by `tests/testbed/boot-systemd`; what is checked is in the scripts,
-//! beside the tests that run them.
+//! polkit, scopes. Boots by `tests/testbed/boot-systemd`, or by `boot-vm` for what takes a kernel of
+//! its own; what is checked is in the scripts, beside the tests that run them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,61 @@ use crate::{GuestImage, Installation, daemon, need};
 /// What the daemon needs beyond systemd, the bus and polkit.
 const PACKAGES: &str = "qemu-system-x86 qemu-utils seabios ipxe-qemu";
 
+/// How long a machine may take for all of its checks; a quiet one takes less than a minute.
+const MACHINE_SECONDS: &str = "600";
+
 /// What a script prints last when all went well.
 const SUCCESS: &str = "all checks passed";
+
+/// What a system is booted in.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// Name spaces of this kernel: soon there, and without devices of its own.
+    Container,
+    /// A QEMU guest with a kernel of its own, by emulation.
+    Machine,
+}
+
+impl Place {
+    /// The command that boots it, with the packages that the daemon needs.
+    fn boot(self) -> Command {
+        let (script, options): (_, &[&str]) = match self {
+            Place::Container => ("boot-systemd", &[]),
+            Place::Machine => ("boot-vm", &["--timeout", MACHINE_SECONDS]),
+        };
+        let mut boot = Command::new(repository().join("tests/testbed").join(script));
+        boot.args(["--packages", PACKAGES]).args(options);
+        boot.stdin(Stdio::null());
+        boot
+    }
+
+    /// Whether a system can be booted at all: root, packages, name spaces or an emulator.
+    fn possible(self) -> Result<(), String> {
+        need::root()?;
+        need::program("make")?;
+        let mut boot = self.boot();
+        match self {
+            Place::Container => boot.args(["--", "true"]),
+            Place::Machine => {
+                need::qemu()?;
+                boot.arg("--build-only")
+            }
+        };
+        let done = boot.output();
+        let done = done.map_err(|error| format!("needs to boot a system: {error}"))?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&done.stderr);
+        let last = said.lines().last().unwrap_or("no reason given");
+        Err(format!("needs to boot a system: {last}"))
+    }
+}
 
 /// A system to be booted once, for one script.
 #[derive(Debug)]
 pub struct BootedSystem {
+    place: Place,
     boot: Command,
     // Holds the files that are copied when the system is booted.
     _installation: Installation,
@@ -33,8 +82,19 @@ impl BootedSystem {
     /// # Panics
     /// When the daemon cannot be installed.
     pub fn with_daemon() -> Result<BootedSystem, String> {
-        possible()?;
-        Ok(BootedSystem::with_installed(&daemon::binary()?))
+        BootedSystem::with_daemon_in(Place::Container)
+    }
+
+    /// The same in a machine with a kernel of its own, in which `/dev/kvm` can be had. Files are copied there and no more:
+    /// what `make install` asks for besides is the script's to do.
+    ///
+    /// # Errors
+    /// As [`BootedSystem::with_daemon`].
+    ///
+    /// # Panics
+    /// As [`BootedSystem::with_daemon`].
+    pub fn machine_with_daemon() -> Result<BootedSystem, String> {
+        BootedSystem::with_daemon_in(Place::Machine)
     }
 
     /// The same with a program that is never started in the daemon's stead.
@@ -45,21 +105,33 @@ impl BootedSystem {
     /// # Panics
     /// As [`BootedSystem::with_daemon`].
     pub fn without_daemon() -> Result<BootedSystem, String> {
-        possible()?;
-        Ok(BootedSystem::with_installed(Path::new("/bin/true")))
+        Place::Container.possible()?;
+        let program = Path::new("/bin/true");
+        Ok(BootedSystem::with_installed(Place::Container, program))
     }
 
-    fn with_installed(program: &Path) -> BootedSystem {
+    fn with_daemon_in(place: Place) -> Result<BootedSystem, String> {
+        place.possible()?;
+        Ok(BootedSystem::with_installed(place, &daemon::binary()?))
+    }
+
+    fn with_installed(place: Place, program: &Path) -> BootedSystem {
         let installation = Installation::staged(program).expect("it can be installed");
         let files = installation.files().expect("what was installed is there");
         let mut system = BootedSystem {
-            boot: boot_command(),
+            place,
+            boot: place.boot(),
             _installation: installation,
         };
         for (file, inside) in files {
             system = system.copy(&file, &inside);
         }
-        system.boot.args(["--setup-cmd", "systemd-sysusers"]);
+        match place {
+            Place::Container => {
+                system.boot.args(["--setup-cmd", "systemd-sysusers"]);
+            }
+            Place::Machine => {}
+        }
         system
     }
 
@@ -114,7 +186,7 @@ impl BootedSystem {
         judge(done.expect("it could be run a moment ago"));
     }
 
-    /// The same for a script that restarts the bus: it is run by nobody who would notice.
+    /// The same in a container for a script that restarts the bus: it is run by nobody who would notice.
     ///
     /// # Panics
     /// As [`BootedSystem::run`].
@@ -132,23 +204,13 @@ impl BootedSystem {
     }
 
     fn show(&mut self, dir: &Path, inside: &str) {
-        let bound = format!("{}:{inside}", dir.display());
-        self.boot.args(["--bind-ro", &bound]);
+        let option = match self.place {
+            Place::Container => "--bind-ro",
+            Place::Machine => "--copy",
+        };
+        let shown = format!("{}:{inside}", dir.display());
+        self.boot.args([option, &shown]);
     }
-}
-
-/// Whether a system can be booted at all: root, packages, name spaces.
-fn possible() -> Result<(), String> {
-    need::root()?;
-    need::program("make")?;
-    let done = boot_command().args(["--", "true"]).output();
-    let done = done.map_err(|error| format!("needs boot-systemd: {error}"))?;
-    if done.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&done.stderr);
-    let last = said.lines().last().unwrap_or("no reason given");
-    Err(format!("needs to boot a system: {last}"))
 }
 
 /// Looks whether a script came to its end.
@@ -170,10 +232,4 @@ pub fn repository() -> PathBuf {
 /// Where the scripts are, with what they share (`prelude.sh`).
 fn scripts() -> PathBuf {
     repository().join("tests/e2e/tests")
-}
-
-fn boot_command() -> Command {
-    let mut boot = Command::new(repository().join("tests/testbed/boot-systemd"));
-    boot.args(["--packages", PACKAGES]).stdin(Stdio::null());
-    boot
 }

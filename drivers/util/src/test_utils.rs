@@ -1,27 +1,14 @@
 //! What this crate's own unit tests share. Compiled for tests only.
 
-use std::io::Write;
-
-/// Whether the tests run as root. If not, says that `test` is skipped, on standard error and in
-/// the file that `VIRTBUS_SKIP_LOG` names (the test runner counts its lines).
-pub(crate) fn is_root_or_skip(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        skip(test, "needs root");
-    }
-    root
-}
-
-/// Records that `test` could not run here, and why.
-pub(crate) fn skip(test: &str, reason: &str) {
-    eprintln!("skipped: {test}: {reason}");
-    if let Some(path) = std::env::var_os("VIRTBUS_SKIP_LOG") {
-        let mut log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .unwrap();
-        writeln!(log, "{test}: {reason}").unwrap();
+/// The test must run as root.
+///
+/// # Errors
+/// The reason to skip, for `virtbus_skip::or_skip!`.
+pub(crate) fn root() -> Result<(), String> {
+    if rustix::process::geteuid().is_root() {
+        Ok(())
+    } else {
+        Err("needs root".to_owned())
     }
 }
 
@@ -29,12 +16,16 @@ pub(crate) fn skip(test: &str, reason: &str) {
 pub(crate) struct TinyDisk(std::path::PathBuf);
 
 impl TinyDisk {
-    /// Mounts it on `dir`, or answers `None` where that is not allowed.
-    pub(crate) fn mount(dir: &std::path::Path, kilobytes: u32) -> Option<Self> {
+    /// Mounts it on `dir`.
+    ///
+    /// # Errors
+    /// That it cannot be mounted here: a reason to skip.
+    pub(crate) fn mount(dir: &std::path::Path, kilobytes: u32) -> Result<Self, String> {
         let size = std::ffi::CString::new(format!("size={kilobytes}k")).unwrap();
         let flags = rustix::mount::MountFlags::empty();
-        rustix::mount::mount("tmpfs", dir, "tmpfs", flags, Some(size.as_c_str())).ok()?;
-        Some(Self(dir.to_owned()))
+        let mounted = rustix::mount::mount("tmpfs", dir, "tmpfs", flags, Some(size.as_c_str()));
+        mounted.map_err(|error| format!("needs to mount a tmpfs: {error}"))?;
+        Ok(Self(dir.to_owned()))
     }
 }
 

@@ -38,6 +38,9 @@ fn may_run_programs(path: &str) -> bool {
     path.starts_with("drivers/util/") || path.starts_with("tests/")
 }
 
+/// Where skipped tests are noted, for all crates.
+const SKIPS: &str = "tests/e2e/skip/src/lib.rs";
+
 /// Every source with its tokens, or a reason to skip.
 fn sources() -> Result<Vec<(File, Vec<Token>)>, String> {
     let files = tracked::rust_sources()?;
@@ -215,4 +218,28 @@ fn definitions_are_read_without_looking_at_the_host() {
         })
         .collect();
     assert_eq!(wrong, Vec::<String>::new(), "conf does no IO");
+}
+
+#[test]
+fn skipped_tests_are_noted_in_one_way() {
+    let sources = match sources() {
+        Ok(sources) => sources,
+        Err(reason) => skip!("{reason}"),
+    };
+    // In pieces, so that this is no such text itself.
+    let printed = ["\"", "skip"].concat();
+    let log = ["VIRTBUS", "SKIP_LOG"].join("_");
+    let mut wrong = Vec::new();
+    for (file, tokens) in sources.iter().filter(|(file, _)| file.path != SKIPS) {
+        for (at, token) in tokens.iter().enumerate() {
+            let is_printed = token.text.starts_with(&printed)
+                && at >= 3
+                && ["print", "println", "eprint", "eprintln"]
+                    .contains(&tokens[at - 3].text.as_str());
+            if is_printed || token.text.contains(&log) {
+                wrong.push(format!("{}:{}", file.path, token.line));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "use virtbus_skip");
 }

@@ -328,8 +328,7 @@ mod tests {
     #[tokio::test]
     async fn qemu_firmware_ends_the_emulator() {
         if !Path::new(QEMU).exists() {
-            println!("skipped: no {QEMU}");
-            return;
+            virtbus_skip::skip!("needs {QEMU}");
         }
         for machine in ["pc", "q35"] {
             for exit_device in [true, false] {
@@ -349,8 +348,7 @@ mod tests {
     #[tokio::test]
     async fn qemu_that_does_not_start_says_why() {
         if !Path::new(QEMU).exists() {
-            println!("skipped: no {QEMU}");
-            return;
+            virtbus_skip::skip!("needs {QEMU}");
         }
         let guest = Guest {
             binary: Path::new(QEMU),

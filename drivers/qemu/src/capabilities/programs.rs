@@ -240,8 +240,7 @@ mod tests {
     #[test]
     fn root_what_others_could_exchange_is_refused() {
         if !rustix::process::geteuid().is_root() {
-            println!("skipped: needs root");
-            return;
+            virtbus_skip::skip!("needs root");
         }
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::net::UnixStream;
+use virtbus_skip::or_skip;
 use virtbus_util::cmd::{Child, Cmd};
 
 use super::commands::introspect::{QueryMachines, QueryQmpSchema};
@@ -26,11 +27,10 @@ impl Drop for Qemu {
     }
 }
 
-/// A QEMU that never runs its guest, and our end of its monitor.
-fn start(args: &[&str]) -> Option<(Qemu, UnixStream)> {
+/// A QEMU that never runs its guest, and our end of its monitor; or the reason to skip.
+fn start(args: &[&str]) -> Result<(Qemu, UnixStream), String> {
     if !Path::new(QEMU).exists() {
-        println!("skipped: no {QEMU}");
-        return None;
+        return Err(format!("needs {QEMU}"));
     }
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut cmd = Cmd::new(QEMU);
@@ -42,14 +42,12 @@ fn start(args: &[&str]) -> Option<(Qemu, UnixStream)> {
         .args(["-mon", "chardev=mon,mode=control"])
         .args(args)
         .parent_death_signal(Signal::KILL);
-    Some((Qemu(cmd.spawn().unwrap()), ours))
+    Ok((Qemu(cmd.spawn().unwrap()), ours))
 }
 
 #[tokio::test]
 async fn qemu_answers_and_ends() {
-    let Some((mut qemu, stream)) = start(&["-machine", "none"]) else {
-        return;
-    };
+    let (mut qemu, stream) = or_skip!(start(&["-machine", "none"]));
     let (monitor, mut events) = Monitor::open(stream, Limits::default()).await.unwrap();
     let status = monitor.execute(&QueryStatus {}).await.unwrap();
     assert_eq!(status.status, RunState::PreLaunch);
@@ -113,9 +111,7 @@ async fn qemu_replies_have_the_expected_form() {
         "-vnc",
         "none",
     ];
-    let Some((_qemu, stream)) = start(&args) else {
-        return;
-    };
+    let (_qemu, stream) = or_skip!(start(&args));
     let (monitor, _events) = Monitor::open(stream, Limits::default()).await.unwrap();
     let cpus = monitor.execute(&cpu::QueryCpusFast {}).await.unwrap();
     assert_eq!(cpus[0].props.socket_id, Some(0));
@@ -186,9 +182,7 @@ async fn qemu_replies_have_the_expected_form() {
 /// A stopped QEMU is silent; when it goes on, so do we.
 #[tokio::test]
 async fn qemu_that_is_stopped_is_unresponsive_until_it_goes_on() {
-    let Some((qemu, stream)) = start(&["-machine", "none"]) else {
-        return;
-    };
+    let (qemu, stream) = or_skip!(start(&["-machine", "none"]));
     let (monitor, _events) = Monitor::open(stream, Limits::default()).await.unwrap();
     qemu.0.signal(Signal::STOP).unwrap();
     let short = Duration::from_millis(50);

@@ -1,8 +1,9 @@
 //! Files in a temporary directory change hands. Most of that needs root.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+
+use virtbus_skip::or_skip;
 
 use super::*;
 
@@ -38,20 +39,13 @@ fn owner_of(path: &Path) -> (u32, u32) {
     (facts.uid(), facts.gid())
 }
 
-fn is_root_or_skip(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("skipped: {test}: needs root");
-        if let Some(path) = std::env::var_os("VIRTBUS_SKIP_LOG") {
-            let mut log = fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(path)
-                .unwrap();
-            writeln!(log, "{test}: needs root").unwrap();
-        }
+/// The test must run as root; else the reason to skip.
+fn root() -> Result<(), String> {
+    if rustix::process::geteuid().is_root() {
+        Ok(())
+    } else {
+        Err("needs root".to_owned())
     }
-    root
 }
 
 /// A directory that everybody may search, unlike those that `tempfile` makes.
@@ -177,9 +171,7 @@ fn prepare_sees_through_links_and_counts_a_file_once() {
 
 #[test]
 fn root_disk_is_given_and_given_back() {
-    if !is_root_or_skip("root_disk_is_given_and_given_back") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let disk = file(dir.path(), "disk", 0o600);
     chown(&disk, Some(0), Some(6)).unwrap();
@@ -202,9 +194,7 @@ fn root_disk_is_given_and_given_back() {
 
 #[test]
 fn root_shared_file_goes_back_with_its_last_user() {
-    if !is_root_or_skip("root_shared_file_goes_back_with_its_last_user") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let base = file(dir.path(), "base", 0o600);
     let dac = dac();
@@ -221,9 +211,7 @@ fn root_shared_file_goes_back_with_its_last_user() {
 
 #[test]
 fn root_restart_after_a_crash_finds_the_first_owner() {
-    if !is_root_or_skip("root_restart_after_a_crash_finds_the_first_owner") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let disk = file(dir.path(), "disk", 0o600);
     // The daemon dies, the record is lost, the guest starts again.
@@ -237,9 +225,7 @@ fn root_restart_after_a_crash_finds_the_first_owner() {
 
 #[test]
 fn root_other_identity_is_refused_while_in_use() {
-    if !is_root_or_skip("root_other_identity_is_refused_while_in_use") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let disk = file(dir.path(), "disk", 0o600);
     let (dac, wanted) = (dac(), [resource(&disk, Access::Shared)]);
@@ -266,9 +252,7 @@ fn root_other_identity_is_refused_while_in_use() {
 
 #[test]
 fn root_owner_set_by_hand_stays() {
-    if !is_root_or_skip("root_owner_set_by_hand_stays") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let disk = file(dir.path(), "disk", 0o600);
     let dac = dac();
@@ -280,9 +264,7 @@ fn root_owner_set_by_hand_stays() {
 
 #[test]
 fn root_failure_in_the_middle_undoes() {
-    if !is_root_or_skip("root_failure_in_the_middle_undoes") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let files = ["a", "b", "c"].map(|name| file(dir.path(), name, 0o600));
     let wanted = files
@@ -308,9 +290,7 @@ fn root_failure_in_the_middle_undoes() {
 
 #[test]
 fn root_files_that_are_gone_or_replaced_are_no_failure() {
-    if !is_root_or_skip("root_files_that_are_gone_or_replaced_are_no_failure") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let (gone, replaced) = (
         file(dir.path(), "gone", 0o600),
@@ -329,9 +309,7 @@ fn root_files_that_are_gone_or_replaced_are_no_failure() {
 
 #[test]
 fn root_links_of_users_are_not_followed() {
-    if !is_root_or_skip("root_links_of_users_are_not_followed") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let roots = file(dir.path(), "shadow", 0o600);
     let alices = file(dir.path(), "disk", 0o600);
@@ -363,9 +341,7 @@ fn root_links_of_users_are_not_followed() {
 
 #[test]
 fn root_hard_links_that_others_may_have_made_are_refused() {
-    if !is_root_or_skip("root_hard_links_that_others_may_have_made_are_refused") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let sub = dir.path().join("alice");
     fs::create_dir(&sub).unwrap();
@@ -401,20 +377,13 @@ fn root_hard_links_that_others_may_have_made_are_refused() {
 
 #[test]
 fn root_another_device_with_the_same_inode_is_another_file() {
-    let name = "root_another_device_with_the_same_inode_is_another_file";
-    if !is_root_or_skip(name) {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));
     let mut mounts = Vec::new();
     for path in [&one, &two] {
         fs::create_dir(path).unwrap();
-        let Some(mount) = Tmpfs::mount(path) else {
-            eprintln!("skipped: {name}: cannot mount a tmpfs");
-            return;
-        };
-        mounts.push(mount);
+        mounts.push(or_skip!(Tmpfs::mount(path)));
     }
     // The first files of two new file systems have the same number.
     let (own, victim) = (file(&one, "disk", 0o600), file(&two, "disk", 0o600));
@@ -458,9 +427,7 @@ fn root_another_device_with_the_same_inode_is_another_file() {
 
 #[test]
 fn root_owners_hold_while_somebody_exchanges_the_names() {
-    if !is_root_or_skip("root_owners_hold_while_somebody_exchanges_the_names") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let alices = dir.path().join("alice");
     fs::create_dir(&alices).unwrap();
@@ -589,11 +556,12 @@ fn what_a_process_opened_is_compared_with_what_was_looked_at() {
 struct Tmpfs(PathBuf);
 
 impl Tmpfs {
-    fn mount(path: &Path) -> Option<Self> {
+    /// Mounts it, or tells why it cannot be had: a reason to skip.
+    fn mount(path: &Path) -> Result<Self, String> {
         let flags = rustix::mount::MountFlags::empty();
         rustix::mount::mount("tmpfs", path, "tmpfs", flags, None)
-            .ok()
             .map(|()| Self(path.to_owned()))
+            .map_err(|error| format!("needs to mount a tmpfs: {error}"))
     }
 }
 
@@ -614,9 +582,7 @@ fn rounds(short: u64, long: u64) -> u64 {
 
 #[test]
 fn root_copy_with_attributes_is_a_file_of_its_own() {
-    if !is_root_or_skip("root_copy_with_attributes_is_a_file_of_its_own") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let disk = file(dir.path(), "disk", 0o600);
     let copy = file(dir.path(), "copy", 0o600);
@@ -637,9 +603,7 @@ fn root_copy_with_attributes_is_a_file_of_its_own() {
 
 #[test]
 fn root_sockets_fifos_and_directories_change_hands() {
-    if !is_root_or_skip("root_sockets_fifos_and_directories_change_hands") {
-        return;
-    }
+    or_skip!(root());
     let dir = open_dir();
     let socket = dir.path().join("socket");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();

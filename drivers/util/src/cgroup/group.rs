@@ -292,34 +292,32 @@ fn is_gone(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use virtbus_skip::or_skip;
+
     use super::*;
     use crate::cgroup::{Cgroups, Placement};
     use crate::cmd::{Cmd, Stdio};
-    use crate::test_utils::{is_root_or_skip, skip};
+    use crate::test_utils::root;
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Makes a group on the real host, or says why the test is skipped.
-    fn real_group(test: &str, controllers: &[Controller]) -> Option<(Cgroups, String, Group)> {
-        if !is_root_or_skip(test) {
-            return None;
-        }
+    /// Makes a group on the real host, or tells why there is none: a reason to skip the test.
+    fn real_group(
+        test: &str,
+        controllers: &[Controller],
+    ) -> Result<(Cgroups, String, Group), String> {
+        root()?;
         let host = Cgroups::detect().unwrap();
         let name = format!("unit-test-{}-{test}", std::process::id());
         match host.create(&name, controllers).unwrap() {
-            Placement::Made(group) => Some((host, name, group)),
-            Placement::Nowhere { reason } => {
-                skip(test, &reason);
-                None
-            }
+            Placement::Made(group) => Ok((host, name, group)),
+            Placement::Nowhere { reason } => Err(reason),
         }
     }
 
     #[tokio::test]
     async fn root_group_lives_and_ends() {
-        let Some((host, name, group)) = real_group("root_group_lives_and_ends", &[]) else {
-            return;
-        };
+        let (host, name, group) = or_skip!(real_group("root_group_lives_and_ends", &[]));
         assert!(group.processes().unwrap().is_empty());
         let mut cmd = Cmd::new("/bin/sh");
         cmd.args(["-c", "sleep 1000 & echo; wait"])
@@ -355,9 +353,7 @@ mod tests {
 
     #[tokio::test]
     async fn root_running_process_is_moved() {
-        let Some((_, _, group)) = real_group("root_running_process_is_moved", &[]) else {
-            return;
-        };
+        let (_, _, group) = or_skip!(real_group("root_running_process_is_moved", &[]));
         let mut child = Cmd::new("/bin/cat").stdin(Stdio::Piped).spawn().unwrap();
         group.add(child.pid()).unwrap();
         assert_eq!(group.processes().unwrap(), [child.pid()]);
@@ -370,21 +366,16 @@ mod tests {
     async fn root_controllers_can_be_set() {
         let wanted = [Controller::Cpu, Controller::Memory, Controller::CpuSet];
         let test = "root_controllers_can_be_set";
-        let Some((_, _, group)) = real_group(test, &wanted) else {
-            return;
-        };
-        match group.dir_of(Controller::Cpu) {
-            Ok((_, true)) => {
-                group.write(Controller::Cpu, "cpu.weight", "200").unwrap();
-                let text = group.read(Controller::Cpu, "cpu.weight").unwrap();
-                assert_eq!(text, "200\n");
+        let (_, _, group) = or_skip!(real_group(test, &wanted));
+        let cpu = group.dir_of(Controller::Cpu);
+        let is_second = cpu.as_ref().map(|(_, is_second)| *is_second);
+        let lacking = is_second.map_err(ToString::to_string);
+        for (file, value, second) in [("cpu.weight", "200", true), ("cpu.shares", "512", false)] {
+            if lacking == Ok(second) {
+                group.write(Controller::Cpu, file, value).unwrap();
+                let text = group.read(Controller::Cpu, file).unwrap();
+                assert_eq!(text, format!("{value}\n"));
             }
-            Ok((_, false)) => {
-                group.write(Controller::Cpu, "cpu.shares", "512").unwrap();
-                let text = group.read(Controller::Cpu, "cpu.shares").unwrap();
-                assert_eq!(text, "512\n");
-            }
-            Err(error) => skip(test, &error.to_string()),
         }
         // Also where cpuset of version 1 has to be filled first.
         let mut child = Cmd::new("/bin/cat").stdin(Stdio::Piped).spawn().unwrap();
@@ -395,5 +386,6 @@ mod tests {
         for (path, _) in &group.dirs {
             assert!(!path.exists());
         }
+        or_skip!(lacking);
     }
 }

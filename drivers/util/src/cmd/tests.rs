@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use virtbus_skip::or_skip;
+
 use super::{Cmd, CmdError, ExitStatus, Limit, Resource, Stdio, Step};
 use crate::process::{Pidfd, ProcessId, ProcessState, stat};
-use crate::test_utils::is_root_or_skip;
+use crate::test_utils::root;
 
 /// Far more than any of these programs needs; nothing waits for it to pass.
 const LONG: Duration = Duration::from_secs(60);
@@ -346,9 +348,7 @@ async fn own_user_is_no_change() {
 
 #[tokio::test]
 async fn root_user_and_groups_are_dropped() {
-    if !is_root_or_skip("root_user_and_groups_are_dropped") {
-        return;
-    }
+    or_skip!(root());
     let mut cmd = sh("id -u; id -g; id -G; grep CapEff /proc/self/status | cut -f2");
     cmd.user(65501, 65502, &[65502, 65503]);
     assert_eq!(

@@ -114,10 +114,12 @@ pub fn sweep_temporary(path: &Path) -> Result<usize, FileError> {
 
 #[cfg(test)]
 mod tests {
+    use virtbus_skip::or_skip;
+
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::test_utils::is_root_or_skip;
+    use crate::test_utils::root;
 
     #[test]
     fn ensure_makes_and_repairs() {
@@ -148,9 +150,7 @@ mod tests {
 
     #[test]
     fn root_ensure_sets_the_owner() {
-        if !is_root_or_skip("root_ensure_sets_the_owner") {
-            return;
-        }
+        or_skip!(root());
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("dir");
         let owner = Owner {

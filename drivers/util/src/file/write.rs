@@ -218,10 +218,12 @@ pub(super) fn own_mark() -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use virtbus_skip::or_skip;
+
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::test_utils::is_root_or_skip;
+    use crate::test_utils::{TinyDisk, root};
 
     fn names(dir: &Path) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(dir)
@@ -318,14 +320,9 @@ mod tests {
 
     #[test]
     fn root_full_disk_keeps_the_old_file() {
-        if !is_root_or_skip("root_full_disk_keeps_the_old_file") {
-            return;
-        }
+        or_skip!(root());
         let dir = tempfile::tempdir().unwrap();
-        let Some(_mount) = crate::test_utils::TinyDisk::mount(dir.path(), 64) else {
-            crate::test_utils::skip("root_full_disk_keeps_the_old_file", "cannot mount a tmpfs");
-            return;
-        };
+        let _mount = or_skip!(TinyDisk::mount(dir.path(), 64));
         let path = dir.path().join("web.xml");
         write_atomic(&path, b"old", 0o600).unwrap();
         let error = write_atomic(&path, &vec![0; 1 << 20], 0o600).unwrap_err();

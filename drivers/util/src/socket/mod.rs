@@ -186,11 +186,13 @@ fn detour(dir: &OwnedFd, name: &std::ffi::OsStr) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use virtbus_skip::or_skip;
+
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::test_utils::is_root_or_skip;
+    use crate::test_utils::root;
 
     async fn talk(path: &Path, listener: OwnedFd) {
         let listener = UnixListener::from(listener);
@@ -265,9 +267,7 @@ mod tests {
 
     #[test]
     fn root_listen_sets_the_owner() {
-        if !is_root_or_skip("root_listen_sets_the_owner") {
-            return;
-        }
+        or_skip!(root());
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("monitor.sock");
         let owner = Some(Owner {

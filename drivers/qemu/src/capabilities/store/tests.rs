@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use virtbus_skip::skip;
+
 use super::{CapabilitiesStore, FAILURE_REMEMBERED, Flights};
 use crate::capabilities::cache::{Host, Key};
 use crate::capabilities::probe::{ProbeError, ProbeFailure};
@@ -131,8 +133,7 @@ async fn callers_share_one_probe_and_may_go_away() {
 #[tokio::test]
 async fn qemu_tells_what_it_can_do() {
     if !Path::new(QEMU).exists() {
-        println!("skipped: no {QEMU}");
-        return;
+        skip!("needs {QEMU}");
     }
     let dir = tempfile::tempdir().unwrap();
     let binary = Path::new(QEMU);
@@ -170,8 +171,7 @@ async fn qemu_tells_what_it_can_do() {
 async fn kvm_is_tried_and_remembered() {
     let node = ProbeOptions::default().kvm_node;
     if !Path::new(QEMU).exists() || !node.exists() {
-        println!("skipped: no {QEMU} or no {}", node.display());
-        return;
+        skip!("needs {QEMU} and {}", node.display());
     }
     let dir = tempfile::tempdir().unwrap();
     let store = CapabilitiesStore::new(Some(dir.path().to_owned()), ProbeOptions::default());

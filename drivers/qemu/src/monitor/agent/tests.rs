@@ -292,8 +292,7 @@ mod qemu {
         let own = std::env::var("VIRTBUS_QEMU_GA").ok();
         let mut agents = own.as_deref().into_iter().chain(AGENTS);
         let Some(program) = agents.find(|path| Path::new(path).exists()) else {
-            println!("skipped: no qemu-ga; VIRTBUS_QEMU_GA may name one");
-            return;
+            virtbus_skip::skip!("needs qemu-ga; VIRTBUS_QEMU_GA may name one");
         };
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("agent");

@@ -5,8 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::time::Instant;
 
+use virtbus_skip::or_skip;
+
 use super::*;
-use crate::test_utils::is_root_or_skip;
+use crate::test_utils::root;
 
 const GUESTS: u32 = 65501;
 
@@ -118,9 +120,7 @@ fn what_is_no_plain_file_of_one_name_is_refused() {
 
 #[test]
 fn root_rights_are_those_of_the_user() {
-    if !is_root_or_skip("root_rights_are_those_of_the_user") {
-        return;
-    }
+    or_skip!(root());
     let dir = dir();
     let at = |name: &str| dir.path().join(name);
     let victim = at("victim");
@@ -176,10 +176,7 @@ fn root_rights_are_those_of_the_user() {
 
 #[test]
 fn root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights() {
-    if !is_root_or_skip("root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights")
-    {
-        return;
-    }
+    or_skip!(root());
     // Below a directory for all, so never closed.
     let dir = dir();
     let error = open_named(Some(&guests()), &dir.path().join("new"), append()).unwrap_err();
@@ -208,9 +205,7 @@ fn root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights() {
 
 #[test]
 fn root_a_thread_that_acts_is_not_the_users_otherwise() {
-    if !is_root_or_skip("root_a_thread_that_acts_is_not_the_users_otherwise") {
-        return;
-    }
+    or_skip!(root());
     let before = rustix::process::dumpable_behavior().unwrap();
     let status = act(Some(&guests()), PATIENCE, || {
         fs::read_to_string("/proc/thread-self/status").unwrap()

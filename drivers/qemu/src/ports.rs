@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_util::file::acting;
+use virtbus_util::file::acting::{self, ActError, Beneficiary};
 
 use crate::core::blocking;
 
@@ -83,7 +83,10 @@ impl Addresses {
     ///
     /// # Errors
     /// If no server answers in time.
-    pub(crate) async fn resolve(hosts: impl Iterator<Item = String>) -> Result<Self> {
+    pub(crate) async fn resolve(
+        whose: Beneficiary,
+        hosts: impl Iterator<Item = String>,
+    ) -> Result<Self> {
         let mut found = HashMap::new();
         for host in hosts.filter(|host| literal(host).is_none()) {
             let name = host.clone();
@@ -92,8 +95,13 @@ impl Addresses {
                     let addresses = (name.as_str(), 0).to_socket_addrs();
                     addresses.ok().and_then(|mut addresses| addresses.next())
                 };
-                acting::act(None, PATIENCE, look).map_err(|error| {
-                    Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error)
+                acting::act(whose, None, PATIENCE, look).map_err(|error| match error {
+                    ActError::Timeout { limit } => {
+                        let seconds = limit.as_secs();
+                        let message = format!("no name server answered within {seconds} seconds");
+                        Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
+                    }
+                    error => Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error),
                 })
             });
             let address = address.await.map_err(|error| {
@@ -143,8 +151,9 @@ mod tests {
     #[tokio::test]
     async fn names_are_resolved_and_addresses_need_not_be() {
         let hosts = ["localhost", "127.0.0.1", "[::1]", "no-such-host.invalid"];
-        let addresses = Addresses::resolve(hosts.into_iter().map(str::to_owned)).await;
-        let addresses = addresses.unwrap();
+        let addresses =
+            Addresses::resolve(Beneficiary::Daemon, hosts.into_iter().map(str::to_owned));
+        let addresses = addresses.await.unwrap();
         assert!(addresses.of("localhost").unwrap().is_loopback());
         assert_eq!(addresses.of("[::1]"), Some("::1".parse().unwrap()));
         assert_eq!(addresses.of("no-such-host.invalid"), None);

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 use virtbus_api::security::{FileId, Prepared as HeldFiles, Resource, Security};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
-use virtbus_util::file::acting::{self, ActError, ActingUser, OpenAccess, OpenAs};
+use virtbus_util::file::acting::{self, ActError, ActingUser, Beneficiary, OpenAccess, OpenAs};
 use virtbus_util::file::{self, Owner};
 use virtbus_util::process::ProcessId;
 
@@ -24,6 +25,9 @@ use crate::tpm;
 
 /// All files of a guest are looked at within this time; a local one takes microseconds.
 const LOOKING: Duration = Duration::from_secs(30);
+
+/// A guest that has ended is off after this time, even if the file system of its files hangs and they are given back later.
+const GIVING_BACK: Duration = Duration::from_secs(5);
 
 /// A process that serves a guest beside QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +123,7 @@ impl Preparer {
     ///
     /// # Errors
     /// What the file system has against it, and what would help; the file is as it was.
-    pub(crate) async fn open_output(&self, path: &str, append: bool) -> Result<File> {
+    pub(crate) async fn open_output(&self, guest: Uuid, path: &str, append: bool) -> Result<File> {
         let how = OpenAs {
             truncate: !append,
             devices: true,
@@ -127,7 +131,7 @@ impl Preparer {
         };
         let (user, path) = (self.acting().cloned(), PathBuf::from(path));
         blocking(move || {
-            acting::open_named(user.as_ref(), &path, how).map_err(|error| {
+            acting::open_named(of(guest), user.as_ref(), &path, how).map_err(|error| {
                 let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
                 let shown = path.display();
                 let message = format!("file '{shown}' of a character device: {}", error.message);
@@ -142,7 +146,12 @@ impl Preparer {
     ///
     /// # Errors
     /// `OperationDenied` if somebody else than root can change the way; `ConfigUnsupported` for what QEMU goes through itself.
-    pub(crate) async fn check_ways(&self, definition: &Definition, dir: &Path) -> Result<()> {
+    pub(crate) async fn check_ways(
+        &self,
+        guest: Uuid,
+        definition: &Definition,
+        dir: &Path,
+    ) -> Result<()> {
         let Some(guests) = self.user.as_ref().map(|user| user.uid) else {
             return Ok(());
         };
@@ -152,7 +161,7 @@ impl Preparer {
         }
         blocking(move || {
             let look = move || ways::check(&ways, guests);
-            acting::act(None, LOOKING, look).map_err(unanswered)?
+            acting::act(of(guest), None, LOOKING, look).map_err(unanswered)?
         })
         .await
     }
@@ -165,29 +174,43 @@ impl Preparer {
     ) -> Result<Box<dyn HeldFiles>> {
         let security = Arc::clone(&self.security);
         blocking(move || {
+            if resources.is_empty() {
+                return security.prepare(guest, &resources);
+            }
             // Of the daemon's own rights, but with a limit: files may be on a server that is gone.
-            let look = move || security.prepare(guest, &resources);
-            acting::act(None, LOOKING, look).map_err(unanswered)?
+            let look = move || {
+                check_types(&resources)?;
+                security.prepare(guest, &resources)
+            };
+            acting::act(of(guest), None, LOOKING, look).map_err(unanswered)?
         })
         .await
     }
 
     /// Lets the guest have its files. The record of what was prepared must be on disk.
-    pub(crate) async fn give_files(mut files: Box<dyn HeldFiles>) -> Result<Box<dyn HeldFiles>> {
+    pub(crate) async fn give_files(
+        guest: Uuid,
+        mut files: Box<dyn HeldFiles>,
+    ) -> Result<Box<dyn HeldFiles>> {
         blocking(move || {
             let give = move || files.apply().map(|()| files);
-            acting::act(None, LOOKING, give).map_err(unanswered)?
+            acting::act(of(guest), None, LOOKING, give).map_err(unanswered)?
         })
         .await
     }
 
     /// Looks whether QEMU has opened the guest's files, and not others to which somebody led it.
     pub(crate) async fn check_opened(
+        guest: Uuid,
         files: Box<dyn HeldFiles>,
         process: i32,
         also: Vec<FileId>,
     ) -> Result<Box<dyn HeldFiles>> {
-        blocking(move || files.check_opened(process, &also).map(|()| files)).await
+        blocking(move || {
+            let look = move || files.check_opened(process, &also).map(|()| files);
+            acting::act(of(guest), None, LOOKING, look).map_err(unanswered)?
+        })
+        .await
     }
 
     /// Undoes all that `status` tells of.
@@ -217,7 +240,7 @@ impl Preparer {
         let done = blocking(move || {
             if let Some(record) = confined {
                 let restore = move || security.restore(&record);
-                if let Err(error) = acting::act(None, LOOKING, restore) {
+                if let Err(error) = acting::act(Beneficiary::Daemon, None, GIVING_BACK, restore) {
                     let error: &dyn std::error::Error = &error;
                     tracing::error!(
                         domain = name,
@@ -234,6 +257,31 @@ impl Preparer {
             tracing::warn!(domain = status.name, %error, "the folder of a guest cannot be removed, ignoring");
         }
     }
+}
+
+fn of(guest: Uuid) -> Beneficiary {
+    Beneficiary::Guest(guest.into_bytes())
+}
+
+/// Refuses what no guest can have as a file, before QEMU waits for somebody at its other end.
+fn check_types(resources: &[Resource]) -> Result<()> {
+    for resource in resources {
+        // What cannot be walked to is the security driver's to explain.
+        let Ok(found) = file::walk(&resource.path) else {
+            continue;
+        };
+        let kind = FileType::from_raw_mode(found.facts.st_mode);
+        if matches!(kind, FileType::Fifo | FileType::Socket) {
+            let message = format!(
+                "'{}' is a {}, where a file or device is wanted",
+                resource.path.display(),
+                acting::type_name(kind)
+            );
+            let code = ErrorCode::ConfigUnsupported;
+            return Err(Error::new(code, ErrorDomain::Qemu, message));
+        }
+    }
+    Ok(())
 }
 
 /// The file system of a guest's files does not answer.

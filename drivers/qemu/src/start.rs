@@ -21,6 +21,7 @@ use virtbus_api::security::FileId;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_util::cmd::Child;
+use virtbus_util::file::acting::Beneficiary;
 use virtbus_util::process::Pidfd;
 use virtbus_util::socket::{self, ListenOptions};
 
@@ -196,8 +197,12 @@ impl Attempt {
 
         let incoming = matches!(origin, Origin::Saved { .. });
         let mut live = Definition::clone(config);
+        let (uuid, whose) = (
+            self.domain.uuid,
+            Beneficiary::Guest(self.domain.uuid.into_bytes()),
+        );
         let hosts = definition::listen_hosts(&live, &core);
-        let addresses = Addresses::resolve(hosts.into_iter()).await?;
+        let addresses = Addresses::resolve(whose, hosts.into_iter()).await?;
         let mut status = Status::starting(self.domain.uuid, &name, id, binary, dir.clone(), &live);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
@@ -205,7 +210,7 @@ impl Attempt {
         let made = definition::make_live(&mut live, &core, &mut status.prepared, &dir, &addresses);
         self.status = Some(status.clone());
         made?;
-        core.preparer.check_ways(&live, &dir).await?;
+        core.preparer.check_ways(uuid, &live, &dir).await?;
         self.make_taps(&mut live, &mut status).await?;
 
         let mut cmd = self.command(binary, &dir)?;
@@ -216,7 +221,7 @@ impl Attempt {
         let (mut files, mut passed) = (Vec::new(), Vec::new());
         for (path, append) in command::files(&live) {
             self.check_cancelled()?;
-            let file = core.preparer.open_output(&path, append).await?;
+            let file = core.preparer.open_output(uuid, &path, append).await?;
             passed.push(file_id(&file)?);
             let fd = cmd.pass_fd(file.into());
             next_fd = fd + 1;
@@ -225,7 +230,10 @@ impl Attempt {
         // A QEMU of the daemon's own user can be led nowhere where that user could not go.
         let first_held = core.preparer.acting().map(|_| next_fd);
         let backing = match first_held {
-            Some(_) => self.unless_cancelled(backing::look(&live)).await?,
+            Some(_) => {
+                self.unless_cancelled(backing::look(&live, whose, core.preparer.acting()))
+                    .await?
+            }
             None => Vec::new(),
         };
         let host = command::Host {
@@ -238,15 +246,13 @@ impl Attempt {
             backing: &backing,
         };
         let needs = command::fill(&mut cmd, &live, capabilities, &host)?;
-        let held = core
-            .preparer
-            .prepare_files(self.domain.uuid, needs.resources);
+        let held = core.preparer.prepare_files(uuid, needs.resources);
         let held = self.unless_cancelled(held).await?;
         status.prepared.confined = Some(held.record());
         status.definition = definition::format_status(&live);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
-        let held = Preparer::give_files(held).await?;
+        let held = Preparer::give_files(uuid, held).await?;
         let held = self.pass_held(&mut cmd, held, needs.held, next_fd).await?;
 
         self.check_cancelled()?;
@@ -293,7 +299,7 @@ impl Attempt {
         if let Ok(pid_file) = std::fs::symlink_metadata(guest_dir(&dir).join("pid")) {
             passed.push(FileId::from(&pid_file));
         }
-        let checked = Preparer::check_opened(held, leader, passed.clone());
+        let checked = Preparer::check_opened(uuid, held, leader, passed.clone());
         let mut held = self.unless_cancelled(checked).await?;
         let mut managed = None;
         if let Origin::Saved {
@@ -306,7 +312,7 @@ impl Attempt {
             let taking = saving::take_in(&self.domain, &monitor, &mut events, state);
             self.unless_cancelled(taking).await?;
             // Before the image is written off: QEMU opens for writing what it was given, now or when the CPUs are released.
-            let checked = Preparer::check_opened(held, leader, passed.clone());
+            let checked = Preparer::check_opened(uuid, held, leader, passed.clone());
             held = self.unless_cancelled(checked).await?;
             managed = image;
         }
@@ -337,7 +343,7 @@ impl Attempt {
         }
         if incoming {
             // What an image names, and QEMU opened by itself, may have been opened anew.
-            Preparer::check_opened(held, leader, passed).await?;
+            Preparer::check_opened(uuid, held, leader, passed).await?;
         }
         Ok(Up {
             monitor,

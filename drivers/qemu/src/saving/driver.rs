@@ -20,7 +20,7 @@ use virtbus_util::file;
 use super::Opened;
 use super::image::Access;
 use super::recover::{Purpose, Saving};
-use super::target::Target;
+use super::target::{Target, Wanted};
 use crate::core::{Core, blocking};
 use crate::definition;
 use crate::domain::Domain;
@@ -141,8 +141,13 @@ impl DomainSaving for Qemu {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.guest_job(&domain, "DomainSave", async move {
-            let (making, guest) = (Arc::clone(&core), job_domain.uuid);
-            let target = move || Ok(Target::of_client(&making, &path, Some(guest), by_root)?);
+            let making = Arc::clone(&core);
+            let wanted = Wanted {
+                guest: job_domain.uuid,
+                replaces: true,
+                by_root,
+            };
+            let target = move || Ok(Target::of_client(&making, &path, wanted)?);
             let target = blocking(target).await?;
             let saving = Saving::new(&job_domain, target, Purpose::Save);
             super::save(&core, &job_domain, saving, definition, flags).await

@@ -9,7 +9,7 @@ use virtbus_api::domain::{
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 
 use super::recover::{self, Purpose, Saving};
-use super::target::Target;
+use super::target::{Target, Wanted};
 use super::{image, stream};
 use crate::core::{Core, blocking, monitor_failed};
 use crate::cpus;
@@ -37,7 +37,12 @@ pub(super) async fn core_dump(
         Underway::begin_cancellable(core, domain, DomainJobOperation::Dump)
     };
     let making = Arc::clone(core);
-    let target = blocking(move || Ok(Target::of_client(&making, &path, None, by_root)?)).await?;
+    let wanted = Wanted {
+        guest: domain.uuid,
+        replaces: false,
+        by_root,
+    };
+    let target = blocking(move || Ok(Target::of_client(&making, &path, wanted)?)).await?;
     let saving = Saving::new(domain, target, Purpose::Dump);
     recover::note(core, domain, epoch, &saving)?;
     let written = write(core, domain, epoch, &job, &saving, (format, flags)).await;

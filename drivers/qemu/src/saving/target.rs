@@ -17,7 +17,9 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use virtbus_api::Uuid;
 use virtbus_util::file;
-use virtbus_util::file::acting::{self, ActError, ActingUser, Create, OpenAccess, OpenAs};
+use virtbus_util::file::acting::{
+    self, ActError, ActingUser, Beneficiary, Create, OpenAccess, OpenAs,
+};
 
 use super::image::{self, Access, ImageError, failed};
 use crate::core::Core;
@@ -62,10 +64,24 @@ pub(crate) struct Target {
     /// Tells this file from every other one. Nil in such a note, and then no file is this one.
     #[serde(default)]
     pub(super) identity: Uuid,
+    /// The guest whose memory it is; nil where a client has no part in it.
+    #[serde(default)]
+    guest: Uuid,
     #[serde(default)]
     rights: Rights,
     #[serde(default)]
     room: Room,
+}
+
+/// What a client wants of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// The guest whose memory is written.
+    pub(super) guest: Uuid,
+    /// Whether it may replace a saved image of that guest.
+    pub(super) replaces: bool,
+    /// Whether the client is root.
+    pub(super) by_root: bool,
 }
 
 impl Target {
@@ -79,21 +95,15 @@ impl Target {
         Ok(target)
     }
 
-    /// A file that is to have this name, which a client chose. Nothing is made yet. It may replace a saved image of the guest with the UUID
-    /// `replaces`.
+    /// A file that is to have this name, which a client chose. Nothing is made yet.
     ///
     /// # Errors
     /// As [`Target::own`]; if there is a file that this one may not replace.
-    pub(super) fn of_client(
-        core: &Core,
-        path: &Path,
-        replaces: Option<Uuid>,
-        by_root: bool,
-    ) -> Result<Self, ImageError> {
+    pub(super) fn of_client(core: &Core, path: &Path, wanted: Wanted) -> Result<Self, ImageError> {
         let Some(user) = core.preparer.acting() else {
             return Self::own(path);
         };
-        if by_root && file::walk_to_place(path).is_ok_and(|place| place.is_closed) {
+        if wanted.by_root && file::walk_to_place(path).is_ok_and(|place| place.is_closed) {
             return Self::own(path);
         }
         let rights = if is_kept_for_this(core, path) {
@@ -106,7 +116,9 @@ impl Target {
             Rights::Guest
         };
         let mut target = Self::named(path, rights)?;
+        target.guest = wanted.guest;
         let looked_at = path.to_owned();
+        let replaces = wanted.replaces.then_some(wanted.guest);
         let owner = (rights == Rights::Guest).then_some(user.uid);
         target.room = target.with_rights(core, move || room_at(&looked_at, replaces, owner))?;
         Ok(target)
@@ -125,6 +137,7 @@ impl Target {
             path: path.to_owned(),
             temporary,
             identity,
+            guest: Uuid::nil(),
             rights,
             room: Room::Anything,
         })
@@ -144,7 +157,8 @@ impl Target {
             create: Create::New,
             ..OpenAs::output(OpenAccess::Write)
         };
-        acting::open(Some(user), &self.temporary, how).map_err(|error| self.denied(core, error))
+        acting::open(self.whose(), Some(user), &self.temporary, how)
+            .map_err(|error| self.denied(core, error))
     }
 
     /// Gives the file its name; what made room for it is gone then. The file must be on the disk.
@@ -226,6 +240,14 @@ impl Target {
         &self.temporary
     }
 
+    const fn whose(&self) -> Beneficiary {
+        if self.guest.is_nil() {
+            Beneficiary::Daemon
+        } else {
+            Beneficiary::Guest(self.guest.into_bytes())
+        }
+    }
+
     fn user<'a>(&self, core: &'a Core) -> Option<&'a ActingUser> {
         match self.rights {
             Rights::Daemon => None,
@@ -241,7 +263,7 @@ impl Target {
         match self.user(core) {
             None => work(),
             Some(user) => {
-                let done = acting::act(Some(user), acting::PATIENCE, work);
+                let done = acting::act(self.whose(), Some(user), acting::PATIENCE, work);
                 match done.map_err(|error| self.denied(core, error))? {
                     Err(ImageError::Io {
                         action,
@@ -409,6 +431,14 @@ mod tests {
         async fn release(&self, _place: &str) {}
     }
 
+    fn wanted(guest: Uuid, replaces: bool) -> Wanted {
+        Wanted {
+            guest,
+            replaces,
+            by_root: false,
+        }
+    }
+
     fn names(dir: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(dir).unwrap();
         let mut names: Vec<_> = entries
@@ -489,7 +519,7 @@ mod tests {
         std::fs::set_permissions(root.path(), open).unwrap();
         let core = core(root.path(), Some(GUESTS));
         let guest = Uuid::new_v4();
-        let of = |path: &Path| Target::of_client(&core, path, Some(guest), false);
+        let of = |path: &Path| Target::of_client(&core, path, wanted(guest, true));
 
         // Root's directory.
         let (victim, link) = (root.path().join("victim"), root.path().join("link"));
@@ -575,8 +605,8 @@ mod tests {
         image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
         image::complete(&file, &path).unwrap();
         target.finish(&core).unwrap();
-        let other = Target::of_client(&core, &path, Some(Uuid::new_v4()), false);
-        let dump = Target::of_client(&core, &path, None, false);
+        let other = Target::of_client(&core, &path, wanted(Uuid::new_v4(), true));
+        let dump = Target::of_client(&core, &path, wanted(guest, false));
         assert!(matches!(other, Err(ImageError::Taken { .. })));
         assert!(matches!(dump, Err(ImageError::Taken { .. })));
     }

@@ -3,7 +3,7 @@
 //! The owner of an image writes into it what he likes: a folder, another guest's socket, a server. QEMU has rights that he has not, so it
 //! follows no such name where guests have a user of their own. The names are read here, those of files are told to QEMU one by one down
 //! to the last, and all others are refused. Nothing else is done for such a file: it is not given to the guest, whose user must be able
-//! to read it as it is.
+//! to read it as it is. A guest writes its image's header, and would be given any file that it names there.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +16,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::storage::{ChainEnd, ImageFormat, StorageSource};
-use virtbus_util::file::{Found, acting, walk, walk_to_place};
+use virtbus_util::file::acting::{self, ActingUser, Beneficiary};
+use virtbus_util::file::{Found, walk, walk_to_place};
 
 use crate::command::{Backing, BackingLayer};
 use crate::core::blocking;
@@ -50,7 +51,11 @@ struct Image {
 /// # Errors
 /// `ConfigUnsupported` for an image that names something other than a file of a known format, or that cannot be read. One that is not
 /// there is passed over: the guest's files are looked at after this, and then it is told why.
-pub(super) async fn look(definition: &Definition) -> Result<Vec<Backing>> {
+pub(super) async fn look(
+    definition: &Definition,
+    whose: Beneficiary,
+    user: Option<&ActingUser>,
+) -> Result<Vec<Backing>> {
     let mut images = Vec::new();
     for disk in &definition.devices.disk {
         let top = (&disk.source, disk.format());
@@ -77,8 +82,9 @@ pub(super) async fn look(definition: &Definition) -> Result<Vec<Backing>> {
     if images.is_empty() {
         return Ok(Vec::new());
     }
+    let user = user.cloned();
     blocking(move || {
-        let look = move || {
+        let look = move || -> Result<_> {
             let mut found = Vec::new();
             for image in &images {
                 let backing = of(image)?;
@@ -88,8 +94,14 @@ pub(super) async fn look(definition: &Definition) -> Result<Vec<Backing>> {
             }
             Ok(found)
         };
-        acting::act(None, acting::PATIENCE, look)
-            .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?
+        let unanswered = |error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
+        let found: Vec<Backing> =
+            acting::act(whose, None, acting::PATIENCE, look).map_err(unanswered)??;
+        if found.iter().all(|backing| backing.below.is_empty()) {
+            return Ok(found);
+        }
+        let read = move || check_readable(&found).map(|()| found);
+        acting::act(whose, user.as_ref(), acting::PATIENCE, read).map_err(unanswered)?
     })
     .await
 }
@@ -158,7 +170,15 @@ fn of(image: &Image) -> Result<Backing> {
             let why = format!("is the end of more than {MOST_LAYERS} images on top of each other");
             return Err(refused(why));
         }
-        let is_block = walk(&next).is_ok_and(|found| kind(&found) == FileType::BlockDevice);
+        // What cannot be walked to is refused in the next round.
+        let is_block = match walk(&next).map(|found| kind(&found)) {
+            Ok(FileType::BlockDevice) => true,
+            Ok(FileType::RegularFile) | Err(_) => false,
+            Ok(other) => {
+                let (next, other) = (next.display(), acting::type_name(other));
+                return Err(refused(format!("is based on '{next}', which is a {other}")));
+            }
+        };
         below.push(BackingLayer {
             path: next,
             format,
@@ -169,6 +189,26 @@ fn of(image: &Image) -> Result<Backing> {
         image: image.path.clone(),
         below,
     })
+}
+
+/// Opens the files below images as QEMU will, with the rights of this thread.
+fn check_readable(found: &[Backing]) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    for backing in found {
+        for layer in &backing.below {
+            let opened = rustix::fs::open(&layer.path, flags, Mode::empty());
+            opened.map_err(|errno| {
+                let message = format!(
+                    "image '{}' is based on '{}', which guests cannot read: {errno}; name it in the definition (<backingStore>), \
+                     and it is given to the guest, or let everybody read it",
+                    backing.image.display(),
+                    layer.path.display()
+                );
+                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn kind(found: &Found) -> FileType {

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
@@ -50,10 +51,16 @@ fn of_another(pid: i32, nameless: &HashMap<(u64, u64), PathBuf>) -> Option<&Path
     let others = processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
         .filter(|other| *other != pid);
-    // Processes come and go; one that cannot be looked at has ended.
+    // Processes come and go; one that cannot be looked at has ended. By its link a file is told that certainly has a name, and nobody has
+    // to be asked: it may be on a server that is gone.
+    let may_be_nameless = |link: &PathBuf| {
+        let path = fs::read_link(link);
+        path.is_ok_and(|path| path.as_os_str().as_bytes().ends_with(b" (deleted)"))
+    };
     others
         .filter_map(|other| descriptors(other).ok())
         .flatten()
+        .filter(may_be_nameless)
         .filter_map(|link| look(&link).ok().flatten())
         .find_map(|facts| nameless.get(&(facts.st_dev, facts.st_ino)))
 }

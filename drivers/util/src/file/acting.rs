@@ -6,13 +6,16 @@
 //! debuggers, so that no process of that user can reach the daemon through it.
 //!
 //! The caller waits for a limited time. A thread that hangs in the kernel (a network file system whose server is gone) is left
-//! behind and ends when the kernel lets go; there is a limit on how many may hang.
+//! behind and ends when the kernel lets go. Few may hang for the same guest, so that one whose files are out of reach takes no turn
+//! from the others.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Condvar, LazyLock, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid};
@@ -25,14 +28,37 @@ use super::walk::{Place, WalkError, walk_to_place};
 /// A local file opens in microseconds, and one on a server that is well in much less than this.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many threads may be at work at the same time. Each is done at once unless a file system hangs.
-const MOST_THREADS: usize = 64;
+/// So many threads may be at work at the same time. Each is done at once unless a file system hangs, and one that hangs costs some
+/// 20 KiB.
+const MOST_THREADS: usize = 1024;
+
+/// So many of them for the same guest.
+const MOST_OF_ONE: usize = 4;
 
 /// A walk along a path needs little.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// Somebody else may make or remove the file between two looks, again and again.
 const ATTEMPTS: u32 = 8;
+
+/// For whom something is done that may hang: those who are done for have threads of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Beneficiary {
+    /// All of the daemon.
+    #[default]
+    Daemon,
+    /// One guest, by the bytes of its UUID.
+    Guest([u8; 16]),
+}
+
+impl Beneficiary {
+    const fn most_threads(self) -> usize {
+        match self {
+            Self::Daemon => MOST_THREADS,
+            Self::Guest(_) => MOST_OF_ONE,
+        }
+    }
+}
 
 /// With whose rights files are opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,8 +191,11 @@ pub enum ActError {
         limit: Duration,
     },
     /// Too many earlier ones wait for the kernel still.
-    #[error("{MOST_THREADS} other files hang in a file system that does not answer")]
-    Busy,
+    #[error("{hanging} earlier looks at files hang in a file system that does not answer")]
+    Busy {
+        /// How many.
+        hanging: usize,
+    },
     /// The thread could not be had, or could not become the user.
     #[error("cannot {action}")]
     Thread {
@@ -186,7 +215,7 @@ impl ActError {
             | Self::Open { source, .. }
             | Self::Thread { source, .. } => source.kind(),
             Self::Timeout { .. } => io::ErrorKind::TimedOut,
-            Self::Busy => io::ErrorKind::ResourceBusy,
+            Self::Busy { .. } => io::ErrorKind::ResourceBusy,
             Self::Walk(WalkError::ForeignLink { .. })
             | Self::Link { .. }
             | Self::WrongType { .. }
@@ -203,13 +232,18 @@ impl ActError {
 ///
 /// # Errors
 /// [`ActError`], which names the path; a regular file is not changed then. After [`ActError::Timeout`] it may still be made.
-pub fn open(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result<File, ActError> {
+pub fn open(
+    whose: Beneficiary,
+    user: Option<&ActingUser>,
+    path: &Path,
+    how: OpenAs,
+) -> Result<File, ActError> {
     let who = user.map_or_else(
         || "the daemon".to_owned(),
         |user| format!("user {}, as whom guests run,", user.uid),
     );
     let path = path.to_owned();
-    act(user, how.limit, move || open_here(&who, &path, how))?
+    act(whose, user, how.limit, move || open_here(&who, &path, how))?
 }
 
 /// The same for a path that a privileged client wrote, such as one in a definition: where nobody but root can change where it leads
@@ -219,20 +253,25 @@ pub fn open(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result<File,
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_named(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result<File, ActError> {
+pub fn open_named(
+    whose: Beneficiary,
+    user: Option<&ActingUser>,
+    path: &Path,
+    how: OpenAs,
+) -> Result<File, ActError> {
     let Some(user) = user else {
-        return open(None, path, how);
+        return open(whose, None, path, how);
     };
     let place = path.to_owned();
     let is_closed = move || walk_to_place(&place).is_ok_and(|place| place.is_closed);
-    if how.create == Create::Never || !act(None, how.limit, is_closed)? {
-        return open(Some(user), path, how);
+    if how.create == Create::Never || !act(whose, None, how.limit, is_closed)? {
+        return open(whose, Some(user), path, how);
     }
     let new = OpenAs {
         create: Create::New,
         ..how
     };
-    match open(None, path, new) {
+    match open(whose, None, path, new) {
         Ok(file) => {
             let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
             let given = rustix::fs::fchown(&file, Some(uid), Some(gid));
@@ -255,10 +294,10 @@ pub fn open_named(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result
         source: errno.into(),
     };
     // The directory may be closed to the user.
-    let file = open(None, path, there)?;
+    let file = open(whose, None, path, there)?;
     let facts = rustix::fs::fstat(&file).map_err(failed)?;
     if facts.st_uid != user.uid {
-        return open(Some(user), path, how);
+        return open(whose, Some(user), path, how);
     }
     if how.truncate && FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile {
         rustix::fs::ftruncate(&file, 0).map_err(failed)?;
@@ -272,11 +311,12 @@ pub fn open_named(user: Option<&ActingUser>, path: &Path, how: OpenAs) -> Result
 /// # Errors
 /// [`ActError::Timeout`], [`ActError::Busy`], [`ActError::Thread`].
 pub fn act<T: Send + 'static>(
+    whose: Beneficiary,
     user: Option<&ActingUser>,
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ActError> {
-    let turn = Turn::take(limit).ok_or(ActError::Busy)?;
+    let turn = Turn::take(whose, limit)?;
     let user = user.filter(|user| user.differs()).cloned();
     let (sender, answer) = mpsc::sync_channel(1);
     let body = move || {
@@ -304,31 +344,61 @@ pub fn act<T: Send + 'static>(
 }
 
 /// The right to have one more thread.
-struct Turn;
+struct Turn(Beneficiary);
 
-static THREADS: Mutex<usize> = Mutex::new(0);
+/// The threads that are at work now, in all and by whom they are for.
+#[derive(Default)]
+struct Threads {
+    all: usize,
+    of: HashMap<Beneficiary, usize>,
+}
+
+static THREADS: LazyLock<Mutex<Threads>> = LazyLock::new(Mutex::default);
 static ENDED: Condvar = Condvar::new();
+
+impl Threads {
+    /// How many there are, if that is as many as there may be.
+    fn full(&self, whose: Beneficiary) -> Option<usize> {
+        let own = self.of.get(&whose).copied().unwrap_or_default();
+        let is_full = own >= whose.most_threads() || self.all >= MOST_THREADS;
+        is_full.then(|| {
+            if own >= whose.most_threads() {
+                own
+            } else {
+                self.all
+            }
+        })
+    }
+}
 
 impl Turn {
     /// Waits for one, since many guests may be started at the same time.
-    fn take(limit: Duration) -> Option<Self> {
+    fn take(whose: Beneficiary, limit: Duration) -> Result<Self, ActError> {
         let threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut threads, _) = ENDED
-            .wait_timeout_while(threads, limit, |threads| *threads >= MOST_THREADS)
+            .wait_timeout_while(threads, limit, |threads| threads.full(whose).is_some())
             .unwrap_or_else(PoisonError::into_inner);
-        if *threads >= MOST_THREADS {
-            return None;
+        if let Some(hanging) = threads.full(whose) {
+            return Err(ActError::Busy { hanging });
         }
-        *threads += 1;
-        Some(Self)
+        threads.all += 1;
+        *threads.of.entry(whose).or_default() += 1;
+        Ok(Self(whose))
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
-        *threads = threads.saturating_sub(1);
-        ENDED.notify_one();
+        threads.all = threads.all.saturating_sub(1);
+        if let Entry::Occupied(mut own) = threads.of.entry(self.0) {
+            match own.get() {
+                0 | 1 => drop(own.remove()),
+                more => *own.get_mut() = more - 1,
+            }
+        }
+        // Whoever waits may wait for another's.
+        ENDED.notify_all();
     }
 }
 
@@ -500,7 +570,8 @@ fn owner_of(facts: Result<Stat, Errno>) -> String {
     )
 }
 
-fn type_name(kind: FileType) -> &'static str {
+/// What a type of file is called.
+pub fn type_name(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "regular file",
         FileType::Directory => "directory",

@@ -49,7 +49,7 @@ fn files_are_made_appended_and_emptied() {
             truncate,
             ..append()
         };
-        let mut file = open(None, &path, how).unwrap();
+        let mut file = open(Beneficiary::Daemon, None, &path, how).unwrap();
         let flags = rustix::fs::fcntl_getfl(&file).unwrap();
         assert!(!flags.contains(OFlags::NONBLOCK));
         file.write_all(text.as_bytes()).unwrap();
@@ -60,13 +60,13 @@ fn files_are_made_appended_and_emptied() {
         create: Create::New,
         ..append()
     };
-    let error = open(None, &path, new).unwrap_err();
+    let error = open(Beneficiary::Daemon, None, &path, new).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     let never = OpenAs {
         create: Create::Never,
         ..append()
     };
-    let error = open(None, &dir.path().join("none"), never).unwrap_err();
+    let error = open(Beneficiary::Daemon, None, &dir.path().join("none"), never).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
     assert!(!dir.path().join("none").exists());
 }
@@ -94,7 +94,9 @@ fn what_is_no_plain_file_of_one_name_is_refused() {
             truncate: true,
             ..append()
         };
-        let error = open(None, &at(name), how).unwrap_err().to_string();
+        let error = open(Beneficiary::Daemon, None, &at(name), how)
+            .unwrap_err()
+            .to_string();
         let begin = format!("'{}' {expected}", at(name).display());
         assert!(error.starts_with(&begin), "{error}");
     }
@@ -104,7 +106,7 @@ fn what_is_no_plain_file_of_one_name_is_refused() {
         .write(true)
         .open(at("fifo"))
         .unwrap();
-    let error = open(None, &at("fifo"), append()).unwrap_err();
+    let error = open(Beneficiary::Daemon, None, &at("fifo"), append()).unwrap_err();
     assert!(matches!(error, ActError::WrongType { found: "FIFO", .. }));
     assert_eq!(fs::read_to_string(at("file")).unwrap(), "precious");
     assert!(!at("absent").exists());
@@ -113,8 +115,8 @@ fn what_is_no_plain_file_of_one_name_is_refused() {
         devices: true,
         ..append()
     };
-    open(None, Path::new("/dev/null"), device).unwrap();
-    let error = open(None, Path::new("/dev/null"), append()).unwrap_err();
+    open(Beneficiary::Daemon, None, Path::new("/dev/null"), device).unwrap();
+    let error = open(Beneficiary::Daemon, None, Path::new("/dev/null"), append()).unwrap_err();
     assert!(matches!(error, ActError::WrongType { .. }));
 }
 
@@ -130,7 +132,7 @@ fn root_rights_are_those_of_the_user() {
         truncate: true,
         ..append()
     };
-    let error = open(Some(&guests()), &victim, how).unwrap_err();
+    let error = open(Beneficiary::Daemon, Some(&guests()), &victim, how).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
@@ -138,7 +140,7 @@ fn root_rights_are_those_of_the_user() {
             victim.display()
         )
     );
-    let error = open(Some(&guests()), &at("new"), how).unwrap_err();
+    let error = open(Beneficiary::Daemon, Some(&guests()), &at("new"), how).unwrap_err();
     assert!(
         error.to_string().contains(&format!(
             "may not make a file in directory '{}' (of user 0, mode 0755)",
@@ -148,7 +150,13 @@ fn root_rights_are_those_of_the_user() {
     );
     fs::create_dir(at("closed")).unwrap();
     fs::set_permissions(at("closed"), fs::Permissions::from_mode(0o700)).unwrap();
-    let error = open(Some(&guests()), &at("closed/sub/new"), how).unwrap_err();
+    let error = open(
+        Beneficiary::Daemon,
+        Some(&guests()),
+        &at("closed/sub/new"),
+        how,
+    )
+    .unwrap_err();
     assert!(
         error.to_string().contains("may not search directory"),
         "{error}"
@@ -159,18 +167,18 @@ fn root_rights_are_those_of_the_user() {
     // A directory and a file of the user's, and one of a group of the user's.
     fs::create_dir(at("own")).unwrap();
     chown(at("own"), Some(GUESTS), Some(GUESTS)).unwrap();
-    open(Some(&guests()), &at("own/new"), how).unwrap();
+    open(Beneficiary::Daemon, Some(&guests()), &at("own/new"), how).unwrap();
     let facts = fs::metadata(at("own/new")).unwrap();
     assert_eq!((facts.uid(), facts.gid()), (GUESTS, GUESTS));
     chown(&victim, Some(0), Some(65510)).unwrap();
     fs::set_permissions(&victim, fs::Permissions::from_mode(0o660)).unwrap();
-    open(Some(&guests()), &victim, append()).unwrap();
+    open(Beneficiary::Daemon, Some(&guests()), &victim, append()).unwrap();
     let root = ActingUser {
         uid: 0,
         gid: 0,
         groups: Vec::new(),
     };
-    open(Some(&root), &at("new"), append()).unwrap();
+    open(Beneficiary::Daemon, Some(&root), &at("new"), append()).unwrap();
     assert_eq!(fs::metadata(at("new")).unwrap().uid(), 0);
 }
 
@@ -179,7 +187,13 @@ fn root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights() {
     or_skip!(root());
     // Below a directory for all, so never closed.
     let dir = dir();
-    let error = open_named(Some(&guests()), &dir.path().join("new"), append()).unwrap_err();
+    let error = open_named(
+        Beneficiary::Daemon,
+        Some(&guests()),
+        &dir.path().join("new"),
+        append(),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("may not make"), "{error}");
     // No directory on the way is anybody's but root's.
     let place = Path::new("/etc/virtbus-test-of-acting");
@@ -189,14 +203,14 @@ fn root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights() {
         ..append()
     };
     for _ in 0..2 {
-        let mut file = open_named(Some(&guests()), place, how).unwrap();
+        let mut file = open_named(Beneficiary::Daemon, Some(&guests()), place, how).unwrap();
         file.write_all(b"console").unwrap();
         assert_eq!(fs::read(place).unwrap(), b"console");
         assert_eq!(fs::metadata(place).unwrap().uid(), GUESTS);
     }
     // Root's own file there is nobody's console.
     chown(place, Some(0), Some(0)).unwrap();
-    let refused = open_named(Some(&guests()), place, how);
+    let refused = open_named(Beneficiary::Daemon, Some(&guests()), place, how);
     let kept = fs::read(place).unwrap();
     fs::remove_file(place).unwrap();
     assert!(refused.is_err());
@@ -207,7 +221,7 @@ fn root_a_path_that_somebody_else_may_change_is_opened_with_the_users_rights() {
 fn root_a_thread_that_acts_is_not_the_users_otherwise() {
     or_skip!(root());
     let before = rustix::process::dumpable_behavior().unwrap();
-    let status = act(Some(&guests()), PATIENCE, || {
+    let status = act(Beneficiary::Daemon, Some(&guests()), PATIENCE, || {
         fs::read_to_string("/proc/thread-self/status").unwrap()
     })
     .unwrap();
@@ -229,41 +243,77 @@ fn a_task_that_hangs_is_left_behind_and_has_its_limit() {
     let (release, hang) = mpsc::channel::<()>();
     let begun = Instant::now();
     let limit = Duration::from_millis(50);
-    let stuck = act(None, limit, move || hang.recv().is_ok());
+    let stuck = act(Beneficiary::Daemon, None, limit, move || {
+        hang.recv().is_ok()
+    });
     assert!(matches!(stuck, Err(ActError::Timeout { .. })));
     assert!(begun.elapsed() >= limit);
     drop(release);
-    let broken: Result<(), ActError> = act(None, PATIENCE, || {
+    let broken: Result<(), ActError> = act(Beneficiary::Daemon, None, PATIENCE, || {
         std::panic::resume_unwind(Box::new("on purpose"))
     });
     assert!(matches!(broken, Err(ActError::Thread { .. })));
-    assert!(act(None, PATIENCE, || 7).is_ok_and(|seven| seven == 7));
+    assert!(act(Beneficiary::Daemon, None, PATIENCE, || 7).is_ok_and(|seven| seven == 7));
 }
 
-#[test]
-fn many_at_once_wait_for_each_other() {
-    let (release, hang) = mpsc::channel::<()>();
-    let hang = std::sync::Arc::new(Mutex::new(hang));
-    let begun = std::sync::Arc::new(std::sync::Barrier::new(MOST_THREADS + 1));
-    let stuck: Vec<_> = (0..MOST_THREADS)
-        .map(|_| {
+/// Tasks that hang until the sender is used for each of them, or dropped.
+struct Hanging {
+    release: mpsc::Sender<()>,
+    tasks: Vec<std::thread::JoinHandle<Result<bool, ActError>>>,
+}
+
+impl Hanging {
+    fn begin(whose: Beneficiary, count: usize) -> Self {
+        let (release, hang) = mpsc::channel::<()>();
+        let hang = std::sync::Arc::new(Mutex::new(hang));
+        let begun = std::sync::Arc::new(std::sync::Barrier::new(count + 1));
+        let task = || {
             let (hang, begun) = (hang.clone(), begun.clone());
             std::thread::spawn(move || {
-                act(None, PATIENCE, move || {
+                act(whose, None, PATIENCE, move || {
                     begun.wait();
                     hang.lock().unwrap().recv().is_ok()
                 })
             })
-        })
-        .collect();
-    begun.wait();
-    let refused = act(None, Duration::from_millis(50), || 7);
-    assert!(matches!(refused, Err(ActError::Busy)));
-    let waiting = std::thread::spawn(|| act(None, PATIENCE, || 7));
-    release.send(()).unwrap();
-    assert!(waiting.join().unwrap().is_ok_and(|seven| seven == 7));
-    drop(release);
-    for one in stuck {
-        one.join().unwrap().unwrap();
+        };
+        let tasks = (0..count).map(|_| task()).collect();
+        begun.wait();
+        Self { release, tasks }
     }
+
+    fn end(self) {
+        drop(self.release);
+        for task in self.tasks {
+            task.join().unwrap().unwrap();
+        }
+    }
+}
+
+#[test]
+fn many_at_once_wait_for_each_other() {
+    let one = Beneficiary::Guest([1; 16]);
+    let hanging = Hanging::begin(one, MOST_OF_ONE);
+    let refused = act(one, None, Duration::from_millis(50), || 7);
+    assert!(matches!(refused, Err(ActError::Busy { hanging }) if hanging == MOST_OF_ONE));
+    let waiting = std::thread::spawn(move || act(one, None, PATIENCE, || 7));
+    hanging.release.send(()).unwrap();
+    assert!(waiting.join().unwrap().is_ok_and(|seven| seven == 7));
+    hanging.end();
+    assert!(act(one, None, PATIENCE, || 7).is_ok());
+}
+
+#[test]
+fn what_hangs_for_one_guest_holds_up_no_other() {
+    let guests = (0..40).map(|number| Beneficiary::Guest([number; 16]));
+    let hanging: Vec<_> = guests
+        .map(|guest| Hanging::begin(guest, MOST_OF_ONE))
+        .collect();
+    let limit = Duration::from_millis(50);
+    let others = [Beneficiary::Guest([99; 16]), Beneficiary::Daemon];
+    for other in others {
+        assert!(act(other, None, limit * 100, || 7).is_ok());
+    }
+    let refused = act(Beneficiary::Guest([7; 16]), None, limit, || 7);
+    assert!(matches!(refused, Err(ActError::Busy { .. })));
+    hanging.into_iter().for_each(Hanging::end);
 }

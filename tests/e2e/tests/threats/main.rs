@@ -13,6 +13,7 @@
 //! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
 //! | `programs` | programs that callers name (T2) |
 //! | `repetition` | the same call again and again (T16) |
+//! | `storage` | files that do not answer |
 //! | `unasked` | what is done before it is known that the caller has no right to it (T1) |
 //! | `wire` | lengths and numbers of messages (T8) |
 
@@ -24,5 +25,6 @@ mod monitor;
 mod paths;
 mod programs;
 mod repetition;
+mod storage;
 mod unasked;
 mod wire;

@@ -3,7 +3,8 @@
 //! One task reads, and never waits for anything but the next message. What is declared to be answered from memory is polled once as it
 //! arrives: its reply is on the socket before the next message is looked at. Everything else, and what has to
 //! wait after all, goes on in [turns](crate::turns) on other threads, within its sender's [limits](crate::limits). A sender's writes
-//! to one object enter the driver in the order in which they were sent.
+//! to one object enter the driver in the order in which they were sent. Calls with long messages have turns and a thread of their own,
+//! whose priority is low: they do not take the processors from others.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use virtbus_api::Connection;
 use virtbus_api::access::{Caller, Guard, Guarded};
@@ -35,8 +37,11 @@ use crate::turns::Turns;
 /// Steps of calls that are gone at once: more would only wait for processors.
 const STEPS_AT_ONCE: usize = 4;
 
-/// A call with a longer message is not looked at where all others would wait for it.
+/// A call with a longer message, bytes, is not looked at where all others would wait for it.
 const SHORT: usize = 64 << 10;
+
+/// How nice the thread is to others that looks at long messages: its share of a busy processor is about a tenth of theirs.
+const NICE: i32 = 10;
 
 /// What every call needs.
 pub(crate) struct Shared {
@@ -51,6 +56,8 @@ pub(crate) struct Shared {
     arrivals: Arc<Arrivals>,
     receipts: Arc<Receipts>,
     pub(crate) turns: Arc<Turns>,
+    /// Turns of calls whose messages are long.
+    long: Arc<Turns>,
     limits: Limits,
     /// What all users but root have under way.
     all: Arc<crate::limits::Account>,
@@ -99,6 +106,7 @@ impl Service {
                 arrivals,
                 receipts,
                 turns: Turns::new(),
+                long: Turns::new(),
                 limits,
                 all: Arc::default(),
                 taken: AtomicU64::new(0),
@@ -145,6 +153,8 @@ impl Service {
         for _ in 0..at_once.clamp(2, STEPS_AT_ONCE) {
             helpers.spawn_on(Arc::clone(&self.shared.turns).give(), &self.shared.runtime);
         }
+        // Ends the thread when it is dropped.
+        let _looking = self.look_at_long_calls()?;
         loop {
             self.shared
                 .outbox
@@ -156,6 +166,21 @@ impl Service {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Gives calls with long messages their turns, in a thread of its own, until the value is dropped.
+    fn look_at_long_calls(&self) -> std::io::Result<oneshot::Sender<()>> {
+        let (end, ended) = oneshot::channel::<()>();
+        let (long, runtime) = (Arc::clone(&self.shared.long), self.shared.runtime.clone());
+        let look = move || {
+            // Of this thread only. Where it cannot be lowered, the calls are answered all the same.
+            let _ = rustix::process::setpriority_process(None, NICE);
+            // What a call begins goes on in the runtime, with the priority of the others.
+            runtime.block_on(futures_util::future::select(Box::pin(long.give()), ended));
+        };
+        let thread = std::thread::Builder::new().name("virtbusd-long".to_owned());
+        thread.spawn(look)?;
+        Ok(end)
     }
 
     /// Waits until every message so far is on the socket.
@@ -367,6 +392,7 @@ impl Shared {
     fn go_on(self: &Arc<Self>, call: Call, mut charge: Charge, has_begun: bool) {
         self.open.fetch_add(1, Ordering::Relaxed);
         let (shared, peer) = (Arc::clone(self), Arc::clone(&call.peer));
+        let length = call.message.data().len();
         let work = async move {
             let mut call = call;
             let may_go_on = if has_begun {
@@ -385,7 +411,12 @@ impl Shared {
             }
             shared.open.fetch_sub(1, Ordering::Relaxed);
         };
-        self.turns.go_on(peer, Box::pin(work));
+        let turns = if length > SHORT {
+            &self.long
+        } else {
+            &self.turns
+        };
+        turns.go_on(peer, Box::pin(work));
     }
 
     /// Waits until the peer may be given more; an error if it may not.

@@ -56,6 +56,11 @@ impl Bed {
         })
     }
 
+    /// Where the bus is.
+    pub(crate) fn address(&self) -> &str {
+        self.bus.address()
+    }
+
     /// What is measured.
     pub(crate) fn daemon_version(&self) -> &str {
         &self.version

@@ -8,6 +8,7 @@ mod bed;
 mod by_hand;
 mod documents;
 mod figure;
+mod flood;
 mod guests;
 mod lists;
 mod rates;
@@ -26,7 +27,15 @@ use figure::Report;
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The parts of a run, in order.
-const PARTS: [&str; 6] = ["documents", "guests", "reads", "lists", "scale", "starts"];
+const PARTS: [&str; 7] = [
+    "documents",
+    "guests",
+    "reads",
+    "lists",
+    "flood",
+    "scale",
+    "starts",
+];
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +68,7 @@ const HELP: &str = "\
 Usage: virtbus-bench [--quick] [PART...]
 
 Measures the daemon against yardsticks in the same run and prints one line per figure.
-Parts: documents, guests, reads, lists, scale, starts; all of them if none is named.
+Parts: documents, guests, reads, lists, flood, scale, starts; all of them if none is named.
 --quick: fewer rounds and fewer domains, to see that it works; the figures say little.
 The daemon is the virtbusd beside this program, or the one that $VIRTBUSD names.
 ";
@@ -136,6 +145,7 @@ async fn run(effort: Effort, parts: &[&str]) -> Outcome<()> {
         let done = match *part {
             "guests" => guests::measure(bed, effort, &mut report).await,
             "reads" => reads::measure(bed, effort, &mut report).await,
+            "flood" => flood::measure(bed, effort, &mut report).await,
             "scale" => scale::measure(bed, effort, &mut report).await,
             "lists" => lists::measure(bed, effort, &mut report).await,
             _ => starts::measure(bed, effort, &mut report).await,

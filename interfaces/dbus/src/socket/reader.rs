@@ -312,7 +312,8 @@ impl Arriving {
         }
         header.set_descriptors(bytes, descriptors.len());
         let taken = Taken {
-            bytes: Vec::with_capacity(whole.min(LARGE)),
+            // Of what is not filled yet nothing is taken from the host.
+            bytes: Vec::with_capacity(whole),
             descriptors,
             sender: header.sender(bytes).into(),
         };

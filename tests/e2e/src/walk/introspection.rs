@@ -172,6 +172,16 @@ impl Method {
         ways
     }
 
+    /// Arguments that are refused wherever they mean something: each at the end of its type, but for the flags if `flags` tells them.
+    #[must_use]
+    pub fn extremes(&self, flags: Option<u32>) -> Vec<Variant<'static>> {
+        let value = |argument: &Argument| match flags {
+            Some(flags) if argument.name == "flags" => values::number(flags),
+            _ => values::extreme(&argument.signature),
+        };
+        self.ins.iter().map(value).collect()
+    }
+
     /// Arguments of no consequence, but for those that count.
     #[must_use]
     pub fn arguments(&self, way: &Way) -> Vec<Variant<'static>> {

@@ -1,4 +1,4 @@
-//! Arguments of no consequence: the emptiest value of each type that goes into a member.
+//! Arguments without a meaning: the emptiest value of each type that goes into a member, and one at its end.
 
 use std::collections::HashMap;
 
@@ -31,5 +31,28 @@ pub fn nothing(signature: &str) -> Variant<'static> {
         "x" => 0_i64.into(),
         "s" => String::new().into(),
         other => panic!("no value of the type '{other}' is known"),
+    }
+}
+
+/// A value at the end of what a type can hold, or of which nobody has heard.
+///
+/// # Panics
+/// As [`nothing`].
+#[must_use]
+pub fn extreme(signature: &str) -> Variant<'static> {
+    const UNKNOWN: &str = "no-such-thing";
+    match signature {
+        "a{sv}" => HashMap::from([(UNKNOWN.to_owned(), Variant::from(u64::MAX))]).into(),
+        "a(ut)" => vec![(u32::MAX, u64::MAX)].into(),
+        "as" => vec![UNKNOWN.to_owned()].into(),
+        "ab" => vec![true; 100].into(),
+        "au" => vec![u32::MAX; 100].into(),
+        "ay" => vec![u8::MAX; 100].into(),
+        "u" => u32::MAX.into(),
+        "i" => i32::MIN.into(),
+        "t" => u64::MAX.into(),
+        "x" => i64::MIN.into(),
+        "s" => UNKNOWN.into(),
+        other => nothing(other),
     }
 }

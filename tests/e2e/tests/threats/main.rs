@@ -8,6 +8,7 @@
 //! | `agent` | a guest's agent that answers with anything (T4) |
 //! | `flood` | more than one client may have at once: calls, bytes, descriptors, answers (T3, T6, T8) |
 //! | `hidden` | events and errors about what the caller may not see (T21) |
+//! | `kept` | locks and turns that are kept after a refusal (T3) |
 //! | `malformed` | definitions that are damaged or too large (T1, T7, T16) |
 //! | `monitor` | an emulator's monitor that answers with anything (T5) |
 //! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
@@ -20,6 +21,7 @@
 mod agent;
 mod flood;
 mod hidden;
+mod kept;
 mod malformed;
 mod monitor;
 mod paths;

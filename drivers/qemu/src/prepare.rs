@@ -239,15 +239,7 @@ impl Preparer {
         let name = status.name.clone();
         let done = blocking(move || {
             if let Some(record) = confined {
-                let restore = move || security.restore(&record);
-                if let Err(error) = acting::act(Beneficiary::Daemon, None, GIVING_BACK, restore) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::error!(
-                        domain = name,
-                        error,
-                        "files are given back only when their file system answers again"
-                    );
-                }
+                give_back(security, &name, record);
             }
             file::remove_dir(&dir).map(drop).map_err(failed)
         });
@@ -256,6 +248,20 @@ impl Preparer {
         if let Err(error) = done {
             tracing::warn!(domain = status.name, %error, "the folder of a guest cannot be removed, ignoring");
         }
+    }
+}
+
+/// Gives the files of a guest back that has ended. Where their file system hangs that is done when it answers again, if the daemon still
+/// runs then, and nobody waits for it.
+fn give_back(security: Arc<dyn Security>, name: &str, record: String) {
+    let restore = move || security.restore(&record);
+    if let Err(error) = acting::act(Beneficiary::Daemon, None, GIVING_BACK, restore) {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(
+            domain = name,
+            error,
+            "files are given back only when their file system answers again"
+        );
     }
 }
 
@@ -304,4 +310,63 @@ fn end_helper(helper: Helper) {
 
 pub(crate) fn failed(error: file::FileError) -> Error {
     Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+
+    /// Gives files back when it is told to.
+    struct Slow {
+        told: Mutex<mpsc::Receiver<()>>,
+        done: mpsc::Sender<String>,
+    }
+
+    impl Security for Slow {
+        fn prepare(&self, _: Uuid, _: &[Resource]) -> Result<Box<dyn HeldFiles>> {
+            Err(Error::internal("nothing is prepared here"))
+        }
+
+        fn restore(&self, record: &str) {
+            self.told.lock().unwrap().recv().unwrap();
+            self.done.send(record.to_owned()).unwrap();
+        }
+    }
+
+    #[test]
+    fn files_that_cannot_be_given_back_now_are_given_back_later() {
+        let limit = Duration::from_secs(60);
+        let ((tell, told), (done, is_done)) = (mpsc::channel(), mpsc::channel());
+        let told = Mutex::new(told);
+        let security: Arc<dyn Security> = Arc::new(Slow { told, done });
+        let (returned, has_returned) = mpsc::channel();
+        std::thread::spawn(move || {
+            give_back(security, "slow", "record".to_owned());
+            returned.send(()).unwrap();
+        });
+        has_returned.recv_timeout(limit).unwrap();
+        assert!(is_done.try_recv().is_err());
+        tell.send(()).unwrap();
+        assert_eq!(is_done.recv_timeout(limit).unwrap(), "record");
+    }
+
+    #[test]
+    fn pipes_and_sockets_are_no_files_of_guests() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| Resource {
+            path: dir.path().join(name),
+            access: virtbus_api::security::Access::ReadWrite,
+        };
+        let mode = rustix::fs::Mode::RWXU;
+        for (name, kind) in [("pipe", FileType::Fifo), ("socket", FileType::Socket)] {
+            rustix::fs::mknodat(rustix::fs::CWD, at(name).path, kind, mode, 0).unwrap();
+            let refused = check_types(&[at("absent"), at(name)]).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::ConfigUnsupported);
+            assert!(refused.message.contains(name), "{}", refused.message);
+        }
+        std::fs::write(at("file").path, "").unwrap();
+        check_types(&[at("file"), at("absent")]).unwrap();
+    }
 }

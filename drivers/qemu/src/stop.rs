@@ -82,7 +82,7 @@ pub(crate) async fn destroy(
     let limit = core.config.timeouts.kill;
     let waited = tokio::time::timeout(limit, ended.wait_for(|count| *count > seen)).await;
     if waited.is_err() {
-        return Err(cannot_end(domain));
+        return Err(not_off_yet(domain));
     }
     if flags.contains(DomainDestroyFlags::REMOVE_LOGS) {
         let path = core.config.dirs.guest_log(&domain.name());
@@ -95,7 +95,8 @@ pub(crate) async fn destroy(
 /// Ends a run for this reason, and waits until the domain is off.
 ///
 /// # Errors
-/// `OperationInvalid` if it is over already; `ResourceBusy` if the kernel does not let go of the process.
+/// `OperationInvalid` if it is over already; `ResourceBusy` if the kernel does not let go of the process; `OperationTimeout` if what was
+/// prepared for it cannot be undone in time.
 pub(crate) async fn end(
     core: &Arc<Core>,
     domain: &Arc<Domain>,
@@ -116,7 +117,7 @@ pub(crate) async fn end(
     let waited = tokio::time::timeout(core.config.timeouts.kill, ended.wait_for(|n| *n > seen));
     match waited.await {
         Ok(_) => Ok(()),
-        Err(_) => Err(cannot_end(domain)),
+        Err(_) => Err(not_off_yet(domain)),
     }
 }
 
@@ -187,6 +188,17 @@ fn cannot_end(domain: &Domain) -> Error {
         ErrorDomain::Qemu,
         format!(
             "the kernel does not let go of QEMU of domain '{}'",
+            domain.name()
+        ),
+    )
+}
+
+fn not_off_yet(domain: &Domain) -> Error {
+    Error::new(
+        ErrorCode::OperationTimeout,
+        ErrorDomain::Qemu,
+        format!(
+            "QEMU of domain '{}' has ended, but what was prepared for it is still being undone",
             domain.name()
         ),
     )

@@ -193,7 +193,7 @@ fn spice(builder: &mut Builder<'_>, graphics: &Graphics, spice: &Spice) -> Resul
     Ok(())
 }
 
-/// Sets the passwords of graphics servers.
+/// Sets the passwords of graphics servers. One that is empty lets nobody in.
 pub(super) async fn set_passwords(
     monitor: &Monitor,
     definition: &Definition,
@@ -207,6 +207,17 @@ pub(super) async fn set_passwords(
         let Some(password) = &auth.passwd else {
             continue;
         };
+        // The end first, so that an expired password never holds. One that is empty is not set at all: an emulator that is told to ask
+        // for a password lets nobody in until it has one.
+        let expire = ExpirePassword {
+            protocol: protocol.to_owned(),
+            time: expiry(auth),
+            display: None,
+        };
+        monitor.execute(&expire).await?;
+        if password.is_empty() {
+            continue;
+        }
         let set = SetPassword {
             protocol: protocol.to_owned(),
             password: Secret(password.to_string()),
@@ -214,14 +225,6 @@ pub(super) async fn set_passwords(
             display: None,
         };
         monitor.execute(&set).await?;
-        let time = expiry(auth);
-        monitor
-            .execute(&ExpirePassword {
-                protocol: protocol.to_owned(),
-                time,
-                display: None,
-            })
-            .await?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@
 //! | `paths` | files: links and names in users' directories, descriptors, modes, sockets (T10, T11, T12, T14) |
 //! | `programs` | programs that callers name (T2) |
 //! | `repetition` | the same call again and again (T16) |
+//! | `screens` | ways in that are taken for closed: empty and expired passwords (T18) |
 //! | `storage` | files that do not answer |
 //! | `unasked` | what is done before it is known that the caller has no right to it (T1) |
 //! | `wire` | lengths and numbers of messages (T8) |
@@ -27,6 +28,7 @@ mod monitor;
 mod paths;
 mod programs;
 mod repetition;
+mod screens;
 mod storage;
 mod unasked;
 mod wire;

@@ -36,6 +36,13 @@ pub(crate) fn listen_hosts(definition: &Definition, core: &Core) -> Vec<String> 
     hosts
 }
 
+/// Whether a path is in the folder of a run, where only this driver puts anything. A definition has such a path if it once ran (that of a
+/// saved guest, or what a client was shown of a running one): the next run has a folder of its own.
+fn is_of_a_run(path: &str, dir: &Path) -> bool {
+    dir.parent()
+        .is_some_and(|runs| Path::new(path).starts_with(runs))
+}
+
 /// Turns a definition into that of a run with this folder.
 pub(crate) fn make_live(
     definition: &mut Definition,
@@ -52,14 +59,14 @@ pub(crate) fn make_live(
     let devices = &mut definition.devices;
     aliases(devices, q35);
     indexes(devices);
-    channels(devices, &channel_dir(dir))?;
+    channels(devices, dir)?;
     for (index, graphics) in devices.graphics.iter_mut().enumerate() {
         let default = match &graphics.kind {
             GraphicsKind::Spice(_) => &core.config.spice_listen,
             _ => &core.config.vnc_listen,
         };
         let socket = guest_dir(dir).join(format!("graphics{index}.sock"));
-        let address = address(&mut graphics.listen, default, &socket);
+        let address = address(&mut graphics.listen, default, &socket, dir);
         let ports = &core.preparer.ports;
         match &mut graphics.kind {
             GraphicsKind::Vnc(vnc) => {
@@ -94,8 +101,9 @@ pub(crate) fn make_live(
     Ok(())
 }
 
-/// The address that a server listens on; `None` if it listens on none. Where the definition names none, the settings do.
-fn address(listen: &mut [Listen], default: &str, socket: &Path) -> Option<Text> {
+/// The address that a server listens on; `None` if it listens on none. Where the definition names none, the settings do; where it names no
+/// socket, it is this one in the run's folder.
+fn address(listen: &mut [Listen], default: &str, socket: &Path, dir: &Path) -> Option<Text> {
     match listen.first_mut()? {
         Listen::Address(listen) => {
             if listen.address.is_none() {
@@ -106,7 +114,7 @@ fn address(listen: &mut [Listen], default: &str, socket: &Path) -> Option<Text> 
         }
         Listen::Network(listen) => listen.address.clone(),
         Listen::Socket(listen) => {
-            if listen.socket.is_none() {
+            if (listen.socket.as_ref()).is_none_or(|path| is_of_a_run(path, dir)) {
                 listen.socket = Some(format_text!("{}", socket.display()));
                 listen.auto_generated = true;
             }
@@ -249,7 +257,7 @@ fn indexes(devices: &mut Devices) {
 /// The longest name of a channel's socket, bytes: the whole path has to fit into 107.
 const LONGEST_SOCKET: usize = 40;
 
-/// Sockets of channels to the host for which the definition names no path, in a folder that has nothing else.
+/// Sockets of channels to the host for which the definition names no path, in a folder of the run's that has nothing else.
 fn channels(devices: &mut Devices, dir: &Path) -> Result<()> {
     let (mut names, mut files) = (HashSet::new(), HashSet::new());
     for channel in &mut devices.channel {
@@ -263,10 +271,10 @@ fn channels(devices: &mut Devices, dir: &Path) -> Result<()> {
             )));
         }
         if let ChardevSource::Unix(unix) = &mut channel.chardev.source
-            && unix.path.is_none()
+            && (unix.path.as_ref()).is_none_or(|path| is_of_a_run(path, dir))
         {
             let file = socket_name(&name, &mut files);
-            unix.path = Some(format_text!("{}/{file}", dir.display()));
+            unix.path = Some(format_text!("{}/{file}", channel_dir(dir).display()));
         }
     }
     Ok(())
@@ -334,16 +342,25 @@ mod tests {
             crate::definition::parse_stored(&xml).unwrap().devices
         };
         let mut one = devices(1);
-        channels(&mut one, Path::new("/run/web/channel")).unwrap();
-        let ChardevSource::Unix(unix) = &one.channel[0].chardev.source else {
-            panic!("no socket");
-        };
-        assert_eq!(unix.path.as_deref(), Some("/run/web/channel/monitor.sock"));
-        let error = channels(&mut devices(2), Path::new("/run/web/channel")).unwrap_err();
+        // The next run has another folder; what a definition names elsewhere stays.
+        channels(&mut one, Path::new("/run/old")).unwrap();
+        channels(&mut one, Path::new("/run/web")).unwrap();
+        assert_eq!(path(&mut one), "/run/web/channel/monitor.sock");
+        let error = channels(&mut devices(2), Path::new("/run/web")).unwrap_err();
         assert!(
             error.message.contains("'monitor.sock'"),
             "{}",
             error.message
         );
+        *path(&mut one) = "/srv/own.sock".into();
+        channels(&mut one, Path::new("/run/web")).unwrap();
+        assert_eq!(path(&mut one), "/srv/own.sock");
+    }
+
+    fn path(devices: &mut Devices) -> &mut Text {
+        let ChardevSource::Unix(unix) = &mut devices.channel[0].chardev.source else {
+            panic!("no socket");
+        };
+        unix.path.as_mut().expect("it has a path")
     }
 }

@@ -27,6 +27,7 @@ pub struct Daemon {
     address: String,
     state_dir: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     open_files: Option<u64>,
     process: Option<Child>,
 }
@@ -45,9 +46,15 @@ impl Daemon {
                 .iter()
                 .map(|&argument| argument.to_owned())
                 .collect(),
+            environment: Vec::new(),
             open_files: None,
             process: None,
         })
+    }
+
+    /// Sets a variable in the daemon's environment, from its next start on.
+    pub fn variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Lets the daemon open so many files and no more, from its next start on; `None`: as many as the test may.
@@ -98,6 +105,7 @@ impl Daemon {
             .arg("--state-dir")
             .arg(&self.state_dir)
             .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -185,7 +193,9 @@ impl Daemon {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    fn log_path(&self) -> PathBuf {
+    /// The file that the daemon's output goes to.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
         self.state_dir.with_extension("log")
     }
 

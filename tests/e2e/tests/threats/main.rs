@@ -15,6 +15,7 @@
 //! | `programs` | programs that callers name (T2) |
 //! | `repetition` | the same call again and again (T16) |
 //! | `screens` | ways in that are taken for closed: empty and expired passwords (T18) |
+//! | `secrets` | secrets in descriptions, signals, logs, command lines and files (T9) |
 //! | `storage` | files that do not answer |
 //! | `unasked` | what is done before it is known that the caller has no right to it (T1) |
 //! | `wire` | lengths and numbers of messages (T8) |
@@ -29,6 +30,7 @@ mod paths;
 mod programs;
 mod repetition;
 mod screens;
+mod secrets;
 mod storage;
 mod unasked;
 mod wire;

@@ -29,23 +29,55 @@ macro_rules! group {
     )* };
 }
 
-/// Declares types of flags with libvirt's values.
+/// Declares types of flags with libvirt's values: behind a type's name stand libvirt's, and what libvirt's names of the flags begin
+/// with. A flag that libvirt calls otherwise names it with `as`.
 macro_rules! flags {
-    ($($(#[$($meta:tt)*])* $name:ident { $($(#[$($doc:tt)*])* $flag:ident = $bit:expr;)* })*) => { bitflags::bitflags! { $(
-        $(#[$($meta)*])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-        pub struct $name: u32 { $($(#[$($doc)*])* const $flag = $bit;)* }
-    )* } };
+    ($($(#[doc = $meta:expr])* $name:ident: $libvirt:ident, $prefix:ident {
+        $($(#[doc = $doc:expr])* $flag:ident $(as $($own:ident)|+)? = $bit:expr;)*
+    })*) => { $(
+        bitflags::bitflags! {
+            $(#[doc = $meta])*
+            #[doc = ""]
+            #[doc = concat!("libvirt's `", stringify!($libvirt), "`.")]
+            #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+            pub struct $name: u32 { $($(#[doc = $doc])* const $flag = $bit;)* }
+        }
+
+        impl $crate::numbers::Numbered for $name {
+            type Value = Self;
+            const NUMBERS: &'static $crate::numbers::Numbers = &$crate::numbers::Numbers {
+                libvirt: stringify!($libvirt),
+                prefix: stringify!($prefix),
+                doc: &[$($meta),*],
+                values: &[$($crate::numbers::Number {
+                    declared: stringify!($flag),
+                    names: &[$($(stringify!($own)),+)?],
+                    value: Self::$flag.bits() as i64,
+                    doc: &[$($doc),*],
+                    detail: None,
+                },)*],
+            };
+        }
+    )* };
 }
 
-/// Declares enumerations with libvirt's numbers.
+/// Declares enumerations with libvirt's numbers, named as those of `flags!`. Where a second number goes with a value, its
+/// enumeration stands behind `with`.
 macro_rules! numbered {
-    ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $number:literal,)* })*) => { $(
-        $(#[$meta])*
+    ($($(#[doc = $meta:expr])* $name:ident: $libvirt:ident, $prefix:ident {
+        $($(#[doc = $doc:expr])* $variant:ident $(as $own:ident)? = $number:literal $(with $detail:ident)?,)*
+    })*) => { $(
+        $(#[doc = $meta])*
+        #[doc = ""]
+        #[doc = concat!("libvirt's `", stringify!($libvirt), "`.")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[$doc])* $variant = $number,)* }
+        #[repr(i32)]
+        pub enum $name { $($(#[doc = $doc])* $variant = $number,)* }
 
         impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The value with libvirt's number.
             ///
             /// # Errors
@@ -53,7 +85,10 @@ macro_rules! numbered {
             pub fn from_number(number: i64) -> $crate::Result<Self> {
                 match number {
                     $($number => Ok(Self::$variant),)*
-                    _ => Err($crate::Error::invalid_argument(format!(concat!("{} is no ", stringify!($name)), number))),
+                    _ => Err($crate::numbers::no_value(
+                        <Self as $crate::numbers::Numbered>::NUMBERS,
+                        number,
+                    )),
                 }
             }
 
@@ -63,7 +98,56 @@ macro_rules! numbered {
                 self as i32
             }
         }
+
+        impl $crate::numbers::Choice for $name {
+            fn from_number(number: i64) -> $crate::Result<Self> {
+                Self::from_number(number)
+            }
+
+            fn number(&self) -> i32 {
+                Self::number(*self)
+            }
+        }
+
+        impl $crate::numbers::Numbered for $name {
+            type Value = Self;
+            const NUMBERS: &'static $crate::numbers::Numbers = &$crate::numbers::Numbers {
+                libvirt: stringify!($libvirt),
+                prefix: stringify!($prefix),
+                doc: &[$($meta),*],
+                values: &[$($crate::numbers::Number {
+                    declared: stringify!($variant),
+                    names: &[$(stringify!($own))?],
+                    value: $number,
+                    doc: &[$($doc),*],
+                    detail: $crate::declare::numbered!(@detail $($detail)?),
+                },)*],
+            };
+        }
+    )* };
+    (@detail) => { None };
+    (@detail $detail:ident) => { Some(<$detail as $crate::numbers::Numbered>::NUMBERS) };
+}
+
+/// Declares other names of sets of numbers: those that libvirt has for the same numbers of other objects.
+macro_rules! also {
+    ($($(#[doc = $meta:expr])* $name:ident: $libvirt:ident, $prefix:ident = $set:ty;)*) => { $(
+        $(#[doc = $meta])*
+        #[doc = ""]
+        #[doc = concat!("libvirt's `", stringify!($libvirt), "`; values are of the type [`", stringify!($set), "`].")]
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl $crate::numbers::Numbered for $name {
+            type Value = $set;
+            const NUMBERS: &'static $crate::numbers::Numbers = &$crate::numbers::Numbers {
+                libvirt: stringify!($libvirt),
+                prefix: stringify!($prefix),
+                doc: &[$($meta),*],
+                values: <$set as $crate::numbers::Numbered>::NUMBERS.values,
+            };
+        }
     )* };
 }
 
-pub(crate) use {flags, group, numbered};
+pub(crate) use {also, flags, group, numbered};

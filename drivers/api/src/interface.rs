@@ -35,22 +35,22 @@ impl Filtered<ListAllInterfacesFlags> for InterfaceView {
 }
 
 flags! {
-    /// Which interfaces a list has (`virConnectListAllInterfacesFlags`).
-    ListAllInterfacesFlags {
+    /// Which interfaces a list has.
+    ListAllInterfacesFlags: virConnectListAllInterfacesFlags, VIR_CONNECT_LIST_INTERFACES_ {
         /// Those that are down.
         INACTIVE = 1;
         /// Those that are up.
         ACTIVE = 2;
     }
 
-    /// What an interface's XML shows (`virInterfaceXMLFlags`).
-    InterfaceXmlFlags {
+    /// What an interface's XML shows.
+    InterfaceXmlFlags: virInterfaceXMLFlags, VIR_INTERFACE_XML_ {
         /// The configuration, not what is now.
         INACTIVE = 1;
     }
 
-    /// How a configuration is taken (`virInterfaceDefineFlags`).
-    InterfaceDefineFlags {
+    /// How a configuration is taken.
+    InterfaceDefineFlags: virInterfaceDefineFlags, VIR_INTERFACE_DEFINE_ {
         /// Refuse a configuration that the schema does not allow.
         VALIDATE = 1;
     }

@@ -22,6 +22,7 @@ pub mod naming;
 pub mod network;
 pub mod node;
 pub mod node_device;
+pub mod numbers;
 pub mod nwfilter;
 pub mod object;
 pub mod placement;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::Uuid;
-use crate::declare::{flags, group, numbered};
+use crate::declare::{also, flags, group, numbered};
 use crate::domain::{DomainModificationImpact, MetadataType};
 use crate::filter::{Filtered, passes};
 use crate::listing::Views;
@@ -54,8 +54,8 @@ impl Filtered<ListAllNetworksFlags> for NetworkView {
 }
 
 flags! {
-    /// Which networks a list has (`virConnectListAllNetworksFlags`).
-    ListAllNetworksFlags {
+    /// Which networks a list has.
+    ListAllNetworksFlags: virConnectListAllNetworksFlags, VIR_CONNECT_LIST_NETWORKS_ {
         /// Those that are down.
         INACTIVE = 1;
         /// Those that are up.
@@ -70,20 +70,20 @@ flags! {
         NO_AUTOSTART = 32;
     }
 
-    /// What a network's XML shows (`virNetworkXMLFlags`).
-    NetworkXmlFlags {
+    /// What a network's XML shows.
+    NetworkXmlFlags: virNetworkXMLFlags, VIR_NETWORK_XML_ {
         /// The definition, without what its run adds.
         INACTIVE = 1;
     }
 
-    /// How a network's definition is taken (`virNetworkDefineFlags`, `virNetworkCreateFlags`).
-    NetworkDefineFlags {
+    /// How a network's definition is taken.
+    NetworkDefineFlags: virNetworkDefineFlags, VIR_NETWORK_DEFINE_ {
         /// Refuse a definition that the schema does not allow.
         VALIDATE = 1;
     }
 
-    /// How a port is made (`virNetworkPortCreateFlags`).
-    NetworkPortCreateFlags {
+    /// How a port is made.
+    NetworkPortCreateFlags: virNetworkPortCreateFlags, VIR_NETWORK_PORT_CREATE_ {
         /// It stood before; only take note of it.
         RECLAIM = 1;
         /// Refuse a document that the schema does not allow.
@@ -91,9 +91,17 @@ flags! {
     }
 }
 
+also! {
+    /// How a network is started from XML.
+    NetworkCreateFlags: virNetworkCreateFlags, VIR_NETWORK_CREATE_ = NetworkDefineFlags;
+
+    /// Which of a network's definitions a change is for; 0: the one that counts now.
+    NetworkUpdateFlags: virNetworkUpdateFlags, VIR_NETWORK_UPDATE_AFFECT_ = DomainModificationImpact;
+}
+
 numbered! {
-    /// What is done to a section of a network (`virNetworkUpdateCommand`).
-    NetworkUpdateCommand {
+    /// What is done to a section of a network.
+    NetworkUpdateCommand: virNetworkUpdateCommand, VIR_NETWORK_UPDATE_COMMAND_ {
         /// An existing element gets this form.
         Modify = 1,
         /// The element is taken away.
@@ -104,8 +112,8 @@ numbered! {
         AddFirst = 4,
     }
 
-    /// Which part of a network is changed (`virNetworkUpdateSection`).
-    NetworkUpdateSection {
+    /// Which part of a network is changed.
+    NetworkUpdateSection: virNetworkUpdateSection, VIR_NETWORK_SECTION_ {
         /// `<bridge>`.
         Bridge = 1,
         /// `<domain>`.
@@ -123,7 +131,7 @@ numbered! {
         /// `<forward><pf>`.
         ForwardPf = 8,
         /// `<portgroup>`.
-        PortGroup = 9,
+        PortGroup as VIR_NETWORK_SECTION_PORTGROUP = 9,
         /// `<dns><host>`.
         DnsHost = 10,
         /// `<dns><txt>`.
@@ -132,8 +140,8 @@ numbered! {
         DnsSrv = 12,
     }
 
-    /// What happened to a network (`virNetworkEventLifecycleType`).
-    NetworkLifecycle {
+    /// What happened to a network.
+    NetworkLifecycle: virNetworkEventLifecycleType, VIR_NETWORK_EVENT_ {
         /// A definition was stored.
         Defined = 0,
         /// Its definition was taken away.

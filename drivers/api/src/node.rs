@@ -1,36 +1,53 @@
 //! The host as a node: its processors, memory, security model; comparing its processor with others.
 
-use crate::declare::{flags, group};
+use crate::declare::{flags, group, numbered};
 use crate::domain::CpuMap;
 use crate::typed::TypedParameters;
 
 flags! {
-    /// How processors are compared (`virConnectCompareCPUFlags`).
-    CompareCpuFlags {
+    /// How processors are compared.
+    CompareCpuFlags: virConnectCompareCPUFlags, VIR_CONNECT_COMPARE_CPU_ {
         /// One that does not fit is an error.
         FAIL_INCOMPATIBLE = 1;
         /// Refuse a description that the schema does not allow.
         VALIDATE_XML = 2;
     }
 
-    /// How a common processor is described (`virConnectBaselineCPUFlags`).
-    BaselineCpuFlags {
+    /// How a common processor is described.
+    BaselineCpuFlags: virConnectBaselineCPUFlags, VIR_CONNECT_BASELINE_CPU_ {
         /// With every feature, also those of the model.
         EXPAND_FEATURES = 1;
         /// Without features that cannot migrate.
         MIGRATABLE = 2;
     }
+
+    /// How pages are reserved; 0: beside those that are.
+    NodeAllocPagesFlags: virNodeAllocPagesFlags, VIR_NODE_ALLOC_PAGES_ {
+        /// So many in all, not so many more.
+        SET = 1;
+    }
 }
 
-/// What a processor is to another (`virCPUCompareResult`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CpuComparison {
-    /// The host cannot give it.
-    Incompatible = 0,
-    /// It is the host's.
-    Identical = 1,
-    /// The host has more.
-    Superset = 2,
+numbered! {
+    /// What the host's processor is to another.
+    CpuComparison: virCPUCompareResult, VIR_CPU_COMPARE_ {
+        /// The host cannot give that one.
+        Incompatible = 0,
+        /// It is that one.
+        Identical = 1,
+        /// It can do more.
+        Superset = 2,
+    }
+
+    /// How the host sleeps.
+    NodeSuspendTarget: virNodeSuspendTarget, VIR_NODE_SUSPEND_TARGET_ {
+        /// With its state in memory.
+        Mem = 0,
+        /// With its state on disk.
+        Disk = 1,
+        /// With its state in both.
+        Hybrid = 2,
+    }
 }
 
 group! {
@@ -60,7 +77,7 @@ group! {
         fn free_pages(sizes: &[u32], start: i32, cells: u32) -> Vec<u64>: NodeGetFreePages;
         /// Reserves pages: size in KiB and count; how many cells were changed.
         fn alloc_pages(pages: &[(u32, u64)], start: i32, cells: u32, set: bool) -> u32: NodeAllocPages;
-        /// Lets the host sleep: 0 in memory, 1 on disk, 2 both; for `duration` seconds.
-        fn suspend_for_duration(target: u32, duration: u64) -> (): NodeSuspendForDuration;
+        /// Lets the host sleep for `duration` seconds.
+        fn suspend_for_duration(target: NodeSuspendTarget, duration: u64) -> (): NodeSuspendForDuration;
     }
 }

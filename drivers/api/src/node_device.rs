@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::declare::{flags, group, numbered};
+use crate::declare::{also, flags, group, numbered};
 use crate::domain::DomainModificationImpact;
 use crate::filter::{Filtered, passes};
 use crate::listing::Views;
@@ -57,8 +57,8 @@ impl Filtered<ListAllNodeDevicesFlags> for NodeDeviceView {
 macro_rules! list_flags {
     ($($flag:ident = $bit:literal: $name:literal;)*) => {
         flags! {
-            /// Which devices a list has (`virConnectListAllNodeDeviceFlags`).
-            ListAllNodeDevicesFlags {
+            /// Which devices a list has.
+            ListAllNodeDevicesFlags: virConnectListAllNodeDeviceFlags, VIR_CONNECT_LIST_NODE_DEVICES_ {
                 $(#[doc = concat!("Those with the capability `", $name, "`.")] $flag = $bit;)*
                 /// Those with a definition.
                 PERSISTENT = 1 << 28;
@@ -116,22 +116,30 @@ list_flags! {
 }
 
 flags! {
-    /// What a device's XML shows (`virNodeDeviceXMLFlags`).
-    NodeDeviceXmlFlags {
+    /// What a device's XML shows.
+    NodeDeviceXmlFlags: virNodeDeviceXMLFlags, VIR_NODE_DEVICE_XML_ {
         /// The definition, not what is now.
         INACTIVE = 1;
     }
 
-    /// How a document is taken (`virNodeDeviceCreateXMLFlags`, `virNodeDeviceDefineXMLFlags`).
-    NodeDeviceDefineFlags {
+    /// How a document is taken.
+    NodeDeviceDefineFlags: virNodeDeviceCreateXMLFlags, VIR_NODE_DEVICE_CREATE_XML_ {
         /// Refuse a document that the schema does not allow.
         VALIDATE = 1;
     }
 }
 
+also! {
+    /// How the definition of a device is taken.
+    NodeDeviceDefineXmlFlags: virNodeDeviceDefineXMLFlags, VIR_NODE_DEVICE_DEFINE_XML_ = NodeDeviceDefineFlags;
+
+    /// Which of a device's definitions a change is for; 0: the one that counts now.
+    NodeDeviceUpdateFlags: virNodeDeviceUpdateFlags, VIR_NODE_DEVICE_UPDATE_AFFECT_ = DomainModificationImpact;
+}
+
 numbered! {
-    /// What happened to a device (`virNodeDeviceEventLifecycleType`).
-    NodeDeviceLifecycle {
+    /// What happened to a device.
+    NodeDeviceLifecycle: virNodeDeviceEventLifecycleType, VIR_NODE_DEVICE_EVENT_ {
         /// It came.
         Created = 0,
         /// It went.

@@ -39,14 +39,14 @@ pub struct NwfilterBindingView {
 }
 
 flags! {
-    /// How a filter's definition is taken (`virNWFilterDefineFlags`).
-    NwfilterDefineFlags {
+    /// How a filter's definition is taken.
+    NwfilterDefineFlags: virNWFilterDefineFlags, VIR_NWFILTER_DEFINE_ {
         /// Refuse a definition that the schema does not allow.
         VALIDATE = 1;
     }
 
-    /// How a binding is made (`virNWFilterBindingCreateFlags`).
-    NwfilterBindingCreateFlags {
+    /// How a binding is made.
+    NwfilterBindingCreateFlags: virNWFilterBindingCreateFlags, VIR_NWFILTER_BINDING_CREATE_ {
         /// Refuse a document that the schema does not allow.
         VALIDATE = 1;
     }

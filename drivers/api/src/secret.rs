@@ -46,8 +46,8 @@ impl Filtered<ListAllSecretsFlags> for SecretView {
 }
 
 flags! {
-    /// Which secrets a list has (`virConnectListAllSecretsFlags`).
-    ListAllSecretsFlags {
+    /// Which secrets a list has.
+    ListAllSecretsFlags: virConnectListAllSecretsFlags, VIR_CONNECT_LIST_SECRETS_ {
         /// Those kept in memory only.
         EPHEMERAL = 1;
         /// Those kept on disk.
@@ -58,16 +58,16 @@ flags! {
         NO_PRIVATE = 8;
     }
 
-    /// How a definition is taken (`virSecretDefineFlags`).
-    SecretDefineFlags {
+    /// How a definition is taken.
+    SecretDefineFlags: virSecretDefineFlags, VIR_SECRET_DEFINE_ {
         /// Refuse a definition that the schema does not allow.
         VALIDATE = 1;
     }
 }
 
 numbered! {
-    /// What a secret is for (`virSecretUsageType`).
-    SecretUsageType {
+    /// What a secret is for.
+    SecretUsageType: virSecretUsageType, VIR_SECRET_USAGE_TYPE_ {
         /// Nothing in particular.
         None = 0,
         /// An encrypted volume.
@@ -82,8 +82,8 @@ numbered! {
         Vtpm = 5,
     }
 
-    /// What happened to a secret (`virSecretEventLifecycleType`).
-    SecretLifecycle {
+    /// What happened to a secret.
+    SecretLifecycle: virSecretEventLifecycleType, VIR_SECRET_EVENT_ {
         /// A definition was stored.
         Defined = 0,
         /// Its definition was taken away.

@@ -2,6 +2,16 @@
 //!
 //! Statistics and tuning calls carry them. A parameter's name is libvirt's, and a list keeps its order.
 
+use crate::declare::flags;
+
+flags! {
+    /// What a client understands of typed parameters.
+    TypedParameterFlags: virTypedParameterFlags, VIR_TYPED_PARAM_ {
+        /// Texts may be among them. Here they always may, with or without this flag.
+        STRING_OKAY = 4;
+    }
+}
+
 /// A value and its type, as libvirt's wire tells them apart.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TypedValue {

@@ -248,7 +248,7 @@ fn check_signature(
     let arguments: Vec<String> = method
         .ins
         .iter()
-        .map(|arg| format!("{}: {}", arg.name, arg.signature))
+        .map(|arg| format!("{}: {}", arg.name(), arg.signature))
         .collect();
     Err(Failure::protocol(
         Protocol::InvalidArgs,

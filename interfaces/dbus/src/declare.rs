@@ -11,6 +11,7 @@ use virtbus_api::access::Call;
 use zbus::Signature;
 
 use crate::invocation::Invocation;
+use crate::numbers::Told;
 use crate::tree::View;
 use crate::value::Value;
 
@@ -19,6 +20,15 @@ use crate::value::Value;
 pub(crate) struct Arg {
     pub(crate) name: &'static str,
     pub(crate) signature: &'static Signature,
+    /// What its numbers are.
+    pub(crate) told: fn() -> Vec<Told>,
+}
+
+impl Arg {
+    /// The name on the wire: names that are also Rust's keywords are written `r#name`.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name.trim_start_matches("r#")
+    }
 }
 
 /// Runs a method: decodes, authorizes, calls the driver, encodes.
@@ -78,6 +88,8 @@ pub(crate) struct Property {
     pub(crate) name: &'static str,
     pub(crate) doc: &'static [&'static str],
     pub(crate) signature: &'static Signature,
+    /// What its numbers are.
+    pub(crate) told: fn() -> Vec<Told>,
     pub(crate) emits: Emits,
     /// The call whose permissions reading needs.
     pub(crate) call: Call,
@@ -148,8 +160,9 @@ impl Interface {
 /// }
 /// ```
 ///
-/// `memory`, `read` or `write` is the [`Kind`]. A method's body sees the arguments by name and `c`, the [`Context`](crate::invocation::Context); it yields a result, of a
-/// tuple if there are several values. The identifier `flags` in the head names the argument that permissions look at.
+/// `memory`, `read` or `write` is the [`Kind`]. A method's body sees the arguments by name, as their types' [`Argument`](crate::numbers::Argument) has
+/// checked them, and `c`, the [`Context`](crate::invocation::Context); it yields a result, of a tuple if there are several values. Numbers have types that say what they
+/// are ([`numbers`](crate::numbers)). The identifier `flags` in the head names the argument that permissions look at.
 macro_rules! interface {
     (
         $(#[doc = $doc:literal])*
@@ -165,25 +178,27 @@ macro_rules! interface {
             methods: &[$($crate::declare::Method {
                 name: stringify!($method),
                 doc: &[$($mdoc),*],
-                ins: &[$($crate::declare::Arg { name: stringify!($arg), signature: <$type as zbus::Type>::SIGNATURE }),*],
-                outs: &[$($crate::declare::Arg { name: stringify!($out), signature: <$otype as zbus::Type>::SIGNATURE }),*],
+                ins: &[$($crate::declare::Arg { name: stringify!($arg), signature: <$type as zbus::Type>::SIGNATURE, told: $crate::numbers::told::<$type> }),*],
+                outs: &[$($crate::declare::Arg { name: stringify!($out), signature: <$otype as zbus::Type>::SIGNATURE, told: $crate::numbers::told::<$otype> }),*],
                 kind: $crate::declare::interface!(@kind $kind),
                 call: virtbus_api::access::Call::$call,
                 #[allow(non_snake_case, reason = "arguments have the names that clients see")]
                 run: |invocation| Box::pin(async move {
                     #[allow(unused_variables, reason = "not every method has flags")]
-                    let $flags: u32 = 0;
+                    let $flags = $crate::numbers::NoFlags::default();
                     let ($($arg,)*): ($($type,)*) = invocation.arguments()?;
                     $(invocation.require_sight().await?;
                     let target = invocation.found($resolve(&invocation, $(&$about),+).await).await?;
                     let invocation = invocation.about(target);)?
                     let arguments = virtbus_api::access::Arguments {
-                        flags: $flags,
+                        flags: $crate::numbers::Argument::number(&$flags),
                         named: $crate::declare::interface!(@named $($named)?),
                     };
                     const CALL: virtbus_api::access::Call = virtbus_api::access::Call::$call;
                     let grant = invocation.require(CALL, arguments).await?;
-                    let $c = invocation.context(&grant, CALL, stringify!($method));
+                    $(#[allow(unused_variables, reason = "of flags that there are none of, nothing is left")]
+                    let $arg = $crate::numbers::Argument::checked($arg, stringify!($method))?;)*
+                    let $c = invocation.context(&grant, CALL);
                     let answer: ($($otype,)*) = $crate::declare::interface!(@answer invocation.enter(async { $body }).await?, $($out),*);
                     invocation.reply(&$crate::declare::interface!(@body answer, $($out),*))
                 }),
@@ -192,6 +207,7 @@ macro_rules! interface {
                 name: stringify!($property),
                 doc: &[$($pdoc),*],
                 signature: <$ptype as zbus::Type>::SIGNATURE,
+                told: $crate::numbers::told::<$ptype>,
                 emits: $crate::declare::Emits::$emits,
                 call: virtbus_api::access::Call::$pcall,
                 get: |view| {
@@ -203,7 +219,7 @@ macro_rules! interface {
             signals: &[$($crate::declare::Signal {
                 name: stringify!($signal),
                 doc: &[$($sdoc),*],
-                args: &[$($crate::declare::Arg { name: stringify!($sarg), signature: <$stype as zbus::Type>::SIGNATURE }),*],
+                args: &[$($crate::declare::Arg { name: stringify!($sarg), signature: <$stype as zbus::Type>::SIGNATURE, told: $crate::numbers::told::<$stype> }),*],
             }),*],
         };
     };
@@ -211,7 +227,7 @@ macro_rules! interface {
     (@kind read) => { $crate::declare::Kind::Read };
     (@kind write) => { $crate::declare::Kind::Write };
     (@named) => { None };
-    (@named $named:ident) => { Some((stringify!($named), $named)) };
+    (@named $named:ident) => { Some((stringify!($named), $crate::numbers::Argument::number(&$named))) };
     (@answer $answer:expr,) => { $answer };
     (@answer $answer:expr, $out:ident) => { ($answer,) };
     (@answer $answer:expr, $($out:ident),*) => { $answer };
@@ -223,7 +239,7 @@ macro_rules! interface {
             const CALL: virtbus_api::access::Call = virtbus_api::access::Call::$call;
             let $value: $type = invocation.property_value()?;
             let grant = invocation.require(CALL, Default::default()).await?;
-            let $c = invocation.context(&grant, CALL, stringify!($property));
+            let $c = invocation.context(&grant, CALL);
             let () = invocation.enter(async { $set }).await?;
             invocation.reply(&())
         }) })

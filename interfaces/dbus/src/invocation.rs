@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OwnedMutexGuard;
 use virtbus_api::access::{Arguments, Call, Caller, Grant, Guard, Object, ObjectClass, Seen};
 use virtbus_api::connection::group;
-use virtbus_api::domain::{self, Checked, check};
+use virtbus_api::domain;
 use virtbus_api::filter::Filtered;
 use virtbus_api::listing::Views;
 use virtbus_api::object::{ConnectedObject, Id, IdRef, Kind, ObjectView};
@@ -47,8 +47,6 @@ pub(crate) struct Context<'a> {
     pub(crate) dialect: Dialect,
     /// What is being done.
     pub(crate) call: Call,
-    /// The member's name, for errors.
-    pub(crate) member: &'static str,
 }
 
 impl Invocation {
@@ -106,12 +104,7 @@ impl Invocation {
     }
 
     /// What a method's body works with, now that the call is granted.
-    pub(crate) fn context<'a>(
-        &'a self,
-        grant: &Grant,
-        call: Call,
-        member: &'static str,
-    ) -> Context<'a> {
+    pub(crate) fn context<'a>(&'a self, grant: &Grant, call: Call) -> Context<'a> {
         Context {
             connection: self.node.connection.open(grant),
             node: &self.node,
@@ -120,7 +113,6 @@ impl Invocation {
             caller: &self.caller,
             dialect: self.dialect,
             call,
-            member,
         }
     }
 
@@ -191,9 +183,6 @@ groups! {
     vcpus: domain::DomainVcpus;
 }
 
-/// `VIR_TYPED_PARAM_STRING_OKAY`.
-const STRING_OKAY: u32 = 4;
-
 impl<'a> Context<'a> {
     /// What the object of the call is named by.
     pub(crate) fn id<T>(&self) -> Result<&'a T>
@@ -214,34 +203,6 @@ impl<'a> Context<'a> {
     pub(crate) fn caller_file<'p>(&self, path: &'p str) -> domain::CallerFile<'p> {
         let by_root = self.caller.uid == Some(0);
         domain::CallerFile { path, by_root }
-    }
-
-    /// The flags as those of the call.
-    pub(crate) fn flags<F: Checked>(&self, flags: u32) -> Result<F> {
-        check(flags, self.member)
-    }
-
-    /// The same of a call that answers with typed parameters. Clients of libvirt say that texts may be among them
-    /// (`VIR_TYPED_PARAM_STRING_OKAY`); here they always may.
-    pub(crate) fn parameter_flags<F: Checked>(&self, flags: u32) -> Result<F> {
-        self.flags(flags & !STRING_OKAY)
-    }
-
-    /// The same of one that knows no other flags.
-    pub(crate) fn no_parameter_flags(&self, flags: u32) -> Result<()> {
-        self.no_flags(flags & !STRING_OKAY)
-    }
-
-    /// Refuses flags of a call that knows none.
-    pub(crate) fn no_flags(&self, flags: u32) -> Result<()> {
-        if flags == 0 {
-            Ok(())
-        } else {
-            Err(Error::invalid_argument(format!(
-                "{} does not know the flags {flags:#x}",
-                self.member
-            )))
-        }
     }
 
     /// The path of the object that the call is about.

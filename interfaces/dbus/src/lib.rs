@@ -25,6 +25,7 @@ mod interfaces;
 mod invocation;
 mod limits;
 mod moments;
+mod numbers;
 mod outbox;
 mod paths;
 mod peers;
@@ -40,6 +41,7 @@ mod value;
 
 pub use dispatch::Service;
 pub use limits::{Limits, Share};
+pub use numbers::{Explanation, How, Told};
 pub use socket::{Arrivals, connect};
 pub use standard::log_control::LogControl;
 pub use tree::ROOT;
@@ -54,4 +56,12 @@ pub const PLAIN_BUS_NAME: &str = "org.virtbus";
 #[must_use]
 pub fn documents() -> Vec<(String, String)> {
     standard::introspect::documents()
+}
+
+/// What each number is that a member of an interface takes, answers or tells.
+#[must_use]
+pub fn numbers() -> Vec<Explanation> {
+    standard::introspect::interfaces()
+        .flat_map(numbers::of_interface)
+        .collect()
 }

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 
 use serde::Serialize;
 use virtbus_api::access::Guard;
-use virtbus_api::domain::{DomainEvent, DomainId, GraphicsAddress};
+use virtbus_api::domain::{AgentState, DomainEvent, DomainId, GraphicsAddress, TrayChangeReason};
 use virtbus_api::event::Event;
 use virtbus_api::network::{NetworkEvent, NetworkId};
 use virtbus_api::node_device::{NodeDeviceEvent, NodeDeviceId};
@@ -243,7 +243,7 @@ impl Signals<'_> {
                 self.send(&path, DOMAIN.name, "RTCChange", &(*offset,));
             }
             DomainEvent::Watchdog { action } => {
-                self.send(&path, DOMAIN.name, "Watchdog", &(*action as i32,));
+                self.send(&path, DOMAIN.name, "Watchdog", &(action.number(),));
             }
             DomainEvent::IoError {
                 source,
@@ -255,7 +255,7 @@ impl Signals<'_> {
                     &path,
                     DOMAIN.name,
                     "IOError",
-                    &(discreet(source), device, *action as i32, reason),
+                    &(discreet(source), device, action.number(), reason),
                 );
             }
             DomainEvent::Graphics {
@@ -270,7 +270,7 @@ impl Signals<'_> {
                     .map(|identity| (identity.kind.as_str(), discreet(&identity.name)))
                     .collect();
                 let body = (
-                    *phase as i32,
+                    phase.number(),
                     self.address(local),
                     self.address(remote),
                     auth_scheme,
@@ -282,12 +282,12 @@ impl Signals<'_> {
                 self.send(&path, DOMAIN.name, "BalloonChange", &(*actual,));
             }
             DomainEvent::TrayChange { device, open } => {
-                self.send(
-                    &path,
-                    DOMAIN.name,
-                    "TrayChange",
-                    &(device, i32::from(!open)),
-                );
+                let tray = if *open {
+                    TrayChangeReason::Open
+                } else {
+                    TrayChangeReason::Close
+                };
+                self.send(&path, DOMAIN.name, "TrayChange", &(device, tray.number()));
             }
             DomainEvent::DeviceAdded { device } => {
                 self.send(&path, DOMAIN.name, "DeviceAdded", &(device,));
@@ -299,8 +299,13 @@ impl Signals<'_> {
                 self.send(&path, DOMAIN.name, "DeviceRemovalFailed", &(device,));
             }
             DomainEvent::AgentLifecycle { connected, reason } => {
-                let state = if *connected { 1 } else { 2 };
-                self.send(&path, DOMAIN.name, "AgentEvent", &(state, *reason));
+                let state = if *connected {
+                    AgentState::Connected
+                } else {
+                    AgentState::Disconnected
+                };
+                let body = (state.number(), *reason);
+                self.send(&path, DOMAIN.name, "AgentEvent", &body);
             }
             DomainEvent::BlockJob { disk, kind, status } => {
                 self.send(&path, DOMAIN.name, "BlockJob", &(disk, *kind, *status));

@@ -58,6 +58,14 @@ fn the_page_of_permissions_is_what_the_tables_say() {
 }
 
 #[test]
+fn the_page_of_numbers_is_what_the_declarations_say() {
+    let path = format!("{}/{}", man::FOLDER, man::NUMBERS);
+    if let Err(difference) = bless::compare(&path, &man::numbers_page()) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
 fn completions_are_those_of_the_options() {
     let generated = completions::completions();
     for completion in &generated {

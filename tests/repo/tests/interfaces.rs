@@ -6,6 +6,7 @@ use std::fs;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use virtbus_dbus::How;
 use virtbus_repo_tests::{bless, man, tracked};
 
 /// Where the introspection of each interface is.
@@ -59,6 +60,66 @@ fn every_member_is_documented_and_says_what_it_needs() {
     }
 }
 
+/// `i` and `u`: what libvirt has its flags and enumerations in.
+fn number_count(signature: &str) -> usize {
+    signature
+        .chars()
+        .filter(|letter| "iu".contains(*letter))
+        .count()
+}
+
+#[test]
+fn every_number_says_what_it_is_and_every_flag_is_told() {
+    let told = virtbus_dbus::numbers();
+    for (file, xml) in virtbus_dbus::documents() {
+        for member in members(&xml) {
+            let [interface, kind, name] = member.key();
+            let of_member = told
+                .iter()
+                .filter(|one| [one.interface, one.kind, one.member] == [interface, kind, name]);
+            let of_member: Vec<_> = of_member.collect();
+            for (argument, signature) in &member.arguments {
+                let of_argument = of_member.iter().filter(|one| one.argument == argument);
+                let of_argument: Vec<_> = of_argument.collect();
+                let places: BTreeSet<_> = of_argument.iter().map(|one| &one.told.place).collect();
+                let what = format!("{file}: {name}, '{argument}'");
+                assert_eq!(places.len(), number_count(signature), "{what}: {signature}");
+                let are_flags = |how: &How| matches!(how, How::Flags(_) | How::NoFlags);
+                let flags = of_argument.iter().any(|one| are_flags(&one.told.how));
+                assert!(flags || argument != "flags", "{what}: which flags?");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_number_has_a_name_of_libvirt_and_a_meaning_of_its_own() {
+    let mut seen = 0;
+    for one in virtbus_dbus::numbers() {
+        let (How::Flags(numbers) | How::One(numbers) | How::Detail(numbers)) = one.told.how else {
+            continue;
+        };
+        let of_values = numbers.values.iter().filter_map(|value| value.detail);
+        for set in std::iter::once(numbers).chain(of_values) {
+            assert!(set.libvirt.starts_with("vir"), "{}", set.libvirt);
+            assert!(set.meaning().ends_with('.'), "{} is of what?", set.libvirt);
+            let values: BTreeSet<i64> = set.values.iter().map(|value| value.value).collect();
+            assert_eq!(values.len(), set.values.len(), "twice: {values:?}");
+            for value in set.values {
+                let name = set.name(value);
+                assert!(name.starts_with("VIR_"), "{}: {name}", set.libvirt);
+                assert!(value.meaning().ends_with('.'), "{name} means what?");
+                seen += 1;
+            }
+        }
+        if matches!(one.told.how, How::Detail(_)) {
+            let each = numbers.values.iter().all(|value| value.detail.is_some());
+            assert!(each, "a value of {} has no table", numbers.libvirt);
+        }
+    }
+    assert!(seen > 500, "only {seen} numbers");
+}
+
 #[test]
 fn every_member_of_libvirt_dbus_is_there() {
     let ours: BTreeSet<String> = virtbus_dbus::documents()
@@ -78,8 +139,18 @@ fn every_member_of_libvirt_dbus_is_there() {
 /// A member, written as in `libvirt-dbus.txt`.
 struct Member {
     line: String,
+    /// Names and types; of a property its value, which has no name.
+    arguments: Vec<(String, String)>,
     documented: bool,
     needs: bool,
+}
+
+impl Member {
+    /// Interface, kind and name.
+    fn key(&self) -> [&str; 3] {
+        let mut words = self.line.split(' ');
+        [(); 3].map(|()| words.next().expect("a line begins with them"))
+    }
 }
 
 /// The member that is being read.
@@ -89,6 +160,7 @@ struct Open {
     ins: Vec<String>,
     outs: Vec<String>,
     rest: String,
+    signature: String,
     documented: bool,
     needs: bool,
 }
@@ -101,8 +173,19 @@ impl Open {
             "signal" => format!("{} ({ins})", self.head),
             _ => format!("{} {}", self.head, self.rest),
         };
+        let arguments = match self.kind.as_str() {
+            "property" => vec![(String::new(), self.signature)],
+            _ => self
+                .ins
+                .iter()
+                .chain(&self.outs)
+                .filter_map(|argument| argument.split_once(':'))
+                .map(|(name, signature)| (name.to_owned(), signature.to_owned()))
+                .collect(),
+        };
         Member {
             line,
+            arguments,
             documented: self.documented,
             needs: self.needs,
         }
@@ -124,6 +207,7 @@ fn members(xml: &str) -> Vec<Member> {
     let mut reader = Reader::from_str(xml);
     let mut interface = String::new();
     let mut open: Option<Open> = None;
+    let mut in_argument = false;
     let mut members = Vec::new();
     loop {
         let (element, ended) = match reader.read_event().expect("it is well-formed") {
@@ -131,6 +215,7 @@ fn members(xml: &str) -> Vec<Member> {
             Event::Start(element) => (element, false),
             Event::Empty(element) => (element, true),
             Event::End(end) => {
+                in_argument &= end.name().as_ref() != "arg";
                 if ["method", "signal", "property"].contains(&end.name().as_ref()) {
                     members.extend(open.take().map(Open::close));
                 }
@@ -150,6 +235,7 @@ fn members(xml: &str) -> Vec<Member> {
                         attribute(&element, "type"),
                         attribute(&element, "access")
                     ),
+                    signature: attribute(&element, "type"),
                     kind,
                     ins: Vec::new(),
                     outs: Vec::new(),
@@ -161,6 +247,7 @@ fn members(xml: &str) -> Vec<Member> {
                 }
             }
             "arg" => {
+                in_argument = !ended;
                 let line = format!(
                     "{}:{}",
                     attribute(&element, "name"),
@@ -173,6 +260,7 @@ fn members(xml: &str) -> Vec<Member> {
                     }
                 }
             }
+            "annotation" if in_argument => {}
             "annotation" => {
                 if let Some(open) = &mut open {
                     match attribute(&element, "name").as_str() {

@@ -1,7 +1,7 @@
 //! What is written about a domain rather than done with it, and what is counted of it.
 
 use super::{CpuMap, DomainId, DomainModificationImpact, VcpuInfo};
-use crate::declare::{flags, group, numbered};
+use crate::declare::{also, flags, group, numbered};
 use crate::typed::TypedParameters;
 
 /// A security label of a running domain (`virSecurityLabel`).
@@ -25,8 +25,8 @@ pub struct BlockInfo {
 }
 
 flags! {
-    /// Which messages (`virDomainMessageType`); none: all.
-    DomainMessageTypes {
+    /// What messages are about; 0: anything.
+    DomainMessageTypes: virDomainMessageType, VIR_DOMAIN_MESSAGE_ {
         /// That something in its definition is out of date.
         DEPRECATION = 1;
         /// That something is done which is not supported.
@@ -37,14 +37,61 @@ flags! {
 }
 
 numbered! {
-    /// What of a domain's or network's metadata (`virDomainMetadataType`).
-    MetadataType {
+    /// A piece of a domain's or network's metadata.
+    MetadataType: virDomainMetadataType, VIR_DOMAIN_METADATA_ {
         /// `<description>`.
         Description = 0,
         /// `<title>`.
         Title = 1,
         /// An element of a namespace below `<metadata>`.
         Element = 2,
+    }
+}
+
+also! {
+    /// A piece of a network's metadata.
+    NetworkMetadataType: virNetworkMetadataType, VIR_NETWORK_METADATA_ = MetadataType;
+}
+
+numbered! {
+    /// What failed on a disk.
+    DomainDiskErrorCode: virDomainDiskErrorCode, VIR_DOMAIN_DISK_ERROR_ {
+        /// Nothing.
+        None = 0,
+        /// Something that is not known.
+        Unspec = 1,
+        /// There is no space left.
+        NoSpace = 2,
+    }
+
+    /// What a statistic of a guest's memory is about.
+    DomainMemoryStatTag: virDomainMemoryStatTags, VIR_DOMAIN_MEMORY_STAT_ {
+        /// Read from swap space, KiB.
+        SwapIn = 0,
+        /// Written to swap space, KiB.
+        SwapOut = 1,
+        /// Page faults that needed a disk.
+        MajorFault = 2,
+        /// Page faults that needed no disk.
+        MinorFault = 3,
+        /// Not used by the guest at all, KiB.
+        Unused = 4,
+        /// What the guest has, KiB.
+        Available = 5,
+        /// What the balloon leaves to the guest, KiB.
+        ActualBalloon = 6,
+        /// What the hypervisor's process takes of the host, KiB.
+        Rss = 7,
+        /// What the guest could use without swapping, KiB.
+        Usable = 8,
+        /// When the guest told of it last, seconds since 1970.
+        LastUpdate = 9,
+        /// What the guest could free of its disk caches, KiB.
+        DiskCaches = 10,
+        /// Huge pages that were allocated.
+        HugetlbPgalloc = 11,
+        /// Huge pages that could not be allocated.
+        HugetlbPgfail = 12,
     }
 }
 

@@ -3,205 +3,194 @@
 //! A call takes its flags as a number from the wire and [`check`]s them against what it knows, so an unknown flag is an
 //! error and never silently ignored.
 
-use bitflags::{Flags, bitflags};
+use bitflags::Flags;
 
+use crate::declare::flags;
 use crate::{Error, Result};
 
-bitflags! {
-    /// How a domain is started (`virDomainCreateFlags`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainCreateFlags: u32 {
+flags! {
+    /// How a domain is started.
+    DomainCreateFlags: virDomainCreateFlags, VIR_DOMAIN_START_ {
         /// Leave its virtual CPUs halted.
-        const PAUSED = 1;
+        PAUSED = 1;
         /// Destroy it when the client that started it goes away.
-        const AUTODESTROY = 2;
+        AUTODESTROY = 2;
         /// Do not let a saved image pass through the host's page cache.
-        const BYPASS_CACHE = 4;
+        BYPASS_CACHE = 4;
         /// Boot anew even if there is a managed save image.
-        const FORCE_BOOT = 8;
+        FORCE_BOOT = 8;
         /// Refuse a definition that the schema does not allow.
-        const VALIDATE = 16;
+        VALIDATE = 16;
         /// Make the NVRAM store anew from its template.
-        const RESET_NVRAM = 32;
+        RESET_NVRAM = 32;
     }
 
-    /// What a domain's XML shows (`virDomainXMLFlags`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainXmlFlags: u32 {
+    /// What a domain's XML shows.
+    DomainXmlFlags: virDomainXMLFlags, VIR_DOMAIN_XML_ {
         /// Secrets too.
-        const SECURE = 1;
+        SECURE = 1;
         /// The definition for the next start, not the running one.
-        const INACTIVE = 2;
+        INACTIVE = 2;
         /// The guest's CPU with all that the host's CPU brings.
-        const UPDATE_CPU = 4;
+        UPDATE_CPU = 4;
         /// Fit for another host.
-        const MIGRATABLE = 8;
+        MIGRATABLE = 8;
     }
 
-    /// How a definition is taken (`virDomainDefineFlags`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainDefineFlags: u32 {
+    /// How a definition is taken.
+    DomainDefineFlags: virDomainDefineFlags, VIR_DOMAIN_DEFINE_ {
         /// Refuse a definition that the schema does not allow.
-        const VALIDATE = 1;
+        VALIDATE = 1;
     }
 
-    /// What goes with a definition that is taken away (`virDomainUndefineFlagsValues`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainUndefineFlags: u32 {
+    /// What goes with a definition that is taken away.
+    DomainUndefineFlags: virDomainUndefineFlagsValues, VIR_DOMAIN_UNDEFINE_ {
         /// The managed save image.
-        const MANAGED_SAVE = 1;
+        MANAGED_SAVE = 1;
         /// What is known of its snapshots.
-        const SNAPSHOTS_METADATA = 2;
+        SNAPSHOTS_METADATA = 2;
         /// The NVRAM store.
-        const NVRAM = 4;
+        NVRAM = 4;
         /// Not the NVRAM store.
-        const KEEP_NVRAM = 8;
+        KEEP_NVRAM = 8;
         /// What is known of its checkpoints.
-        const CHECKPOINTS_METADATA = 16;
+        CHECKPOINTS_METADATA = 16;
         /// The TPM's state.
-        const TPM = 32;
+        TPM = 32;
         /// Not the TPM's state.
-        const KEEP_TPM = 64;
+        KEEP_TPM = 64;
     }
 
-    /// How a domain is ended (`virDomainDestroyFlagsValues`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainDestroyFlags: u32 {
+    /// How a domain is ended.
+    DomainDestroyFlags: virDomainDestroyFlagsValues, VIR_DOMAIN_DESTROY_ {
         /// Only ask the hypervisor's process to end; fail if it does not.
-        const GRACEFUL = 1;
+        GRACEFUL = 1;
         /// Remove its log files.
-        const REMOVE_LOGS = 2;
+        REMOVE_LOGS = 2;
     }
 
-    /// How a guest is asked to shut down (`virDomainShutdownFlagValues`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainShutdownFlags: u32 {
+    /// How a guest is asked to shut down.
+    DomainShutdownFlags: virDomainShutdownFlagValues, VIR_DOMAIN_SHUTDOWN_ {
         /// By the ACPI power button.
-        const ACPI_POWER_BTN = 1;
+        ACPI_POWER_BTN = 1;
         /// By the guest agent.
-        const GUEST_AGENT = 2;
+        GUEST_AGENT = 2;
         /// By init's control pipe (containers).
-        const INITCTL = 4;
+        INITCTL = 4;
         /// By a signal to init (containers).
-        const SIGNAL = 8;
+        SIGNAL = 8;
         /// By the hypervisor's own interface (Xen).
-        const PARAVIRT = 16;
+        PARAVIRT = 16;
     }
 
-    /// How a guest is asked to reboot (`virDomainRebootFlagValues`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainRebootFlags: u32 {
+    /// How a guest is asked to reboot.
+    DomainRebootFlags: virDomainRebootFlagValues, VIR_DOMAIN_REBOOT_ {
         /// By the ACPI power button, followed by a reset.
-        const ACPI_POWER_BTN = 1;
+        ACPI_POWER_BTN = 1;
         /// By the guest agent.
-        const GUEST_AGENT = 2;
+        GUEST_AGENT = 2;
         /// By init's control pipe (containers).
-        const INITCTL = 4;
+        INITCTL = 4;
         /// By a signal to init (containers).
-        const SIGNAL = 8;
+        SIGNAL = 8;
         /// By the hypervisor's own interface (Xen).
-        const PARAVIRT = 16;
+        PARAVIRT = 16;
     }
 
-    /// Which domains a list has (`virConnectListAllDomainsFlags`).
-    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-    pub struct ListAllDomainsFlags: u32 {
+    /// Which domains a list has.
+    ListAllDomainsFlags: virConnectListAllDomainsFlags, VIR_CONNECT_LIST_DOMAINS_ {
         /// Those that run or are paused.
-        const ACTIVE = 1;
+        ACTIVE = 1;
         /// Those that are off.
-        const INACTIVE = 2;
+        INACTIVE = 2;
         /// Those whose definition outlives their run.
-        const PERSISTENT = 4;
+        PERSISTENT = 4;
         /// Those that vanish when they stop.
-        const TRANSIENT = 8;
+        TRANSIENT = 8;
         /// Those in the state *running*.
-        const RUNNING = 16;
+        RUNNING = 16;
         /// Those in the state *paused*.
-        const PAUSED = 32;
+        PAUSED = 32;
         /// Those in the state *shut off*.
-        const SHUTOFF = 64;
+        SHUTOFF = 64;
         /// Those in any other state.
-        const OTHER = 128;
+        OTHER = 128;
         /// Those with a managed save image.
-        const MANAGEDSAVE = 256;
+        MANAGEDSAVE = 256;
         /// Those without a managed save image.
-        const NO_MANAGEDSAVE = 512;
+        NO_MANAGEDSAVE = 512;
         /// Those started with the host.
-        const AUTOSTART = 1024;
+        AUTOSTART = 1024;
         /// Those not started with the host.
-        const NO_AUTOSTART = 2048;
+        NO_AUTOSTART = 2048;
         /// Those with snapshots.
-        const HAS_SNAPSHOT = 4096;
+        HAS_SNAPSHOT = 4096;
         /// Those without snapshots.
-        const NO_SNAPSHOT = 8192;
+        NO_SNAPSHOT = 8192;
         /// Those with checkpoints.
-        const HAS_CHECKPOINT = 16384;
+        HAS_CHECKPOINT = 16384;
         /// Those without checkpoints.
-        const NO_CHECKPOINT = 32768;
+        NO_CHECKPOINT = 32768;
     }
 
-    /// Groups of statistics (`virDomainStatsTypes`).
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainStatsTypes: u32 {
+    /// Groups of statistics.
+    DomainStatsTypes: virDomainStatsTypes, VIR_DOMAIN_STATS_ {
         /// What the domain is doing.
-        const STATE = 1;
+        STATE = 1;
         /// Processor time.
-        const CPU_TOTAL = 2;
+        CPU_TOTAL = 2;
         /// Memory.
-        const BALLOON = 4;
+        BALLOON = 4;
         /// Each virtual CPU.
-        const VCPU = 8;
+        VCPU = 8;
         /// Each network interface.
-        const INTERFACE = 16;
+        INTERFACE = 16;
         /// Each disk.
-        const BLOCK = 32;
+        BLOCK = 32;
         /// Performance counters.
-        const PERF = 64;
+        PERF = 64;
         /// Each I/O thread.
-        const IOTHREAD = 128;
+        IOTHREAD = 128;
         /// Memory bandwidth.
-        const MEMORY = 256;
+        MEMORY = 256;
         /// How fast memory is written to.
-        const DIRTYRATE = 512;
+        DIRTYRATE = 512;
         /// What the hypervisor itself counts.
-        const VM = 1024;
+        VM = 1024;
     }
 
-    /// Which domains' statistics, and how (`virConnectGetAllDomainStatsFlags`). The low bits are those of
-    /// [`ListAllDomainsFlags`].
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainStatsFlags: u32 {
+    /// Which domains' statistics, and how.
+    DomainStatsFlags: virConnectGetAllDomainStatsFlags, VIR_CONNECT_GET_ALL_DOMAINS_STATS_ {
         /// Those that run or are paused.
-        const ACTIVE = 1;
+        ACTIVE = 1;
         /// Those that are off.
-        const INACTIVE = 2;
+        INACTIVE = 2;
         /// Those whose definition outlives their run.
-        const PERSISTENT = 4;
+        PERSISTENT = 4;
         /// Those that vanish when they stop.
-        const TRANSIENT = 8;
+        TRANSIENT = 8;
         /// Those in the state *running*.
-        const RUNNING = 16;
+        RUNNING = 16;
         /// Those in the state *paused*.
-        const PAUSED = 32;
+        PAUSED = 32;
         /// Those in the state *shut off*.
-        const SHUTOFF = 64;
+        SHUTOFF = 64;
         /// Those in any other state.
-        const OTHER = 128;
+        OTHER = 128;
         /// Do not wait for a guest that is busy.
-        const NOWAIT = 0x2000_0000;
+        NOWAIT = 0x2000_0000;
         /// Each image of a disk's chain, not only the top.
-        const BACKING = 0x4000_0000;
+        BACKING = 0x4000_0000;
         /// Fail if a group that is asked for cannot be had.
-        const ENFORCE = 0x8000_0000;
+        ENFORCE as VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS = 0x8000_0000;
     }
 
-    /// Which of a domain's definitions a change is for (`virDomainModificationImpact`); none of them: the one that counts now.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct DomainModificationImpact: u32 {
+    /// Which of a domain's definitions a change is for; 0: the one that counts now.
+    DomainModificationImpact: virDomainModificationImpact, VIR_DOMAIN_AFFECT_ {
         /// The running one.
-        const LIVE = 1;
+        LIVE = 1;
         /// The one for the next start.
-        const CONFIG = 2;
+        CONFIG = 2;
     }
 }
 
@@ -219,4 +208,10 @@ pub fn check<F: Checked>(bits: u32, call: &str) -> Result<F> {
         let unknown = bits & !F::all().bits();
         Error::invalid_argument(format!("{call} does not know the flags {unknown:#x}"))
     })
+}
+
+/// The number from the wire as flags, with those that the call does not know.
+#[must_use]
+pub fn retain<F: Checked>(bits: u32) -> F {
+    F::from_bits_retain(bits)
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::{CpuMap, DomainId};
+use super::{CpuMap, DomainId, DomainProcessSignal};
 use crate::declare::{flags, group, numbered};
 use crate::typed::TypedParameters;
 
@@ -42,28 +42,28 @@ pub struct GuestAddress {
 }
 
 flags! {
-    /// How a clock is set (`virDomainSetTimeFlags`).
-    DomainSetTimeFlags {
+    /// How a clock is set.
+    DomainSetTimeFlags: virDomainSetTimeFlags, VIR_DOMAIN_TIME_ {
         /// From the guest's own hardware clock.
         SYNC = 1;
     }
 
-    /// How a password is set (`virDomainSetUserPasswordFlags`).
-    DomainSetUserPasswordFlags {
+    /// How a password is set.
+    DomainSetUserPasswordFlags: virDomainSetUserPasswordFlags, VIR_DOMAIN_PASSWORD_ {
         /// It is encrypted already.
         ENCRYPTED = 1;
     }
 
-    /// Where a name comes from (`virDomainGetHostnameFlags`).
-    DomainGetHostnameFlags {
+    /// Where a name comes from.
+    DomainGetHostnameFlags: virDomainGetHostnameFlags, VIR_DOMAIN_GET_HOSTNAME_ {
         /// Leases of a network.
         LEASE = 1;
         /// The guest agent.
         AGENT = 2;
     }
 
-    /// What is asked about a guest (`virDomainGuestInfoTypes`).
-    DomainGuestInfoTypes {
+    /// What is asked about a guest.
+    DomainGuestInfoTypes: virDomainGuestInfoTypes, VIR_DOMAIN_GUEST_INFO_ {
         /// Who is logged in.
         USERS = 1;
         /// Its operating system.
@@ -82,36 +82,36 @@ flags! {
         LOAD = 128;
     }
 
-    /// How authorized keys are set (`virDomainAuthorizedSSHKeysSetFlags`).
-    DomainAuthorizedSshKeysSetFlags {
+    /// How authorized keys are set.
+    DomainAuthorizedSshKeysSetFlags: virDomainAuthorizedSSHKeysSetFlags, VIR_DOMAIN_AUTHORIZED_SSH_KEYS_SET_ {
         /// Beside those that are there.
         APPEND = 1;
         /// Take these away.
         REMOVE = 2;
     }
 
-    /// How a console is opened (`virDomainConsoleFlags`).
-    DomainConsoleFlags {
+    /// How a console is opened.
+    DomainConsoleFlags: virDomainConsoleFlags, VIR_DOMAIN_CONSOLE_ {
         /// Even if somebody else has it, who loses it.
         FORCE = 1;
         /// Only if it can be had for one alone.
         SAFE = 2;
     }
 
-    /// How a channel is opened (`virDomainChannelFlags`).
-    DomainChannelFlags {
+    /// How a channel is opened.
+    DomainChannelFlags: virDomainChannelFlags, VIR_DOMAIN_CHANNEL_ {
         /// Even if somebody else has it, who loses it.
         FORCE = 1;
     }
 
-    /// How a display is opened (`virDomainOpenGraphicsFlags`).
-    DomainOpenGraphicsFlags {
+    /// How a display is opened.
+    DomainOpenGraphicsFlags: virDomainOpenGraphicsFlags, VIR_DOMAIN_OPEN_GRAPHICS_ {
         /// Without authentication.
         SKIPAUTH = 1;
     }
 
-    /// Which memory is looked at (`virDomainMemoryFlags`).
-    DomainMemoryPeekFlags {
+    /// Which memory is looked at.
+    DomainMemoryPeekFlags: virDomainMemoryFlags, VIR_MEMORY_ {
         /// By the guest's virtual addresses.
         VIRTUAL = 1;
         /// By the guest's physical addresses.
@@ -120,8 +120,8 @@ flags! {
 }
 
 numbered! {
-    /// Where addresses come from (`virDomainInterfaceAddressesSource`).
-    InterfaceAddressesSource {
+    /// Where addresses come from.
+    InterfaceAddressesSource: virDomainInterfaceAddressesSource, VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ {
         /// Leases of networks.
         Lease = 0,
         /// The guest agent.
@@ -130,18 +130,18 @@ numbered! {
         Arp = 2,
     }
 
-    /// Which numbers keys have (`virKeycodeSet`).
-    KeycodeSet {
+    /// Which numbers keys have.
+    KeycodeSet: virKeycodeSet, VIR_KEYCODE_SET_ {
         /// Linux's.
         Linux = 0,
         /// The XT keyboard's.
         Xt = 1,
         /// The AT keyboard's, set 1.
-        AtSet1 = 2,
+        AtSet1 as VIR_KEYCODE_SET_ATSET1 = 2,
         /// The AT keyboard's, set 2.
-        AtSet2 = 3,
+        AtSet2 as VIR_KEYCODE_SET_ATSET2 = 3,
         /// The AT keyboard's, set 3.
-        AtSet3 = 4,
+        AtSet3 as VIR_KEYCODE_SET_ATSET3 = 4,
         /// macOS's.
         Osx = 5,
         /// XT as Linux's keyboard driver has it.
@@ -152,6 +152,16 @@ numbered! {
         Win32 = 8,
         /// QEMU's.
         Qnum = 9,
+    }
+}
+
+numbered! {
+    /// The family of an address.
+    IpAddressFamily: virIPAddrType, VIR_IP_ADDR_TYPE_ {
+        /// IPv4.
+        Ipv4 = 0,
+        /// IPv6.
+        Ipv6 = 1,
     }
 }
 
@@ -195,7 +205,7 @@ group! {
         /// Presses keys together, for `hold_time` milliseconds.
         fn send_key(domain: &DomainId, codeset: KeycodeSet, hold_time: u32, keycodes: &[u32]) -> (): DomainSendKey;
         /// Signals a process of the guest (containers).
-        fn send_process_signal(domain: &DomainId, pid: i64, signal: u32) -> (): DomainSendProcessSignal;
+        fn send_process_signal(domain: &DomainId, pid: i64, signal: DomainProcessSignal) -> (): DomainSendProcessSignal;
         /// A console, to read and write; none named: the first.
         fn open_console(domain: &DomainId, device: Option<&str>, flags: DomainConsoleFlags) -> OwnedFd: DomainOpenConsole;
         /// A channel, to read and write; none named: the first.

@@ -11,7 +11,7 @@ use crate::typed::TypedParameters;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are libvirt's, documented there")]
 pub struct JobInfo {
-    /// `virDomainJobType`.
+    /// A number of [`DomainJobType`].
     pub kind: i32,
     pub time_elapsed: u64,
     pub time_remaining: u64,
@@ -38,7 +38,7 @@ pub struct JobProgress {
 /// How far a job on a disk is (`virDomainBlockJobInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockJobInfo {
-    /// `virDomainBlockJobType`.
+    /// A number of [`DomainBlockJobType`].
     pub kind: i32,
     /// Its limit; bytes or MiB per second, as asked for.
     pub bandwidth: u64,
@@ -51,17 +51,17 @@ pub struct BlockJobInfo {
 /// Whether the hypervisor can be reached (`virDomainControlInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ControlInfo {
-    /// `virDomainControlState`.
+    /// A number of [`DomainControlState`].
     pub state: u32,
-    /// `virDomainControlErrorReason`.
+    /// A number of [`DomainControlErrorReason`].
     pub details: u32,
     /// How long it has been so, milliseconds.
     pub state_time: u64,
 }
 
 flags! {
-    /// How memory is saved and restored (`virDomainSaveRestoreFlags`).
-    DomainSaveRestoreFlags {
+    /// How memory is saved and restored.
+    DomainSaveRestoreFlags: virDomainSaveRestoreFlags, VIR_DOMAIN_SAVE_ {
         /// Not through the host's page cache.
         BYPASS_CACHE = 1;
         /// To be running afterwards.
@@ -72,14 +72,14 @@ flags! {
         RESET_NVRAM = 8;
     }
 
-    /// What a saved image's XML shows (`virDomainSaveImageXMLFlags`).
-    DomainSaveImageXmlFlags {
+    /// What a saved image's XML shows.
+    DomainSaveImageXmlFlags: virDomainSaveImageXMLFlags, VIR_DOMAIN_SAVE_IMAGE_XML_ {
         /// Secrets too.
         SECURE = 1;
     }
 
-    /// How memory is dumped (`virDomainCoreDumpFlags`).
-    DomainCoreDumpFlags {
+    /// How memory is dumped.
+    DomainCoreDumpFlags: virDomainCoreDumpFlags, VIR_DUMP_ {
         /// The domain is crashed afterwards.
         CRASH = 1;
         /// The domain goes on meanwhile.
@@ -92,48 +92,48 @@ flags! {
         MEMORY_ONLY = 16;
     }
 
-    /// Which job's statistics (`virDomainGetJobStatsFlags`).
-    DomainGetJobStatsFlags {
+    /// Which job's statistics.
+    DomainGetJobStatsFlags: virDomainGetJobStatsFlags, VIR_DOMAIN_JOB_STATS_ {
         /// The last one's that ended.
         COMPLETED = 1;
         /// And keep them for the next who asks.
         KEEP_COMPLETED = 2;
     }
 
-    /// How a job is ended (`virDomainAbortJobFlagsValues`).
-    DomainAbortJobFlags {
+    /// How a job is ended.
+    DomainAbortJobFlags: virDomainAbortJobFlagsValues, VIR_DOMAIN_ABORT_JOB_ {
         /// Interrupt a migration after its switch-over.
         POSTCOPY = 1;
     }
 
-    /// How a disk's job is ended (`virDomainBlockJobAbortFlags`).
-    DomainBlockJobAbortFlags {
+    /// How a disk's job is ended.
+    DomainBlockJobAbortFlags: virDomainBlockJobAbortFlags, VIR_DOMAIN_BLOCK_JOB_ABORT_ {
         /// Do not wait for its end.
         ASYNC = 1;
         /// Go on with the copy.
         PIVOT = 2;
     }
 
-    /// What a disk's job tells (`virDomainBlockJobInfoFlags`).
-    DomainBlockJobInfoFlags {
+    /// What a disk's job tells.
+    DomainBlockJobInfoFlags: virDomainBlockJobInfoFlags, VIR_DOMAIN_BLOCK_JOB_INFO_ {
         /// Bandwidth in bytes, not MiB.
         BANDWIDTH_BYTES = 1;
     }
 
-    /// How its speed is set (`virDomainBlockJobSetSpeedFlags`).
-    DomainBlockJobSetSpeedFlags {
+    /// How its speed is set.
+    DomainBlockJobSetSpeedFlags: virDomainBlockJobSetSpeedFlags, VIR_DOMAIN_BLOCK_JOB_SPEED_ {
         /// In bytes, not MiB.
         BANDWIDTH_BYTES = 1;
     }
 
-    /// How a disk takes its backing file in (`virDomainBlockPullFlags`).
-    DomainBlockPullFlags {
+    /// How a disk takes its backing file in.
+    DomainBlockPullFlags: virDomainBlockPullFlags, VIR_DOMAIN_BLOCK_PULL_ {
         /// Bandwidth in bytes, not MiB.
         BANDWIDTH_BYTES = 64;
     }
 
-    /// How a disk changes its backing file or is copied (`virDomainBlockRebaseFlags`).
-    DomainBlockRebaseFlags {
+    /// How a disk changes its backing file or is copied.
+    DomainBlockRebaseFlags: virDomainBlockRebaseFlags, VIR_DOMAIN_BLOCK_REBASE_ {
         /// Only the top of the chain.
         SHALLOW = 1;
         /// Into an image that is there.
@@ -150,8 +150,8 @@ flags! {
         BANDWIDTH_BYTES = 64;
     }
 
-    /// How a disk is copied (`virDomainBlockCopyFlags`).
-    DomainBlockCopyFlags {
+    /// How a disk is copied.
+    DomainBlockCopyFlags: virDomainBlockCopyFlags, VIR_DOMAIN_BLOCK_COPY_ {
         /// Only the top of the chain.
         SHALLOW = 1;
         /// Into an image that is there.
@@ -162,8 +162,8 @@ flags! {
         SYNCHRONOUS_WRITES = 8;
     }
 
-    /// How images are merged downwards (`virDomainBlockCommitFlags`).
-    DomainBlockCommitFlags {
+    /// How images are merged downwards.
+    DomainBlockCommitFlags: virDomainBlockCommitFlags, VIR_DOMAIN_BLOCK_COMMIT_ {
         /// Only into the next one.
         SHALLOW = 1;
         /// Remove what is merged.
@@ -176,16 +176,16 @@ flags! {
         BANDWIDTH_BYTES = 16;
     }
 
-    /// How a disk's size changes (`virDomainBlockResizeFlags`).
-    DomainBlockResizeFlags {
+    /// How a disk's size changes.
+    DomainBlockResizeFlags: virDomainBlockResizeFlags, VIR_DOMAIN_BLOCK_RESIZE_ {
         /// In bytes, not KiB.
         BYTES = 1;
         /// To what its device has.
         CAPACITY = 2;
     }
 
-    /// How a domain migrates (`virDomainMigrateFlags`).
-    DomainMigrateFlags {
+    /// How a domain migrates.
+    DomainMigrateFlags: virDomainMigrateFlags, VIR_MIGRATE_ {
         /// While it runs.
         LIVE = 1;
         /// The source's daemon talks to the destination's.
@@ -230,16 +230,16 @@ flags! {
         ZEROCOPY = 1_048_576;
     }
 
-    /// Which speed (`virDomainMigrateMaxSpeedFlags`).
-    DomainMigrateMaxSpeedFlags {
+    /// Which speed.
+    DomainMigrateMaxSpeedFlags: virDomainMigrateMaxSpeedFlags, VIR_DOMAIN_MIGRATE_MAX_SPEED_ {
         /// After the switch-over.
         POSTCOPY = 1;
     }
 }
 
 numbered! {
-    /// What a long job does (`virDomainJobOperation`).
-    DomainJobOperation {
+    /// What a long job does.
+    DomainJobOperation: virDomainJobOperation, VIR_DOMAIN_JOB_OPERATION_ {
         /// Nothing that is known.
         Unknown = 0,
         /// Starts.
@@ -264,8 +264,8 @@ numbered! {
         SnapshotDelete = 10,
     }
 
-    /// How a job is doing (`virDomainJobType`).
-    DomainJobType {
+    /// How a job is doing.
+    DomainJobType: virDomainJobType, VIR_DOMAIN_JOB_ {
         /// There is none.
         None = 0,
         /// Under way, and it is known when it is done.
@@ -280,8 +280,48 @@ numbered! {
         Cancelled = 5,
     }
 
-    /// The form of a dump (`virDomainCoreDumpFormat`).
-    DomainCoreDumpFormat {
+    /// What a job on a disk does.
+    DomainBlockJobType: virDomainBlockJobType, VIR_DOMAIN_BLOCK_JOB_TYPE_ {
+        /// Nothing that is known.
+        Unknown = 0,
+        /// Takes the content of backing files in.
+        Pull = 1,
+        /// Copies the disk.
+        Copy = 2,
+        /// Merges images below the one in use.
+        Commit = 3,
+        /// Merges the image in use into a lower one.
+        ActiveCommit = 4,
+        /// Backs the disk up.
+        Backup = 5,
+    }
+
+    /// Whether the hypervisor can be reached.
+    DomainControlState: virDomainControlState, VIR_DOMAIN_CONTROL_ {
+        /// It is ready for commands.
+        Ok = 0 with DomainControlErrorReason,
+        /// A job is under way, beside which not all commands are taken.
+        Job = 1 with DomainControlErrorReason,
+        /// A command is being answered.
+        Occupied = 2 with DomainControlErrorReason,
+        /// It cannot be reached.
+        Error = 3 with DomainControlErrorReason,
+    }
+
+    /// Why a hypervisor cannot be reached.
+    DomainControlErrorReason: virDomainControlErrorReason, VIR_DOMAIN_CONTROL_ERROR_REASON_ {
+        /// It can.
+        None = 0,
+        /// Not known.
+        Unknown = 1,
+        /// Its monitor does not answer.
+        Monitor = 2,
+        /// The daemon failed.
+        Internal = 3,
+    }
+
+    /// The form of a dump.
+    DomainCoreDumpFormat: virDomainCoreDumpFormat, VIR_DOMAIN_CORE_DUMP_FORMAT_ {
         /// The hypervisor's own.
         Raw = 0,
         /// kdump, zlib.

@@ -6,46 +6,55 @@ mod flags;
 mod guest;
 mod jobs;
 mod moments;
+mod signal;
 mod state;
 mod traits;
 mod tuning;
 mod view;
 
 pub use description::{
-    BlockInfo, DomainCounters, DomainDescription, DomainMessageTypes, MetadataType, SecurityLabel,
+    BlockInfo, DomainCounters, DomainDescription, DomainDiskErrorCode, DomainMemoryStatTag,
+    DomainMessageTypes, MetadataType, NetworkMetadataType, SecurityLabel,
 };
 pub use event::{
-    CrashedDetail, DefinedDetail, DomainEvent, GraphicsAddress, GraphicsIdentity, GraphicsPhase,
-    IoErrorAction, Lifecycle, PmSuspendedDetail, ResumedDetail, ShutdownDetail, StartedDetail,
-    StoppedDetail, SuspendedDetail, UndefinedDetail, WatchdogAction,
+    AgentReason, AgentState, BlockJobStatus, CrashedDetail, DefinedDetail, DiskChangeReason,
+    DomainEvent, GraphicsAddress, GraphicsAddressFamily, GraphicsIdentity, GraphicsPhase,
+    IoErrorAction, Lifecycle, LifecycleKind, PmSuspendedDetail, ResumedDetail, ShutdownDetail,
+    StartedDetail, StoppedDetail, SuspendedDetail, TrayChangeReason, UndefinedDetail,
+    WatchdogAction,
 };
 pub use flags::{
     Checked, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainModificationImpact,
     DomainRebootFlags, DomainShutdownFlags, DomainStatsFlags, DomainStatsTypes,
-    DomainUndefineFlags, DomainXmlFlags, ListAllDomainsFlags, check,
+    DomainUndefineFlags, DomainXmlFlags, ListAllDomainsFlags, check, retain,
 };
 pub use guest::{
     DomainAgent, DomainAuthorizedSshKeysSetFlags, DomainChannelFlags, DomainConsole,
     DomainConsoleFlags, DomainGetHostnameFlags, DomainGuestInfoTypes, DomainMemoryPeekFlags,
     DomainOpenGraphicsFlags, DomainSetTimeFlags, DomainSetUserPasswordFlags, FsInfo, GuestAddress,
-    GuestInterface, InterfaceAddressesSource, KeycodeSet,
+    GuestInterface, InterfaceAddressesSource, IpAddressFamily, KeycodeSet,
 };
 pub use jobs::{
     BlockJobInfo, CallerFile, ControlInfo, DomainAbortJobFlags, DomainBlockCommitFlags,
     DomainBlockCopyFlags, DomainBlockJobAbortFlags, DomainBlockJobInfoFlags,
-    DomainBlockJobSetSpeedFlags, DomainBlockJobs, DomainBlockPullFlags, DomainBlockRebaseFlags,
-    DomainBlockResizeFlags, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainGetJobStatsFlags,
-    DomainJobOperation, DomainJobType, DomainJobs, DomainMigrateFlags, DomainMigrateMaxSpeedFlags,
-    DomainMigration, DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess,
-    JobInfo, JobProgress, SavedImage,
+    DomainBlockJobSetSpeedFlags, DomainBlockJobType, DomainBlockJobs, DomainBlockPullFlags,
+    DomainBlockRebaseFlags, DomainBlockResizeFlags, DomainControlErrorReason, DomainControlState,
+    DomainCoreDumpFlags, DomainCoreDumpFormat, DomainGetJobStatsFlags, DomainJobOperation,
+    DomainJobType, DomainJobs, DomainMigrateFlags, DomainMigrateMaxSpeedFlags, DomainMigration,
+    DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess, JobInfo,
+    JobProgress, SavedImage,
 };
 pub use moments::{
-    BackupBeginFlags, CheckpointCreateFlags, CheckpointId, CheckpointListFlags, CheckpointView,
-    CheckpointXmlFlags, DomainCheckpoints, DomainSnapshots, MomentDeleteFlags, SnapshotCreateFlags,
-    SnapshotId, SnapshotKind, SnapshotListFlags, SnapshotRevertFlags, SnapshotView,
-    SnapshotXmlFlags,
+    BackupBeginFlags, CheckpointCreateFlags, CheckpointDeleteFlags, CheckpointId,
+    CheckpointListFlags, CheckpointView, CheckpointXmlFlags, DomainCheckpoints, DomainSnapshots,
+    MomentDeleteFlags, SnapshotCreateFlags, SnapshotId, SnapshotKind, SnapshotListFlags,
+    SnapshotRevertFlags, SnapshotView, SnapshotXmlFlags,
 };
-pub use state::{DomainState, PausedReason, RunningReason, ShutdownReason, ShutoffReason};
+pub use signal::DomainProcessSignal;
+pub use state::{
+    BlockedReason, CrashedReason, DomainState, DomainStateKind, NoStateReason, PausedReason,
+    PmSuspendedReason, RunningReason, ShutdownReason, ShutoffReason,
+};
 pub use traits::{DomainInfo, DomainLifecycle, DomainStatistics, Domains, VcpuInfo};
 pub use tuning::{
     CpuMap, DomainDeviceModifyFlags, DomainDevices, DomainLifecycleAction, DomainLifecycleEvent,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::DomainId;
-use crate::declare::{flags, group};
+use crate::declare::{also, flags, group};
 
 /// Names a snapshot by value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -67,8 +67,8 @@ pub struct CheckpointView {
 }
 
 flags! {
-    /// How a snapshot is made (`virDomainSnapshotCreateFlags`).
-    SnapshotCreateFlags {
+    /// How a snapshot is made.
+    SnapshotCreateFlags: virDomainSnapshotCreateFlags, VIR_DOMAIN_SNAPSHOT_CREATE_ {
         /// Only take note of one that is there.
         REDEFINE = 1;
         /// With that, make it the current one.
@@ -91,16 +91,16 @@ flags! {
         VALIDATE = 512;
     }
 
-    /// What a snapshot's XML shows (`virDomainSnapshotXMLFlags`).
-    SnapshotXmlFlags {
+    /// What a snapshot's XML shows.
+    SnapshotXmlFlags: virDomainSnapshotXMLFlags, VIR_DOMAIN_SNAPSHOT_XML_ {
         /// Secrets too.
         SECURE = 1;
     }
 
-    /// Which snapshots a list has (`virDomainSnapshotListFlags`).
-    SnapshotListFlags {
+    /// Which snapshots a list has.
+    SnapshotListFlags: virDomainSnapshotListFlags, VIR_DOMAIN_SNAPSHOT_LIST_ {
         /// Of a domain's: those without a parent. Of a snapshot's: all below it.
-        ROOTS_OR_DESCENDANTS = 1;
+        ROOTS_OR_DESCENDANTS as VIR_DOMAIN_SNAPSHOT_LIST_ROOTS | VIR_DOMAIN_SNAPSHOT_LIST_DESCENDANTS = 1;
         /// Those with metadata.
         METADATA = 2;
         /// Those that nothing follows.
@@ -123,8 +123,8 @@ flags! {
         TOPOLOGICAL = 1024;
     }
 
-    /// How a domain goes back (`virDomainSnapshotRevertFlags`).
-    SnapshotRevertFlags {
+    /// How a domain goes back.
+    SnapshotRevertFlags: virDomainSnapshotRevertFlags, VIR_DOMAIN_SNAPSHOT_REVERT_ {
         /// To run afterwards.
         RUNNING = 1;
         /// To be paused afterwards.
@@ -135,8 +135,8 @@ flags! {
         RESET_NVRAM = 8;
     }
 
-    /// How a snapshot or checkpoint is taken away (`virDomainSnapshotDeleteFlags`, `virDomainCheckpointDeleteFlags`).
-    MomentDeleteFlags {
+    /// How a snapshot is taken away.
+    MomentDeleteFlags: virDomainSnapshotDeleteFlags, VIR_DOMAIN_SNAPSHOT_DELETE_ {
         /// With all below it.
         CHILDREN = 1;
         /// Only what is known of it.
@@ -145,8 +145,8 @@ flags! {
         CHILDREN_ONLY = 4;
     }
 
-    /// How a checkpoint is made (`virDomainCheckpointCreateFlags`).
-    CheckpointCreateFlags {
+    /// How a checkpoint is made.
+    CheckpointCreateFlags: virDomainCheckpointCreateFlags, VIR_DOMAIN_CHECKPOINT_CREATE_ {
         /// Only take note of one that is there.
         REDEFINE = 1;
         /// With the guest's file systems frozen.
@@ -155,8 +155,8 @@ flags! {
         REDEFINE_VALIDATE = 4;
     }
 
-    /// What a checkpoint's XML shows (`virDomainCheckpointXMLFlags`).
-    CheckpointXmlFlags {
+    /// What a checkpoint's XML shows.
+    CheckpointXmlFlags: virDomainCheckpointXMLFlags, VIR_DOMAIN_CHECKPOINT_XML_ {
         /// Secrets too.
         SECURE = 1;
         /// Not the domain's definition.
@@ -165,10 +165,10 @@ flags! {
         SIZE = 4;
     }
 
-    /// Which checkpoints a list has (`virDomainCheckpointListFlags`).
-    CheckpointListFlags {
+    /// Which checkpoints a list has.
+    CheckpointListFlags: virDomainCheckpointListFlags, VIR_DOMAIN_CHECKPOINT_LIST_ {
         /// Of a domain's: those without a parent. Of a checkpoint's: all below it.
-        ROOTS_OR_DESCENDANTS = 1;
+        ROOTS_OR_DESCENDANTS as VIR_DOMAIN_CHECKPOINT_LIST_ROOTS | VIR_DOMAIN_CHECKPOINT_LIST_DESCENDANTS = 1;
         /// Parents before children.
         TOPOLOGICAL = 2;
         /// Those that nothing follows.
@@ -177,11 +177,16 @@ flags! {
         NO_LEAVES = 8;
     }
 
-    /// How a backup begins (`virDomainBackupBeginFlags`).
-    BackupBeginFlags {
+    /// How a backup begins.
+    BackupBeginFlags: virDomainBackupBeginFlags, VIR_DOMAIN_BACKUP_BEGIN_ {
         /// Into images that are there.
         REUSE_EXTERNAL = 1;
     }
+}
+
+also! {
+    /// How a checkpoint is taken away.
+    CheckpointDeleteFlags: virDomainCheckpointDeleteFlags, VIR_DOMAIN_CHECKPOINT_DELETE_ = MomentDeleteFlags;
 }
 
 group! {

@@ -17,8 +17,8 @@ pub struct IoThreadInfo {
 }
 
 flags! {
-    /// Which virtual CPUs (`virDomainVcpuFlags`).
-    DomainVcpuFlags {
+    /// Which virtual CPUs.
+    DomainVcpuFlags: virDomainVcpuFlags, VIR_DOMAIN_VCPU_ {
         /// Of the running domain.
         LIVE = 1;
         /// Of the definition.
@@ -31,8 +31,8 @@ flags! {
         HOTPLUGGABLE = 16;
     }
 
-    /// Which memory (`virDomainMemoryModFlags`).
-    DomainMemoryFlags {
+    /// Which memory.
+    DomainMemoryFlags: virDomainMemoryModFlags, VIR_DOMAIN_MEM_ {
         /// Of the running domain.
         LIVE = 1;
         /// Of the definition.
@@ -41,8 +41,8 @@ flags! {
         MAXIMUM = 4;
     }
 
-    /// What a device's change is for (`virDomainDeviceModifyFlags`).
-    DomainDeviceModifyFlags {
+    /// What a device's change is for.
+    DomainDeviceModifyFlags: virDomainDeviceModifyFlags, VIR_DOMAIN_DEVICE_MODIFY_ {
         /// The running domain.
         LIVE = 1;
         /// The definition.
@@ -77,8 +77,8 @@ impl DomainDeviceModifyFlags {
 }
 
 numbered! {
-    /// What a guest does that its definition answers (`virDomainLifecycle`).
-    DomainLifecycleEvent {
+    /// What a guest does that its definition answers.
+    DomainLifecycleEvent: virDomainLifecycle, VIR_DOMAIN_LIFECYCLE_ {
         /// It powered itself off.
         Poweroff = 0,
         /// It rebooted.
@@ -87,8 +87,8 @@ numbered! {
         Crash = 2,
     }
 
-    /// How that is answered (`virDomainLifecycleAction`).
-    DomainLifecycleAction {
+    /// How that is answered.
+    DomainLifecycleAction: virDomainLifecycleAction, VIR_DOMAIN_LIFECYCLE_ACTION_ {
         /// End the domain.
         Destroy = 0,
         /// Start it again.

@@ -12,5 +12,5 @@ pub use pool::{
 pub use volume::{
     StorageVolCreateFlags, StorageVolDeleteFlags, StorageVolId, StorageVolInfo,
     StorageVolInfoFlags, StorageVolResizeFlags, StorageVolTransferFlags, StorageVolType,
-    StorageVolView, StorageVolWipeAlgorithm, StorageVols,
+    StorageVolUploadFlags, StorageVolView, StorageVolWipeAlgorithm, StorageVols,
 };

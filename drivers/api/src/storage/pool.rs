@@ -57,8 +57,8 @@ impl Filtered<ListAllStoragePoolsFlags> for StoragePoolView {
 macro_rules! list_flags {
     ($($flag:ident = $bit:literal: $name:literal;)*) => {
         flags! {
-            /// Which pools a list has (`virConnectListAllStoragePoolsFlags`).
-            ListAllStoragePoolsFlags {
+            /// Which pools a list has.
+            ListAllStoragePoolsFlags: virConnectListAllStoragePoolsFlags, VIR_CONNECT_LIST_STORAGE_POOLS_ {
                 /// Those that are off.
                 INACTIVE = 1;
                 /// Those that are on.
@@ -110,20 +110,20 @@ list_flags! {
 }
 
 flags! {
-    /// What the XML of a pool shows (`virStorageXMLFlags`).
-    StorageXmlFlags {
+    /// What the XML of a pool shows.
+    StorageXmlFlags: virStorageXMLFlags, VIR_STORAGE_XML_ {
         /// The definition, not what is now.
         INACTIVE = 1;
     }
 
-    /// How a pool's definition is taken (`virStoragePoolDefineFlags`).
-    StoragePoolDefineFlags {
+    /// How a pool's definition is taken.
+    StoragePoolDefineFlags: virStoragePoolDefineFlags, VIR_STORAGE_POOL_DEFINE_ {
         /// Refuse a definition that the schema does not allow.
         VALIDATE = 1;
     }
 
-    /// How a pool is started (`virStoragePoolCreateFlags`).
-    StoragePoolCreateFlags {
+    /// How a pool is started.
+    StoragePoolCreateFlags: virStoragePoolCreateFlags, VIR_STORAGE_POOL_CREATE_ {
         /// Build it first.
         WITH_BUILD = 1;
         /// Build it first, also over what is there.
@@ -132,8 +132,8 @@ flags! {
         WITH_BUILD_NO_OVERWRITE = 4;
     }
 
-    /// How a pool is built (`virStoragePoolBuildFlags`).
-    StoragePoolBuildFlags {
+    /// How a pool is built.
+    StoragePoolBuildFlags: virStoragePoolBuildFlags, VIR_STORAGE_POOL_BUILD_ {
         /// Repair it.
         REPAIR = 1;
         /// Make it larger.
@@ -144,16 +144,16 @@ flags! {
         OVERWRITE = 8;
     }
 
-    /// How a pool's storage is freed (`virStoragePoolDeleteFlags`).
-    StoragePoolDeleteFlags {
+    /// How a pool's storage is freed.
+    StoragePoolDeleteFlags: virStoragePoolDeleteFlags, VIR_STORAGE_POOL_DELETE_ {
         /// Clear it.
         ZEROED = 1;
     }
 }
 
 numbered! {
-    /// What a pool is doing (`virStoragePoolState`).
-    StoragePoolState {
+    /// What a pool is doing.
+    StoragePoolState: virStoragePoolState, VIR_STORAGE_POOL_ {
         /// It is off.
         Inactive = 0,
         /// It is being built.
@@ -166,8 +166,8 @@ numbered! {
         Inaccessible = 4,
     }
 
-    /// What happened to a pool (`virStoragePoolEventLifecycleType`).
-    StoragePoolLifecycle {
+    /// What happened to a pool.
+    StoragePoolLifecycle: virStoragePoolEventLifecycleType, VIR_STORAGE_POOL_EVENT_ {
         /// A definition was stored.
         Defined = 0,
         /// Its definition was taken away.

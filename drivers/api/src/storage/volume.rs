@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::StoragePoolId;
-use crate::declare::{flags, group, numbered};
+use crate::declare::{also, flags, group, numbered};
 
 /// Names a volume by value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,8 +27,8 @@ pub struct StorageVolView {
 }
 
 flags! {
-    /// How a volume is made (`virStorageVolCreateFlags`).
-    StorageVolCreateFlags {
+    /// How a volume is made.
+    StorageVolCreateFlags: virStorageVolCreateFlags, VIR_STORAGE_VOL_CREATE_ {
         /// Write the image's metadata in advance.
         PREALLOC_METADATA = 1;
         /// Share blocks with the volume that it is made from.
@@ -37,16 +37,16 @@ flags! {
         VALIDATE = 4;
     }
 
-    /// How a volume is taken away (`virStorageVolDeleteFlags`).
-    StorageVolDeleteFlags {
+    /// How a volume is taken away.
+    StorageVolDeleteFlags: virStorageVolDeleteFlags, VIR_STORAGE_VOL_DELETE_ {
         /// Clear it.
         ZEROED = 1;
         /// With its snapshots.
         WITH_SNAPSHOTS = 2;
     }
 
-    /// How a volume's size changes (`virStorageVolResizeFlags`).
-    StorageVolResizeFlags {
+    /// How a volume's size changes.
+    StorageVolResizeFlags: virStorageVolResizeFlags, VIR_STORAGE_VOL_RESIZE_ {
         /// Allocate what is added.
         ALLOCATE = 1;
         /// The number is how much more or less.
@@ -55,22 +55,27 @@ flags! {
         SHRINK = 4;
     }
 
-    /// What is told of a volume (`virStorageVolInfoFlags`).
-    StorageVolInfoFlags {
+    /// What is told of a volume.
+    StorageVolInfoFlags: virStorageVolInfoFlags, VIR_STORAGE_VOL_ {
         /// The size that it takes, in place of its allocation.
         GET_PHYSICAL = 1;
     }
 
-    /// How content is moved (`virStorageVolDownloadFlags`, `virStorageVolUploadFlags`).
-    StorageVolTransferFlags {
+    /// How content is read.
+    StorageVolTransferFlags: virStorageVolDownloadFlags, VIR_STORAGE_VOL_DOWNLOAD_ {
         /// Holes stay holes.
         SPARSE_STREAM = 1;
     }
 }
 
+also! {
+    /// How content is written.
+    StorageVolUploadFlags: virStorageVolUploadFlags, VIR_STORAGE_VOL_UPLOAD_ = StorageVolTransferFlags;
+}
+
 numbered! {
-    /// What a volume is (`virStorageVolType`).
-    StorageVolType {
+    /// What a volume is.
+    StorageVolType: virStorageVolType, VIR_STORAGE_VOL_ {
         /// A file.
         File = 0,
         /// A block device.
@@ -80,13 +85,13 @@ numbered! {
         /// Reached over a network.
         Network = 3,
         /// A directory reached over a network.
-        NetDir = 4,
+        NetDir as VIR_STORAGE_VOL_NETDIR = 4,
         /// A ploop image.
         Ploop = 5,
     }
 
-    /// How a volume's content is destroyed (`virStorageVolWipeAlgorithm`).
-    StorageVolWipeAlgorithm {
+    /// How a volume's content is destroyed.
+    StorageVolWipeAlgorithm: virStorageVolWipeAlgorithm, VIR_STORAGE_VOL_WIPE_ALG_ {
         /// One pass of zeroes.
         Zero = 0,
         /// Four passes (NNSA).

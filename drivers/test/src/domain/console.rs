@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
 use async_trait::async_trait;
-use virtbus_api::domain::{DomainConsole, DomainId, DomainMemoryPeekFlags, KeycodeSet};
+use virtbus_api::domain::{
+    DomainConsole, DomainId, DomainMemoryPeekFlags, DomainProcessSignal, KeycodeSet,
+};
 use virtbus_api::{Error, Result};
 
 use super::Domain;
@@ -29,7 +31,12 @@ impl DomainConsole for Test {
         self.with_domain(id, Domain::check_active)
     }
 
-    async fn send_process_signal(&self, id: &DomainId, pid: i64, _signal: u32) -> Result<()> {
+    async fn send_process_signal(
+        &self,
+        id: &DomainId,
+        pid: i64,
+        _signal: DomainProcessSignal,
+    ) -> Result<()> {
         self.with_domain(id, |domain| {
             domain.check_active()?;
             if pid == 1 {

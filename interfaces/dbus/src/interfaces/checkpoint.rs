@@ -1,32 +1,34 @@
 //! `org.libvirt.DomainCheckpoint`: a moment of a domain from which on changes of its disks are known.
 
-use virtbus_api::domain::{CheckpointId, CheckpointListFlags, CheckpointView};
+use virtbus_api::domain::{
+    CheckpointDeleteFlags, CheckpointId, CheckpointListFlags, CheckpointView, CheckpointXmlFlags,
+};
 use zbus::OwnedObjectPath;
 
 use crate::declare::interface;
 use crate::moments;
+use crate::numbers::{Flags, NoFlags};
 use crate::paths::Paths;
 
 interface! {
     /// A checkpoint: a moment of a domain from which on changes of its disks are known, for backups of what changed.
     DOMAIN_CHECKPOINT = "org.libvirt.DomainCheckpoint", view CheckpointView, flags;
     methods {
-        /// Takes the checkpoint away. Flags are those of virDomainCheckpointDelete.
-        write Delete(flags: u32) -> (): DomainCheckpointDelete => |c| c.checkpoints()?.delete(c.id()?, c.flags(flags)?).await;
+        /// Takes the checkpoint away.
+        write Delete(flags: Flags<CheckpointDeleteFlags>) -> (): DomainCheckpointDelete => |c| c.checkpoints()?.delete(c.id()?, flags).await;
         /// The checkpoint that this one follows.
-        read GetParent(flags: u32) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointGetParent => |c| {
-            c.no_flags(flags)?;
+        read GetParent(flags: NoFlags) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointGetParent => |c| {
             let id: &CheckpointId = c.id()?;
             let checkpoints = c.checkpoints()?;
             let view = checkpoints.checkpoint(&id.domain, &id.name).await?;
             let parent = view.parent.as_deref().ok_or_else(|| moments::no_parent("checkpoint", &id.name))?;
             c.path_of(checkpoints.checkpoint(&id.domain, parent).await?)
         };
-        /// The checkpoint as XML. Flags are those of virDomainCheckpointGetXMLDesc.
-        read GetXMLDesc(flags: u32) -> (xml: String): DomainCheckpointGetXmlDesc => |c| c.checkpoints()?.xml_desc(c.id()?, c.flags(flags)?).await;
-        /// The checkpoints that follow this one. Flags are those of virDomainCheckpointListAllChildren.
-        read ListChildren(flags: u32) -> (domainCheckpoints: Paths): DomainCheckpointListAllChildren => |c| {
-            let (id, flags): (&CheckpointId, CheckpointListFlags) = (c.id()?, c.flags(flags)?);
+        /// The checkpoint as XML.
+        read GetXMLDesc(flags: Flags<CheckpointXmlFlags>) -> (xml: String): DomainCheckpointGetXmlDesc => |c| c.checkpoints()?.xml_desc(c.id()?, flags).await;
+        /// The checkpoints that follow this one.
+        read ListChildren(flags: Flags<CheckpointListFlags>) -> (domainCheckpoints: Paths): DomainCheckpointListAllChildren => |c| {
+            let id: &CheckpointId = c.id()?;
             let all = c.checkpoints()?.checkpoints(&id.domain).await?;
             c.list_all(&moments::below(all, Some(&id.name), flags).into()).await
         };

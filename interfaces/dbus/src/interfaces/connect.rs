@@ -3,12 +3,28 @@
 use futures_util::future::join_all;
 use virtbus_api::connection::{Host, LIB_VERSION};
 use virtbus_api::domain::{
-    DomainDefineFlags, DomainStatsFlags, DomainStatsTypes, ImageAccess, ListAllDomainsFlags,
+    DomainCreateFlags, DomainDefineFlags, DomainSaveImageXmlFlags, DomainSaveRestoreFlags,
+    DomainStatsFlags, DomainStatsTypes, ImageAccess, LifecycleKind, ListAllDomainsFlags,
 };
 use virtbus_api::filter::Filtered;
-use virtbus_api::network::NetworkDefineFlags;
-use virtbus_api::nwfilter::NwfilterDefineFlags;
+use virtbus_api::interface::{InterfaceDefineFlags, ListAllInterfacesFlags};
+use virtbus_api::network::{
+    ListAllNetworksFlags, NetworkCreateFlags, NetworkDefineFlags, NetworkLifecycle,
+};
+use virtbus_api::node::{
+    BaselineCpuFlags, CompareCpuFlags, CpuComparison, NodeAllocPagesFlags, NodeSuspendTarget,
+};
+use virtbus_api::node_device::{
+    ListAllNodeDevicesFlags, NodeDeviceDefineFlags, NodeDeviceDefineXmlFlags, NodeDeviceLifecycle,
+};
+use virtbus_api::nwfilter::{NwfilterBindingCreateFlags, NwfilterDefineFlags};
 use virtbus_api::object::{IdRef, Kind};
+use virtbus_api::secret::{
+    ListAllSecretsFlags, SecretDefineFlags, SecretLifecycle, SecretUsageType,
+};
+use virtbus_api::storage::{
+    ListAllStoragePoolsFlags, StoragePoolCreateFlags, StoragePoolDefineFlags, StoragePoolLifecycle,
+};
 use virtbus_api::{Connection, Error, ErrorCode, Result, arguments};
 use zbus::OwnedObjectPath;
 
@@ -21,6 +37,7 @@ use super::lookup::{
 };
 use crate::declare::{Property, interface};
 use crate::invocation::Context;
+use crate::numbers::{Amount, AnyFlags, Detail, Flags, NoFlags, One, ParameterFlags};
 use crate::paths::Paths;
 use crate::quirks::optional;
 use crate::tree::View;
@@ -73,222 +90,200 @@ interface! {
     /// A connection to a hypervisor: where its domains and the host's objects are found, defined and listed, and where their lifecycle is announced.
     CONNECT = "org.libvirt.Connect", view ConnectView, flags;
     methods {
-        /// The best processor that every one of these hosts can give, as XML. Flags are those of virConnectBaselineCPU.
-        read BaselineCPU(xmlCPUs: Vec<String>, flags: u32) -> (cpu: String): ConnectBaselineCpu => |c| c.node()?.baseline_cpu(&xmlCPUs, c.flags(flags)?).await;
-        /// Whether the host can give a guest this processor: virCPUCompareResult. Flags are those of virConnectCompareCPU.
-        read CompareCPU(xmlDesc: String, flags: u32) -> (compareResult: i32): ConnectCompareCpu => |c| {
-            Ok(c.node()?.compare_cpu(&xmlDesc, c.flags(flags)?).await? as i32)
+        /// The best processor that every one of these hosts can give, as XML.
+        read BaselineCPU(xmlCPUs: Vec<String>, flags: Flags<BaselineCpuFlags>) -> (cpu: String): ConnectBaselineCpu => |c| c.node()?.baseline_cpu(&xmlCPUs, flags).await;
+        /// Whether the host can give a guest this processor.
+        read CompareCPU(xmlDesc: String, flags: Flags<CompareCpuFlags>) -> (compareResult: One<CpuComparison>): ConnectCompareCpu => |c| {
+            Ok(c.node()?.compare_cpu(&xmlDesc, flags).await?.into())
         };
-        /// Starts a domain from XML. Without a stored definition of the same UUID it vanishes when it stops. Flags are those of virDomainCreateXML.
-        write DomainCreateXML(xml: String, flags: u32) -> (domain: OwnedObjectPath): DomainCreateXml on domain_in(xml) => |c| {
-            c.path_of(c.lifecycle()?.create_xml(&xml, c.flags(flags)?).await?)
+        /// Starts a domain from XML. Without a stored definition of the same UUID it vanishes when it stops.
+        write DomainCreateXML(xml: String, flags: Flags<DomainCreateFlags>) -> (domain: OwnedObjectPath): DomainCreateXml on domain_in(xml) => |c| {
+            c.path_of(c.lifecycle()?.create_xml(&xml, flags).await?)
         };
         /// The same, and hands these files to the domain's init (containers).
-        write DomainCreateXMLWithFiles(xml: String, files: Vec<zbus::OwnedFd>, flags: u32) -> (domain: OwnedObjectPath): DomainCreateXmlWithFiles on domain_in(xml) => |c| {
+        write DomainCreateXMLWithFiles(xml: String, files: Vec<zbus::OwnedFd>, flags: Flags<DomainCreateFlags>) -> (domain: OwnedObjectPath): DomainCreateXmlWithFiles on domain_in(xml) => |c| {
             let files = files.into_iter().map(std::os::fd::OwnedFd::from).collect();
-            c.path_of(c.lifecycle()?.create_xml_with_files(&xml, files, c.flags(flags)?).await?)
+            c.path_of(c.lifecycle()?.create_xml_with_files(&xml, files, flags).await?)
         };
         /// Stores a definition, new or in place of the one with the same UUID. A running domain goes on as it is and takes the definition when it is started next.
         write DomainDefineXML(xml: String) -> (domain: OwnedObjectPath): DomainDefineXml on domain_in(xml) => |c| {
             c.path_of(c.domains()?.define_xml(&xml, DomainDefineFlags::empty()).await?)
         };
-        /// The same. Flags are those of virDomainDefineXMLFlags.
-        write DomainDefineXMLFlags(xml: String, flags: u32) -> (domain: OwnedObjectPath): DomainDefineXmlFlags on domain_in(xml) => |c| {
-            c.path_of(c.domains()?.define_xml(&xml, c.flags(flags)?).await?)
+        /// The same.
+        write DomainDefineXMLFlags(xml: String, flags: Flags<DomainDefineFlags>) -> (domain: OwnedObjectPath): DomainDefineXmlFlags on domain_in(xml) => |c| {
+            c.path_of(c.domains()?.define_xml(&xml, flags).await?)
         };
         /// Finds the running domain with this number.
-        memory DomainLookupByID(id: i32) -> (domain: OwnedObjectPath): DomainLookupById on domain_numbered(id) => |c| c.path();
+        memory DomainLookupByID(id: Amount<i32>) -> (domain: OwnedObjectPath): DomainLookupById on domain_numbered(id) => |c| c.path();
         /// Finds the domain with this name.
         memory DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => |c| c.path();
         /// Finds the domain with this UUID, with or without hyphens.
         memory DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid on domain_with_uuid(uuid) => |c| c.path();
-        /// Starts a domain from a file that Save made. Empty XML keeps the definition in the file. Flags are those of virDomainRestoreFlags.
-        write DomainRestore(from: String, xml: String, flags: u32) -> (): DomainRestoreFlags => |c| {
-            let flags = c.flags(flags)?;
+        /// Starts a domain from a file that Save made. Empty XML keeps the definition in the file.
+        write DomainRestore(from: String, xml: String, flags: Flags<DomainSaveRestoreFlags>) -> (): DomainRestoreFlags => |c| {
             c.saved_image(&from, ImageAccess::Read).await?.restore(optional(&xml), flags).await
         };
-        /// Changes the definition in a file that Save made. Flags are those of virDomainSaveImageDefineXML.
-        write DomainSaveImageDefineXML(file: String, xml: String, flags: u32) -> (): DomainSaveImageDefineXml => |c| {
-            let flags = c.flags(flags)?;
+        /// Changes the definition in a file that Save made.
+        write DomainSaveImageDefineXML(file: String, xml: String, flags: Flags<DomainSaveRestoreFlags>) -> (): DomainSaveImageDefineXml => |c| {
             c.saved_image(&file, ImageAccess::Change).await?.define_xml(&xml, flags).await
         };
-        /// The definition in a file that Save made. Flags are those of virDomainSaveImageGetXMLDesc.
-        read DomainSaveImageGetXMLDesc(file: String, flags: u32) -> (xml: String): DomainSaveImageGetXmlDesc => |c| {
-            let flags = c.flags(flags)?;
+        /// The definition in a file that Save made.
+        read DomainSaveImageGetXMLDesc(file: String, flags: Flags<DomainSaveImageXmlFlags>) -> (xml: String): DomainSaveImageGetXmlDesc => |c| {
             c.saved_image(&file, ImageAccess::Read).await?.xml_desc(flags).await
         };
         /// The storage pools that could be made of what is found, as XML; an empty source lets the daemon look everywhere.
-        read FindStoragePoolSources(r#type: String, srcSpec: String, flags: u32) -> (storagePoolSources: String): ConnectFindStoragePoolSources => |c| {
-            c.no_flags(flags)?;
+        read FindStoragePoolSources(r#type: String, srcSpec: String, flags: NoFlags) -> (storagePoolSources: String): ConnectFindStoragePoolSources => |c| {
             c.storage_pools()?.find_sources(&r#type, optional(&srcSpec)).await
         };
-        /// Statistics of every domain that passes the flags (virConnectGetAllDomainStats), by name.
-        read GetAllDomainStats(stats: u32, flags: u32) -> (records: Vec<(String, Parameters)>): ConnectGetAllDomainStats => |c| get_all_domain_stats(&c, stats, flags).await;
+        /// Statistics of every domain that passes the flags, by name: of these groups, or of all (0).
+        read GetAllDomainStats(stats: AnyFlags<DomainStatsTypes>, flags: Flags<DomainStatsFlags>) -> (records: Vec<(String, Parameters)>): ConnectGetAllDomainStats => |c| get_all_domain_stats(&c, stats, flags).await;
         /// Host and guest capabilities as XML.
         read GetCapabilities() -> (capabilities: String): ConnectGetCapabilities => |c| c.connection.host().capabilities().await;
         /// Names of the CPU models known for an architecture.
-        read GetCPUModelNames(arch: String, flags: u32) -> (models: Vec<String>): ConnectGetCpuModelNames => |c| {
-            c.no_flags(flags)?;
+        read GetCPUModelNames(arch: String, flags: NoFlags) -> (models: Vec<String>): ConnectGetCpuModelNames => |c| {
             c.connection.host().cpu_model_names(&arch).await
         };
         /// What a domain of these properties can have, as XML. Empty strings leave the choice to the driver.
-        read GetDomainCapabilities(emulatorbin: String, arch: String, machine: String, virttype: String, flags: u32) -> (domCapabilities: String): ConnectGetDomainCapabilities => |c| {
-            c.no_flags(flags)?;
+        read GetDomainCapabilities(emulatorbin: String, arch: String, machine: String, virttype: String, flags: NoFlags) -> (domCapabilities: String): ConnectGetDomainCapabilities => |c| {
             let (emulator, arch, machine, virt_type) = (optional(&emulatorbin), optional(&arch), optional(&machine), optional(&virttype));
             c.connection.host().domain_capabilities(emulator, arch, machine, virt_type).await
         };
         /// The most virtual CPUs that a domain of this type can have; an empty type: of the driver's choice.
-        read GetMaxVcpus(r#type: String) -> (vcpus: u32): ConnectGetMaxVcpus => |c| c.connection.host().max_vcpus(optional(&r#type)).await;
+        read GetMaxVcpus(r#type: String) -> (vcpus: Amount<u32>): ConnectGetMaxVcpus => |c| Ok(c.connection.host().max_vcpus(optional(&r#type)).await?.into());
         /// Which kinds of storage pools there are, as XML.
-        read GetStoragePoolCapabilities(flags: u32) -> (capabilities: String): ConnectGetStoragePoolCapabilities => |c| {
-            c.no_flags(flags)?;
+        read GetStoragePoolCapabilities(flags: NoFlags) -> (capabilities: String): ConnectGetStoragePoolCapabilities => |c| {
             c.storage_pools()?.capabilities().await
         };
         /// The host's SMBIOS information as XML.
-        read GetSysinfo(flags: u32) -> (sysinfo: String): ConnectGetSysinfo => |c| {
-            c.no_flags(flags)?;
+        read GetSysinfo(flags: NoFlags) -> (sysinfo: String): ConnectGetSysinfo => |c| {
             c.node()?.sysinfo().await
         };
         /// Remembers how all host interfaces are configured, so that it can be restored.
-        write InterfaceChangeBegin(flags: u32) -> (): InterfaceChangeBegin => |c| {
-            c.no_flags(flags)?;
+        write InterfaceChangeBegin(flags: NoFlags) -> (): InterfaceChangeBegin => |c| {
             c.interfaces()?.change_begin().await
         };
         /// Keeps what was changed since.
-        write InterfaceChangeCommit(flags: u32) -> (): InterfaceChangeCommit => |c| {
-            c.no_flags(flags)?;
+        write InterfaceChangeCommit(flags: NoFlags) -> (): InterfaceChangeCommit => |c| {
             c.interfaces()?.change_commit().await
         };
         /// Restores what was remembered.
-        write InterfaceChangeRollback(flags: u32) -> (): InterfaceChangeRollback => |c| {
-            c.no_flags(flags)?;
+        write InterfaceChangeRollback(flags: NoFlags) -> (): InterfaceChangeRollback => |c| {
             c.interfaces()?.change_rollback().await
         };
-        /// Stores the configuration of a host interface. Flags are those of virInterfaceDefineXML.
-        write InterfaceDefineXML(xml: String, flags: u32) -> (interface: OwnedObjectPath): InterfaceDefineXml on interface_in(xml) => |c| {
-            c.path_of(c.interfaces()?.define_xml(&xml, c.flags(flags)?).await?)
+        /// Stores the configuration of a host interface.
+        write InterfaceDefineXML(xml: String, flags: Flags<InterfaceDefineFlags>) -> (interface: OwnedObjectPath): InterfaceDefineXml on interface_in(xml) => |c| {
+            c.path_of(c.interfaces()?.define_xml(&xml, flags).await?)
         };
         /// Finds the host interface with this MAC address.
         memory InterfaceLookupByMAC(mac: String) -> (interface: OwnedObjectPath): InterfaceLookupByMacString on interface_with_mac(mac) => |c| c.path();
         /// Finds the host interface with this name.
         memory InterfaceLookupByName(name: String) -> (interface: OwnedObjectPath): InterfaceLookupByName on interface_named(name) => |c| c.path();
-        /// The domains that pass the flags of virConnectListAllDomains; 0 lists all.
-        memory ListDomains(flags: u32) -> (domains: Paths): ConnectListAllDomains => |c| {
-            c.list::<_, ListAllDomainsFlags>(&c.domains()?.views().await?, c.flags(flags)?).await
+        /// The domains that pass the flags; 0 lists all.
+        memory ListDomains(flags: Flags<ListAllDomainsFlags>) -> (domains: Paths): ConnectListAllDomains => |c| {
+            c.list(&c.domains()?.views().await?, flags).await
         };
-        /// The host interfaces that pass the flags of virConnectListAllInterfaces; 0 lists all.
-        memory ListInterfaces(flags: u32) -> (interfaces: Paths): ConnectListAllInterfaces => |c| c.list(&c.interfaces()?.views().await?, c.flags(flags)?).await;
-        /// The networks that pass the flags of virConnectListAllNetworks; 0 lists all.
-        memory ListNetworks(flags: u32) -> (networks: Paths): ConnectListAllNetworks => |c| c.list(&c.networks()?.views().await?, c.flags(flags)?).await;
-        /// The host's devices that pass the flags of virConnectListAllNodeDevices; 0 lists all.
-        memory ListNodeDevices(flags: u32) -> (devs: Paths): ConnectListAllNodeDevices => |c| c.list(&c.node_devices()?.views().await?, c.flags(flags)?).await;
+        /// The host interfaces that pass the flags; 0 lists all.
+        memory ListInterfaces(flags: Flags<ListAllInterfacesFlags>) -> (interfaces: Paths): ConnectListAllInterfaces => |c| c.list(&c.interfaces()?.views().await?, flags).await;
+        /// The networks that pass the flags; 0 lists all.
+        memory ListNetworks(flags: Flags<ListAllNetworksFlags>) -> (networks: Paths): ConnectListAllNetworks => |c| c.list(&c.networks()?.views().await?, flags).await;
+        /// The host's devices that pass the flags; 0 lists all.
+        memory ListNodeDevices(flags: Flags<ListAllNodeDevicesFlags>) -> (devs: Paths): ConnectListAllNodeDevices => |c| c.list(&c.node_devices()?.views().await?, flags).await;
         /// The bindings of network filters.
-        memory ListNWFilterBindings(flags: u32) -> (nwfilterBindings: Paths): ConnectListAllNwfilterBindings => |c| {
-            c.no_flags(flags)?;
+        memory ListNWFilterBindings(flags: NoFlags) -> (nwfilterBindings: Paths): ConnectListAllNwfilterBindings => |c| {
             c.list_all(&c.nwfilter_bindings()?.views().await?).await
         };
         /// The network filters.
-        memory ListNWFilters(flags: u32) -> (nwfilters: Paths): ConnectListAllNwfilters => |c| {
-            c.no_flags(flags)?;
+        memory ListNWFilters(flags: NoFlags) -> (nwfilters: Paths): ConnectListAllNwfilters => |c| {
             c.list_all(&c.nwfilters()?.views().await?).await
         };
-        /// The secrets that pass the flags of virConnectListAllSecrets; 0 lists all.
-        memory ListSecrets(flags: u32) -> (secrets: Paths): ConnectListAllSecrets => |c| c.list(&c.secrets()?.views().await?, c.flags(flags)?).await;
-        /// The storage pools that pass the flags of virConnectListAllStoragePools; 0 lists all.
-        memory ListStoragePools(flags: u32) -> (storagePools: Paths): ConnectListAllStoragePools => |c| c.list(&c.storage_pools()?.views().await?, c.flags(flags)?).await;
+        /// The secrets that pass the flags; 0 lists all.
+        memory ListSecrets(flags: Flags<ListAllSecretsFlags>) -> (secrets: Paths): ConnectListAllSecrets => |c| c.list(&c.secrets()?.views().await?, flags).await;
+        /// The storage pools that pass the flags; 0 lists all.
+        memory ListStoragePools(flags: Flags<ListAllStoragePoolsFlags>) -> (storagePools: Paths): ConnectListAllStoragePools => |c| c.list(&c.storage_pools()?.views().await?, flags).await;
         /// Starts a network from XML. Without a stored definition of the same UUID it vanishes when it stops.
         write NetworkCreateXML(xml: String) -> (network: OwnedObjectPath): NetworkCreateXml on network_in(xml) => |c| {
             c.path_of(c.networks()?.create_xml(&xml, NetworkDefineFlags::empty()).await?)
         };
-        /// The same. Flags are those of virNetworkCreateXMLFlags.
-        write NetworkCreateXMLFlags(xml: String, flags: u32) -> (network: OwnedObjectPath): NetworkCreateXmlFlags on network_in(xml) => |c| {
-            c.path_of(c.networks()?.create_xml(&xml, c.flags(flags)?).await?)
+        /// The same.
+        write NetworkCreateXMLFlags(xml: String, flags: Flags<NetworkCreateFlags>) -> (network: OwnedObjectPath): NetworkCreateXmlFlags on network_in(xml) => |c| {
+            c.path_of(c.networks()?.create_xml(&xml, flags).await?)
         };
         /// Stores a network's definition, new or in place of the one with the same UUID.
         write NetworkDefineXML(xml: String) -> (network: OwnedObjectPath): NetworkDefineXml on network_in(xml) => |c| {
             c.path_of(c.networks()?.define_xml(&xml, NetworkDefineFlags::empty()).await?)
         };
-        /// The same. Flags are those of virNetworkDefineXMLFlags.
-        write NetworkDefineXMLFlags(xml: String, flags: u32) -> (network: OwnedObjectPath): NetworkDefineXmlFlags on network_in(xml) => |c| {
-            c.path_of(c.networks()?.define_xml(&xml, c.flags(flags)?).await?)
+        /// The same.
+        write NetworkDefineXMLFlags(xml: String, flags: Flags<NetworkDefineFlags>) -> (network: OwnedObjectPath): NetworkDefineXmlFlags on network_in(xml) => |c| {
+            c.path_of(c.networks()?.define_xml(&xml, flags).await?)
         };
         /// Finds the network with this name.
         memory NetworkLookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
         /// Finds the network with this UUID, with or without hyphens.
         memory NetworkLookupByUUID(uuid: String) -> (network: OwnedObjectPath): NetworkLookupByUuid on network_with_uuid(uuid) => |c| c.path();
-        /// Reserves memory pages, each a size (KiB) and a count: adds (0) or sets (1) them, on cells from `startCell` (−1: the whole host) on; how many cells were changed.
-        write NodeAllocPages(pages: Vec<(u32, u64)>, startCell: i32, cellCount: u32, flags: u32) -> (cells: u32): NodeAllocPages => |c| {
-            let set = match flags {
-                0 => false,
-                1 => true,
-                _ => return c.no_flags(flags).map(|()| 0),
-            };
-            c.node()?.alloc_pages(&pages, startCell, cellCount, set).await
+        /// Reserves memory pages, each a size (KiB) and a count: on cells from `startCell` (−1: the whole host) on; how many cells were changed.
+        write NodeAllocPages(pages: Vec<(Amount<u32>, u64)>, startCell: Amount<i32>, cellCount: Amount<u32>, flags: Flags<NodeAllocPagesFlags>) -> (cells: Amount<u32>): NodeAllocPages => |c| {
+            let set = flags.contains(NodeAllocPagesFlags::SET);
+            Ok(c.node()?.alloc_pages(&pages, startCell, cellCount, set).await?.into())
         };
-        /// Makes a virtual device of the host. Flags are those of virNodeDeviceCreateXML.
-        write NodeDeviceCreateXML(xml: String, flags: u32) -> (dev: OwnedObjectPath): NodeDeviceCreateXml => |c| {
-            c.path_of(c.node_devices()?.create_xml(&xml, c.flags(flags)?).await?)
+        /// Makes a virtual device of the host.
+        write NodeDeviceCreateXML(xml: String, flags: Flags<NodeDeviceDefineFlags>) -> (dev: OwnedObjectPath): NodeDeviceCreateXml => |c| {
+            c.path_of(c.node_devices()?.create_xml(&xml, flags).await?)
         };
-        /// Stores the definition of a virtual device. Flags are those of virNodeDeviceDefineXML.
-        write NodeDeviceDefineXML(xml: String, flags: u32) -> (dev: OwnedObjectPath): NodeDeviceDefineXml => |c| {
-            c.path_of(c.node_devices()?.define_xml(&xml, c.flags(flags)?).await?)
+        /// Stores the definition of a virtual device.
+        write NodeDeviceDefineXML(xml: String, flags: Flags<NodeDeviceDefineXmlFlags>) -> (dev: OwnedObjectPath): NodeDeviceDefineXml => |c| {
+            c.path_of(c.node_devices()?.define_xml(&xml, flags).await?)
         };
         /// Finds the host's device with this name.
         memory NodeDeviceLookupByName(name: String) -> (dev: OwnedObjectPath): NodeDeviceLookupByName on node_device_named(name) => |c| c.path();
         /// Finds the SCSI host with these world wide names.
-        read NodeDeviceLookupSCSIHostByWWN(wwnn: String, wwpn: String, flags: u32) -> (dev: OwnedObjectPath): NodeDeviceLookupScsiHostByWwn on scsi_host_by_wwn(wwnn, wwpn) => |c| {
-            c.no_flags(flags)?;
+        read NodeDeviceLookupSCSIHostByWWN(wwnn: String, wwpn: String, flags: NoFlags) -> (dev: OwnedObjectPath): NodeDeviceLookupScsiHostByWwn on scsi_host_by_wwn(wwnn, wwpn) => |c| {
             c.path()
         };
         /// Free memory of `maxCells` cells from `startCell` on, in bytes.
-        read NodeGetCellsFreeMemory(startCell: u32, maxCells: u32) -> (freeMems: Vec<u64>): NodeGetCellsFreeMemory => |c| c.node()?.cells_free_memory(startCell, maxCells).await;
+        read NodeGetCellsFreeMemory(startCell: Amount<u32>, maxCells: Amount<u32>) -> (freeMems: Vec<u64>): NodeGetCellsFreeMemory => |c| c.node()?.cells_free_memory(startCell, maxCells).await;
         /// Which of the host's processors are online.
-        read NodeGetCPUMap(flags: u32) -> (res: Vec<bool>): NodeGetCpuMap => |c| {
-            c.no_flags(flags)?;
+        read NodeGetCPUMap(flags: NoFlags) -> (res: Vec<bool>): NodeGetCpuMap => |c| {
             c.node()?.cpu_map().await
         };
         /// What a processor (−1: all together) spent its time with, in nanoseconds.
-        read NodeGetCPUStats(cpuNum: i32, flags: u32) -> (cpuStats: Dict<String, u64>): NodeGetCpuStats => |c| {
-            c.no_flags(flags)?;
+        read NodeGetCPUStats(cpuNum: Amount<i32>, flags: NoFlags) -> (cpuStats: Dict<String, u64>): NodeGetCpuStats => |c| {
             Ok(Dict(c.node()?.cpu_stats(cpuNum).await?))
         };
         /// Free memory of the host in bytes.
         read NodeGetFreeMemory() -> (freemem: u64): NodeGetFreeMemory => |c| c.connection.host().free_memory().await;
         /// Free pages of these sizes (KiB), for each cell from `startCell` (−1: the whole host) on.
-        read NodeGetFreePages(pages: Vec<u32>, startCell: i32, cellCount: u32, flags: u32) -> (counts: Vec<u64>): NodeGetFreePages => |c| {
-            c.no_flags(flags)?;
+        read NodeGetFreePages(pages: Vec<Amount<u32>>, startCell: Amount<i32>, cellCount: Amount<u32>, flags: NoFlags) -> (counts: Vec<u64>): NodeGetFreePages => |c| {
             c.node()?.free_pages(&pages, startCell, cellCount).await
         };
         /// The host: processor, memory (KiB), processors, MHz, NUMA cells, sockets of a cell, cores of a socket, threads of a core.
-        read NodeGetInfo() -> (info: (String, u64, u32, u32, u32, u32, u32, u32)): NodeGetInfo => |c| {
+        read NodeGetInfo() -> (info: (String, u64, Amount<u32>, Amount<u32>, Amount<u32>, Amount<u32>, Amount<u32>, Amount<u32>)): NodeGetInfo => |c| {
             let info = c.connection.host().node_info().await?;
-            Ok((info.model, info.memory, info.cpus, info.mhz, info.nodes, info.sockets, info.cores, info.threads))
+            Ok((
+                info.model, info.memory, info.cpus.into(), info.mhz.into(), info.nodes.into(), info.sockets.into(), info.cores.into(),
+                info.threads.into(),
+            ))
         };
         /// How the kernel shares equal memory pages.
-        read NodeGetMemoryParameters(flags: u32) -> (memoryParameters: Parameters): NodeGetMemoryParameters => |c| {
-            c.no_parameter_flags(flags)?;
+        read NodeGetMemoryParameters(flags: ParameterFlags<NoFlags>) -> (memoryParameters: Parameters): NodeGetMemoryParameters => |c| {
             Ok(c.wrapped(c.node()?.memory_parameters().await?))
         };
         /// Memory of a NUMA cell (−1: of the host), KiB.
-        read NodeGetMemoryStats(cellNum: i32, flags: u32) -> (stats: Dict<String, u64>): NodeGetMemoryStats => |c| {
-            c.no_flags(flags)?;
+        read NodeGetMemoryStats(cellNum: Amount<i32>, flags: NoFlags) -> (stats: Dict<String, u64>): NodeGetMemoryStats => |c| {
             Ok(Dict(c.node()?.memory_stats(cellNum).await?))
         };
         /// The security driver: model, and domain of interpretation.
         read NodeGetSecurityModel() -> (secModel: (String, String)): NodeGetSecurityModel => |c| c.node()?.security_model().await;
         /// Sets how the kernel shares equal memory pages.
-        write NodeSetMemoryParameters(params: Given, flags: u32) -> (): NodeSetMemoryParameters => |c| {
-            c.no_flags(flags)?;
+        write NodeSetMemoryParameters(params: Given, flags: NoFlags) -> (): NodeSetMemoryParameters => |c| {
             c.node()?.set_memory_parameters(arguments::set(params.0)?).await
         };
-        /// Lets the host sleep in memory (0), on disk (1) or both (2), for so many seconds.
-        write NodeSuspendForDuration(target: u32, duration: u64, flags: u32) -> (): NodeSuspendForDuration => |c| {
-            c.no_flags(flags)?;
+        /// Lets the host sleep, for so many seconds.
+        write NodeSuspendForDuration(target: One<NodeSuspendTarget, u32>, duration: u64, flags: NoFlags) -> (): NodeSuspendForDuration => |c| {
             c.node()?.suspend_for_duration(target, duration).await
         };
-        /// Lets a network filter hold at a port. Flags are those of virNWFilterBindingCreateXML.
-        write NWFilterBindingCreateXML(xml: String, flags: u32) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingCreateXml => |c| {
-            c.path_of(c.nwfilter_bindings()?.create_xml(&xml, c.flags(flags)?).await?)
+        /// Lets a network filter hold at a port.
+        write NWFilterBindingCreateXML(xml: String, flags: Flags<NwfilterBindingCreateFlags>) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingCreateXml => |c| {
+            c.path_of(c.nwfilter_bindings()?.create_xml(&xml, flags).await?)
         };
         /// Finds the binding at the port with this network device.
         memory NWFilterBindingLookupByPortDev(portDev: String) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingLookupByPortDev on nwfilter_binding_of(portDev) => |c| c.path();
@@ -296,29 +291,29 @@ interface! {
         write NWFilterDefineXML(xml: String) -> (nwfilter: OwnedObjectPath): NwfilterDefineXml on nwfilter_in(xml) => |c| {
             c.path_of(c.nwfilters()?.define_xml(&xml, NwfilterDefineFlags::empty()).await?)
         };
-        /// The same. Flags are those of virNWFilterDefineXMLFlags.
-        write NWFilterDefineXMLFlags(xml: String, flags: u32) -> (nwfilter: OwnedObjectPath): NwfilterDefineXmlFlags on nwfilter_in(xml) => |c| {
-            c.path_of(c.nwfilters()?.define_xml(&xml, c.flags(flags)?).await?)
+        /// The same.
+        write NWFilterDefineXMLFlags(xml: String, flags: Flags<NwfilterDefineFlags>) -> (nwfilter: OwnedObjectPath): NwfilterDefineXmlFlags on nwfilter_in(xml) => |c| {
+            c.path_of(c.nwfilters()?.define_xml(&xml, flags).await?)
         };
         /// Finds the network filter with this name.
         memory NWFilterLookupByName(name: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByName on nwfilter_named(name) => |c| c.path();
         /// Finds the network filter with this UUID, with or without hyphens.
         memory NWFilterLookupByUUID(uuid: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByUuid on nwfilter_with_uuid(uuid) => |c| c.path();
-        /// Stores a secret's definition. Flags are those of virSecretDefineXML.
-        write SecretDefineXML(xml: String, flags: u32) -> (secret: OwnedObjectPath): SecretDefineXml on secret_in(xml) => |c| {
-            c.path_of(c.secrets()?.define_xml(&xml, c.flags(flags)?).await?)
+        /// Stores a secret's definition.
+        write SecretDefineXML(xml: String, flags: Flags<SecretDefineFlags>) -> (secret: OwnedObjectPath): SecretDefineXml on secret_in(xml) => |c| {
+            c.path_of(c.secrets()?.define_xml(&xml, flags).await?)
         };
         /// Finds the secret with this UUID, with or without hyphens.
         memory SecretLookupByUUID(uuid: String) -> (secret: OwnedObjectPath): SecretLookupByUuid on secret_with_uuid(uuid) => |c| c.path();
-        /// Finds the secret for a thing: virSecretUsageType and the thing's name.
-        memory SecretLookupByUsage(usageType: i32, usageID: String) -> (secret: OwnedObjectPath): SecretLookupByUsage on secret_by_usage(usageType, usageID) => |c| c.path();
-        /// Starts a storage pool from XML. Without a stored definition of the same UUID it vanishes when it stops. Flags are those of virStoragePoolCreateXML.
-        write StoragePoolCreateXML(xml: String, flags: u32) -> (storagePool: OwnedObjectPath): StoragePoolCreateXml on storage_pool_in(xml) => |c| {
-            c.path_of(c.storage_pools()?.create_xml(&xml, c.flags(flags)?).await?)
+        /// Finds the secret for a thing: what it is for, and the thing's name.
+        memory SecretLookupByUsage(usageType: One<SecretUsageType>, usageID: String) -> (secret: OwnedObjectPath): SecretLookupByUsage on secret_by_usage(usageType, usageID) => |c| c.path();
+        /// Starts a storage pool from XML. Without a stored definition of the same UUID it vanishes when it stops.
+        write StoragePoolCreateXML(xml: String, flags: Flags<StoragePoolCreateFlags>) -> (storagePool: OwnedObjectPath): StoragePoolCreateXml on storage_pool_in(xml) => |c| {
+            c.path_of(c.storage_pools()?.create_xml(&xml, flags).await?)
         };
-        /// Stores a storage pool's definition, new or in place of the one with the same UUID. Flags are those of virStoragePoolDefineXML.
-        write StoragePoolDefineXML(xml: String, flags: u32) -> (storagePool: OwnedObjectPath): StoragePoolDefineXml on storage_pool_in(xml) => |c| {
-            c.path_of(c.storage_pools()?.define_xml(&xml, c.flags(flags)?).await?)
+        /// Stores a storage pool's definition, new or in place of the one with the same UUID.
+        write StoragePoolDefineXML(xml: String, flags: Flags<StoragePoolDefineFlags>) -> (storagePool: OwnedObjectPath): StoragePoolDefineXml on storage_pool_in(xml) => |c| {
+            c.path_of(c.storage_pools()?.define_xml(&xml, flags).await?)
         };
         /// Finds the storage pool with this name.
         memory StoragePoolLookupByName(name: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByName on storage_pool_named(name) => |c| c.path();
@@ -344,26 +339,24 @@ interface! {
         Version: u64, emits Nothing: ConnectGetVersion => |view| Ok((*prepared(&view.version)?).into());
     }
     signals {
-        /// A domain was defined, started, stopped, …: virDomainEventType and the event's detail.
-        DomainEvent(domain: OwnedObjectPath, event: i32, detail: i32);
-        /// A network was defined, started, stopped, …: virNetworkEventLifecycleType.
-        NetworkEvent(network: OwnedObjectPath, event: i32);
-        /// A device of the host came, went, …: virNodeDeviceEventLifecycleType; the detail is 0.
-        NodeDeviceEvent(dev: OwnedObjectPath, event: i32, detail: i32);
-        /// A secret was defined or undefined: virSecretEventLifecycleType; the detail is 0.
-        SecretEvent(secret: OwnedObjectPath, event: i32, detail: i32);
-        /// A storage pool was defined, started, stopped, …: virStoragePoolEventLifecycleType; the detail is 0.
-        StoragePoolEvent(storagePool: OwnedObjectPath, event: i32, detail: i32);
+        /// A domain was defined, started, stopped, …, and how or why.
+        DomainEvent(domain: OwnedObjectPath, event: One<LifecycleKind>, detail: Detail<LifecycleKind>);
+        /// A network was defined, started, stopped, ….
+        NetworkEvent(network: OwnedObjectPath, event: One<NetworkLifecycle>);
+        /// A device of the host came, went, …; the detail is 0.
+        NodeDeviceEvent(dev: OwnedObjectPath, event: One<NodeDeviceLifecycle>, detail: Amount<i32>);
+        /// A secret was defined or undefined; the detail is 0.
+        SecretEvent(secret: OwnedObjectPath, event: One<SecretLifecycle>, detail: Amount<i32>);
+        /// A storage pool was defined, started, stopped, …; the detail is 0.
+        StoragePoolEvent(storagePool: OwnedObjectPath, event: One<StoragePoolLifecycle>, detail: Amount<i32>);
     }
 }
 
 async fn get_all_domain_stats(
     c: &Context<'_>,
-    groups: u32,
-    flags: u32,
+    groups: DomainStatsTypes,
+    flags: DomainStatsFlags,
 ) -> Result<Vec<(String, Parameters)>> {
-    let groups = DomainStatsTypes::from_bits_retain(groups);
-    let flags: DomainStatsFlags = c.flags(flags)?;
     let which = ListAllDomainsFlags::from_bits_truncate(flags.bits());
     let statistics = c.statistics()?;
     let views = c.domains()?.views().await?;

@@ -1,25 +1,23 @@
 //! `org.libvirt.Interface`: a network interface of the host.
 
-use virtbus_api::interface::InterfaceView;
-
 use crate::declare::interface;
+use crate::numbers::{Flags, NoFlags};
+use virtbus_api::interface::{InterfaceView, InterfaceXmlFlags};
 
 interface! {
     /// A network interface of the host.
     INTERFACE = "org.libvirt.Interface", view InterfaceView, flags;
     methods {
         /// Brings the interface up.
-        write Create(flags: u32) -> (): InterfaceCreate => |c| {
-            c.no_flags(flags)?;
+        write Create(flags: NoFlags) -> (): InterfaceCreate => |c| {
             c.interfaces()?.create(c.id()?).await
         };
         /// Brings the interface down.
-        write Destroy(flags: u32) -> (): InterfaceDestroy => |c| {
-            c.no_flags(flags)?;
+        write Destroy(flags: NoFlags) -> (): InterfaceDestroy => |c| {
             c.interfaces()?.destroy(c.id()?).await
         };
-        /// The interface as XML: as it is or, with the flag 1, as it is configured.
-        read GetXMLDesc(flags: u32) -> (xml: String): InterfaceGetXmlDesc => |c| c.interfaces()?.xml_desc(c.id()?, c.flags(flags)?).await;
+        /// The interface as XML.
+        read GetXMLDesc(flags: Flags<InterfaceXmlFlags>) -> (xml: String): InterfaceGetXmlDesc => |c| c.interfaces()?.xml_desc(c.id()?, flags).await;
         /// Takes the interface's configuration away.
         write Undefine() -> (): InterfaceUndefine => |c| c.interfaces()?.undefine(c.id()?).await;
     }

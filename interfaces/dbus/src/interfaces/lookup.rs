@@ -12,6 +12,7 @@ use virtbus_api::storage::StoragePoolId;
 use virtbus_api::{Connection, Error, Result, Uuid};
 
 use crate::invocation::Invocation;
+use crate::numbers::{Amount, One};
 use crate::tree::{Sought, Target};
 
 /// The connection, to find out with.
@@ -55,7 +56,10 @@ pub(super) async fn domain_in(invocation: &Invocation, xml: &str) -> Result<Targ
     Ok(defined(invocation, id))
 }
 
-pub(super) async fn domain_numbered(invocation: &Invocation, id: &i32) -> Result<Target> {
+pub(super) async fn domain_numbered(
+    invocation: &Invocation,
+    Amount(id): &Amount<i32>,
+) -> Result<Target> {
     let number = u32::try_from(*id).map_err(|_| Error::no_domain_numbered((*id).into()))?;
     let domains = group(connection(invocation).domains(), "DomainLookupById")?;
     Ok(by(invocation, domains.view_by_id(number).await?, "id", id))
@@ -253,11 +257,11 @@ pub(super) async fn secret_with_uuid(invocation: &Invocation, text: &str) -> Res
 
 pub(super) async fn secret_by_usage(
     invocation: &Invocation,
-    usage_type: &i32,
+    usage_type: &One<SecretUsageType>,
     usage_id: &str,
 ) -> Result<Target> {
     let secrets = group(connection(invocation).secrets(), "SecretLookupByUsage")?;
-    let usage_type = SecretUsageType::from_number((*usage_type).into())?;
+    let usage_type = usage_type.value()?;
     let found = secrets.view_by_usage(usage_type, usage_id).await?;
     Ok(by(invocation, found, "usage", usage_id))
 }

@@ -1,28 +1,26 @@
 //! `org.libvirt.NodeDevice`: a device of the host.
 
-use virtbus_api::node_device::NodeDeviceView;
-
 use crate::declare::interface;
+use crate::numbers::{Flags, NoFlags};
 use crate::quirks::optional;
+use virtbus_api::node_device::{NodeDeviceUpdateFlags, NodeDeviceView, NodeDeviceXmlFlags};
 
 interface! {
     /// A device of the host.
     NODE_DEVICE = "org.libvirt.NodeDevice", view NodeDeviceView, flags;
     methods {
         /// Starts the defined device.
-        write Create(flags: u32) -> (): NodeDeviceCreate => |c| {
-            c.no_flags(flags)?;
+        write Create(flags: NoFlags) -> (): NodeDeviceCreate => |c| {
             c.node_devices()?.create(c.id()?).await
         };
         /// Ends a virtual device.
         write Destroy() -> (): NodeDeviceDestroy => |c| c.node_devices()?.destroy(c.id()?).await;
         /// Takes the device from the host's driver, so that a guest can have it. An empty driver's name leaves the choice to the daemon.
-        write Detach(driverName: String, flags: u32) -> (): NodeDeviceDetachFlags => |c| {
-            c.no_flags(flags)?;
+        write Detach(driverName: String, flags: NoFlags) -> (): NodeDeviceDetachFlags => |c| {
             c.node_devices()?.detach(c.id()?, optional(&driverName)).await
         };
-        /// The device as XML: as it is or, with the flag 1, as it is defined.
-        read GetXMLDesc(flags: u32) -> (xml: String): NodeDeviceGetXmlDesc => |c| c.node_devices()?.xml_desc(c.id()?, c.flags(flags)?).await;
+        /// The device as XML.
+        read GetXMLDesc(flags: Flags<NodeDeviceXmlFlags>) -> (xml: String): NodeDeviceGetXmlDesc => |c| c.node_devices()?.xml_desc(c.id()?, flags).await;
         /// What the device can do, by libvirt's names.
         read ListCaps() -> (names: Vec<String>): NodeDeviceListCaps => |c| {
             let id: &virtbus_api::node_device::NodeDeviceId = c.id()?;
@@ -34,12 +32,11 @@ interface! {
         /// Resets the device.
         write Reset() -> (): NodeDeviceReset => |c| c.node_devices()?.reset(c.id()?).await;
         /// Takes the definition of a virtual device away.
-        write Undefine(flags: u32) -> (): NodeDeviceUndefine => |c| {
-            c.no_flags(flags)?;
+        write Undefine(flags: NoFlags) -> (): NodeDeviceUndefine => |c| {
             c.node_devices()?.undefine(c.id()?).await
         };
-        /// Changes a virtual device: the live (1) or the stored (2) one.
-        write Update(xml: String, flags: u32) -> (): NodeDeviceUpdate => |c| c.node_devices()?.update(c.id()?, &xml, c.flags(flags)?).await;
+        /// Changes a virtual device.
+        write Update(xml: String, flags: Flags<NodeDeviceUpdateFlags>) -> (): NodeDeviceUpdate => |c| c.node_devices()?.update(c.id()?, &xml, flags).await;
     }
     properties {
         /// Whether the device is there.

@@ -1,16 +1,15 @@
 //! `org.libvirt.NWFilter` and `org.libvirt.NWFilterBinding`: network filters, and where they hold.
 
-use virtbus_api::nwfilter::{NwfilterBindingView, NwfilterView};
-
 use crate::declare::interface;
+use crate::numbers::NoFlags;
+use virtbus_api::nwfilter::{NwfilterBindingView, NwfilterView};
 
 interface! {
     /// A network filter.
     NWFILTER = "org.libvirt.NWFilter", view NwfilterView, flags;
     methods {
         /// The filter as XML.
-        read GetXMLDesc(flags: u32) -> (xml: String): NwfilterGetXmlDesc => |c| {
-            c.no_flags(flags)?;
+        read GetXMLDesc(flags: NoFlags) -> (xml: String): NwfilterGetXmlDesc => |c| {
             c.nwfilters()?.xml_desc(c.id()?).await
         };
         /// Takes the filter away; one that is in use stays.
@@ -32,8 +31,7 @@ interface! {
         /// Ends the binding; the port is free.
         write Delete() -> (): NwfilterBindingDelete => |c| c.nwfilter_bindings()?.delete(c.id()?).await;
         /// The binding as XML.
-        read GetXMLDesc(flags: u32) -> (xml: String): NwfilterBindingGetXmlDesc => |c| {
-            c.no_flags(flags)?;
+        read GetXMLDesc(flags: NoFlags) -> (xml: String): NwfilterBindingGetXmlDesc => |c| {
             c.nwfilter_bindings()?.xml_desc(c.id()?).await
         };
     }

@@ -1,43 +1,45 @@
 //! `org.libvirt.DomainSnapshot`: a moment of a domain that can be returned to.
 
-use virtbus_api::domain::{SnapshotId, SnapshotListFlags, SnapshotView};
+use virtbus_api::domain::{
+    MomentDeleteFlags, SnapshotId, SnapshotListFlags, SnapshotRevertFlags, SnapshotView,
+    SnapshotXmlFlags,
+};
 use zbus::OwnedObjectPath;
 
 use crate::declare::interface;
 use crate::moments;
+use crate::numbers::{Flags, NoFlags};
 use crate::paths::Paths;
 
 interface! {
     /// A snapshot: a moment of a domain that can be returned to.
     DOMAIN_SNAPSHOT = "org.libvirt.DomainSnapshot", view SnapshotView, flags;
     methods {
-        /// Takes the snapshot away. Flags are those of virDomainSnapshotDelete.
-        write Delete(flags: u32) -> (): DomainSnapshotDelete => |c| c.snapshots()?.delete(c.id()?, c.flags(flags)?).await;
+        /// Takes the snapshot away.
+        write Delete(flags: Flags<MomentDeleteFlags>) -> (): DomainSnapshotDelete => |c| c.snapshots()?.delete(c.id()?, flags).await;
         /// The snapshot that this one follows.
-        read GetParent(flags: u32) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotGetParent => |c| {
-            c.no_flags(flags)?;
+        read GetParent(flags: NoFlags) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotGetParent => |c| {
             let id: &SnapshotId = c.id()?;
             let snapshots = c.snapshots()?;
             let view = snapshots.snapshot(&id.domain, &id.name).await?;
             let parent = view.parent.as_deref().ok_or_else(|| moments::no_parent("snapshot", &id.name))?;
             c.path_of(snapshots.snapshot(&id.domain, parent).await?)
         };
-        /// The snapshot as XML. Flags are those of virDomainSnapshotGetXMLDesc.
-        read GetXMLDesc(flags: u32) -> (xml: String): DomainSnapshotGetXmlDesc => |c| c.snapshots()?.xml_desc(c.id()?, c.flags(flags)?).await;
+        /// The snapshot as XML.
+        read GetXMLDesc(flags: Flags<SnapshotXmlFlags>) -> (xml: String): DomainSnapshotGetXmlDesc => |c| c.snapshots()?.xml_desc(c.id()?, flags).await;
         /// Whether it is the domain's current snapshot.
-        memory IsCurrent(flags: u32) -> (domainSnapshot: bool): DomainSnapshotIsCurrent => |c| {
-            c.no_flags(flags)?;
+        memory IsCurrent(flags: NoFlags) -> (domainSnapshot: bool): DomainSnapshotIsCurrent => |c| {
             let id: &SnapshotId = c.id()?;
             Ok(c.snapshots()?.snapshot(&id.domain, &id.name).await?.current)
         };
-        /// The snapshots that follow this one. Flags are those of virDomainSnapshotListAllChildren.
-        read ListChildren(flags: u32) -> (domainSnapshots: Paths): DomainSnapshotListAllChildren => |c| {
-            let (id, flags): (&SnapshotId, SnapshotListFlags) = (c.id()?, c.flags(flags)?);
+        /// The snapshots that follow this one.
+        read ListChildren(flags: Flags<SnapshotListFlags>) -> (domainSnapshots: Paths): DomainSnapshotListAllChildren => |c| {
+            let id: &SnapshotId = c.id()?;
             let all = c.snapshots()?.snapshots(&id.domain).await?;
             c.list_all(&moments::below(all, Some(&id.name), flags).into()).await
         };
-        /// Returns the domain to this moment. Flags are those of virDomainRevertToSnapshot.
-        write Revert(flags: u32) -> (): DomainRevertToSnapshot => |c| c.snapshots()?.revert(c.id()?, c.flags(flags)?).await;
+        /// Returns the domain to this moment.
+        write Revert(flags: Flags<SnapshotRevertFlags>) -> (): DomainRevertToSnapshot => |c| c.snapshots()?.revert(c.id()?, flags).await;
     }
     properties {
         /// Whether it is the domain's current snapshot.

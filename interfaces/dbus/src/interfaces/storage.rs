@@ -1,53 +1,55 @@
 //! `org.libvirt.StoragePool` and `org.libvirt.StorageVol`: where disks are kept.
 
 use virtbus_api::storage::{
-    StoragePoolView, StorageVolId, StorageVolView, StorageVolWipeAlgorithm,
+    StoragePoolBuildFlags, StoragePoolCreateFlags, StoragePoolDeleteFlags, StoragePoolState,
+    StoragePoolView, StorageVolCreateFlags, StorageVolDeleteFlags, StorageVolId,
+    StorageVolInfoFlags, StorageVolResizeFlags, StorageVolTransferFlags, StorageVolType,
+    StorageVolUploadFlags, StorageVolView, StorageVolWipeAlgorithm, StorageXmlFlags,
 };
 use zbus::OwnedObjectPath;
 
 use super::lookup::{storage_vol_in, storage_vol_named};
 use crate::declare::interface;
+use crate::numbers::{Flags, NoFlags, One};
 use crate::paths::Paths;
 
 interface! {
     /// A storage pool: where volumes are kept.
     STORAGE_POOL = "org.libvirt.StoragePool", view StoragePoolView, flags;
     methods {
-        /// Makes the pool's storage: directory, file system, volume group, …. Flags are those of virStoragePoolBuild.
-        write Build(flags: u32) -> (): StoragePoolBuild => |c| c.storage_pools()?.build(c.id()?, c.flags(flags)?).await;
-        /// Starts the defined pool. Flags are those of virStoragePoolCreate.
-        write Create(flags: u32) -> (): StoragePoolCreate => |c| c.storage_pools()?.create(c.id()?, c.flags(flags)?).await;
-        /// Frees the pool's storage, and what is in it. Flags are those of virStoragePoolDelete.
-        write Delete(flags: u32) -> (): StoragePoolDelete => |c| c.storage_pools()?.delete(c.id()?, c.flags(flags)?).await;
+        /// Makes the pool's storage: directory, file system, volume group, ….
+        write Build(flags: Flags<StoragePoolBuildFlags>) -> (): StoragePoolBuild => |c| c.storage_pools()?.build(c.id()?, flags).await;
+        /// Starts the defined pool.
+        write Create(flags: Flags<StoragePoolCreateFlags>) -> (): StoragePoolCreate => |c| c.storage_pools()?.create(c.id()?, flags).await;
+        /// Frees the pool's storage, and what is in it.
+        write Delete(flags: Flags<StoragePoolDeleteFlags>) -> (): StoragePoolDelete => |c| c.storage_pools()?.delete(c.id()?, flags).await;
         /// Stops the pool; its volumes stay where they are.
         write Destroy() -> (): StoragePoolDestroy => |c| c.storage_pools()?.destroy(c.id()?).await;
-        /// Its state (virStoragePoolState), and size, what volumes take, and what is left, in bytes.
-        read GetInfo() -> (info: (i32, u64, u64, u64)): StoragePoolGetInfo => |c| {
+        /// Its state, and size, what volumes take, and what is left, in bytes.
+        read GetInfo() -> (info: (One<StoragePoolState>, u64, u64, u64)): StoragePoolGetInfo => |c| {
             let info = c.storage_pools()?.info(c.id()?).await?;
-            Ok((info.state.number(), info.capacity, info.allocation, info.available))
+            Ok((info.state.into(), info.capacity, info.allocation, info.available))
         };
-        /// The pool as XML; with the flag 1 its stored definition.
-        read GetXMLDesc(flags: u32) -> (xml: String): StoragePoolGetXmlDesc => |c| c.storage_pools()?.xml_desc(c.id()?, c.flags(flags)?).await;
+        /// The pool as XML.
+        read GetXMLDesc(flags: Flags<StorageXmlFlags>) -> (xml: String): StoragePoolGetXmlDesc => |c| c.storage_pools()?.xml_desc(c.id()?, flags).await;
         /// The pool's volumes.
-        read ListStorageVolumes(flags: u32) -> (storageVols: Paths): StoragePoolListAllVolumes => |c| {
-            c.no_flags(flags)?;
+        read ListStorageVolumes(flags: NoFlags) -> (storageVols: Paths): StoragePoolListAllVolumes => |c| {
             c.list_all(&c.storage_vols()?.views(c.id()?).await?.into()).await
         };
         /// Looks the volumes through anew.
-        write Refresh(flags: u32) -> (): StoragePoolRefresh => |c| {
-            c.no_flags(flags)?;
+        write Refresh(flags: NoFlags) -> (): StoragePoolRefresh => |c| {
             c.storage_pools()?.refresh(c.id()?).await
         };
-        /// Makes a volume from XML. Flags are those of virStorageVolCreateXML.
-        write StorageVolCreateXML(xml: String, flags: u32) -> (storageVol: OwnedObjectPath): StorageVolCreateXml on storage_vol_in(xml) => |c| {
+        /// Makes a volume from XML.
+        write StorageVolCreateXML(xml: String, flags: Flags<StorageVolCreateFlags>) -> (storageVol: OwnedObjectPath): StorageVolCreateXml on storage_vol_in(xml) => |c| {
             let pool = c.pool()?;
-            c.path_of(c.storage_vols()?.create_xml(pool, &xml, c.flags(flags)?).await?)
+            c.path_of(c.storage_vols()?.create_xml(pool, &xml, flags).await?)
         };
-        /// Makes a volume from XML with the content of the volume that has this key. Flags are those of virStorageVolCreateXMLFrom.
-        write StorageVolCreateXMLFrom(xml: String, key: String, flags: u32) -> (storageVol: OwnedObjectPath): StorageVolCreateXmlFrom on storage_vol_in(xml) => |c| {
+        /// Makes a volume from XML with the content of the volume that has this key.
+        write StorageVolCreateXMLFrom(xml: String, key: String, flags: Flags<StorageVolCreateFlags>) -> (storageVol: OwnedObjectPath): StorageVolCreateXmlFrom on storage_vol_in(xml) => |c| {
             let (pool, volumes) = (c.pool()?, c.storage_vols()?);
             let source = c.readable_volume(&key).await?;
-            c.path_of(volumes.create_xml_from(pool, &xml, &source, c.flags(flags)?).await?)
+            c.path_of(volumes.create_xml_from(pool, &xml, &source, flags).await?)
         };
         /// Finds the volume with this name.
         memory StorageVolLookupByName(name: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByName on storage_vol_named(name) => |c| c.path();
@@ -78,20 +80,19 @@ interface! {
     /// A storage volume: what a guest's disk is kept in.
     STORAGE_VOL = "org.libvirt.StorageVol", view StorageVolView, flags;
     methods {
-        /// Takes the volume away. Flags are those of virStorageVolDelete.
-        write Delete(flags: u32) -> (): StorageVolDelete => |c| c.storage_vols()?.delete(c.id()?, c.flags(flags)?).await;
+        /// Takes the volume away.
+        write Delete(flags: Flags<StorageVolDeleteFlags>) -> (): StorageVolDelete => |c| c.storage_vols()?.delete(c.id()?, flags).await;
         /// The volume's content from an offset on, at most `length` bytes (0: all), to be read from the descriptor.
-        write Download(offset: u64, length: u64, flags: u32) -> (stream: zbus::OwnedFd): StorageVolDownload => |c| {
-            Ok(c.storage_vols()?.download(c.id()?, offset, length, c.flags(flags)?).await?.into())
+        write Download(offset: u64, length: u64, flags: Flags<StorageVolTransferFlags>) -> (stream: zbus::OwnedFd): StorageVolDownload => |c| {
+            Ok(c.storage_vols()?.download(c.id()?, offset, length, flags).await?.into())
         };
-        /// What the volume is (virStorageVolType), its size and what it takes, in bytes. Flags are those of virStorageVolGetInfoFlags.
-        read GetInfo(flags: u32) -> (info: (i32, u64, u64)): StorageVolGetInfoFlags => |c| {
-            let info = c.storage_vols()?.info(c.id()?, c.flags(flags)?).await?;
-            Ok((info.kind.number(), info.capacity, info.allocation))
+        /// What the volume is, its size and what it takes, in bytes.
+        read GetInfo(flags: Flags<StorageVolInfoFlags>) -> (info: (One<StorageVolType>, u64, u64)): StorageVolGetInfoFlags => |c| {
+            let info = c.storage_vols()?.info(c.id()?, flags).await?;
+            Ok((info.kind.into(), info.capacity, info.allocation))
         };
         /// The volume as XML.
-        read GetXMLDesc(flags: u32) -> (xml: String): StorageVolGetXmlDesc => |c| {
-            c.no_flags(flags)?;
+        read GetXMLDesc(flags: NoFlags) -> (xml: String): StorageVolGetXmlDesc => |c| {
             c.storage_vols()?.xml_desc(c.id()?).await
         };
         /// The path of the pool that the volume is in.
@@ -99,17 +100,15 @@ interface! {
             let volume: &StorageVolId = c.id()?;
             c.path_of(c.storage_pools()?.view(volume.pool.uuid).await?)
         };
-        /// Changes the volume's size; bytes. Flags are those of virStorageVolResize.
-        write Resize(capacity: u64, flags: u32) -> (): StorageVolResize => |c| c.storage_vols()?.resize(c.id()?, capacity, c.flags(flags)?).await;
+        /// Changes the volume's size; bytes.
+        write Resize(capacity: u64, flags: Flags<StorageVolResizeFlags>) -> (): StorageVolResize => |c| c.storage_vols()?.resize(c.id()?, capacity, flags).await;
         /// Takes content for the volume at an offset, at most `length` bytes (0: all that comes), written to the descriptor.
-        write Upload(offset: u64, length: u64, flags: u32) -> (stream: zbus::OwnedFd): StorageVolUpload => |c| {
-            Ok(c.storage_vols()?.upload(c.id()?, offset, length, c.flags(flags)?).await?.into())
+        write Upload(offset: u64, length: u64, flags: Flags<StorageVolUploadFlags>) -> (stream: zbus::OwnedFd): StorageVolUpload => |c| {
+            Ok(c.storage_vols()?.upload(c.id()?, offset, length, flags).await?.into())
         };
-        /// Destroys the volume's content, by virStorageVolWipeAlgorithm.
-        write Wipe(pattern: u32, flags: u32) -> (): StorageVolWipePattern => |c| {
-            c.no_flags(flags)?;
-            let algorithm = StorageVolWipeAlgorithm::from_number(pattern.into())?;
-            c.storage_vols()?.wipe_pattern(c.id()?, algorithm).await
+        /// Destroys the volume's content.
+        write Wipe(pattern: One<StorageVolWipeAlgorithm, u32>, flags: NoFlags) -> (): StorageVolWipePattern => |c| {
+            c.storage_vols()?.wipe_pattern(c.id()?, pattern).await
         };
     }
     properties {

@@ -12,6 +12,7 @@ use crate::answer::{Received, find_object, interface_at, unknown_object};
 use crate::declare::{Arg, Emits, Interface};
 use crate::error::Failure;
 use crate::invocation::{reply, sees};
+use crate::numbers::Told;
 use crate::standard::{log_control, objects, properties};
 use crate::tree::{self, Place, Target};
 
@@ -105,11 +106,15 @@ async fn children(
     }
 }
 
+/// Every interface of ours.
+pub(crate) fn interfaces() -> impl Iterator<Item = &'static Interface> {
+    let objects = Kind::ALL.iter().map(|kind| tree::interface(*kind));
+    std::iter::once(tree::connect_interface()).chain(objects)
+}
+
 /// Every interface of ours as a document of its own: file name and XML.
 pub(crate) fn documents() -> Vec<(String, String)> {
-    let objects = Kind::ALL.iter().map(|kind| tree::interface(*kind));
-    let interfaces = std::iter::once(tree::connect_interface()).chain(objects);
-    interfaces
+    interfaces()
         .map(|interface| {
             let mut xml = String::from(HEAD);
             xml.push_str("<node>\n");
@@ -138,6 +143,13 @@ fn write_interface(xml: &mut String, interface: &Interface) {
         write_permissions(xml, "", property.call);
         if let Some(setter) = &property.set {
             write_permissions(xml, ".Set", setter.call);
+        }
+        if let Some(brief) = brief(property.told) {
+            let _ = writeln!(
+                xml,
+                "      <annotation name=\"org.virtbus.Numbers\" value=\"{}\"/>",
+                escape(&brief)
+            );
         }
         if property.emits != Emits::Value {
             let _ = writeln!(
@@ -208,14 +220,27 @@ fn write_args(xml: &mut String, args: &[Arg], direction: Option<&str>) {
         let direction = direction
             .map(|direction| format!(" direction=\"{direction}\""))
             .unwrap_or_default();
-        let _ = writeln!(
+        let (name, signature) = (arg.name(), arg.signature);
+        let _ = write!(
             xml,
-            "      <arg name=\"{}\" type=\"{}\"{direction}/>",
-            // Names that are also Rust's keywords are written r#name.
-            arg.name.trim_start_matches("r#"),
-            arg.signature
+            "      <arg name=\"{name}\" type=\"{signature}\"{direction}"
         );
+        match brief(arg.told) {
+            None => xml.push_str("/>\n"),
+            Some(brief) => {
+                xml.push_str(">\n");
+                write_doc(xml, 8, &[&brief]);
+                xml.push_str("      </arg>\n");
+            }
+        }
     }
+}
+
+/// What the numbers of an argument or property are, in a few words.
+fn brief(told: fn() -> Vec<Told>) -> Option<String> {
+    let told = told();
+    let lines: Vec<String> = told.iter().filter_map(Told::brief).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// The standard interfaces of an object, which clients such as `busctl` read from here.

@@ -6,6 +6,9 @@ use std::fmt::Write;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use virtbus_dbus::Explanation;
+
+use super::numbers;
 use super::roff::{bold, italic, plain, text};
 
 /// An interface as introspection tells it.
@@ -48,11 +51,17 @@ impl Interface {
         let mut reader = Reader::from_str(xml);
         let mut interface = Self::default();
         let mut open: Option<Member> = None;
+        let mut in_arg = false;
         loop {
             let element = match reader.read_event().expect("it is well-formed") {
                 Event::Eof => return interface,
-                Event::Start(element) | Event::Empty(element) => element,
+                Event::Start(element) => {
+                    in_arg |= element.name().as_ref() == "arg";
+                    element
+                }
+                Event::Empty(element) => element,
                 Event::End(end) => {
+                    in_arg &= end.name().as_ref() != "arg";
                     if ["method", "signal", "property"].contains(&end.name().as_ref()) {
                         interface.members.extend(open.take());
                     }
@@ -81,6 +90,8 @@ impl Interface {
                         });
                     }
                 }
+                // What arguments are is told by numbers.
+                "annotation" if in_arg => {}
                 "annotation" => {
                     let value = get("value");
                     match (get("name").as_str(), &mut open) {
@@ -111,11 +122,11 @@ impl Interface {
         })
     }
 
-    /// The manual page; `others` are the interfaces that have one too.
-    pub(super) fn page(&self, others: &[String]) -> String {
+    /// The manual page; `others` are the interfaces that have one too, `numbers` what the numbers of members are.
+    pub(super) fn page(&self, others: &[String], numbers: &[Explanation]) -> String {
         let mut page = format!(
             ".\\\" Generated from data/dbus/interfaces by the tests in tests/repo (VIRTBUS_BLESS=1 writes it anew).\n\
-             .TH {} 5 \"\" \"Virtbus\" \"D\\-Bus interfaces\"\n.SH NAME\n{} \\- {}\n",
+             .TH {} 5 \"\" \"Virtbus\" \"D\\-Bus interfaces\"\n.ad l\n.SH NAME\n{} \\- {}\n",
             plain(&self.name.to_uppercase()),
             plain(&self.name),
             text(&headline(&self.doc)),
@@ -125,13 +136,15 @@ impl Interface {
             page,
             ".SH DESCRIPTION\n{}\n.PP\n\
              Where such objects are, how errors look and who may call is told in\n.BR virtbus\\-dbus (7).\n\
-             Numbers and flags are those of libvirt\\(aqs API.\n",
+             Flags that a member does not know are refused.\n\
+             Numbers and their names are those of libvirt\\(aqs API; states, reasons and events are told in full in\n\
+             .BR virtbus\\-numbers (7).\n",
             text(&self.doc)
         );
         for (kind, heading) in KINDS {
-            self.write_members(&mut page, kind, heading);
+            self.write_members(&mut page, kind, heading, numbers);
         }
-        page.push_str(".SH \"SEE ALSO\"\n.BR virtbus\\-dbus (7),\n.BR virtbusd (8)");
+        page.push_str(".SH \"SEE ALSO\"\n.BR virtbus\\-dbus (7),\n.BR virtbus\\-numbers (7),\n.BR virtbusd (8)");
         for other in others.iter().filter(|other| **other != self.name) {
             let _ = write!(page, ",\n.BR {} (5)", plain(other));
         }
@@ -163,7 +176,7 @@ impl Interface {
         page.push_str("};\n.fi\n");
     }
 
-    fn write_members(&self, page: &mut String, kind: &str, heading: &str) {
+    fn write_members(&self, page: &mut String, kind: &str, heading: &str, numbers: &[Explanation]) {
         let members = self.of_kind(kind);
         if members.is_empty() {
             return;
@@ -176,6 +189,10 @@ impl Interface {
                 ("property", "false") => page.push_str("That it changed is not announced.\n"),
                 _ => {}
             }
+            let of_member = numbers.iter().filter(|one| {
+                one.interface == self.name && one.kind == kind && one.member == member.name
+            });
+            numbers::write_member(page, of_member);
             if !member.permissions.is_empty() {
                 let what = match (kind, member.access.as_str()) {
                     ("property", "readwrite") => "Reading needs",
@@ -323,7 +340,7 @@ mod tests {
     fn a_page_tells_signatures_meanings_and_permissions() {
         let interface = Interface::read(XML);
         let others = ["org.example.Cup", "org.example.Pot"].map(ToOwned::to_owned);
-        let page = interface.page(&others);
+        let page = interface.page(&others, &[]);
         for part in [
             ".TH ORG.EXAMPLE.CUP 5 ",
             "org.example.Cup \\- a cup: it holds tea\n",

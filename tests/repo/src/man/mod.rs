@@ -1,9 +1,10 @@
-//! Manual pages that are generated: one for each interface on the bus, one for the permissions, and one for the settings.
+//! Manual pages that are generated: one for each interface on the bus, one for numbers, one for the permissions, and one for the settings.
 //!
-//! They come from what is committed for machines already: the introspection and the sample settings, each compared with
-//! its declaration by a test of its own.
+//! They come from what is committed for machines already (the introspection and the sample settings, each compared with
+//! its declaration by a test of its own), and numbers from their declarations.
 
 mod interface;
+mod numbers;
 mod permissions;
 mod roff;
 mod settings;
@@ -21,6 +22,7 @@ pub const SETTINGS: &str = "virtbusd.toml.5";
 #[must_use]
 pub fn interface_pages() -> Vec<(String, String)> {
     let documents = virtbus_dbus::documents();
+    let numbers = virtbus_dbus::numbers();
     let names: Vec<String> = documents
         .iter()
         .map(|(file, _)| file.trim_end_matches(".xml").to_owned())
@@ -29,9 +31,21 @@ pub fn interface_pages() -> Vec<(String, String)> {
         .iter()
         .map(|(_, xml)| {
             let interface = interface::Interface::read(xml);
-            (format!("{}.5", interface.name), interface.page(&names))
+            (
+                format!("{}.5", interface.name),
+                interface.page(&names, &numbers),
+            )
         })
         .collect()
+}
+
+/// The page of numbers.
+pub const NUMBERS: &str = "virtbus-numbers.7";
+
+/// The page that tells what numbers mean.
+#[must_use]
+pub fn numbers_page() -> String {
+    numbers::page(&virtbus_dbus::numbers())
 }
 
 /// The page of permissions.

@@ -17,7 +17,7 @@ use crate::declare::{Interface, Kind, Method};
 use crate::dispatch::Shared;
 use crate::error::{Failure, Protocol};
 use crate::interfaces::connect::ConnectView;
-use crate::invocation::{Invocation, take_as_long};
+use crate::invocation::{Invocation, sees, take_as_long};
 use crate::peers::Peer;
 use crate::quirks::Dialect;
 use crate::standard;
@@ -80,6 +80,7 @@ impl Order {
 }
 
 /// What is known of a call before anything is waited for.
+#[derive(Clone)]
 pub(crate) struct Received {
     pub(crate) shared: Arc<Shared>,
     pub(crate) message: Message,
@@ -119,11 +120,30 @@ pub(crate) async fn answer(
     if place == Place::LogControl {
         return log_control::answer(received, interface, member, order).await;
     }
+    let answered = answer_member(received.clone(), place, interface, member, path, order).await;
+    match answered {
+        Err(failure) if failure.complains_of_the_call() => {
+            // Whoever mistook a path has no use for the types of arguments.
+            received.require_object(place, path).await?;
+            Err(failure)
+        }
+        answered => answered,
+    }
+}
+
+async fn answer_member(
+    received: Received,
+    place: Place<'_>,
+    interface: Option<&str>,
+    member: &str,
+    path: &str,
+    order: Order,
+) -> Result<Message, Failure> {
     if let Some(standard) = standard::Member::find(interface, member) {
         return standard.answer(received, place, path, order).await;
     }
     let (interface, method) = find_method(place, interface, member, path)?;
-    check_signature(interface, method, &message)?;
+    check_signature(interface, method, &received.message)?;
     let order = order.come().await;
     let invocation = received.invocation(place, path, order).await?;
     (method.run)(invocation).await.map_err(Failure::Api)
@@ -133,6 +153,21 @@ impl Received {
     /// The caller of this call.
     pub(crate) async fn caller(&self) -> Caller {
         self.shared.caller(&self.peer, &self.message.header()).await
+    }
+
+    /// Whether an object is at this place that the caller may know of, if objects are at such places at all.
+    async fn require_object(&self, place: Place<'_>, path: &str) -> Result<(), Failure> {
+        if interface_at(place).is_none() {
+            return Ok(());
+        }
+        let caller = self.caller().await;
+        let (_, target, _) = find_object(&self.shared, &caller, place, path).await?;
+        match target.not_found() {
+            Some(not_found) if !sees(&self.shared.guard, &caller, &target).await => {
+                Err(not_found.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks up who calls and what the call is about.

@@ -58,6 +58,21 @@ impl Failure {
         Self::Protocol(kind, message.into())
     }
 
+    /// Whether the call was wrong as it stands, whatever is true of the object that it is about.
+    pub(crate) const fn complains_of_the_call(&self) -> bool {
+        matches!(
+            self,
+            Self::Protocol(
+                Protocol::UnknownInterface
+                    | Protocol::UnknownMethod
+                    | Protocol::UnknownProperty
+                    | Protocol::PropertyReadOnly
+                    | Protocol::InvalidArgs,
+                _
+            )
+        )
+    }
+
     /// The error's name and text on the bus, for callers of a dialect.
     fn on_the_bus(&self, dialect: Dialect) -> (String, Cow<'_, str>) {
         match self {

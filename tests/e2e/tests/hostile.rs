@@ -100,6 +100,17 @@ async fn wrong_types_and_unknown_members_are_refused() {
         assert!(is_unknown(&error) || error.is_refusal(), "{path}: {error}");
     }
 
+    // That an object is not there is told before anything that is wrong with the call besides.
+    let absent = "/org/libvirt/QEMU/domain/_8c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11";
+    let absent = client.object(absent, DOMAIN);
+    let wrong_type: Result<(), _> = absent.call("Create", &("now",)).await;
+    let wrong_member: Result<(), _> = absent.call("Explode", &()).await;
+    let read_only = absent.set("Name", Variant::from("other")).await;
+    for refused in [wrong_type, wrong_member, read_only] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.name(), "org.libvirt.Error.NoDomain", "{error}");
+    }
+
     domain
         .0
         .set("Name", Variant::from("other"))

@@ -76,6 +76,10 @@ same PATH org.libvirt.Domain GetXMLDesc u 0
 same PATH org.libvirt.Domain Destroy u 0
 same PATH org.libvirt.Domain SnapshotLookupByName su note 0
 same PATH org.libvirt.Domain SnapshotLookupByName su nothing 0
+# also by calls that are wrong in another way besides
+same PATH org.libvirt.Domain Create s now
+same PATH org.libvirt.Domain Explode
+same PATH org.freedesktop.DBus.Properties Get ss org.libvirt.Domain Colour
 same PATH org.freedesktop.DBus.Properties Get ss org.libvirt.Domain Name
 same PATH org.freedesktop.DBus.Properties GetAll s org.libvirt.Domain
 same PATH org.freedesktop.DBus.Introspectable Introspect

@@ -1,5 +1,6 @@
 //! A daemon that cannot run says why and ends, so that whoever started it knows; one that runs is not ended by accident.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -31,8 +32,22 @@ async fn run(mut command: Command) -> Output {
     .expect("its output can be read")
 }
 
-fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+/// A daemon on this bus, with these directories, and what else it is told.
+fn daemon_on(bus: &PrivateBus, state: &Path, more: &[&str]) -> Result<Command, String> {
+    let mut command = need::ends_with_us(&daemon::binary()?.to_string_lossy());
+    command.args(["--address", bus.address(), "--state-dir"]);
+    command.arg(state).args(more);
+    Ok(command)
+}
+
+/// A daemon must have ended with this status, and said all that.
+fn assert_ended(ended: &Output, status: i32, words: &[&str]) {
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(status), "{said}");
+    for word in words {
+        assert!(said.contains(word), "no '{word}': {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,18 +57,9 @@ async fn a_second_daemon_on_the_same_directories_names_the_first_and_ends() {
     let before = testbed.daemon.children();
 
     let other_bus = or_skip!(PrivateBus::start());
-    let mut second = need::ends_with_us(&or_skip!(daemon::binary()).to_string_lossy());
-    second.args(["--address", other_bus.address(), "--state-dir"]);
-    second.arg(testbed.daemon.state_dir());
-    let ended = run(second).await;
-    assert_eq!(
-        ended.status.code(),
-        Some(CONFIGURATION),
-        "{}",
-        words(&ended)
-    );
+    let second = or_skip!(daemon_on(&other_bus, testbed.daemon.state_dir(), &[]));
     let first = format!("process {}", testbed.daemon.pid());
-    assert!(words(&ended).contains(&first), "{}", words(&ended));
+    assert_ended(&run(second).await, CONFIGURATION, &[&first]);
 
     assert_eq!(testbed.daemon.children(), before);
     assert_eq!(domain.state().await.unwrap().0, RUNNING);
@@ -67,20 +73,9 @@ async fn a_daemon_that_cannot_open_a_driver_ends_with_the_cause() {
     // Where definitions are to be, there is a file.
     std::fs::create_dir_all(state.join("config")).unwrap();
     std::fs::write(state.join("config/qemu"), "").unwrap();
-    let mut command = need::ends_with_us(&or_skip!(daemon::binary()).to_string_lossy());
-    command.args(["--address", testbed.bus.address(), "--state-dir"]);
-    let ended = run({
-        command.arg(&state);
-        command
-    })
-    .await;
-    assert_eq!(ended.status.code(), Some(1), "{}", words(&ended));
-    assert!(
-        words(&ended).contains("cannot open the driver 'qemu'")
-            && words(&ended).contains("config/qemu"),
-        "{}",
-        words(&ended)
-    );
+    let command = or_skip!(daemon_on(&testbed.bus, &state, &[]));
+    let words = ["cannot open the driver 'qemu'", "config/qemu"];
+    assert_ended(&run(command).await, 1, &words);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,49 +83,15 @@ async fn wrong_settings_end_the_daemon_in_a_way_that_is_not_tried_again() {
     let testbed = or_skip!(Testbed::prepare(&[]).await);
     let settings = testbed.path("virtbusd.toml");
     std::fs::write(&settings, "[daemon]\nidle_timeout = 'soon'\n").unwrap();
-    let program = or_skip!(daemon::binary());
-    let mut command = need::ends_with_us(&program.to_string_lossy());
-    command.args(["--address", testbed.bus.address(), "--config"]);
-    let ended = run({
-        command
-            .arg(&settings)
-            .arg("--state-dir")
-            .arg(testbed.path("state"));
-        command
-    })
-    .await;
-    assert_eq!(
-        ended.status.code(),
-        Some(CONFIGURATION),
-        "{}",
-        words(&ended)
-    );
-    assert!(words(&ended).contains("idle_timeout"), "{}", words(&ended));
-
-    let mut command = need::ends_with_us(&program.to_string_lossy());
-    command.args([
-        "--address",
-        testbed.bus.address(),
-        "--drivers",
-        "quemu",
-        "--state-dir",
-    ]);
-    let ended = run({
-        command.arg(testbed.path("state"));
-        command
-    })
-    .await;
-    assert_eq!(
-        ended.status.code(),
-        Some(CONFIGURATION),
-        "{}",
-        words(&ended)
-    );
-    assert!(
-        words(&ended).contains("no driver 'quemu'"),
-        "{}",
-        words(&ended)
-    );
+    let settings = settings.display().to_string();
+    let state = testbed.path("state");
+    for (options, words) in [
+        (["--config", &*settings], "idle_timeout"),
+        (["--drivers", "quemu"], "no driver 'quemu'"),
+    ] {
+        let command = or_skip!(daemon_on(&testbed.bus, &state, &options));
+        assert_ended(&run(command).await, CONFIGURATION, &[words]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,13 +161,8 @@ async fn root_a_limit_of_threads_is_an_error_and_no_panic() {
             "/nonexistent",
         ]);
         let ended = run(command).await;
-        assert_eq!(ended.status.code(), Some(1), "{limit}: {}", words(&ended));
-        assert!(
-            words(&ended).contains("cannot start") && words(&ended).contains("threads"),
-            "{limit}: {}",
-            words(&ended)
-        );
-        assert!(!words(&ended).contains("panicked"), "{}", words(&ended));
+        println!("with {limit} threads:");
+        assert_ended(&ended, 1, &["cannot start", "threads"]);
     }
 }
 

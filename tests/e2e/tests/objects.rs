@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use virtbus_tests::client::{CONNECT, CallError, Client, DOMAIN, Object};
+use virtbus_tests::wait::patient;
+use virtbus_tests::walk::introspection::{Members, Way};
 use virtbus_tests::walk::objects::TEST;
 use virtbus_tests::walk::{ROOT, introspect, managed};
 use virtbus_tests::{Testbed, or_skip};
@@ -131,58 +133,6 @@ async fn every_kind_of_object_is_found_listed_and_read() {
     assert!(text.contains("does not have a parent"), "{text}");
 }
 
-/// Arguments of no consequence for a signature.
-fn nothing(signature: &str) -> Vec<Variant<'static>> {
-    let mut rest = signature;
-    let mut values = Vec::new();
-    while !rest.is_empty() {
-        let (value, taken): (Variant<'static>, usize) = match rest {
-            _ if rest.starts_with("a{sv}") => (HashMap::<String, OwnedVariant>::new().into(), 5),
-            _ if rest.starts_with("a(ut)") => (Vec::<(u32, u64)>::new().into(), 5),
-            _ if rest.starts_with("as") => (Vec::<String>::new().into(), 2),
-            _ if rest.starts_with("ab") => (vec![true].into(), 2),
-            _ if rest.starts_with("au") => (vec![1_u32].into(), 2),
-            _ if rest.starts_with("ay") => (vec![1_u8].into(), 2),
-            _ if rest.starts_with('u') => (0_u32.into(), 1),
-            _ if rest.starts_with('i') => (0_i32.into(), 1),
-            _ if rest.starts_with('t') => (0_u64.into(), 1),
-            _ if rest.starts_with('x') => (0_i64.into(), 1),
-            _ if rest.starts_with('s') => (String::new().into(), 1),
-            _ => panic!("no value for '{rest}'"),
-        };
-        values.push(value);
-        rest = &rest[taken..];
-    }
-    values
-}
-
-/// The methods of an interface, with the signatures of what goes in, from an object's introspection.
-async fn methods(client: &Client, path: &str, interface: &str) -> Vec<(String, String)> {
-    let xml = introspect(client, path).await.unwrap();
-    let start = xml
-        .find(&format!("<interface name=\"{interface}\">"))
-        .expect("the interface is there");
-    let xml = &xml[start..start + xml[start..].find("</interface>").unwrap()];
-    let attribute = |text: &str, name: &str| {
-        let from = text.find(&format!("{name}=\"")).unwrap() + name.len() + 2;
-        text[from..from + text[from..].find('"').unwrap()].to_owned()
-    };
-    let members = xml.split("<method ").skip(1);
-    members
-        .map(|text| {
-            let text = text.split("</method>").next().unwrap();
-            let ins = text
-                .split("<arg ")
-                .skip(1)
-                .filter(|arg| arg.contains("direction=\"in\""));
-            (
-                attribute(text, "name"),
-                ins.map(|arg| attribute(arg, "type")).collect(),
-            )
-        })
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_of_every_object_answers() {
     let testbed = or_skip!(testbed().await);
@@ -223,20 +173,17 @@ async fn every_method_of_every_object_answers() {
     ];
     let mut asked = 0;
     for (path, interface) in objects {
-        let (last, methods): (Vec<_>, Vec<_>) = methods(client, &path, interface)
-            .await
-            .into_iter()
-            // Those that may take the object away come last.
-            .partition(|(name, _)| {
-                ["Delete", "Destroy", "Undefine", "Shutdown"].contains(&name.as_str())
-            });
-        for (name, signature) in methods.into_iter().chain(last) {
-            if signature.contains('h') {
-                continue;
-            }
+        let shown = introspect(client, &path).await.unwrap();
+        let methods = Members::of(&shown, interface).methods;
+        // Those that may take the object away come last.
+        let (last, methods): (Vec<_>, Vec<_>) = methods.into_iter().partition(|method| {
+            ["Delete", "Destroy", "Undefine", "Shutdown"].contains(&method.name.as_str())
+        });
+        for method in methods.into_iter().chain(last) {
+            let name = &method.name;
             let reply = client
                 .object(&path, interface)
-                .call_values(&name, nothing(&signature))
+                .call_values(name, method.arguments(&Way::default()))
                 .await;
             asked += 1;
             let Err(error) = reply else { continue };
@@ -288,7 +235,7 @@ async fn one_call_and_one_match_give_the_whole_picture_and_keep_it() {
         .unwrap();
     let mut told = Vec::new();
     while told.len() < 5 {
-        let message = tokio::time::timeout(LIMIT, signals.next())
+        let message = tokio::time::timeout(patient(LIMIT), signals.next())
             .await
             .expect("a signal in time")
             .unwrap()

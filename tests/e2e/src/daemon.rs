@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Client, SERVICE};
 use crate::wait::{wait_for, wait_for_async};
+use crate::walk::{ROOT, introspect};
 use crate::{leaks, need, process};
 
 /// What an idle machine needs at most until the daemon owns its name, or has ended.
@@ -62,19 +63,22 @@ impl Daemon {
         self.open_files = most;
     }
 
-    /// Starts the daemon and waits until it owns its name.
+    /// Starts the daemon and waits until it owns its name and serves: one that cannot run takes its name as well, to say why.
     ///
     /// # Panics
-    /// When it runs already, cannot be started, or ends instead of owning its name.
+    /// When it runs already, cannot be started, or ends instead of serving.
     pub async fn start(&mut self, client: &Client) {
         self.spawn();
         let pid = self.pid();
-        wait_for_async("the daemon to own its name", START_LIMIT, async || {
+        wait_for_async("the daemon to serve", START_LIMIT, async || {
             if let Some(status) = self.exited() {
                 panic!("the daemon ended at once ({status}):\n{}", self.log_tail());
             }
             let owner = client.owner_pid(SERVICE).await.expect("the bus answers");
-            (owner == Some(pid)).then_some(())
+            if owner != Some(pid) {
+                return None;
+            }
+            introspect(client, ROOT).await.ok().map(drop)
         })
         .await;
     }

@@ -27,6 +27,10 @@ pub const STOPPED: i32 = 5;
 /// A guest ended its own work and is about to stop.
 pub const SHUTDOWN: i32 = 6;
 
+/// Detail of [`DEFINED`]: under another name.
+pub const DEFINED_RENAMED: i32 = 2;
+/// Detail of [`UNDEFINED`]: it has another name.
+pub const UNDEFINED_RENAMED: i32 = 1;
 /// Detail of [`STOPPED`]: the guest shut itself down.
 pub const STOPPED_SHUTDOWN: i32 = 0;
 /// Detail of [`STOPPED`]: somebody destroyed it.

@@ -26,6 +26,7 @@ pub mod process;
 pub mod raw;
 pub mod testbed;
 pub mod wait;
+pub mod waits;
 pub mod walk;
 
 pub use booted::BootedSystem;
@@ -42,3 +43,4 @@ pub use installation::Installation;
 pub use raw::RawClient;
 pub use testbed::Testbed;
 pub use virtbus_skip::{or_skip, skip};
+pub use waits::Waits;

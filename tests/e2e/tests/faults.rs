@@ -96,9 +96,7 @@ async fn an_emulator_killed_from_outside_is_announced() {
     domain.act("Create", 0).await.unwrap();
     kill_process(emulator(&testbed), Signal::KILL).unwrap();
 
-    let stopped = events
-        .wait_for(domain.path(), STOPPED, Duration::from_secs(1))
-        .await;
+    let stopped = events.wait_for(domain.path(), STOPPED, LIMIT).await;
     assert!(
         [STOPPED_CRASHED, STOPPED_FAILED].contains(&stopped.detail),
         "{stopped:?}"

@@ -13,8 +13,8 @@ fail() {
     } >&2
     exit 1
 }
-until_true() {    # until_true SECONDS WHAT COMMAND...
-    local left=$(($1 * 10)) what=$2
+until_true() {    # until_true SECONDS WHAT COMMAND...: waits five times what an idle machine needs at most
+    local left=$(($1 * 50)) what=$2
     shift 2
     until "$@" > /dev/null 2>&1; do
         left=$((left - 1))

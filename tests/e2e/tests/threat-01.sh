@@ -21,7 +21,7 @@ eval "exec ${reads[1]}>&-"
 exec {silence}>&-
 answer=$(cat <&"$said")
 echo "$answer"
-case $answer in *' reads: '*) ;; *) fail "somebody else had to wait: $answer";; esac
+case $answer in *' reads of the daemon: '*) ;; *) fail "somebody else had to wait: $answer";; esac
 peak=$(memory VmHWM)
 echo "  memory before $before, at most $peak, after $(memory VmRSS) KiB"
 [ "$((peak - before))" -lt $((96 * 1024)) ] || fail "the documents took $((peak - before)) KiB"

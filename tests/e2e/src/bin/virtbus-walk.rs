@@ -4,18 +4,17 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use virtbus_tests::RawClient;
 use virtbus_tests::client::{CONNECT, CallError, Client, SERVICE};
-use virtbus_tests::wait::patient;
 use virtbus_tests::walk::members::{Counts, Walker};
 use virtbus_tests::walk::objects::{self, TEST};
 use virtbus_tests::walk::one::Shown;
 use virtbus_tests::walk::policy::Policy;
 use virtbus_tests::walk::{Findings, Managed, ROOT, managed, page};
+use virtbus_tests::{RawClient, Waits};
 use zbus::message::Type;
 use zbus::{MatchRule, Message, MessageStream, OwnedObjectPath};
 
@@ -118,23 +117,13 @@ async fn wait(client: &Client) -> Result<String, Box<dyn std::error::Error>> {
     let domain = client.domain(path.as_str());
     println!("waiting");
     let input = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-    let mut waits = Vec::new();
+    let mut waits = Waits::default();
     while !input.is_finished() {
-        let begin = Instant::now();
-        domain.state().await?;
-        waits.push(begin.elapsed());
+        waits.read(client, &domain).await?;
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    waits.sort_unstable();
-    let [middle, late, worst] =
-        [50, 99, 100].map(|percent| waits[(waits.len() - 1) * percent / 100]);
-    if worst > patient(Duration::from_secs(1)) {
-        return Err(format!("a state was told after {worst:?}").into());
-    }
-    let reads = waits.len();
-    Ok(format!(
-        "  {reads} reads: {middle:?}, of a hundred one after {late:?}, at worst {worst:?}"
-    ))
+    let told = waits.told()?;
+    Ok(format!("  {told}"))
 }
 
 /// Many clients of whom the daemon has not heard yet call at the same moment; each is answered.

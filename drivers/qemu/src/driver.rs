@@ -6,15 +6,16 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use virtbus_api::connection::{Connection, Host};
 use virtbus_api::domain::{
-    DefinedDetail, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainEvent, DomainId,
-    DomainInfo, DomainJobs, DomainLifecycle, DomainModificationImpact, DomainRebootFlags,
-    DomainSaving, DomainShutdownFlags, DomainState, DomainStatistics, DomainStatsFlags,
-    DomainStatsTypes, DomainUndefineFlags, DomainVcpuFlags, DomainVcpus, DomainView,
-    DomainXmlFlags, Domains, Lifecycle, PausedReason, ResumedDetail, RunningReason, ShutoffReason,
-    SuspendedDetail, UndefinedDetail,
+    DefinedDetail, DomainAgent, DomainCreateFlags, DomainDefineFlags, DomainDescription,
+    DomainDestroyFlags, DomainEvent, DomainId, DomainInfo, DomainJobs, DomainLifecycle,
+    DomainModificationImpact, DomainRebootFlags, DomainSaving, DomainShutdownFlags, DomainState,
+    DomainStatistics, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags, DomainVcpuFlags,
+    DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason, ResumedDetail,
+    RunningReason, ShutoffReason, SuspendedDetail, UndefinedDetail,
 };
 use virtbus_api::event::EventHub;
 use virtbus_api::listing::Views;
+use virtbus_api::node::Node;
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
@@ -77,10 +78,17 @@ impl Qemu {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        domain
-            .jobs
-            .run(&domain.name(), name, self.core.config.timeouts.job, work)
-            .await
+        let known = domain.name();
+        let (asked, called) = (Arc::clone(domain), Arc::clone(&known));
+        // Whoever was allowed to do it to a domain of one name was not asked about another one.
+        let work = async move {
+            if asked.name() != called {
+                return Err(Error::no_domain(asked.uuid));
+            }
+            work.await
+        };
+        let limit = self.core.config.timeouts.job;
+        domain.jobs.run(&known, name, limit, work).await
     }
 
     /// The same for a job that talks to the guest. A guest that was found again is waited for before the job's turn, so that
@@ -168,6 +176,18 @@ impl Connection for Qemu {
     }
 
     fn vcpus(&self) -> Option<&dyn DomainVcpus> {
+        Some(self)
+    }
+
+    fn node(&self) -> Option<&dyn Node> {
+        Some(self)
+    }
+
+    fn description(&self) -> Option<&dyn DomainDescription> {
+        Some(self)
+    }
+
+    fn agent(&self) -> Option<&dyn DomainAgent> {
         Some(self)
     }
 
@@ -300,6 +320,7 @@ impl Domains for Qemu {
 
 /// Stores a definition and publishes it.
 fn define(core: &Core, domain: &Domain, definition: Arc<Definition>) -> Result<Arc<DomainView>> {
+    domain.check_name(&definition)?;
     core.store.write_config(&definition)?;
     domain.change(&core.hub, |inner| -> Result<_> {
         let detail = if inner.config.is_some() {

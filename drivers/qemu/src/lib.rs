@@ -11,6 +11,7 @@
 //! Whatever a monitor keeps is private to [`monitor`]; it is attached to a running domain, and the watcher hears of its end by one
 //! notification.
 
+mod addresses;
 mod autostart;
 pub mod capabilities;
 mod command;
@@ -26,10 +27,12 @@ mod host_xml;
 mod job;
 mod long;
 pub mod monitor;
+mod node;
 mod persist;
 mod ports;
 mod prepare;
 mod reconnect;
+mod rename;
 mod saving;
 mod shutdown;
 mod start;

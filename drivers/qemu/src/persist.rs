@@ -207,7 +207,8 @@ impl Store {
         Self { dirs }
     }
 
-    fn config_path(&self, name: &str) -> PathBuf {
+    /// The file of a definition.
+    pub(crate) fn config_path(&self, name: &str) -> PathBuf {
         self.dirs.config.join(format!("{name}.xml"))
     }
 
@@ -230,7 +231,11 @@ impl Store {
 
     /// Removes a definition and its autostart link.
     pub(crate) fn remove_config(&self, name: &str) -> Result<()> {
-        file::remove(&self.autostart_path(name)).map_err(failed)?;
+        let link = self.autostart_path(name);
+        // Anything else there is not the daemon's, and nothing is started by it.
+        if link.is_symlink() {
+            file::remove(&link).map_err(failed)?;
+        }
         file::remove(&self.config_path(name)).map_err(failed)?;
         Ok(())
     }
@@ -297,6 +302,27 @@ impl Store {
             definition,
             autostart,
         })
+    }
+
+    /// The definition of this name, if there is one.
+    ///
+    /// # Errors
+    /// `SystemError` or `InternalError` if it cannot be read.
+    pub(crate) fn find_config(&self, name: &str) -> Result<Option<Stored>> {
+        let path = self.config_path(name);
+        if !path.try_exists().map_err(|error| {
+            let message = format!("cannot look for '{}': {error}", path.display());
+            Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
+        })? {
+            return Ok(None);
+        }
+        let definition = read_definition(&path)
+            .map_err(|error| Error::internal(format!("'{}': {error}", path.display())))?;
+        let autostart = file::is_link_to(&self.autostart_path(name), &path).unwrap_or(false);
+        Ok(Some(Stored {
+            definition,
+            autostart,
+        }))
     }
 
     /// Writes a status file.
@@ -382,7 +408,7 @@ impl Store {
 
     /// Removes what a daemon left that was killed while it wrote.
     pub(crate) fn sweep(&self) {
-        for dir in [&self.dirs.config, &self.dirs.run] {
+        for dir in [&self.dirs.config, &self.dirs.autostart(), &self.dirs.run] {
             if let Err(error) = file::sweep_temporary(dir) {
                 tracing::debug!(%error, "cannot look for left-over files");
             }

@@ -24,7 +24,7 @@ use crate::domain::{Domain, Live, Run};
 use crate::persist::{Status, Statuses};
 use crate::stop::Ending;
 use crate::watch::Process;
-use crate::{definition, saving, stray};
+use crate::{definition, rename, saving, stray};
 
 /// So many guests of the last daemon are taken in at the same time.
 const AT_ONCE: usize = 32;
@@ -47,6 +47,7 @@ pub(crate) fn load(core: &Core) -> Result<Statuses> {
     file::ensure_dir(&core.config.dirs.consoles(), 0o750, core.preparer.owner())
         .map_err(crate::prepare::failed)?;
     core.store.sweep();
+    rename::recover(core);
     for stored in core.store.read_configs() {
         let name = definition::name(&stored.definition).to_owned();
         let claim = definition::uuid(&stored.definition).and_then(|uuid| {

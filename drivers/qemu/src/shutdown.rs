@@ -169,7 +169,8 @@ pub(crate) async fn agent(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<Agen
     ))
 }
 
-fn agent_failed(domain: &Domain, error: &crate::monitor::MonitorError) -> Error {
+/// An agent's failure as the public API tells it.
+pub(crate) fn agent_failed(domain: &Domain, error: &crate::monitor::MonitorError) -> Error {
     let code = if error.is_timeout() || error.is_closed() {
         ErrorCode::AgentUnresponsive
     } else {

@@ -50,6 +50,7 @@ pub(crate) async fn start(
     flags: DomainCreateFlags,
     origin: Origin,
 ) -> Result<()> {
+    domain.check_name(&config)?;
     let emulator = core.capabilities_of(&config).await?;
     let starting = begin(&domain)?;
     let beginning = Beginning::of(&origin, flags);

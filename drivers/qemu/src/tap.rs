@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_util::cmd::Cmd;
+use virtbus_util::cmd::{Cmd, Output};
 
 /// Where `ip` may be.
 const IP: [&str; 4] = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"];
@@ -87,7 +87,27 @@ pub(crate) async fn remove(name: &str) {
     }
 }
 
+/// The host's neighbour table (ARP and its like), as JSON.
+///
+/// # Errors
+/// If `ip` cannot tell it.
+pub(crate) async fn neighbours() -> Result<String> {
+    let printed = run(&["-json", "neighbour", "show"]).await?;
+    let text = printed.stdout_text();
+    // Of a table without rows, nothing is printed.
+    let empty = text.trim().is_empty();
+    Ok(if empty {
+        "[]".to_owned()
+    } else {
+        text.into_owned()
+    })
+}
+
 async fn ip(arguments: &[&str]) -> Result<()> {
+    run(arguments).await.map(drop)
+}
+
+async fn run(arguments: &[&str]) -> Result<Output> {
     let program: PathBuf = IP
         .iter()
         .map(PathBuf::from)
@@ -103,6 +123,5 @@ async fn ip(arguments: &[&str]) -> Result<()> {
     cmd.args(arguments);
     cmd.run(DEADLINE)
         .await
-        .map(drop)
         .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))
 }

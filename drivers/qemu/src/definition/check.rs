@@ -34,7 +34,8 @@ pub(super) fn basics(definition: &Definition) -> Result<()> {
     }
 }
 
-fn name(name: &str) -> Result<()> {
+/// What a name must be: files are called after it.
+pub(super) fn name(name: &str) -> Result<()> {
     if name.is_empty() {
         return Err(invalid("<name> is empty"));
     }

@@ -270,6 +270,15 @@ pub(crate) fn format(definition: &Definition, id: Option<u32>, flags: DomainXmlF
     }
 }
 
+/// Refuses what no domain can be called.
+///
+/// # Errors
+/// `InvalidArg`, saying why.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    check::name(name)
+        .map_err(|error| Error::invalid_argument(format!("not a domain's name: {}", error.message)))
+}
+
 pub(crate) fn name(definition: &Definition) -> &str {
     &definition.name
 }

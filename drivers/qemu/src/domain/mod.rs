@@ -21,11 +21,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use virtbus_api::domain::{
-    DomainEvent, DomainId, DomainState, DomainView, JobProgress, ShutoffReason,
+    DefinedDetail, DomainEvent, DomainId, DomainState, DomainView, JobProgress, Lifecycle,
+    ShutoffReason, UndefinedDetail,
 };
 use virtbus_api::event::{Event, EventHub};
 use virtbus_api::object::View;
-use virtbus_api::{Error, Result, Uuid};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_util::process::Pidfd;
 
@@ -178,6 +179,8 @@ pub(crate) struct Domain {
     published: ArcSwap<Snapshot>,
     inner: Mutex<Inner>,
     pub(crate) jobs: Jobs,
+    /// The turns of those who ask the guest's agent and change nothing.
+    pub(crate) agent_jobs: Jobs,
     pub(crate) long: LongJobs,
     /// The domain's turn, kept from a new daemon's start until it has dealt with what the last one left half done.
     recovery: Mutex<Option<Turn>>,
@@ -203,6 +206,7 @@ impl Domain {
             published: ArcSwap::from_pointee(inner.snapshot(uuid)),
             inner: Mutex::new(inner),
             jobs: Jobs::default(),
+            agent_jobs: Jobs::default(),
             long: LongJobs::default(),
             recovery: Mutex::default(),
             ended: watch::Sender::new(0),
@@ -259,6 +263,46 @@ impl Domain {
         }
         drop(inner);
         Ok(answer)
+    }
+
+    /// Gives the domain, which is off, the name of this definition, and tells of that: it is gone under one name and there under the other.
+    pub(crate) fn rename(&self, hub: &EventHub, definition: Arc<Definition>) {
+        let mut inner = self.lock();
+        let before = self.snapshot();
+        inner.name = definition.name.as_str().into();
+        inner.config = Some(definition);
+        let after = Arc::new(inner.snapshot(self.uuid));
+        self.published.store(Arc::clone(&after));
+        let (was, is) = (Arc::clone(&before.view), Arc::clone(&after.view));
+        let event = |lifecycle| DomainEvent::Lifecycle(lifecycle);
+        let gone = event(Lifecycle::Undefined(UndefinedDetail::Renamed));
+        hub.publish(&Event::Domain(was.id.clone(), gone));
+        hub.publish(&Event::Changed {
+            before: Some(View::from(was)),
+            after: Some(View::from(Arc::clone(&is))),
+        });
+        let came = event(Lifecycle::Defined(DefinedDetail::Renamed));
+        hub.publish(&Event::Domain(is.id.clone(), came));
+        drop(inner);
+    }
+
+    /// Refuses a definition of another name: the domain may have been renamed while its turn was waited for.
+    ///
+    /// # Errors
+    /// `OperationFailed`.
+    pub(crate) fn check_name(&self, definition: &Definition) -> Result<()> {
+        let (name, wanted) = (self.name(), &definition.name);
+        if *name == **wanted {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::OperationFailed,
+            ErrorDomain::Dom,
+            format!(
+                "the domain with the uuid {} is not called '{wanted}' any more",
+                self.uuid
+            ),
+        ))
     }
 
     /// Changes what nothing has to be written down for, and nothing is told of but the change itself.
@@ -319,8 +363,8 @@ impl Domain {
         let live = inner.live()?;
         let monitor = live.monitor.clone().ok_or_else(|| {
             Error::new(
-                virtbus_api::ErrorCode::OperationTimeout,
-                virtbus_api::ErrorDomain::Qemu,
+                ErrorCode::OperationTimeout,
+                ErrorDomain::Qemu,
                 format!("the monitor of domain '{}' does not answer", inner.name),
             )
         })?;

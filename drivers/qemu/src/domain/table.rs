@@ -72,7 +72,8 @@ impl Table {
         maps.by_name
             .get(name)
             .and_then(|uuid| maps.by_uuid.get(uuid))
-            .filter(|domain| domain.snapshot().is_shown())
+            // One that is being renamed has two names here, and is known by the one that it shows.
+            .filter(|domain| domain.snapshot().is_shown() && &*domain.name() == name)
             .cloned()
             .ok_or_else(|| Error::no_domain_named(name))
     }
@@ -154,6 +155,33 @@ impl Table {
         }
     }
 
+    /// A second name for a domain, which no other one can take while it is held. What is left of the two in the end is the one that the
+    /// domain has then.
+    ///
+    /// # Errors
+    /// `OperationInvalid` if a domain has that name, be it this one.
+    pub(crate) fn reserve(self: &Arc<Self>, domain: &Arc<Domain>, name: &str) -> Result<Reserved> {
+        let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
+        let current = domain.name();
+        if &*current == name {
+            return Err(Error::operation_invalid(format!(
+                "domain '{name}' is called so already"
+            )));
+        }
+        if maps.by_name.contains_key(name) {
+            return Err(Error::operation_invalid(format!(
+                "a domain called '{name}' is there already"
+            )));
+        }
+        let name: Arc<str> = name.into();
+        maps.by_name.insert(Arc::clone(&name), domain.uuid);
+        Ok(Reserved {
+            table: Arc::clone(self),
+            domain: Arc::clone(domain),
+            names: [current, name],
+        })
+    }
+
     /// Removes the entry of a domain that is neither shown nor claimed.
     pub(crate) fn give_back(&self, domain: &Arc<Domain>) {
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
@@ -167,6 +195,24 @@ impl Table {
         {
             maps.by_uuid.remove(&domain.uuid);
             maps.by_name.remove(&*domain.name());
+        }
+    }
+}
+
+/// Keeps two names for a domain that is being renamed.
+pub(crate) struct Reserved {
+    table: Arc<Table>,
+    domain: Arc<Domain>,
+    names: [Arc<str>; 2],
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let maps = &self.table.maps;
+        let mut maps = maps.write().unwrap_or_else(PoisonError::into_inner);
+        let current = self.domain.name();
+        for name in self.names.iter().filter(|name| **name != current) {
+            maps.by_name.remove(name);
         }
     }
 }
@@ -223,6 +269,33 @@ mod tests {
         assert!(table(uuid, "user-1").get_named(&asked).is_ok());
         let refused = table(uuid, "bank").get_named(&asked).unwrap_err();
         assert_eq!(refused.code, ErrorCode::NoDomain);
+    }
+
+    #[test]
+    fn a_reserved_name_is_nobody_elses_and_stays_with_the_domain_that_took_it() {
+        let uuid = Uuid::new_v4();
+        let table = table(uuid, "old");
+        let domain = table.get(uuid).unwrap();
+        let other = Uuid::new_v4();
+        let make = || Domain::new(other, "new", ShutoffReason::Unknown);
+        assert!(table.reserve(&domain, "old").is_err());
+        let reserved = table.reserve(&domain, "new").unwrap();
+        assert!(table.claim(other, "new", make).is_err());
+        assert!(table.reserve(&domain, "new").is_err());
+        assert!(table.get_by_name("new").is_err() && table.get_by_name("old").is_ok());
+        drop(reserved);
+        assert!(table.get_by_name("old").is_ok());
+        table.claim(other, "new", make).unwrap();
+
+        let reserved = table.reserve(&domain, "new").unwrap();
+        let xml = "<domain type='qemu'><name>new</name></domain>";
+        let definition = virtbus_conf::domain::Domain::parse(xml).unwrap();
+        domain.rename(&EventHub::default(), Arc::new(definition));
+        assert!(table.get_by_name("new").is_ok() && table.get_by_name("old").is_err());
+        drop(reserved);
+        assert!(table.get_by_name("new").is_ok());
+        let make = || Domain::new(other, "old", ShutoffReason::Unknown);
+        table.claim(other, "old", make).unwrap();
     }
 
     #[test]

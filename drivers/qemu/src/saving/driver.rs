@@ -217,7 +217,7 @@ impl DomainSaving for Qemu {
     ) -> Result<String> {
         let domain = self.domain(domain)?;
         let path = managed(&self.core, &domain)?;
-        let opened = blocking(move || Opened::open(&path, Access::Read)).await?;
+        let opened = blocking(move || Ok(Opened::open(&path, Access::Read)?.of(&domain))).await?;
         Ok(opened.definition.format(xml_flags(flags)))
     }
 
@@ -233,8 +233,11 @@ impl DomainSaving for Qemu {
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, "DomainManagedSaveDefineXml", async move {
             let path = managed(&core, &job_domain)?;
-            blocking(move || Opened::open(&path, Access::Change)?.exchange(&definition, flags))
-                .await
+            blocking(move || {
+                let opened = Opened::open(&path, Access::Change)?.of(&job_domain);
+                opened.exchange(&definition, flags)
+            })
+            .await
         })
         .await
     }

@@ -136,6 +136,14 @@ impl Opened {
         })
     }
 
+    /// The managed save image of this domain, which may have had another name when it was saved.
+    fn of(mut self, domain: &Domain) -> Self {
+        if is_of(&self.definition, domain.uuid) {
+            self.definition.name = (&*domain.name()).into();
+        }
+        self
+    }
+
     /// Whether the guest ran.
     const fn running(&self) -> bool {
         self.header.running
@@ -207,7 +215,17 @@ pub(crate) fn remove_image(core: &Core, domain: &Domain) -> Result<()> {
     Ok(())
 }
 
-/// The same from a task.
+/// Gives a managed save image the name of a domain that is called otherwise, where no other one may be. Does nothing if it was done.
+/// Blocks.
+pub(crate) fn move_image(core: &Core, from: &str, to: &str) -> Result<()> {
+    let from = managed_path(core, from);
+    match file::rename_new(&from, &managed_path(core, to)) {
+        Err(error) if error.is_not_found() => Ok(()),
+        moved => moved.map_err(crate::prepare::failed),
+    }
+}
+
+/// As [`remove_image`], from a task.
 pub(crate) async fn remove_managed(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<()> {
     let (core, domain) = (Arc::clone(core), Arc::clone(domain));
     blocking(move || remove_image(&core, &domain)).await
@@ -231,11 +249,12 @@ pub(crate) async fn create(
         return start::start(core, domain, config, flags, Origin::Boot).await;
     }
     let path = managed_path(&core, &domain.name());
+    let whose = Arc::clone(&domain);
     let found = blocking(move || match image::open(&path, Access::Read) {
         // What a crash left is no state of the guest's; it had never been announced.
         Err(ImageError::Incomplete(_)) => Ok(None),
         Err(error) => Err(error.into()),
-        Ok(image) => Opened::new(&path, image).map(Some),
+        Ok(image) => Opened::new(&path, image).map(|opened| Some(opened.of(&whose))),
     });
     let (definition, origin) = match found.await? {
         Some(opened) if !is_of(&opened.definition, domain.uuid) => {

@@ -5,6 +5,7 @@ mod autostart;
 mod define;
 mod dump;
 mod managed;
+mod rename;
 mod rewrite;
 mod save;
 mod strike;

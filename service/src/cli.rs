@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, ValueHint};
 
+/// A year, in seconds.
+const LONGEST_IDLENESS: u64 = 365 * 24 * 60 * 60;
+
 /// Virtualization management as a D-Bus service.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "virtbusd", version, about, max_term_width = 100)]
@@ -36,7 +39,7 @@ pub(crate) struct Cli {
 
     /// End after so many seconds without a call, if no guest has to be watched; 0: never [default: the
     /// setting idle_timeout].
-    #[arg(long, value_name = "SECONDS", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "SECONDS", value_hint = ValueHint::Other, value_parser = clap::value_parser!(u64).range(..=LONGEST_IDLENESS))]
     pub(crate) idle_timeout: Option<u64>,
 
     /// Print a settings file with every setting, its meaning and its default, and end.

@@ -1,5 +1,7 @@
 //! Which drivers are built in, and how each is opened with its settings and the host's services.
 
+#[cfg(feature = "qemu")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use virtbus_api::{Connection, Error, ErrorCode, ErrorDomain, Result};
@@ -80,7 +82,8 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
         }
         None => Arc::new(virtbus_api::security::Unconfined),
     };
-    let seconds = |seconds: u64| Duration::from_secs(seconds.max(1));
+    let seconds = Duration::from_secs;
+    let directories = |paths: &[String]| paths.iter().map(PathBuf::from).collect();
     let config = Config {
         uri: if host.mode.is_system() {
             "qemu:///system"
@@ -97,11 +100,11 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
         },
         user,
         seccomp: settings.seccomp,
-        emulator_path: directories("emulator_path", &settings.emulator_path)?,
+        emulator_path: directories(&settings.emulator_path),
         vnc_listen: settings.vnc_listen.clone(),
         spice_listen: settings.spice_listen.clone(),
         graphics_ports: (settings.graphics_port_min, settings.graphics_port_max),
-        save_dirs: directories("save_dirs", &settings.save_dirs)?,
+        save_dirs: save_dirs(settings, host.mode).await?,
         autostart: settings.autostart,
         timeouts: Timeouts {
             job: seconds(settings.job_timeout),
@@ -128,24 +131,65 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
     })
 }
 
-/// The directories of a setting.
+/// The directories in which clients may have files made. The driver trusts them by their names, so nobody who is not trusted may put
+/// anything there: on the system bus that is everybody but root.
 #[cfg(feature = "qemu")]
-fn directories(setting: &str, paths: &[String]) -> Result<Vec<std::path::PathBuf>> {
-    let absolute = |path: &String| {
-        let path = std::path::PathBuf::from(path);
-        if path.is_absolute() {
-            return Ok(path);
+async fn save_dirs(settings: &crate::settings::Qemu, mode: &Mode) -> Result<Vec<PathBuf>> {
+    let mut usable = Vec::new();
+    for dir in settings.save_dirs.iter().map(PathBuf::from) {
+        if !mode.is_system() {
+            usable.push(dir);
+            continue;
         }
-        Err(Error::new(
-            ErrorCode::ConfigUnsupported,
-            ErrorDomain::Conf,
-            format!(
-                "the path '{}' in the setting qemu.{setting} is not absolute",
-                path.display()
-            ),
-        ))
-    };
-    paths.iter().map(absolute).collect()
+        let looked_at = dir.clone();
+        let look = tokio::task::spawn_blocking(move || why_not_closed(&looked_at));
+        match tokio::time::timeout(PATIENCE, look).await {
+            Ok(Ok(None)) => usable.push(dir),
+            Ok(Ok(Some(why))) => {
+                return Err(Error::new(
+                    ErrorCode::ConfigUnsupported,
+                    ErrorDomain::Conf,
+                    format!(
+                        "the setting qemu.save_dirs has the directory '{}', {why}",
+                        dir.display()
+                    ),
+                ));
+            }
+            Ok(Err(failed)) => return Err(Error::internal(failed.to_string())),
+            Err(_) => {
+                let dir = dir.display().to_string();
+                tracing::warn!(
+                    dir,
+                    "the directory '{dir}' of the setting qemu.save_dirs does not answer, ignoring it until the next start"
+                );
+            }
+        }
+    }
+    Ok(usable)
+}
+
+/// File systems of other hosts may not answer.
+#[cfg(feature = "qemu")]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Why others than root could put something into the directory or in its place; nothing if they cannot. Blocks.
+#[cfg(feature = "qemu")]
+fn why_not_closed(dir: &std::path::Path) -> Option<String> {
+    const OTHERS: &str = "into which, or in place of which, others than root can put files; it and all directories above it must be root's, and writable to root only";
+    // Also of one that is not there yet: who makes it decides what it is.
+    for place in [dir.to_owned(), dir.join("memory")] {
+        match virtbus_util::file::walk_to_place(&place) {
+            Ok(place) if place.is_closed => {}
+            Ok(_) => return Some(OTHERS.to_owned()),
+            Err(virtbus_util::file::WalkError::Open { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(virtbus_util::file::WalkError::Open { path, source }) => {
+                return Some(format!("but '{}': {source}", path.display()));
+            }
+            Err(error) => return Some(format!("but {error}")),
+        }
+    }
+    None
 }
 
 /// The user that the settings name, with the groups that guests need.

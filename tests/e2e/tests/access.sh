@@ -105,8 +105,23 @@ case $answer in *idle_timeuot*) ;; *) fail "the caller is not told the cause: $a
 journalctl --sync
 journalctl -q --no-pager -u virtbusd.service --grep idle_timeuot | grep -q . || fail "the journal does not name the setting"
 until_true 10 "it to have ended" systemctl is-failed virtbusd.service
-cp /srv/settings /etc/virtbus/virtbusd.toml
 systemctl reset-failed virtbusd.service || true
+
+check "directories for memory must be root's, on the whole way to them"
+mkdir -p /srv/open /srv/closed
+chmod 1777 /srv/open
+ln -s /srv/open /srv/led
+for dir in /tmp /srv/open /srv/led/deeper /etc/passwd; do
+    printf '[qemu]\nsave_dirs = ["/srv/closed", "%s"]\n' "$dir" > /etc/virtbus/virtbusd.toml
+    answer=$(connect root ListDomains u 0) && fail "it runs with $dir"
+    case $answer in *qemu.save_dirs*"'$dir'"*) ;; *) fail "$dir: the caller is not told the cause: $answer";; esac
+    until_true 10 "it to have ended" systemctl is-failed virtbusd.service
+    systemctl reset-failed virtbusd.service || true
+done
+printf '[qemu]\nsave_dirs = ["/srv/closed", "/srv/closed/later"]\n' > /etc/virtbus/virtbusd.toml
+allowed connect root ListDomains u 0
+systemctl stop virtbusd.service
+cp /srv/settings /etc/virtbus/virtbusd.toml
 allowed connect root ListDomains u 0
 
 echo "all checks passed"

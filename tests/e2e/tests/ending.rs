@@ -84,9 +84,16 @@ async fn wrong_settings_end_the_daemon_in_a_way_that_is_not_tried_again() {
     let settings = testbed.path("virtbusd.toml");
     std::fs::write(&settings, "[daemon]\nidle_timeout = 'soon'\n").unwrap();
     let settings = settings.display().to_string();
+    let ports = testbed.path("ports.toml");
+    std::fs::write(&ports, "[qemu]\ngraphics_port_max = 70000\n").unwrap();
+    let ports = ports.display().to_string();
     let state = testbed.path("state");
     for (options, words) in [
         (["--config", &*settings], "idle_timeout"),
+        (
+            ["--config", &*ports],
+            "the setting qemu.graphics_port_max is 70000, but must be from 5900 to 65535",
+        ),
         (["--drivers", "quemu"], "no driver 'quemu'"),
     ] {
         let command = or_skip!(daemon_on(&testbed.bus, &state, &options));

@@ -24,6 +24,8 @@ begins a comment.
 The file is read once, when the daemon starts; a restart disturbs no guest.
 It need not be there, and what it does not name has its default.
 A name that is not known, or a value of the wrong type, keeps the daemon from starting, and is told with its line.
+So do values that cannot hold (numbers out of their range, ports of which none is left, paths that are not absolute), told with the name of the
+setting.
 .PP
 The first path is that of the system's daemon, the second that of a session's; the option
 .B \-\-config

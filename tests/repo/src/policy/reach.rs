@@ -77,11 +77,13 @@ pub(super) const fn reach(permission: Permission) -> &'static str {
         P::DomainSuspend => "The guest stands still for as long as the caller likes.",
         P::DomainHibernate => {
             "The memory of the guest, with whatever secrets it holds, goes to a file that the caller names, and the guest ends. The file is made \
-             with the rights of the guests\u{2019} user, or in one of the directories of the setting `save_dirs`; nothing else is overwritten."
+             with the rights of the guests\u{2019} user, or in one of the directories of the setting `save_dirs`. Of what is there \
+             already, only an older saved image of the same guest is replaced."
         }
         P::DomainCoreDump => {
             "The memory of the guest, with whatever secrets it holds, goes to a file that the caller names: with the rights of the guests\u{2019} user, \
-             or in one of the directories of the setting `save_dirs`. With the flags for it the guest ends or is reset besides."
+             or in one of the directories of the setting `save_dirs`. Nothing that is there already is overwritten. With the flags for it the \
+             guest ends or is reset besides."
         }
         P::DomainPmControl => "The guest sleeps or wakes.",
         P::DomainInitControl => {

@@ -98,7 +98,9 @@ fn is_host(host: &str) -> bool {
         let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
         !label.is_empty() && label.chars().all(fits) && !label.starts_with('-')
     };
-    host.parse::<IpAddr>().is_ok()
+    // Behind `%` the interface that an address of one link is on.
+    let address = host.split_once('%').map_or(host, |(address, _)| address);
+    address.parse::<IpAddr>().is_ok()
         || (host.len() <= LONGEST_HOST && host.split('.').all(is_label) && !is_number_like(host))
 }
 
@@ -127,7 +129,7 @@ mod tests {
             ),
             (
                 Rule::Host,
-                ["'127.0.0.1'", "'::1'", "'vnc.example.org'"],
+                ["'127.0.0.1'", "'fe80::1%eth0'", "'vnc.example.org'"],
                 ["''", "'10.0.0.256'", "'a b'"],
             ),
             (

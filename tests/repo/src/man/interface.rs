@@ -192,23 +192,25 @@ impl Interface {
             let of_member = numbers.iter().filter(|one| {
                 one.interface == self.name && one.kind == kind && one.member == member.name
             });
-            numbers::write_member(page, of_member);
+            let of_member: Vec<&Explanation> = of_member.collect();
+            numbers::write_member(page, &of_member);
             if !member.permissions.is_empty() {
                 let what = match (kind, member.access.as_str()) {
                     ("property", "readwrite") => "Reading needs",
                     _ => "Needs",
                 };
-                write_needs(page, what, &member.permissions);
+                write_needs(page, what, &member.permissions, &of_member);
             }
             if !member.setting.is_empty() {
-                write_needs(page, "Setting needs", &member.setting);
+                write_needs(page, "Setting needs", &member.setting, &[]);
             }
         }
     }
 }
 
-fn write_needs(page: &mut String, what: &str, permissions: &str) {
-    let needs: Vec<String> = permissions.split(' ').map(needed).collect();
+fn write_needs(page: &mut String, what: &str, permissions: &str, numbers: &[&Explanation]) {
+    let rules = permissions.split(' ');
+    let needs: Vec<String> = rules.map(|rule| needed(rule, numbers)).collect();
     let _ = write!(page, ".br\n{what}\n{}.\n", needs.join(",\n"));
 }
 
@@ -273,21 +275,31 @@ impl Arg {
     }
 }
 
-/// A permission with its condition: an action, and behind `:` the flags or the argument that it depends on.
-fn needed(rule: &str) -> String {
+/// A permission with its condition: an action, and behind `:` the flags or the argument that it depends on, with their names if it is known
+/// what these numbers are.
+fn needed(rule: &str, numbers: &[&Explanation]) -> String {
     let (action, condition) = rule.split_once(':').unwrap_or((rule, ""));
     let action = bold(action);
     match condition {
         "" => action,
         flags if flags.starts_with("!0x") => {
-            format!("{action} if no flag of {} is set", plain(&flags[1..]))
+            let flags = numbers::named_flags(&flags["!0x".len()..], numbers);
+            match flags.as_slice() {
+                [one] => format!("{action} unless {one} is set"),
+                several => format!("{action} if none of {} is set", several.join(", ")),
+            }
         }
         flags if flags.starts_with("0x") => {
-            format!("{action} if a flag of {} is set", plain(flags))
+            let flags = numbers::named_flags(&flags["0x".len()..], numbers);
+            match flags.as_slice() {
+                [one] => format!("{action} if {one} is set"),
+                several => format!("{action} if one of {} is set", several.join(", ")),
+            }
         }
         argument => {
             let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
-            format!("{action} if {} is {}", italic(name), plain(value))
+            let value = numbers::named_value(name, value, numbers);
+            format!("{action} if {} is {value}", italic(name))
         }
     }
 }
@@ -349,8 +361,8 @@ mod tests {
             "    \\fBSpilt\\fR(s \\fIwhere\\fR);\n",
             ".TP\n\\fBFull\\fR\nWhether there is tea & milk.\nThat it changed is not announced.\n.br\nReading needs\n\\fBorg.example.cup.read\\fR.\n.br\nSetting needs\n\\fBorg.example.cup.write\\fR.\n",
             "Fills it up to \\fBlevel\\fR.\n.br\nNeeds\n\\fBorg.example.cup.write\\fR,\n",
-            "\\fBorg.example.cup.save\\fR if no flag of 0x3 is set,\n",
-            "\\fBorg.example.cup.save\\fR if a flag of 0x2 is set,\n",
+            "\\fBorg.example.cup.save\\fR if none of 0x1, 0x2 is set,\n",
+            "\\fBorg.example.cup.save\\fR if 0x2 is set,\n",
             "\\fBorg.example.cup.tip\\fR if \\fIway\\fR is 3.\n",
             ".BR virtbusd (8),\n.BR org.example.Pot (5)\n",
         ] {

@@ -83,8 +83,8 @@ pub(super) fn page(all: &[Explanation]) -> String {
 }
 
 /// What the numbers of a member are, behind what it does.
-pub(super) fn write_member<'a>(page: &mut String, all: impl Iterator<Item = &'a Explanation>) {
-    let mut told: Vec<&Explanation> = all.collect();
+pub(super) fn write_member(page: &mut String, all: &[&Explanation]) {
+    let mut told = all.to_vec();
     // Flags come last in calls as in libvirt's documentation, and their tables are the longest.
     told.sort_by_key(|one| matches!(one.told.how, How::Flags(_) | How::NoFlags));
     for one in told {
@@ -125,6 +125,47 @@ pub(super) fn write_member<'a>(page: &mut String, all: impl Iterator<Item = &'a 
     while page.ends_with(".IP\n.br\n") {
         page.truncate(page.len() - ".br\n".len());
     }
+}
+
+/// The names of the flags in a mask, which is written in hexadecimal digits; where it is not known what they are, the bits.
+pub(super) fn named_flags(mask: &str, all: &[&Explanation]) -> Vec<String> {
+    let mask = u32::from_str_radix(mask, 16).expect("a mask is a number");
+    let sets: Vec<&Numbers> = all
+        .iter()
+        .filter_map(|one| match one.told.how {
+            How::Flags(numbers) => Some(numbers),
+            _ => None,
+        })
+        .collect();
+    let bits = (0..u32::BITS).map(|bit| 1_u32 << bit);
+    bits.filter(|bit| mask & bit != 0)
+        .map(|bit| {
+            name_of(bit.into(), &sets).map_or_else(|| format!("{bit:#x}"), |name| bold(&name))
+        })
+        .collect()
+}
+
+/// The value that an argument has, with its name if it is known.
+pub(super) fn named_value(argument: &str, value: &str, all: &[&Explanation]) -> String {
+    let of_argument = all.iter().filter(|one| one.argument == argument);
+    let sets: Vec<&Numbers> = of_argument
+        .filter_map(|one| match one.told.how {
+            How::One(numbers) => Some(numbers),
+            _ => None,
+        })
+        .collect();
+    let name = value.parse().ok().and_then(|value| name_of(value, &sets));
+    match name {
+        Some(name) => format!("{value} ({})", bold(&name)),
+        None => plain(value),
+    }
+}
+
+fn name_of(value: i64, sets: &[&Numbers]) -> Option<String> {
+    sets.iter().find_map(|numbers| {
+        let found = numbers.values.iter().find(|number| number.value == value);
+        found.map(|number| numbers.name(number))
+    })
 }
 
 /// What an explanation is about, as the beginning of a sentence.
@@ -172,5 +213,96 @@ fn lower(sentence: &str) -> String {
             first.to_lowercase().chain(letters).collect()
         }
         _ => sentence.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use virtbus_dbus::Told;
+
+    use super::*;
+
+    /// What the numbers of a method of the domain are.
+    fn of_method(member: &str) -> Vec<Explanation> {
+        let all = virtbus_dbus::numbers().into_iter();
+        let of_method = all.filter(|one| {
+            [one.interface, one.kind, one.member] == ["org.libvirt.Domain", "method", member]
+        });
+        of_method.collect()
+    }
+
+    fn written(all: &[Explanation]) -> String {
+        let mut page = String::new();
+        write_member(&mut page, &all.iter().collect::<Vec<_>>());
+        page
+    }
+
+    #[test]
+    fn flags_are_a_table_of_numbers_names_and_meanings() {
+        let page = written(&of_method("Create"));
+        for part in [
+            "\\fIflags\\fR, a sum of \\fBvirDomainCreateFlags\\fR: how a domain is started.\n",
+            ".TP 4\n1\n\\fBVIR_DOMAIN_START_PAUSED\\fR:\nleave its virtual CPUs halted.\n",
+            ".TP\n16\n\\fBVIR_DOMAIN_START_VALIDATE\\fR:\n",
+        ] {
+            assert!(page.contains(part), "no {part:?} in {page}");
+        }
+        let none = written(&of_method("PMWakeup"));
+        assert_eq!(
+            none,
+            ".br\n\\fIflags\\fR must be 0: no flags are defined.\n"
+        );
+    }
+
+    #[test]
+    fn values_in_structures_are_told_by_their_places() {
+        let page = written(&of_method("GetState"));
+        let state =
+            "Value 1 of \\fIstate\\fR, one of \\fBvirDomainState\\fR: what a domain is doing.\n";
+        assert!(page.contains(state), "{page}");
+        let reason = "Value 2 of \\fIstate\\fR depends on the number before it;\n";
+        assert!(page.contains(reason), "{page}");
+    }
+
+    #[test]
+    fn a_long_table_is_on_the_page_of_numbers_only() {
+        let page = written(&of_method("SendProcessSignal"));
+        assert!(page.contains("The table is in\n"), "{page}");
+        assert!(!page.contains("SIGHUP"), "{page}");
+        let all = virtbus_dbus::numbers();
+        let numbers = super::page(&all);
+        assert!(numbers.contains("\\fBVIR_DOMAIN_PROCESS_SIGNAL_HUP\\fR:\n"));
+    }
+
+    #[test]
+    fn conditions_are_told_by_names() {
+        let pinned = of_method("PinVcpu");
+        let pinned: Vec<&Explanation> = pinned.iter().collect();
+        let names = ["LIVE", "CONFIG"].map(|name| format!("\\fBVIR_DOMAIN_AFFECT_{name}\\fR"));
+        assert_eq!(named_flags("3", &pinned), names);
+        assert_eq!(named_flags("40", &pinned), ["0x40"]);
+        let asked = of_method("InterfaceAddresses");
+        let asked: Vec<&Explanation> = asked.iter().collect();
+        let agent = named_value("source", "1", &asked);
+        assert_eq!(
+            agent,
+            "1 (\\fBVIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT\\fR)"
+        );
+        assert_eq!(named_value("flags", "1", &asked), "1");
+    }
+
+    #[test]
+    fn amounts_are_left_to_the_members_documentation() {
+        let amount = Explanation {
+            interface: "org.example.Cup",
+            kind: "method",
+            member: "Fill",
+            argument: "level",
+            told: Told {
+                place: Vec::new(),
+                how: How::Amount,
+            },
+        };
+        assert_eq!(written(&[amount]), "");
     }
 }

@@ -150,4 +150,23 @@ macro_rules! also {
     )* };
 }
 
-pub(crate) use {also, flags, group, numbered};
+/// Declares which typed parameters of a list are numbers, and of which set: `is` one of it, or `details` the one before it.
+macro_rules! fields {
+    ($($(#[doc = $meta:expr])* $name:ident { $($field:literal $(is $one:ident)? $(details $of:ident)?;)* })*) => { $(
+        $(#[doc = $meta])*
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl $crate::numbers::Fields for $name {
+            const FIELDS: &'static [$crate::numbers::Field] = &[$($crate::numbers::Field {
+                name: $field,
+                numbers: <$($one)? $($of)? as $crate::numbers::Numbered>::NUMBERS,
+                is_detail: $crate::declare::fields!(@detail $($of)?),
+            },)*];
+        }
+    )* };
+    (@detail) => { false };
+    (@detail $of:ident) => { true };
+}
+
+pub(crate) use {also, fields, flags, group, numbered};

@@ -86,6 +86,23 @@ pub trait Numbered {
     const NUMBERS: &'static Numbers;
 }
 
+/// Typed parameters of which some are numbers of sets. What is not named here is a count, a size, a time or a text.
+pub trait Fields {
+    /// Those.
+    const FIELDS: &'static [Field];
+}
+
+/// A typed parameter whose value is a number of a set.
+#[derive(Debug)]
+pub struct Field {
+    /// libvirt's name of it; `N` stands for any number.
+    pub name: &'static str,
+    /// The set.
+    pub numbers: &'static Numbers,
+    /// Whether the value is what the field before it, which is of this set, has beside it, as a state has its reason.
+    pub is_detail: bool,
+}
+
 /// That a number is none of a set, which lists those that are.
 pub(crate) fn no_value(numbers: &Numbers, number: i64) -> Error {
     let values = numbers.values.iter();

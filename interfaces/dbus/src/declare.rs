@@ -162,7 +162,7 @@ impl Interface {
 ///
 /// `memory`, `read` or `write` is the [`Kind`]. A method's body sees the arguments by name, as their types' [`Argument`](crate::numbers::Argument) has
 /// checked them, and `c`, the [`Context`](crate::invocation::Context); it yields a result, of a tuple if there are several values. Numbers have types that say what they
-/// are ([`numbers`](crate::numbers)). The identifier `flags` in the head names the argument that permissions look at.
+/// are ([`numbers`](mod@crate::numbers)). The identifier `flags` in the head names the argument that permissions look at.
 macro_rules! interface {
     (
         $(#[doc = $doc:literal])*

@@ -347,13 +347,13 @@ impl<'a> Context<'a> {
     }
 
     /// Typed parameters in an answer that every client reads alike.
-    pub(crate) fn parameters(&self, parameters: TypedParameters) -> Parameters {
-        Parameters(parameters, Wrapping::Once)
+    pub(crate) fn parameters<F>(&self, parameters: TypedParameters) -> Parameters<F> {
+        Parameters::new(parameters, Wrapping::Once)
     }
 
     /// Typed parameters in an answer that libvirt-dbus wraps twice.
-    pub(crate) fn wrapped(&self, parameters: TypedParameters) -> Parameters {
-        Parameters(parameters, self.dialect.wrapping())
+    pub(crate) fn wrapped<F>(&self, parameters: TypedParameters) -> Parameters<F> {
+        Parameters::new(parameters, self.dialect.wrapping())
     }
 }
 

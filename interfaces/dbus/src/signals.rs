@@ -138,7 +138,7 @@ impl Signals<'_> {
         } else {
             TypedParameters::new()
         };
-        Parameters(shown, SIGNALLED)
+        Parameters::new(shown, SIGNALLED)
     }
 
     fn address<'a>(&self, address: &'a GraphicsAddress) -> (i32, &'a str, &'a str) {

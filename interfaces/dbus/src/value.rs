@@ -5,9 +5,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+use virtbus_api::numbers::{Field, Fields};
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use zbus::{Message, OwnedVariant, Signature, Type, Variant};
 
@@ -225,23 +227,45 @@ fn typed(value: &Variant<'_>) -> Option<TypedValue> {
     })
 }
 
-/// A list of typed parameters as `a{sv}`.
-pub(crate) struct Parameters(pub(crate) Vec<TypedParameter>, pub(crate) Wrapping);
+/// A list of typed parameters as `a{sv}`. `F` says which of them are numbers of sets.
+pub(crate) struct Parameters<F = Free> {
+    list: TypedParameters,
+    wrapping: Wrapping,
+    fields: PhantomData<F>,
+}
 
-impl Serialize for Parameters {
+/// Typed parameters of which none is a number of a set.
+#[derive(Debug)]
+pub(crate) enum Free {}
+
+impl Fields for Free {
+    const FIELDS: &'static [Field] = &[];
+}
+
+impl<F> Parameters<F> {
+    pub(crate) const fn new(list: TypedParameters, wrapping: Wrapping) -> Self {
+        Self {
+            list,
+            wrapping,
+            fields: PhantomData,
+        }
+    }
+}
+
+impl<F> Serialize for Parameters<F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for parameter in &self.0 {
+        let mut map = serializer.serialize_map(Some(self.list.len()))?;
+        for parameter in &self.list {
             map.serialize_entry(
                 &*text(&parameter.field),
-                &Wrapped(TypedWire(&parameter.value), self.1),
+                &Wrapped(TypedWire(&parameter.value), self.wrapping),
             )?;
         }
         map.end()
     }
 }
 
-impl Type for Parameters {
+impl<F> Type for Parameters<F> {
     const SIGNATURE: &'static Signature = Value::DICT;
 }
 

@@ -79,7 +79,9 @@ fn every_number_says_what_it_is_and_every_flag_is_told() {
                 .filter(|one| [one.interface, one.kind, one.member] == [interface, kind, name]);
             let of_member: Vec<_> = of_member.collect();
             for (argument, signature) in &member.arguments {
-                let of_argument = of_member.iter().filter(|one| one.argument == argument);
+                let of_argument = of_member
+                    .iter()
+                    .filter(|one| one.argument == argument && one.told.field.is_none());
                 let of_argument: Vec<_> = of_argument.collect();
                 let places: BTreeSet<_> = of_argument.iter().map(|one| &one.told.place).collect();
                 let what = format!("{file}: {name}, '{argument}'");

@@ -107,11 +107,11 @@ flags! {
         PERSISTENT = 4;
         /// Those that vanish when they stop.
         TRANSIENT = 8;
-        /// Those in the state *running*.
+        /// Those in the state running.
         RUNNING = 16;
-        /// Those in the state *paused*.
+        /// Those in the state paused.
         PAUSED = 32;
-        /// Those in the state *shut off*.
+        /// Those in the state shut off.
         SHUTOFF = 64;
         /// Those in any other state.
         OTHER = 128;
@@ -169,11 +169,11 @@ flags! {
         PERSISTENT = 4;
         /// Those that vanish when they stop.
         TRANSIENT = 8;
-        /// Those in the state *running*.
+        /// Those in the state running.
         RUNNING = 16;
-        /// Those in the state *paused*.
+        /// Those in the state paused.
         PAUSED = 32;
-        /// Those in the state *shut off*.
+        /// Those in the state shut off.
         SHUTOFF = 64;
         /// Those in any other state.
         OTHER = 128;

@@ -2,6 +2,7 @@
 
 mod description;
 mod event;
+mod fields;
 mod flags;
 mod guest;
 mod jobs;
@@ -23,6 +24,7 @@ pub use event::{
     StartedDetail, StoppedDetail, SuspendedDetail, TrayChangeReason, UndefinedDetail,
     WatchdogAction,
 };
+pub use fields::{JobFields, NumaFields, NumaMode, StatisticsFields, VcpuState};
 pub use flags::{
     Checked, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainModificationImpact,
     DomainRebootFlags, DomainShutdownFlags, DomainStatsFlags, DomainStatsTypes,

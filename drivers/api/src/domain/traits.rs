@@ -34,7 +34,7 @@ pub struct DomainInfo {
 pub struct VcpuInfo {
     /// Its number.
     pub number: u32,
-    /// 0 offline, 1 running, 2 blocked.
+    /// A number of [`VcpuState`](super::VcpuState).
     pub state: i32,
     /// Processor time used, nanoseconds.
     pub cpu_time: u64,

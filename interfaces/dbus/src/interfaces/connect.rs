@@ -5,6 +5,7 @@ use virtbus_api::connection::{Host, LIB_VERSION};
 use virtbus_api::domain::{
     DomainCreateFlags, DomainDefineFlags, DomainSaveImageXmlFlags, DomainSaveRestoreFlags,
     DomainStatsFlags, DomainStatsTypes, ImageAccess, LifecycleKind, ListAllDomainsFlags,
+    StatisticsFields,
 };
 use virtbus_api::filter::Filtered;
 use virtbus_api::interface::{InterfaceDefineFlags, ListAllInterfacesFlags};
@@ -136,7 +137,7 @@ interface! {
             c.storage_pools()?.find_sources(&r#type, optional(&srcSpec)).await
         };
         /// Statistics of every domain that passes the flags, by name: of these groups, or of all (0).
-        read GetAllDomainStats(stats: AnyFlags<DomainStatsTypes>, flags: Flags<DomainStatsFlags>) -> (records: Vec<(String, Parameters)>): ConnectGetAllDomainStats => |c| get_all_domain_stats(&c, stats, flags).await;
+        read GetAllDomainStats(stats: AnyFlags<DomainStatsTypes>, flags: Flags<DomainStatsFlags>) -> (records: Vec<(String, Parameters<StatisticsFields>)>): ConnectGetAllDomainStats => |c| get_all_domain_stats(&c, stats, flags).await;
         /// Host and guest capabilities as XML.
         read GetCapabilities() -> (capabilities: String): ConnectGetCapabilities => |c| c.connection.host().capabilities().await;
         /// Names of the CPU models known for an architecture.
@@ -356,7 +357,7 @@ async fn get_all_domain_stats(
     c: &Context<'_>,
     groups: DomainStatsTypes,
     flags: DomainStatsFlags,
-) -> Result<Vec<(String, Parameters)>> {
+) -> Result<Vec<(String, Parameters<StatisticsFields>)>> {
     let which = ListAllDomainsFlags::from_bits_truncate(flags.bits());
     let statistics = c.statistics()?;
     let views = c.domains()?.views().await?;

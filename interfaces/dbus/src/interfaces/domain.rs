@@ -18,8 +18,8 @@ use virtbus_api::domain::{
     DomainSetUserPasswordFlags, DomainShutdownFlags, DomainStateKind, DomainStatsFlags,
     DomainStatsTypes, DomainUndefineFlags, DomainVcpuFlags, DomainView, DomainXmlFlags,
     GraphicsAddressFamily, GraphicsPhase, InterfaceAddressesSource, IoErrorAction, IpAddressFamily,
-    KeycodeSet, MetadataType, SnapshotCreateFlags, SnapshotListFlags, TrayChangeReason,
-    WatchdogAction,
+    JobFields, KeycodeSet, MetadataType, NumaFields, SnapshotCreateFlags, SnapshotListFlags,
+    StatisticsFields, TrayChangeReason, WatchdogAction,
 };
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, arguments};
@@ -208,7 +208,7 @@ interface! {
             ))
         };
         /// The same in full: how it is doing, and what is known by name.
-        read GetJobStats(flags: Flags<DomainGetJobStatsFlags>) -> (stats: (One<DomainJobType>, Parameters)): DomainGetJobStats => |c| {
+        read GetJobStats(flags: Flags<DomainGetJobStatsFlags>) -> (stats: (One<DomainJobType>, Parameters<JobFields>)): DomainGetJobStats => |c| {
             let (kind, stats) = c.jobs()?.job_stats(c.id()?, flags).await?;
             Ok((One::given(kind), c.wrapped(stats)))
         };
@@ -229,7 +229,7 @@ interface! {
             c.description()?.metadata(c.id()?, kind, optional(&uri), flags).await
         };
         /// Where memory is taken from.
-        read GetNumaParameters(flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (numaParameters: Parameters): DomainGetNumaParameters => |c| {
+        read GetNumaParameters(flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (numaParameters: Parameters<NumaFields>): DomainGetNumaParameters => |c| {
             Ok(c.wrapped(c.tuning()?.numa_parameters(c.id()?, flags).await?))
         };
         /// Which performance counters are on.
@@ -252,7 +252,7 @@ interface! {
             Ok((One::given(state), reason.into()))
         };
         /// Statistics of these groups, or of all (0), by libvirt's names.
-        read GetStats(stats: AnyFlags<DomainStatsTypes>, flags: Flags<DomainStatsFlags>) -> (records: Parameters): DomainGetState => |c| {
+        read GetStats(stats: AnyFlags<DomainStatsTypes>, flags: Flags<DomainStatsFlags>) -> (records: Parameters<StatisticsFields>): DomainGetState => |c| {
             let stats = c.statistics()?.stats(c.id()?, stats, flags).await?;
             Ok(c.wrapped(stats))
         };
@@ -536,7 +536,7 @@ interface! {
         /// Reading or writing a disk failed.
         IOError(srcPath: String, device: String, action: One<IoErrorAction>, reason: String);
         /// A job ended; its statistics.
-        JobCompleted(params: Parameters);
+        JobCompleted(params: Parameters<JobFields>);
         /// The size of a memory device changed; KiB.
         MemoryDeviceSizeChange(device: String, size: u64);
         /// Title, description or an element of the metadata changed.

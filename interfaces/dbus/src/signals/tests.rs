@@ -23,7 +23,7 @@ use virtbus_api::{Connection, Result, Uuid};
 
 use super::*;
 use crate::paths::Paths;
-use crate::value::Value;
+use crate::value::{Free, Value};
 
 /// A driver that has nothing; what is told of it is made up here.
 struct Nothing(EventHub);
@@ -300,7 +300,7 @@ fn texts_of_guests_keep_no_message_back() {
     let texts = Value::Strs(vec!["a\0b".into(), "".into()]);
     let signal = Message::signal("/a", "a.b", "C")
         .build(&(
-            Parameters(parameters, Wrapping::Twice),
+            Parameters::<Free>::new(parameters, Wrapping::Twice),
             texts,
             Value::from("\0"),
         ))

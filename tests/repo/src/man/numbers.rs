@@ -174,10 +174,11 @@ fn subject(one: &Explanation) -> String {
         "" => "the property".to_owned(),
         argument => italic(argument),
     };
-    match one.told.ordinal() {
-        None if one.argument.is_empty() => "The value".to_owned(),
-        None => argument,
-        Some(ordinal) => format!("Value {ordinal} of {argument}"),
+    match (one.told.field, one.told.ordinal()) {
+        (Some(field), _) => format!("{} in {argument}", bold(field)),
+        (None, None) if one.argument.is_empty() => "The value".to_owned(),
+        (None, None) => argument,
+        (None, Some(ordinal)) => format!("Value {ordinal} of {argument}"),
     }
 }
 
@@ -265,6 +266,13 @@ mod tests {
     }
 
     #[test]
+    fn typed_parameters_are_told_by_their_names() {
+        let page = written(&of_method("GetStats"));
+        let state = "\\fBstate.state\\fR in \\fIrecords\\fR, one of \\fBvirDomainState\\fR:";
+        assert!(page.contains(state), "{page}");
+    }
+
+    #[test]
     fn a_long_table_is_on_the_page_of_numbers_only() {
         let page = written(&of_method("SendProcessSignal"));
         assert!(page.contains("The table is in\n"), "{page}");
@@ -300,6 +308,7 @@ mod tests {
             argument: "level",
             told: Told {
                 place: Vec::new(),
+                field: None,
                 how: How::Amount,
             },
         };

@@ -1,21 +1,20 @@
 //! Numbers in arguments and answers: each type here says what its numbers are.
 //!
-//! Members declare their arguments with these types, so what documents say of a number (`told`) and what a call accepts
-//! (`Argument`) come from one declaration. A bare `i32` or `u32` is neither: a member with a number that nobody explains
+//! Members declare their arguments with the types of [`types`], so what documents say of a number ([`Explained`]) and what a call
+//! accepts ([`Argument`]) come from one declaration. A bare `i32` or `u32` is neither: a member with a number that nobody explains
 //! cannot be written.
 
-use std::marker::PhantomData;
+mod types;
 
-use serde::{Deserialize, Serialize};
-use virtbus_api::domain::{Checked, check, retain};
-use virtbus_api::numbers::{Choice, Numbered, Numbers};
-use virtbus_api::typed::TypedParameterFlags;
-use virtbus_api::{Error, Result};
-use zbus::{Signature, Type};
+use virtbus_api::Result;
+use virtbus_api::numbers::{Fields, Numbers};
+use zbus::Type;
 
 use crate::declare::Interface;
 use crate::paths::Paths;
 use crate::value::{Dict, Given, Parameters};
+
+pub(crate) use types::{Amount, AnyFlags, Detail, Flags, NoFlags, One, ParameterFlags};
 
 /// What a number is.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +37,8 @@ pub struct Told {
     /// Places in the structures that it is in, from the outermost on and counted from 0; empty if the argument is a number or a list of
     /// numbers.
     pub place: Vec<usize>,
+    /// In typed parameters, the name of the one that it is; `N` stands for any number.
+    pub field: Option<&'static str>,
     /// What it is.
     pub how: How,
 }
@@ -94,9 +95,10 @@ impl Told {
             ),
             How::Amount => return None,
         };
-        Some(match self.ordinal() {
-            Some(ordinal) => format!("Value {ordinal}: {brief}"),
-            None => brief,
+        Some(match (self.field, self.ordinal()) {
+            (Some(field), _) => format!("{field}: {brief}"),
+            (None, Some(ordinal)) => format!("Value {ordinal}: {brief}"),
+            (None, None) => brief,
         })
     }
 
@@ -134,8 +136,25 @@ pub(crate) fn told<T: Explained>() -> Vec<Told> {
 }
 
 fn note(place: &[usize], how: How, told: &mut Vec<Told>) {
-    let place = place.to_owned();
-    told.push(Told { place, how });
+    told.push(Told {
+        place: place.to_owned(),
+        field: None,
+        how,
+    });
+}
+
+impl<F: Fields> Explained for Parameters<F> {
+    fn tell(place: &mut Vec<usize>, told: &mut Vec<Told>) {
+        told.extend(F::FIELDS.iter().map(|field| Told {
+            place: place.clone(),
+            field: Some(field.name),
+            how: if field.is_detail {
+                How::Detail(field.numbers)
+            } else {
+                How::One(field.numbers)
+            },
+        }));
+    }
 }
 
 /// An argument, before and after its values were looked at.
@@ -152,244 +171,6 @@ pub(crate) trait Argument: Sized {
     /// The number that rules look at.
     fn number(&self) -> u32 {
         0
-    }
-}
-
-/// Flags of the set `S`.
-#[derive(Debug, Deserialize)]
-#[serde(transparent, bound = "")]
-pub(crate) struct Flags<S>(u32, PhantomData<S>);
-
-impl<S> Type for Flags<S> {
-    const SIGNATURE: &'static Signature = <u32 as Type>::SIGNATURE;
-}
-
-impl<S: Numbered<Value: Checked>> Argument for Flags<S> {
-    type Checked = S::Value;
-
-    fn checked(self, member: &str) -> Result<S::Value> {
-        check(self.0, member)
-    }
-
-    fn number(&self) -> u32 {
-        self.0
-    }
-}
-
-impl<S: Numbered> Explained for Flags<S> {
-    fn tell(place: &mut Vec<usize>, told: &mut Vec<Told>) {
-        note(place, How::Flags(S::NUMBERS), told);
-    }
-}
-
-/// Flags of a member that knows none.
-#[derive(Debug, Default, Deserialize, Type)]
-#[serde(transparent)]
-pub(crate) struct NoFlags(u32);
-
-impl Argument for NoFlags {
-    type Checked = Self;
-
-    fn checked(self, member: &str) -> Result<Self> {
-        if self.0 == 0 {
-            return Ok(self);
-        }
-        Err(Error::invalid_argument(format!(
-            "{member} does not know the flags {:#x}",
-            self.0
-        )))
-    }
-
-    fn number(&self) -> u32 {
-        self.0
-    }
-}
-
-impl Explained for NoFlags {
-    fn tell(place: &mut Vec<usize>, told: &mut Vec<Told>) {
-        note(place, How::NoFlags, told);
-    }
-}
-
-/// Flags of a member that answers with typed parameters. Clients of libvirt say that texts may be among them; here they always may.
-#[derive(Debug, Deserialize)]
-#[serde(transparent, bound = "F: Deserialize<'de>")]
-pub(crate) struct ParameterFlags<F>(F);
-
-impl<F: Type> Type for ParameterFlags<F> {
-    const SIGNATURE: &'static Signature = F::SIGNATURE;
-}
-
-/// Flags from which others can be taken away.
-pub(crate) trait Without {
-    fn without(self, bits: u32) -> Self;
-}
-
-impl<S> Without for Flags<S> {
-    fn without(self, bits: u32) -> Self {
-        Self(self.0 & !bits, PhantomData)
-    }
-}
-
-impl Without for NoFlags {
-    fn without(self, bits: u32) -> Self {
-        Self(self.0 & !bits)
-    }
-}
-
-impl<F: Argument + Without> Argument for ParameterFlags<F> {
-    type Checked = F::Checked;
-
-    fn checked(self, member: &str) -> Result<F::Checked> {
-        let okay = TypedParameterFlags::STRING_OKAY.bits();
-        self.0.without(okay).checked(member)
-    }
-
-    fn number(&self) -> u32 {
-        self.0.number()
-    }
-}
-
-impl<F: Explained> Explained for ParameterFlags<F> {
-    fn tell(place: &mut Vec<usize>, told: &mut Vec<Told>) {
-        let mut others = Vec::new();
-        F::tell(place, &mut others);
-        // That there are none would not be true beside this one.
-        others.retain(|other| !matches!(other.how, How::NoFlags));
-        told.append(&mut others);
-        note(place, How::Flags(TypedParameterFlags::NUMBERS), told);
-    }
-}
-
-/// Flags of the set `S`, of which those that nobody knows mean nothing.
-#[derive(Debug, Deserialize)]
-#[serde(transparent, bound = "")]
-pub(crate) struct AnyFlags<S>(u32, PhantomData<S>);
-
-impl<S> Type for AnyFlags<S> {
-    const SIGNATURE: &'static Signature = <u32 as Type>::SIGNATURE;
-}
-
-impl<S: Numbered<Value: Checked>> Argument for AnyFlags<S> {
-    type Checked = S::Value;
-
-    fn checked(self, _: &str) -> Result<S::Value> {
-        Ok(retain(self.0))
-    }
-
-    fn number(&self) -> u32 {
-        self.0
-    }
-}
-
-impl<S: Numbered> Explained for AnyFlags<S> {
-    fn tell(place: &mut Vec<usize>, told: &mut Vec<Told>) {
-        note(place, How::Flags(S::NUMBERS), told);
-    }
-}
-
-/// One number of the set `S`; `i` on the wire, or what `T` is.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(
-    transparent,
-    bound(serialize = "T: Serialize", deserialize = "T: Deserialize<'de>")
-)]
-pub(crate) struct One<S, T = i32>(T, PhantomData<S>);
-
-impl<S, T: Type> Type for One<S, T> {
-    const SIGNATURE: &'static Signature = T::SIGNATURE;
-}
-
-impl<S, T> One<S, T> {
-    /// A number that a driver gives as such.
-    pub(crate) const fn given(number: T) -> Self {
-        Self(number, PhantomData)
-    }
-}
-
-impl<S: Numbered<Value: Choice>, T: Copy + Into<i64>> One<S, T> {
-    /// The value.
-    pub(crate) fn value(&self) -> Result<S::Value> {
-        S::Value::from_number(self.0.into())
-    }
-}
-
-impl<S: Numbered<Value = S> + Choice> From<S> for One<S> {
-    fn from(value: S) -> Self {
-        Self(value.number(), PhantomData)
-    }
-}
-
-impl<S, T> Argument for One<S, T>
-where
-    S: Numbered<Value: Choice>,
-    T: Copy + Into<i64>,
-{
-    type Checked = S::Value;
-
-    fn checked(self, _: &str) -> Result<S::Value> {
-        self.value()
-    }
-
-    fn number(&self) -> u32 {
-        // Rules compare with numbers that there are; another one is refused.
-        u32::try_from(self.0.into()).unwrap_or(u32::MAX)
-    }
-}
-
-impl<S: Numbered, T: Type> Explained for One<S, T> {
-    fn tell(place: &mut Vec<usize>, told: &mut Vec<Told>) {
-        note(place, How::One(S::NUMBERS), told);
-    }
-}
-
-/// A number that depends on the one beside it, which is of the set `S`.
-#[derive(Debug, Serialize)]
-#[serde(transparent, bound(serialize = "T: Serialize"))]
-pub(crate) struct Detail<S, T = i32>(T, PhantomData<S>);
-
-impl<S, T: Type> Type for Detail<S, T> {
-    const SIGNATURE: &'static Signature = T::SIGNATURE;
-}
-
-impl<S, T> From<T> for Detail<S, T> {
-    fn from(number: T) -> Self {
-        Self(number, PhantomData)
-    }
-}
-
-impl<S: Numbered, T: Type> Explained for Detail<S, T> {
-    fn tell(place: &mut Vec<usize>, told: &mut Vec<Told>) {
-        note(place, How::Detail(S::NUMBERS), told);
-    }
-}
-
-/// A count, a size, a time, or a number that something is known by: of no set.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
-#[serde(transparent)]
-pub(crate) struct Amount<T>(pub(crate) T);
-
-impl<T: Type> Type for Amount<T> {
-    const SIGNATURE: &'static Signature = T::SIGNATURE;
-}
-
-impl<T> From<T> for Amount<T> {
-    fn from(amount: T) -> Self {
-        Self(amount)
-    }
-}
-
-impl<T> Argument for Amount<T> {
-    type Checked = T;
-
-    fn checked(self, _: &str) -> Result<T> {
-        Ok(self.0)
-    }
-}
-
-impl<T: Type> Explained for Amount<T> {
-    fn tell(place: &mut Vec<usize>, told: &mut Vec<Told>) {
-        note(place, How::Amount, told);
     }
 }
 
@@ -411,7 +192,6 @@ no_numbers!(
     zbus::OwnedFd,
     zbus::OwnedObjectPath,
     Given,
-    Parameters,
     Paths,
 );
 

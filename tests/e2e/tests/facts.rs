@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::process::Command;
 
 use virtbus_tests::client::CallError;
+use virtbus_tests::domain::XML_INACTIVE;
 use virtbus_tests::wait::{LIMIT, wait_for_async};
 use virtbus_tests::{Domain, DomainXml, GuestImage, Testbed, need, or_skip};
 
@@ -83,6 +84,20 @@ async fn without_a_channel_there_is_no_agent_to_ask() {
     let domain = testbed.run(&DomainXml::small("silent")).await;
     let refused = addresses(&domain, AGENT).await.unwrap_err();
     assert!(refused.to_string().contains("guest agent"), "{refused}");
+    testbed.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_without_a_processor_gets_its_machines_and_boots_from_disk() {
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let domain = testbed.run(&DomainXml::small("plain")).await;
+    for flags in [0, XML_INACTIVE] {
+        let xml = domain.xml(flags).await.unwrap();
+        let words = xml.split_whitespace().collect::<Vec<_>>().join(" ");
+        let cpu = "<cpu mode='custom' match='exact' check='none'> <model fallback='forbid'>qemu64</model> </cpu>";
+        assert!(words.contains(cpu), "{xml}");
+        assert!(words.contains("<boot dev='hd'/>"), "{xml}");
+    }
     testbed.end().await;
 }
 

@@ -45,6 +45,7 @@ pub(super) fn complete(
         definition.uuid = Some(Uuid(uuid::Uuid::new_v4()));
     }
     machine(definition, capabilities)?;
+    super::cpu::complete(definition, capabilities);
     sizes(definition)?;
     definition.clock.get_or_insert_with(Clock::default);
     definition

@@ -6,6 +6,7 @@
 
 mod check;
 mod complete;
+mod cpu;
 pub(crate) mod limits;
 mod live;
 mod readers;

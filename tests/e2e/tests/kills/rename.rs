@@ -111,7 +111,8 @@ fn steps(dirs: &Dirs, uuid: &str, steps: usize) {
     let remove = |path: &Path| fs::remove_file(path).expect("files can be changed");
     let each: [&dyn Fn(); 6] = [
         &|| {
-            fs::write(dirs.definitions().join("old.renaming"), &note).expect("files can be changed")
+            fs::write(dirs.definitions().join("old.renaming"), &note)
+                .expect("files can be changed");
         },
         &|| {
             let old = fs::read_to_string(dirs.definition("old")).expect("files can be changed");

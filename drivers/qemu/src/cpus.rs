@@ -1,7 +1,7 @@
 //! Halting and releasing a guest's virtual CPUs, for whoever does.
 //!
-//! What a client asks for is announced by the events of QEMU (`watch.rs`). What a job does for itself, to have memory that stands still, is
-//! announced by the job's own events only; that is what is *quiet* here.
+//! All of it is announced when QEMU tells of it (`watch.rs`), be it that a client asked for it or that a job needs memory that stands
+//! still; a job only says before which state that is to lead to.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::domain::Domain;
 use crate::monitor::commands::migration::{DumpStatus, QueryDump};
 use crate::monitor::commands::system::{Cont, QueryStatus, RunState, Stop};
 use crate::monitor::{Monitor, MonitorError};
+use crate::translate;
 
 /// QEMU has so long to leave a migration or a dump that it has told the end of.
 const LEAVE: Duration = Duration::from_secs(60);
@@ -63,7 +64,7 @@ pub(crate) async fn pause(
     if !matches!(domain.snapshot().view.state, DomainState::Running(_)) {
         return Ok(());
     }
-    quietly(core, domain, epoch, DomainState::Paused(reason)).await
+    bring(core, domain, epoch, DomainState::Paused(reason)).await
 }
 
 /// Lets the guest go on after a job, if it ran before it and nothing else has halted or ended it.
@@ -84,18 +85,18 @@ pub(crate) async fn go_on(
     if !halted_here {
         return Ok(());
     }
-    quietly(core, domain, epoch, DomainState::Running(reason)).await
+    bring(core, domain, epoch, DomainState::Running(reason)).await
 }
 
-/// Halts or releases the CPUs with a state that no event of its own tells of, whatever state was recorded.
-pub(crate) async fn quietly(
+/// Halts or releases the CPUs, which brings the guest to `state`, whatever state was recorded.
+pub(crate) async fn bring(
     core: &Core,
     domain: &Domain,
     epoch: u64,
     state: DomainState,
 ) -> Result<()> {
     let (monitor, _) = domain.monitor()?;
-    domain.lock().live_mut(epoch)?.quietly = Some(state);
+    domain.lock().live_mut(epoch)?.wanted = Some(state);
     let runs = matches!(state, DomainState::Running(_));
     let done = if runs {
         release(&monitor).await
@@ -104,14 +105,14 @@ pub(crate) async fn quietly(
     };
     crate::driver::settled(domain, epoch).await;
     if let Ok(live) = domain.lock().live_mut(epoch) {
-        live.quietly = None;
+        live.wanted = None;
     }
     done.map_err(|error| monitor_failed(domain, &error))?;
     core.transition(domain, epoch, |live| {
         let before = live.status.state();
         let differs = matches!(before, DomainState::Running(_)) != runs;
         let either = matches!(before, DomainState::Running(_) | DomainState::Paused(_));
-        (either && differs).then(|| (state, Vec::new()))
+        (either && differs).then(|| (state, translate::cpus(state)))
     });
     Ok(())
 }

@@ -10,8 +10,8 @@ use virtbus_api::domain::{
     DomainDestroyFlags, DomainEvent, DomainId, DomainInfo, DomainJobs, DomainLifecycle,
     DomainModificationImpact, DomainRebootFlags, DomainSaving, DomainShutdownFlags, DomainState,
     DomainStatistics, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags, DomainVcpuFlags,
-    DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason, ResumedDetail,
-    RunningReason, ShutoffReason, SuspendedDetail, UndefinedDetail,
+    DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason, RunningReason,
+    ShutoffReason, UndefinedDetail,
 };
 use virtbus_api::event::EventHub;
 use virtbus_api::listing::Views;
@@ -25,7 +25,9 @@ use crate::core::{Core, HostServices, blocking, monitor_failed};
 use crate::domain::{Claim, Domain, Run};
 use crate::monitor::commands::system::{InjectNmi, Stop, SystemReset, SystemWakeup};
 use crate::start::Origin;
-use crate::{autostart, cpus, definition, reconnect, saving, shutdown, start, stats, stop};
+use crate::{
+    autostart, cpus, definition, reconnect, saving, shutdown, start, stats, stop, translate,
+};
 
 /// A connection to QEMU on this host.
 pub struct Qemu {
@@ -517,10 +519,10 @@ impl DomainLifecycle for Qemu {
                 .await
                 .map_err(|error| monitor_failed(&job_domain, &error))?;
             settled(&job_domain, epoch).await;
-            let event = DomainEvent::Lifecycle(Lifecycle::Suspended(SuspendedDetail::Paused));
             core.transition(&job_domain, epoch, |live| {
+                let paused = DomainState::Paused(PausedReason::User);
                 let running = matches!(live.status.state(), DomainState::Running(_));
-                running.then(|| (DomainState::Paused(PausedReason::User), vec![event]))
+                running.then(|| (paused, translate::cpus(paused)))
             });
             Ok(())
         })
@@ -533,7 +535,7 @@ impl DomainLifecycle for Qemu {
         self.guest_job(&domain, "DomainResume", async move {
             match job_domain.snapshot().view.state {
                 DomainState::Running(_) => {
-                    let message = format!("domain '{}' is not paused", job_domain.name());
+                    let message = format!("domain '{}' is already running", job_domain.name());
                     return Err(Error::operation_invalid(message));
                 }
                 DomainState::PmSuspended => {
@@ -550,10 +552,10 @@ impl DomainLifecycle for Qemu {
                 .await
                 .map_err(|error| monitor_failed(&job_domain, &error))?;
             settled(&job_domain, epoch).await;
-            let event = DomainEvent::Lifecycle(Lifecycle::Resumed(ResumedDetail::Unpaused));
             core.transition(&job_domain, epoch, |live| {
+                let running = DomainState::Running(RunningReason::Unpaused);
                 let paused = matches!(live.status.state(), DomainState::Paused(_));
-                paused.then(|| (DomainState::Running(RunningReason::Unpaused), vec![event]))
+                paused.then(|| (running, translate::cpus(running)))
             });
             Ok(())
         })

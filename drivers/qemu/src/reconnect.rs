@@ -276,7 +276,7 @@ fn take_in(
         monitor: None,
         reached: watch::Sender::new(false),
         flow: watch::Sender::default(),
-        quietly: None,
+        wanted: None,
         ending: Ending::None,
         watcher: handle,
     };

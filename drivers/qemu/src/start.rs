@@ -36,7 +36,7 @@ use crate::ports::Addresses;
 use crate::prepare::{Preparer, guest_dir};
 use crate::stop::Ending;
 use crate::watch::{self, MONITOR_SOCKET, Process};
-use crate::{definition, guest_log, saving, stop};
+use crate::{definition, guest_log, saving, stop, translate};
 
 /// Starts the guest. To be run as a job of `domain`.
 ///
@@ -155,6 +155,20 @@ impl Beginning {
 
     const fn runs(self) -> bool {
         self.suspended.is_none()
+    }
+
+    /// What is told when the guest is up, in libvirt's order: the CPUs of one that boots are released before it counts as started, and
+    /// those of one that was saved after that.
+    fn events(self) -> Vec<DomainEvent> {
+        let started = DomainEvent::Lifecycle(Lifecycle::Started(self.started));
+        let mut events = match self.suspended {
+            None => translate::cpus(self.state),
+            Some(detail) => vec![DomainEvent::Lifecycle(Lifecycle::Suspended(detail))],
+        };
+        let boots_and_runs = self.runs() && self.started == StartedDetail::Booted;
+        let place = if boots_and_runs { events.len() } else { 0 };
+        events.insert(place, started);
+        events
     }
 }
 
@@ -385,11 +399,7 @@ impl Attempt {
     fn publish(&mut self, up: Up, beginning: Beginning) -> Result<()> {
         let (handle, requests) = watch::Handle::new();
         let epoch = self.core.next_epoch();
-        let started = Lifecycle::Started(beginning.started);
-        let events = std::iter::once(started)
-            .chain(beginning.suspended.map(Lifecycle::Suspended))
-            .map(DomainEvent::Lifecycle)
-            .collect();
+        let events = beginning.events();
         let live = Live {
             epoch,
             status: up.status,
@@ -398,7 +408,7 @@ impl Attempt {
             monitor: Some(up.monitor),
             reached: tokio::sync::watch::Sender::new(true),
             flow: tokio::sync::watch::Sender::default(),
-            quietly: None,
+            wanted: None,
             ending: Ending::None,
             watcher: handle,
         };

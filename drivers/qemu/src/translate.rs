@@ -1,7 +1,8 @@
 //! What QEMU's events mean in the public API's terms, where that needs nothing but the event.
 
 use virtbus_api::domain::{
-    DomainEvent, GraphicsAddress, GraphicsIdentity, GraphicsPhase, IoErrorAction, WatchdogAction,
+    DomainEvent, DomainState, GraphicsAddress, GraphicsIdentity, GraphicsPhase, IoErrorAction,
+    Lifecycle, PausedReason, ResumedDetail, RunningReason, SuspendedDetail, WatchdogAction,
 };
 use virtbus_conf::domain::Domain as Definition;
 
@@ -10,6 +11,47 @@ use crate::monitor::event::{self, Event};
 
 /// The alias of the guest agent's channel begins so.
 const AGENT_CHANNEL: &str = "channel";
+
+/// What is told of a guest whose CPUs were halted or released, by the state that it has from then on: nothing of any other state.
+pub(crate) fn cpus(state: DomainState) -> Vec<DomainEvent> {
+    use PausedReason as P;
+    use RunningReason as R;
+    let happened = match state {
+        DomainState::Paused(reason) => Lifecycle::Suspended(match reason {
+            P::Migration => SuspendedDetail::Migrated,
+            P::FromSnapshot => SuspendedDetail::FromSnapshot,
+            P::IoError => SuspendedDetail::IoError,
+            P::Watchdog => SuspendedDetail::Watchdog,
+            P::Postcopy => SuspendedDetail::Postcopy,
+            P::PostcopyFailed => SuspendedDetail::PostcopyFailed,
+            P::ApiError => SuspendedDetail::ApiError,
+            P::Unknown
+            | P::User
+            | P::Save
+            | P::Dump
+            | P::ShuttingDown
+            | P::Snapshot
+            | P::Crashed
+            | P::StartingUp => SuspendedDetail::Paused,
+        }),
+        DomainState::Running(reason) => Lifecycle::Resumed(match reason {
+            R::Restored | R::FromSnapshot => ResumedDetail::FromSnapshot,
+            R::Migrated | R::MigrationCanceled => ResumedDetail::Migrated,
+            R::Postcopy => ResumedDetail::Postcopy,
+            R::PostcopyFailed => ResumedDetail::PostcopyFailed,
+            R::Unknown | R::Booted | R::Unpaused | R::SaveCanceled | R::Wakeup | R::Crashed => {
+                ResumedDetail::Unpaused
+            }
+        }),
+        DomainState::NoState
+        | DomainState::Blocked
+        | DomainState::Shutdown(_)
+        | DomainState::Shutoff(_)
+        | DomainState::Crashed { .. }
+        | DomainState::PmSuspended => return Vec::new(),
+    };
+    vec![DomainEvent::Lifecycle(happened)]
+}
 
 /// Events that only have to be told.
 pub(crate) fn plain(event: &Event) -> Option<DomainEvent> {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use virtbus_api::domain::{
     CrashedDetail, DomainEvent, DomainState, Lifecycle, PausedReason, PmSuspendedDetail,
-    ResumedDetail, RunningReason, ShutdownDetail, ShutdownReason, StartedDetail, SuspendedDetail,
+    RunningReason, ShutdownDetail, ShutdownReason, StartedDetail,
 };
 use virtbus_util::cmd::{Child, ExitStatus};
 use virtbus_util::process::Pidfd;
@@ -108,7 +108,7 @@ struct Watcher {
     /// A reboot by way of a power-off is under way, and is hidden.
     rebooting: bool,
     /// Why the CPUs are about to stop, told by an event before `STOP`.
-    stop_reason: Option<(PausedReason, SuspendedDetail)>,
+    stop_reason: Option<PausedReason>,
     /// Since when the monitor has not answered.
     silent_since: Option<Instant>,
     tasks: JoinSet<()>,
@@ -254,13 +254,13 @@ impl Watcher {
             }),
             Event::Watchdog(watchdog) => {
                 if watchdog.action == event::WatchdogAction::Pause {
-                    self.stop_reason = Some((PausedReason::Watchdog, SuspendedDetail::Watchdog));
+                    self.stop_reason = Some(PausedReason::Watchdog);
                 }
                 self.tell(translate::watchdog(&watchdog));
             }
             Event::BlockIoError(error) => {
                 if error.action == event::ErrorAction::Stop {
-                    self.stop_reason = Some((PausedReason::IoError, SuspendedDetail::IoError));
+                    self.stop_reason = Some(PausedReason::IoError);
                 }
                 let snapshot = self.domain.snapshot();
                 self.tell(translate::io_error(&error, snapshot.live.as_deref()));
@@ -386,18 +386,11 @@ impl Watcher {
         if self.rebooting {
             return;
         }
-        let (reason, detail) = self
-            .stop_reason
-            .take()
-            .unwrap_or((PausedReason::User, SuspendedDetail::Paused));
+        let reason = self.stop_reason.take().unwrap_or(PausedReason::User);
         self.core.transition(&self.domain, self.epoch, |live| {
-            let quietly = live.quietly.take();
-            matches!(live.status.state(), DomainState::Running(_)).then(|| {
-                let event = DomainEvent::Lifecycle(Lifecycle::Suspended(detail));
-                quietly.map_or((DomainState::Paused(reason), vec![event]), |state| {
-                    (state, Vec::new())
-                })
-            })
+            let state = live.wanted.take().unwrap_or(DomainState::Paused(reason));
+            let running = matches!(live.status.state(), DomainState::Running(_));
+            running.then(|| (state, translate::cpus(state)))
         });
     }
 
@@ -422,15 +415,11 @@ impl Watcher {
             .transition(&self.domain, self.epoch, |live| match live.status.state() {
                 // Released for the first time: the start itself tells of it.
                 DomainState::Paused(PausedReason::StartingUp) => None,
-                DomainState::Paused(_) => Some(match live.quietly.take() {
-                    Some(state) => (state, Vec::new()),
-                    None => (
-                        DomainState::Running(RunningReason::Unpaused),
-                        vec![DomainEvent::Lifecycle(Lifecycle::Resumed(
-                            ResumedDetail::Unpaused,
-                        ))],
-                    ),
-                }),
+                DomainState::Paused(_) => {
+                    let unpaused = DomainState::Running(RunningReason::Unpaused);
+                    let state = live.wanted.take().unwrap_or(unpaused);
+                    Some((state, translate::cpus(state)))
+                }
                 _ => None,
             });
     }
@@ -578,26 +567,16 @@ pub(crate) async fn catch_up(
         _ if status.running => core.transition(domain, epoch, |live| {
             let state = DomainState::Running(RunningReason::Unpaused);
             let paused = !matches!(live.status.state(), DomainState::Running(_));
-            paused.then(|| {
-                (
-                    state,
-                    lifecycle(Lifecycle::Resumed(ResumedDetail::Unpaused)),
-                )
-            })
+            paused.then(|| (state, translate::cpus(state)))
         }),
         other => core.transition(domain, epoch, |live| {
-            let (reason, detail) = match other {
-                RunState::IoError => (PausedReason::IoError, SuspendedDetail::IoError),
-                RunState::Watchdog => (PausedReason::Watchdog, SuspendedDetail::Watchdog),
-                _ => (PausedReason::Unknown, SuspendedDetail::Paused),
-            };
+            let state = DomainState::Paused(match other {
+                RunState::IoError => PausedReason::IoError,
+                RunState::Watchdog => PausedReason::Watchdog,
+                _ => PausedReason::Unknown,
+            });
             let running = matches!(live.status.state(), DomainState::Running(_));
-            running.then(|| {
-                (
-                    DomainState::Paused(reason),
-                    lifecycle(Lifecycle::Suspended(detail)),
-                )
-            })
+            running.then(|| (state, translate::cpus(state)))
         }),
     }
 }

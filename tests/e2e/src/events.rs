@@ -31,6 +31,22 @@ pub const SHUTDOWN: i32 = 6;
 pub const DEFINED_RENAMED: i32 = 2;
 /// Detail of [`UNDEFINED`]: it has another name.
 pub const UNDEFINED_RENAMED: i32 = 1;
+/// Detail of [`STARTED`]: from its beginning.
+pub const STARTED_BOOTED: i32 = 0;
+/// Detail of [`STARTED`]: from a saved image.
+pub const STARTED_RESTORED: i32 = 2;
+/// Detail of [`SUSPENDED`]: somebody paused it, or a job of the host's needs it to stand still.
+pub const SUSPENDED_PAUSED: i32 = 0;
+/// Detail of [`SUSPENDED`]: it was saved paused.
+pub const SUSPENDED_RESTORED: i32 = 4;
+/// Detail of [`RESUMED`]: somebody resumed it, or what it was halted for is over.
+pub const RESUMED_UNPAUSED: i32 = 0;
+/// Detail of [`RESUMED`]: it goes on from a saved state.
+pub const RESUMED_FROM_SNAPSHOT: i32 = 2;
+/// Detail of [`SHUTDOWN`]: the guest did it.
+pub const SHUTDOWN_GUEST: i32 = 1;
+/// Detail of [`STOPPED`]: it was saved.
+pub const STOPPED_SAVED: i32 = 4;
 /// Detail of [`STOPPED`]: the guest shut itself down.
 pub const STOPPED_SHUTDOWN: i32 = 0;
 /// Detail of [`STOPPED`]: somebody destroyed it.
@@ -93,6 +109,19 @@ impl DomainEvents {
             Ok(event) => event,
             Err(_) => panic!("no event of {path} within {:?}", patient(limit)),
         }
+    }
+
+    /// The next `count` events of the domain at `path`, each with its detail.
+    ///
+    /// # Panics
+    /// As [`DomainEvents::next_of`].
+    pub async fn next_all(&mut self, path: &str, count: usize, limit: Duration) -> Vec<(i32, i32)> {
+        let mut told = Vec::new();
+        while told.len() < count {
+            let event = self.next_of(path, limit).await;
+            told.push((event.event, event.detail));
+        }
+        told
     }
 
     /// Waits for an event of a kind, passing over others of the same domain.

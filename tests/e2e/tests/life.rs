@@ -2,12 +2,17 @@
 
 use virtbus_tests::domain::{PAUSED, RUNNING, SHUTOFF, START_PAUSED, XML_INACTIVE};
 use virtbus_tests::events::{
-    DEFINED, RESUMED, SHUTDOWN, STARTED, STOPPED, STOPPED_DESTROYED, STOPPED_SHUTDOWN, SUSPENDED,
-    UNDEFINED,
+    DEFINED, RESUMED, RESUMED_FROM_SNAPSHOT, RESUMED_UNPAUSED, SHUTDOWN, SHUTDOWN_GUEST, STARTED,
+    STARTED_BOOTED, STARTED_RESTORED, STOPPED, STOPPED_DESTROYED, STOPPED_SAVED, STOPPED_SHUTDOWN,
+    SUSPENDED, SUSPENDED_PAUSED, SUSPENDED_RESTORED, UNDEFINED,
 };
 use virtbus_tests::guest::{MODULES_LOADED, POWERBUTTON, READY};
 use virtbus_tests::wait::{LIMIT, wait_for_async};
 use virtbus_tests::{DomainEvents, Testbed, or_skip};
+
+/// `VIR_DOMAIN_SAVE_PAUSED`, `VIR_DUMP_MEMORY_ONLY`.
+const SAVE_PAUSED: u32 = 4;
+const MEMORY_ONLY: u32 = 16;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_is_defined_started_paused_resumed_shut_down_and_undefined() {
@@ -61,6 +66,70 @@ async fn a_guest_is_defined_started_paused_resumed_shut_down_and_undefined() {
     let gone = domain.state().await.unwrap_err();
     assert!(gone.to_string().contains("Domain not found"), "{gone}");
     testbed.assert_nothing_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_to_a_guest_is_told_as_libvirt_tells_it() {
+    let (testbed, guest) = or_skip!(Testbed::with_guest("told", "").await);
+    let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
+    let domain = testbed.define(&guest).await;
+    let path = domain.path().to_owned();
+    let mut happens = async |wanted: &[(i32, i32)]| {
+        let told = events.next_all(&path, wanted.len(), LIMIT).await;
+        assert_eq!(told, wanted);
+    };
+    let paused = (SUSPENDED, SUSPENDED_PAUSED);
+    let unpaused = (RESUMED, RESUMED_UNPAUSED);
+    let booted = (STARTED, STARTED_BOOTED);
+    happens(&[(DEFINED, 0)]).await;
+
+    domain.act("Create", 0).await.unwrap();
+    happens(&[unpaused, booted]).await;
+    let running = domain.tell("Resume").await.unwrap_err();
+    assert!(running.is_refusal(), "{running}");
+    assert!(
+        running.to_string().contains("is already running"),
+        "{running}"
+    );
+    domain.tell("Suspend").await.unwrap();
+    domain.tell("Suspend").await.unwrap();
+    happens(&[paused]).await;
+    domain.act("Destroy", 0).await.unwrap();
+    happens(&[(STOPPED, STOPPED_DESTROYED)]).await;
+
+    domain.act("Create", START_PAUSED).await.unwrap();
+    happens(&[booted, paused]).await;
+    domain.tell("Resume").await.unwrap();
+    happens(&[unpaused]).await;
+
+    // Paused for it, and gone; and back, running or not.
+    let saved = [paused, (STOPPED, STOPPED_SAVED)];
+    domain.act("ManagedSave", 0).await.unwrap();
+    happens(&saved).await;
+    domain.act("Create", 0).await.unwrap();
+    let restored = (STARTED, STARTED_RESTORED);
+    happens(&[restored, (RESUMED, RESUMED_FROM_SNAPSHOT)]).await;
+    domain.act("ManagedSave", SAVE_PAUSED).await.unwrap();
+    happens(&saved).await;
+    domain.act("Create", 0).await.unwrap();
+    happens(&[restored, (SUSPENDED, SUSPENDED_RESTORED)]).await;
+    domain.tell("Resume").await.unwrap();
+    happens(&[unpaused]).await;
+
+    // Halted for a dump, and going on.
+    let core = testbed.path("core");
+    let to = core.to_str().unwrap();
+    let dumped: Result<(), _> = domain.0.call("CoreDump", &(to, 0_u32, MEMORY_ONLY)).await;
+    dumped.unwrap();
+    happens(&[paused, unpaused]).await;
+
+    domain.act("Destroy", 0).await.unwrap();
+    domain.act("Create", 0).await.unwrap();
+    happens(&[(STOPPED, STOPPED_DESTROYED), unpaused, booted]).await;
+    testbed.console("told").wait_for(MODULES_LOADED).await;
+    domain.act("Shutdown", 0).await.unwrap();
+    happens(&[(SHUTDOWN, SHUTDOWN_GUEST), (STOPPED, STOPPED_SHUTDOWN)]).await;
+    testbed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

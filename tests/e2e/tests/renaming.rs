@@ -47,11 +47,7 @@ async fn all_that_is_called_after_a_guest_gets_its_new_name() {
 
     let mut events = DomainEvents::subscribe(&testbed.client).await.unwrap();
     rename(&domain, "new").await.unwrap();
-    let told = [
-        events.next_of(domain.path(), LIMIT).await,
-        events.next_of(domain.path(), LIMIT).await,
-    ];
-    let told = told.map(|event| (event.event, event.detail));
+    let told = events.next_all(domain.path(), 2, LIMIT).await;
     let wanted = [(UNDEFINED, UNDEFINED_RENAMED), (DEFINED, DEFINED_RENAMED)];
     assert_eq!(told, wanted);
     let all = [

@@ -10,7 +10,10 @@ use rustix::process::{Signal, kill_process};
 use uuid::Uuid;
 use virtbus_tests::client::{CallError, Client};
 use virtbus_tests::domain::{PAUSED, RUNNING, SHUTOFF, Statistics, XML_INACTIVE};
-use virtbus_tests::events::{STARTED, STOPPED, UNDEFINED};
+use virtbus_tests::events::{
+    RESUMED, RESUMED_FROM_SNAPSHOT, STARTED, STARTED_RESTORED, STOPPED, STOPPED_SAVED, SUSPENDED,
+    SUSPENDED_PAUSED, UNDEFINED,
+};
 use virtbus_tests::mounts::Mount;
 use virtbus_tests::wait::{LIMIT, patient, wait_for_async, wait_until};
 use virtbus_tests::{Domain, DomainEvents, DomainXml, Testbed, or_skip};
@@ -21,9 +24,6 @@ use zbus::{MatchRule, MessageStream, OwnedVariant};
 const RESTORED: i32 = 3;
 const SAVE_CANCELED: i32 = 7;
 const SAVED: i32 = 5;
-/// `VIR_DOMAIN_EVENT_STARTED_RESTORED`, `VIR_DOMAIN_EVENT_STOPPED_SAVED`.
-const STARTED_RESTORED: i32 = 2;
-const STOPPED_SAVED: i32 = 4;
 /// `VIR_DOMAIN_JOB_OPERATION_SAVE`.
 const OPERATION_SAVE: i32 = 2;
 /// `VIR_DOMAIN_SAVE_PAUSED`.
@@ -93,8 +93,9 @@ async fn a_guest_is_saved_and_goes_on_where_it_was() {
     let live = domain.xml(0).await.unwrap();
 
     save(&domain, &file, 0).await.unwrap();
-    let stopped = events.next_of(domain.path(), LIMIT).await;
-    assert_eq!((stopped.event, stopped.detail), (STOPPED, STOPPED_SAVED));
+    let told = events.next_all(domain.path(), 2, LIMIT).await;
+    let wanted = [(SUSPENDED, SUSPENDED_PAUSED), (STOPPED, STOPPED_SAVED)];
+    assert_eq!(told, wanted);
     assert_eq!(domain.state().await.unwrap(), (SHUTOFF, SAVED));
     assert_eq!(job(&domain).await, (0, 0));
 
@@ -122,8 +123,12 @@ async fn a_guest_is_saved_and_goes_on_where_it_was() {
     assert!(xml.contains("<name>saved</name>"), "{xml}");
 
     restore(&testbed.client, &file).await.unwrap();
-    let started = events.next_of(domain.path(), LIMIT).await;
-    assert_eq!((started.event, started.detail), (STARTED, STARTED_RESTORED));
+    let told = events.next_all(domain.path(), 2, LIMIT).await;
+    let wanted = [
+        (STARTED, STARTED_RESTORED),
+        (RESUMED, RESUMED_FROM_SNAPSHOT),
+    ];
+    assert_eq!(told, wanted);
     assert_eq!(domain.state().await.unwrap(), (RUNNING, RESTORED));
     testbed.console("saved").wait_for_ticks().await;
     let again = domain.xml(0).await.unwrap();

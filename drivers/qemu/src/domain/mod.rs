@@ -82,8 +82,8 @@ pub(crate) struct Live {
     pub(crate) reached: watch::Sender<bool>,
     /// How the stream of its state is doing, when there is one.
     pub(crate) flow: watch::Sender<Flow>,
-    /// The state that the next stop or release of its CPUs leads to, told by no event of its own.
-    pub(crate) quietly: Option<DomainState>,
+    /// The state that the next stop or release of its CPUs leads to, if a job wants it.
+    pub(crate) wanted: Option<DomainState>,
     /// Whether it is being ended from here.
     pub(crate) ending: crate::stop::Ending,
     /// Reaches the task that watches the guest.

@@ -169,7 +169,7 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
         };
         // Whether the CPUs stand may not have been written down yet.
         let state = DomainState::Running(reason);
-        if let Err(error) = cpus::quietly(core, domain, epoch, state).await {
+        if let Err(error) = cpus::bring(core, domain, epoch, state).await {
             tracing::error!(domain = %domain.name(), %error, "a guest stays paused after a save or dump that was interrupted");
         }
     }

@@ -17,6 +17,7 @@ use crate::domain::{Domain, Inner, Live, Table};
 use crate::monitor::MonitorError;
 use crate::persist::Store;
 use crate::prepare::Preparer;
+use crate::saving::SealKey;
 
 /// What the host offers to the driver, made by whoever opens it.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) readers: Readers,
     pub(crate) placement: Arc<dyn Placement>,
     pub(crate) preparer: Preparer,
+    /// By which saved guests are known again.
+    pub(crate) seal_key: Arc<SealKey>,
     /// Guests that run or are being started: the daemon stays for them.
     pub(crate) watched: AtomicUsize,
     epochs: AtomicU64,
@@ -57,6 +60,7 @@ impl Core {
                 probe_options(&config),
             ),
             readers: Readers::default(),
+            seal_key: Arc::new(SealKey::new(&config.dirs.state)),
             config,
             table: Arc::default(),
             hub,

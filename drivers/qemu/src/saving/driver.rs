@@ -90,6 +90,8 @@ impl SavedImage for Image<'_> {
         flags: DomainSaveRestoreFlags,
     ) -> Result<()> {
         let Self { qemu, opened, .. } = *self;
+        let looking = Arc::clone(&qemu.core);
+        let opened = blocking(move || opened.check_vouched(&looking).map(|()| opened)).await?;
         let running = super::runs(flags, opened.running())?;
         let definition = match replacement(&qemu.core, xml).await? {
             Some(definition) => {
@@ -121,8 +123,12 @@ impl SavedImage for Image<'_> {
     async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()> {
         super::runs(flags, false)?;
         let definition = definition::parse(&self.qemu.core, xml, false).await?;
-        let opened = self.opened;
-        blocking(move || opened.exchange(&definition, flags)).await
+        let (core, opened) = (Arc::clone(&self.qemu.core), self.opened);
+        blocking(move || {
+            opened.check_vouched(&core)?;
+            opened.exchange(&core, &definition, flags)
+        })
+        .await
     }
 }
 
@@ -165,7 +171,8 @@ impl DomainSaving for Qemu {
             ImageAccess::Read => Access::Read,
             ImageAccess::Change => Access::Change,
         };
-        let opened = blocking(move || Opened::open(&path, access)).await?;
+        let core = Arc::clone(&self.core);
+        let opened = blocking(move || Opened::open(&core, &path, access)).await?;
         let id = DomainId {
             uuid: definition::uuid(&opened.definition)?,
             name: definition::name(&opened.definition).into(),
@@ -217,7 +224,12 @@ impl DomainSaving for Qemu {
     ) -> Result<String> {
         let domain = self.domain(domain)?;
         let path = managed(&self.core, &domain)?;
-        let opened = blocking(move || Ok(Opened::open(&path, Access::Read)?.of(&domain))).await?;
+        let core = Arc::clone(&self.core);
+        let opened = blocking(move || {
+            let opened = Opened::open(&core, &path, Access::Read)?;
+            Ok(opened.of(&domain))
+        })
+        .await?;
         Ok(opened.definition.format(xml_flags(flags)))
     }
 
@@ -234,8 +246,10 @@ impl DomainSaving for Qemu {
         self.job(&domain, "DomainManagedSaveDefineXml", async move {
             let path = managed(&core, &job_domain)?;
             blocking(move || {
-                let opened = Opened::open(&path, Access::Change)?.of(&job_domain);
-                opened.exchange(&definition, flags)
+                let opened = Opened::open(&core, &path, Access::Change)?;
+                opened.check_own(&core)?;
+                let opened = opened.of(&job_domain);
+                opened.exchange(&core, &definition, flags)
             })
             .await
         })

@@ -1,12 +1,12 @@
 //! The file of a saved guest: a header, room for the definition, and QEMU's own stream after it.
 //!
 //! ```text
-//!   word │ numbers │ identity │ where the text is ║ room: text, and space for the next one ║ QEMU's stream
+//!   word │ numbers │ identity │ where the text is │ seal ║ room: text, and space for the next one ║ QEMU's stream
 //! ```
 //!
 //! The form is libvirt's (`LibvirtQemudSave`, version 2), so that administrators' tools know it. What is ours stands in numbers that it
-//! reserves: an identity, by which a new daemon tells the image of a save under way from an older one, and where in the room the
-//! definition is. Until everything is on disk the file begins with another word, by which what a crash left is told from what can be
+//! reserves: an identity, by which a new daemon tells the image of a save under way from an older one, where in the room the
+//! definition is, and a seal over the definition (`seal.rs`), which others than the daemon cannot make. Until everything is on disk the file begins with another word, by which what a crash left is told from what can be
 //! restored.
 //!
 //! Another definition is written into the part of the room that is free; then the header is replaced, which is less than a sector of
@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Uuid};
 use virtbus_util::file::acting::ActError;
+
+use super::seal::{SEAL, SealKey};
 
 /// A file that holds a whole guest begins so.
 const COMPLETE: &[u8; 16] = b"LibvirtQemudSave";
@@ -74,6 +76,16 @@ pub(crate) enum ImageError {
     NotAnImage(PathBuf),
     #[error("'{0}' is a saved guest that was not written to its end")]
     Incomplete(PathBuf),
+    #[error(
+        "'{0}' is a saved guest that this host did not write, or that was changed since; whoever trusts its definition makes it root's, in a directory that only root can change"
+    )]
+    Unsealed(PathBuf),
+    #[error(
+        "the managed save '{0}' was not written by this daemon, or was changed since; remove it (ManagedSaveRemove) to start the domain anew"
+    )]
+    UnsealedManaged(PathBuf),
+    #[error("the directory of '{0}' was exchanged meanwhile")]
+    Moved(PathBuf),
     #[error("'{path}' is a saved guest of the form {version}, not {VERSION}")]
     Version { path: PathBuf, version: u32 },
     #[error("'{0}' is a saved guest that is compressed, which is not supported")]
@@ -96,7 +108,11 @@ impl From<ImageError> for Error {
                 ErrorCode::OperationUnsupported
             }
             ImageError::NotAFile(_) | ImageError::NotRegular(_) => ErrorCode::InvalidArg,
-            ImageError::Taken { .. } | ImageError::Rights { .. } => ErrorCode::OperationDenied,
+            ImageError::Taken { .. }
+            | ImageError::Rights { .. }
+            | ImageError::Unsealed(_)
+            | ImageError::UnsealedManaged(_)
+            | ImageError::Moved(_) => ErrorCode::OperationDenied,
             ImageError::NotAnImage(_) | ImageError::Incomplete(_) | ImageError::TooLong { .. } => {
                 ErrorCode::OperationFailed
             }
@@ -144,6 +160,8 @@ pub(crate) struct Header {
     cookie: u32,
     /// Where the definition is.
     place: Place,
+    /// By which the daemon knows that it wrote this; zeros if it did not.
+    seal: [u8; SEAL],
 }
 
 /// Writes the beginning of a saved guest to an empty file, which stands at the place for the guest's state then. It is incomplete until
@@ -154,7 +172,7 @@ pub(crate) fn begin(
     xml: &str,
     running: bool,
     identity: Uuid,
-) -> Result<(), ImageError> {
+) -> Result<Header, ImageError> {
     let length = length_of(xml).ok_or_else(|| ImageError::TooLong {
         path: path.to_owned(),
         size: xml.len(),
@@ -169,11 +187,13 @@ pub(crate) fn begin(
         room,
         cookie: 0,
         place: Place { offset: 0, length },
+        seal: [0; SEAL],
     };
     let mut text = header.encode(PARTIAL).to_vec();
     text.extend(xml.as_bytes());
     text.resize(HEADER as usize + room as usize, 0);
-    file.write_all(&text).map_err(failed("write", path))
+    file.write_all(&text).map_err(failed("write", path))?;
+    Ok(header)
 }
 
 fn length_of(xml: &str) -> Option<u32> {
@@ -195,10 +215,16 @@ fn check_kind(file: &File, path: &Path) -> Result<(), ImageError> {
     Err(ImageError::NotAFile(path.to_owned()))
 }
 
-/// Everything has been written to `file`: it is a saved guest once this returns, whatever happens to the host.
-pub(crate) fn complete(file: &File, path: &Path) -> Result<(), ImageError> {
+/// Everything has been written to `file`: it is a saved guest once this returns, whatever happens to the host. `header` is what was written
+/// at the beginning, and is written again with its seal.
+pub(crate) fn complete(
+    file: &File,
+    path: &Path,
+    header: Header,
+    key: &SealKey,
+) -> Result<(), ImageError> {
     file.sync_all().map_err(failed("write", path))?;
-    mark(file, path, COMPLETE)
+    header.sealed(key)?.write_header(file, path)
 }
 
 /// Makes a saved guest an incomplete one, whatever happens to the host after this returns. Needs no room on the disk. There is nothing to
@@ -249,14 +275,23 @@ pub(crate) fn open(path: &Path, access: Access) -> Result<(File, Header), ImageE
     Ok((file, header))
 }
 
-/// Whether the file is the complete saved guest with this identity.
+/// What the header of an open file says, which stands at the guest's state then.
+pub(super) fn header(file: &mut File, path: &Path) -> Result<Header, ImageError> {
+    Header::read(file, path)
+}
+
+/// Whether an open file is the complete saved guest with this identity, as the daemon wrote it.
 ///
 /// # Errors
 /// If that cannot be found out.
-pub(crate) fn is(path: &Path, identity: Uuid) -> Result<bool, ImageError> {
-    match open(path, Access::Read) {
-        Ok((_, header)) => Ok(header.identity == Some(identity)),
-        Err(ImageError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+pub(crate) fn is(
+    file: &mut File,
+    path: &Path,
+    identity: Uuid,
+    key: &SealKey,
+) -> Result<bool, ImageError> {
+    match Header::read(file, path) {
+        Ok(header) => Ok(header.identity == Some(identity) && header.is_sealed(key)?),
         Err(error @ ImageError::Io { .. }) => Err(error),
         Err(_) => Ok(false),
     }
@@ -273,8 +308,8 @@ pub(crate) fn rewrite(
     file: &File,
     path: &Path,
     header: &mut Header,
-    xml: &str,
-    running: bool,
+    (xml, running): (&str, bool),
+    key: &SealKey,
 ) -> Result<(), ImageError> {
     let too_long = || ImageError::TooLong {
         path: path.to_owned(),
@@ -295,7 +330,8 @@ pub(crate) fn rewrite(
             length,
         },
         ..header.clone()
-    };
+    }
+    .sealed(key)?;
     changed.write_text(file, path)?;
     if let Err(error) = changed.write_header(file, path) {
         // What counts now is not known, and both are whole.
@@ -325,6 +361,29 @@ pub(crate) fn rewrite(
 }
 
 impl Header {
+    /// What the seal is over: which image it is, whether the guest ran, and the definition, wherever in the room it is.
+    fn seal_parts(&self) -> [&[u8]; 4] {
+        let identity = self
+            .identity
+            .as_ref()
+            .map_or(&[][..], |identity| &identity.as_bytes()[..]);
+        let running: &[u8] = if self.running { b"running" } else { b"paused" };
+        [b"saved guest", identity, running, self.xml.as_bytes()]
+    }
+
+    fn sealed(mut self, key: &SealKey) -> Result<Self, ImageError> {
+        self.seal = key.seal(&self.seal_parts())?;
+        Ok(self)
+    }
+
+    /// Whether the daemon wrote this, and nobody has changed it. Blocks.
+    ///
+    /// # Errors
+    /// If the key cannot be read.
+    pub(super) fn is_sealed(&self, key: &SealKey) -> Result<bool, ImageError> {
+        key.verify(&self.seal_parts(), &self.seal)
+    }
+
     /// The largest part of the room that is free, without the zero that ends a text.
     fn free(&self) -> Option<Place> {
         let end = if self.cookie > 0 && self.cookie < self.room {
@@ -384,6 +443,9 @@ impl Header {
             sum as u32,
             (sum >> 32) as u32,
         ]);
+        for (number, bytes) in numbers[14..18].iter_mut().zip(self.seal.chunks_exact(4)) {
+            *number = u32::from_ne_bytes(bytes.try_into().unwrap_or_default());
+        }
         let mut header = [0; HEADER as usize];
         header[..16].copy_from_slice(word);
         for (place, number) in header[16..].chunks_exact_mut(4).zip(numbers) {
@@ -448,6 +510,10 @@ impl Header {
         let mut identity = [0; 16];
         identity.copy_from_slice(&rest[5 * 4..9 * 4]);
         let identity = Uuid::from_bytes(identity);
+        let mut seal = [0; SEAL];
+        if ours {
+            seal.copy_from_slice(&rest[14 * 4..18 * 4]);
+        }
         let xml = std::str::from_utf8(text).map_err(|_| foreign())?.to_owned();
         Ok(Self {
             xml,
@@ -456,6 +522,7 @@ impl Header {
             room,
             cookie,
             place,
+            seal,
         })
     }
 }
@@ -480,12 +547,22 @@ mod tests {
         header
     }
 
+    fn key(dir: &Path) -> SealKey {
+        SealKey::new(dir)
+    }
+
+    fn is_it(path: &Path, identity: Uuid) -> bool {
+        let key = key(path.parent().unwrap());
+        let mut file = File::open(path).unwrap();
+        is(&mut file, path, identity, &key).unwrap()
+    }
+
     fn saved(dir: &Path, xml: &str, identity: Uuid) -> PathBuf {
         let path = dir.join("guest.save");
         let mut file = File::create_new(&path).unwrap();
-        begin(&mut file, &path, xml, true, identity).unwrap();
+        let header = begin(&mut file, &path, xml, true, identity).unwrap();
         file.write_all(b"state").unwrap();
-        complete(&file, &path).unwrap();
+        complete(&file, &path, header, &key(dir)).unwrap();
         path
     }
 
@@ -504,11 +581,44 @@ mod tests {
         let (header, state) = read(&path);
         assert_eq!((&*header.xml, &*state), ("<domain/>", "state"));
         assert!(header.running);
-        assert!(is(&path, identity).unwrap());
-        assert!(!is(&path, Uuid::new_v4()).unwrap());
+        assert!(is_it(&path, identity));
+        assert!(!is_it(&path, Uuid::new_v4()));
         spend(&path).unwrap();
-        assert!(!is(&path, identity).unwrap(), "it is not complete");
-        assert!(!is(&dir.path().join("gone"), identity).unwrap());
+        assert!(!is_it(&path, identity), "it is not complete");
+    }
+
+    #[test]
+    fn what_others_wrote_into_it_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = Uuid::new_v4();
+        let path = saved(dir.path(), "<domain/>", identity);
+        let key = key(dir.path());
+        let (mut header, _) = read(&path);
+        assert!(header.is_sealed(&key).unwrap());
+        // Whoever can write the file can do all that the daemon does but the seal.
+        let file = File::options().write(true).open(&path).unwrap();
+        let own = header.clone();
+        for change in [
+            |header: &mut Header| header.xml = "<domine/>".to_owned(),
+            |header: &mut Header| header.running = false,
+            |header: &mut Header| header.identity = Some(Uuid::new_v4()),
+        ] {
+            header = own.clone();
+            change(&mut header);
+            header.write_text(&file, &path).unwrap();
+            header.write_header(&file, &path).unwrap();
+            let (read, _) = read(&path);
+            assert_eq!(read.xml, header.xml);
+            assert!(!read.is_sealed(&key).unwrap());
+            assert!(!is_it(&path, identity));
+        }
+        // Another program's, or of an earlier form.
+        std::fs::write(
+            &path,
+            [&plain(COMPLETE, 12)[..], b"<domain/>\0\0\0"].concat(),
+        )
+        .unwrap();
+        assert!(!read(&path).0.is_sealed(&key).unwrap());
     }
 
     #[test]
@@ -573,7 +683,14 @@ mod tests {
         assert_eq!(header.identity, None);
 
         let (file, mut header) = open(&path, Access::Change).unwrap();
-        rewrite(&file, &path, &mut header, "<domain>x</domain>", false).unwrap();
+        rewrite(
+            &file,
+            &path,
+            &mut header,
+            ("<domain>x</domain>", false),
+            &key(dir.path()),
+        )
+        .unwrap();
         let (header, state) = read(&path);
         assert_eq!((&*header.xml, &*state), ("<domain>x</domain>", "state"));
         assert!(!header.running);
@@ -587,7 +704,7 @@ mod tests {
         let (file, mut header) = open(&path, Access::Change).unwrap();
         for length in [3000, 10, 8000, 8000, 1] {
             let xml = format!("<domain>{}</domain>", "x".repeat(length));
-            rewrite(&file, &path, &mut header, &xml, false).unwrap();
+            rewrite(&file, &path, &mut header, (&xml, false), &key(dir.path())).unwrap();
             let (read, state) = read(&path);
             assert_eq!((&*read.xml, &*state), (&*xml, "state"));
             assert_eq!((read.running, read.identity), (false, Some(identity)));
@@ -598,7 +715,13 @@ mod tests {
         }
         let before = std::fs::read(&path).unwrap();
         let too_long = "x".repeat(40_000);
-        let refused = rewrite(&file, &path, &mut header, &too_long, false);
+        let refused = rewrite(
+            &file,
+            &path,
+            &mut header,
+            (&too_long, false),
+            &key(dir.path()),
+        );
         assert!(matches!(refused, Err(ImageError::TooLong { .. })));
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
@@ -611,7 +734,7 @@ mod tests {
         let old = std::fs::read(&path).unwrap();
         let (file, mut header) = open(&path, Access::Change).unwrap();
         let text = "<domain>the new one</domain>";
-        rewrite(&file, &path, &mut header, text, true).unwrap();
+        rewrite(&file, &path, &mut header, (text, true), &key(dir.path())).unwrap();
         let new = std::fs::read(&path).unwrap();
 
         // The same in the order in which it was written: the text, the header, the text in its first place, the header again.

@@ -14,10 +14,12 @@ mod driver;
 mod dump;
 mod image;
 mod recover;
+mod seal;
 mod stream;
 mod target;
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ use crate::{cpus, definition};
 
 use image::{Access, Header, ImageError};
 pub(crate) use recover::{Saving, ended, recover, sweep};
+pub(crate) use seal::SealKey;
 pub(crate) use stream::{Flow, take_in};
 use target::Target;
 
@@ -89,15 +92,15 @@ async fn write(
     let (creating, making) = (Arc::clone(core), target.clone());
     let file = blocking(move || {
         let mut file = making.create(&creating)?;
-        image::begin(&mut file, &making.path, &xml, running, making.identity)?;
-        Ok(file)
-    })
-    .await?;
+        let header = image::begin(&mut file, &making.path, &xml, running, making.identity)?;
+        Ok((file, header))
+    });
+    let (file, header) = file.await?;
     cpus::pause(core, domain, epoch, PausedReason::Save).await?;
     stream::send(domain, epoch, job, &file).await?;
     let (finishing, target) = (Arc::clone(core), target.clone());
     blocking(move || {
-        image::complete(&file, &target.path)?;
+        image::complete(&file, &target.path, header, &finishing.seal_key)?;
         Ok(target.finish(&finishing)?)
     })
     .await
@@ -111,15 +114,18 @@ pub(crate) struct Opened {
     header: Header,
     /// The definition as it ran.
     definition: Definition,
+    /// Whether the daemon wrote it as it is.
+    is_sealed: bool,
 }
 
 impl Opened {
     /// Opens a saved guest. Blocks.
-    fn open(path: &Path, access: Access) -> Result<Self> {
-        Self::new(path, image::open(path, access)?)
+    fn open(core: &Core, path: &Path, access: Access) -> Result<Self> {
+        Self::new(core, path, image::open(path, access)?)
     }
 
-    fn new(path: &Path, (state, header): (File, Header)) -> Result<Self> {
+    fn new(core: &Core, path: &Path, (state, header): (File, Header)) -> Result<Self> {
+        let is_sealed = header.is_sealed(&core.seal_key)?;
         let mut definition = definition::parse_stored(&header.xml).map_err(|error| {
             let message = format!(
                 "the definition in '{}' cannot be used: {error}",
@@ -133,6 +139,7 @@ impl Opened {
             state,
             header,
             definition,
+            is_sealed,
         })
     }
 
@@ -144,13 +151,42 @@ impl Opened {
         self
     }
 
+    /// Refuses an image whose definition may be another's than the daemon's. A guest that broke out of QEMU, or the owner of a directory, would
+    /// have any file of the host given to a guest by it. What root alone can change is root's word; and where guests run as the daemon's own
+    /// user, nobody has less than the daemon. Blocks.
+    ///
+    /// # Errors
+    /// `OperationDenied`.
+    fn check_vouched(&self, core: &Core) -> Result<()> {
+        if self.is_sealed || core.preparer.acting().is_none() || is_roots(&self.path, &self.state) {
+            return Ok(());
+        }
+        Err(ImageError::Unsealed(self.path.clone()).into())
+    }
+
+    /// The same for the image from which a domain's next start goes on, which nobody else than the daemon writes.
+    ///
+    /// # Errors
+    /// `OperationDenied`.
+    fn check_own(&self, core: &Core) -> Result<()> {
+        if self.is_sealed || core.preparer.acting().is_none() {
+            return Ok(());
+        }
+        Err(ImageError::UnsealedManaged(self.path.clone()).into())
+    }
+
     /// Whether the guest ran.
     const fn running(&self) -> bool {
         self.header.running
     }
 
     /// Puts another definition or state into it. It must have been opened to be changed. Blocks.
-    fn exchange(mut self, definition: &Definition, flags: DomainSaveRestoreFlags) -> Result<()> {
+    fn exchange(
+        mut self,
+        core: &Core,
+        definition: &Definition,
+        flags: DomainSaveRestoreFlags,
+    ) -> Result<()> {
         check_abi(&self.definition, definition)?;
         let running = runs(flags, self.running())?;
         let xml = definition::format_status(definition);
@@ -158,10 +194,25 @@ impl Opened {
             &self.state,
             &self.path,
             &mut self.header,
-            &xml,
-            running,
+            (&xml, running),
+            &core.seal_key,
         )?)
     }
+}
+
+/// Whether an open file is root's, and nobody else can change it or where the path leads.
+fn is_roots(path: &Path, file: &File) -> bool {
+    let Ok(facts) = file.metadata() else {
+        return false;
+    };
+    let is_it =
+        |found: &rustix::fs::Stat| (found.st_dev, found.st_ino) == (facts.dev(), facts.ino());
+    facts.uid() == 0
+        && facts.mode() & 0o022 == 0
+        && file::walk_to_place(path).is_ok_and(|place| {
+            let found = place.facts(&place.name);
+            place.is_closed && found.is_ok_and(|found| found.as_ref().is_some_and(is_it))
+        })
 }
 
 /// The guest must not see a difference.
@@ -249,12 +300,16 @@ pub(crate) async fn create(
         return start::start(core, domain, config, flags, Origin::Boot).await;
     }
     let path = managed_path(&core, &domain.name());
-    let whose = Arc::clone(&domain);
+    let (looking, whose) = (Arc::clone(&core), Arc::clone(&domain));
     let found = blocking(move || match image::open(&path, Access::Read) {
         // What a crash left is no state of the guest's; it had never been announced.
         Err(ImageError::Incomplete(_)) => Ok(None),
         Err(error) => Err(error.into()),
-        Ok(image) => Opened::new(&path, image).map(|opened| Some(opened.of(&whose))),
+        Ok(image) => {
+            let opened = Opened::new(&looking, &path, image)?;
+            opened.check_own(&looking)?;
+            Ok(Some(opened.of(&whose)))
+        }
     });
     let (definition, origin) = match found.await? {
         Some(opened) if !is_of(&opened.definition, domain.uuid) => {

@@ -146,6 +146,7 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
     let (looking, looked_at) = (Arc::clone(core), saving.clone());
     let saved = blocking(move || Ok(looked_at.has_guest(&looking))).await;
     if saved.unwrap_or(false) {
+        tidy(core, saving.target.clone()).await;
         tracing::info!(domain = %domain.name(), "an earlier daemon had saved a guest to its end, ending it");
         if saving.managed() {
             show_managed(core, domain, true);
@@ -186,10 +187,23 @@ pub(crate) async fn ended(core: &Arc<Core>, saving: Option<&Saving>) -> bool {
     let (looking, looked_at) = (Arc::clone(core), saving.clone());
     let saved = blocking(move || Ok(looked_at.has_guest(&looking))).await;
     let saved = saved.unwrap_or(false);
-    if !saved {
+    if saved {
+        tidy(core, saving.target).await;
+    } else {
         discard(core, saving.target).await;
     }
     saved
+}
+
+/// Removes the older image that the saved one took the place of, if that was not done.
+async fn tidy(core: &Arc<Core>, target: Target) {
+    let core = Arc::clone(core);
+    // What fails was told.
+    let _ = blocking(move || {
+        target.tidy(&core);
+        Ok(())
+    })
+    .await;
 }
 
 async fn discard(core: &Arc<Core>, target: Target) {

@@ -1,13 +1,17 @@
-//! A guest's state as a stream into a file that QEMU writes by itself, with its progress and its end.
+//! A guest's state as a stream into a file, with its progress and its end.
 //!
-//! QEMU gets the file as a descriptor, so the guest's user need not have access to where it is, and nothing passes through the daemon.
-//! How a stream ends is told by an event; how far it is has to be asked, which is done here so that no client has to.
+//! QEMU gets one end of a pipe, and what comes out of the other is written here: a QEMU that had the file could write another definition into
+//! its header. A dump has no header, and QEMU gets its file. How a stream ends is told by an event; how far it is has to be asked, which
+//! is done here so that no client has to.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, splice};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -24,6 +28,9 @@ use crate::monitor::{Events, Monitor, MonitorError, Notification};
 
 /// The name that the descriptor has in QEMU.
 const FD: &str = "virtbus-state";
+
+/// What a pipe holds, bytes: as much as every user may have it hold.
+const PIPE: usize = 1 << 20;
 
 /// So often is it asked how far a stream is: a bar that moves smoothly.
 const PACE: Duration = Duration::from_millis(200);
@@ -72,7 +79,10 @@ pub(crate) async fn send(
     job: &Underway,
     file: &File,
 ) -> Result<()> {
-    let (monitor, fd, mut follower) = begin(domain, epoch, job, file).await?;
+    let (monitor, mut follower) = begin(domain, epoch, job)?;
+    let (out, fd) = pipe().map_err(|error| no_descriptor(&error))?;
+    let file = file.try_clone().map_err(|error| no_descriptor(&error))?;
+    let copied = tokio::task::spawn_blocking(move || copy(out, &file));
     let asked = async {
         prepare(&monitor).await?;
         let parameters = MigrateSetParameters {
@@ -86,7 +96,42 @@ pub(crate) async fn send(
     asked
         .await
         .map_err(|error| monitor_failed(domain, &error))?;
-    follower.migration().await
+    let sent = follower.migration().await;
+    // QEMU closes its end with its last byte, and a copy that cannot go on closes the other.
+    let copied = tokio::time::timeout(LET_GO, copied).await;
+    match (sent, copied) {
+        (_, Ok(Ok(Err(error)))) => Err(failed(
+            domain,
+            &format!("the state cannot be written to its file: {error}"),
+        )),
+        (Err(error), _) => Err(error),
+        (Ok(()), Ok(Ok(Ok(())))) => Ok(()),
+        (Ok(()), Ok(Err(_))) => Err(failed(domain, "the state was not written to its end")),
+        (Ok(()), Err(_)) => Err(failed(
+            domain,
+            "QEMU does not close the stream of its state, which has ended",
+        )),
+    }
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (out, into) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    // Without it the two wait for each other more often.
+    let _ = rustix::pipe::fcntl_setpipe_size(&into, PIPE);
+    Ok((out, into))
+}
+
+/// Writes to the file what comes out of the pipe, until its other end is closed. Blocks.
+fn copy(out: OwnedFd, mut file: &File) -> io::Result<()> {
+    loop {
+        match splice(&out, None, file, None, PIPE, SpliceFlags::MOVE) {
+            Ok(0) => return Ok(()),
+            Ok(_) | Err(Errno::INTR) => {}
+            // A file system that cannot.
+            Err(Errno::INVAL) => return io::copy(&mut File::from(out), &mut file).map(drop),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 /// Writes the guest's memory to `file` as a core file of this format.
@@ -100,7 +145,11 @@ pub(crate) async fn dump(
     file: &File,
     format: &'static str,
 ) -> Result<()> {
-    let (monitor, fd, mut follower) = begin(domain, epoch, job, file).await?;
+    let (monitor, mut follower) = begin(domain, epoch, job)?;
+    let fd = file
+        .try_clone()
+        .map_err(|error| no_descriptor(&error))?
+        .into();
     let asked = async {
         take_fd(&monitor, fd).await?;
         let dump = DumpGuestMemory {
@@ -201,12 +250,11 @@ pub(crate) async fn call_off(domain: &Domain) {
     }
 }
 
-async fn begin<'a>(
+fn begin<'a>(
     domain: &'a Arc<Domain>,
     epoch: u64,
     job: &'a Underway,
-    file: &File,
-) -> Result<(Monitor, OwnedFd, Follower<'a>)> {
+) -> Result<(Monitor, Follower<'a>)> {
     let (monitor, _) = domain.monitor()?;
     let flow = {
         let mut inner = domain.lock();
@@ -214,11 +262,12 @@ async fn begin<'a>(
         live.flow.send_replace(Flow::Idle);
         live.flow.subscribe()
     };
-    let file = file.try_clone().map_err(|error| {
-        Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
-    })?;
-    let follower = Follower { domain, flow, job };
-    Ok((monitor, file.into(), follower))
+    Ok((monitor, Follower { domain, flow, job }))
+}
+
+fn no_descriptor(error: &io::Error) -> Error {
+    let message = format!("no descriptor can be had for the guest's state: {error}");
+    Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
 }
 
 /// Without this no event tells how a migration is doing.

@@ -7,21 +7,25 @@
 //! of another guest: that user is all guests'. So nothing makes room but a saved image of the same guest, which is looked at again when
 //! the new one takes its place; and the daemon's own directories are closed but for the one that is kept for this. Root may
 //! have it made with root's rights where nobody else can change the way to it, and replace what is there. Where guests run as the
-//! daemon's own user, its rights are the client's as well. No link of others is followed. Everything here blocks.
+//! daemon's own user, its rights are the client's as well. No link of others is followed, and all that is done to the file is done by its
+//! name in the very directory that was looked at first: whoever exchanges a directory on the way leads nothing to another one.
+//! Everything here blocks.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::{FileType, Stat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use virtbus_api::Uuid;
-use virtbus_util::file;
-use virtbus_util::file::acting::{
-    self, ActError, ActingUser, Beneficiary, Create, OpenAccess, OpenAs,
-};
+use virtbus_util::file::acting::{self, ActError, ActingUser, Beneficiary};
+use virtbus_util::file::{self, Place, WalkError};
 
-use super::image::{self, Access, ImageError, failed};
+use super::image::{self, ImageError, failed};
+use super::seal::SealKey;
 use crate::core::Core;
 use crate::definition;
 
@@ -71,6 +75,41 @@ pub(crate) struct Target {
     rights: Rights,
     #[serde(default)]
     room: Room,
+    /// Device and inode of its directory; none in notes of earlier releases.
+    #[serde(default)]
+    dir: Option<(u64, u64)>,
+}
+
+/// Where a file in the making is, while something is done to it.
+struct Names<'a> {
+    place: &'a Place,
+    /// The name that it has first.
+    temporary: &'a OsStr,
+    /// The name that it is to have.
+    name: &'a OsStr,
+    /// Its path, for people.
+    path: &'a Path,
+}
+
+impl Names<'_> {
+    fn is_whole(&self, identity: Uuid, key: &SealKey) -> Result<bool, ImageError> {
+        match self.place.read(self.name) {
+            Ok(mut file) => image::is(&mut file, self.path, identity, key),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // A directory, a pipe, a link: certainly not what was made here.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Ok(false),
+            Err(error) => Err(failed("open", self.path)(error)),
+        }
+    }
+}
+
+/// Walks to the directory of a file.
+fn walk(path: &Path) -> Result<Place, ImageError> {
+    file::walk_to_place(path).map_err(|error| match error {
+        WalkError::Open { path, source } => failed("open", &path)(source),
+        error @ WalkError::ForeignLink { .. } => failed("open", path)(io::Error::other(error)),
+    })
 }
 
 /// What a client wants of a file.
@@ -90,8 +129,10 @@ impl Target {
     /// # Errors
     /// If the name is taken by something else than a regular file, or cannot be a file's.
     pub(super) fn own(path: &Path) -> Result<Self, ImageError> {
-        let target = Self::named(path, Rights::Daemon)?;
-        facts_of(path)?;
+        let mut target = Self::named(path, Rights::Daemon)?;
+        let place = walk(path)?;
+        facts_of(&place, path)?;
+        target.dir = Some(place.dir_id());
         Ok(target)
     }
 
@@ -120,7 +161,11 @@ impl Target {
         let looked_at = path.to_owned();
         let replaces = wanted.replaces.then_some(wanted.guest);
         let owner = (rights == Rights::Guest).then_some(user.uid);
-        target.room = target.with_rights(core, move || room_at(&looked_at, replaces, owner))?;
+        (target.room, target.dir) = target.with_rights(core, move || {
+            let place = walk(&looked_at)?;
+            let room = room_at(&place, &looked_at, replaces, owner)?;
+            Ok((room, Some(place.dir_id())))
+        })?;
         Ok(target)
     }
 
@@ -140,25 +185,21 @@ impl Target {
             guest: Uuid::nil(),
             rights,
             room: Room::Anything,
+            dir: None,
         })
     }
 
     /// Makes the file, which only its owner can read.
     pub(super) fn create(&self, core: &Core) -> Result<File, ImageError> {
-        let Some(user) = self.user(core) else {
-            return File::options()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&self.temporary)
-                .map_err(failed("create", &self.temporary));
-        };
-        let how = OpenAs {
-            create: Create::New,
-            ..OpenAs::output(OpenAccess::Write)
-        };
-        acting::open(self.whose(), Some(user), &self.temporary, how)
-            .map_err(|error| self.denied(core, error))
+        self.in_dir(core, |names| {
+            let made = names.place.create(names.temporary, 0o600);
+            made.map_err(|source| match source.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    failed("make a file in", &names.place.dir.path)(source)
+                }
+                _ => failed("create", names.path)(source),
+            })
+        })
     }
 
     /// Gives the file its name; what made room for it is gone then. The file must be on the disk.
@@ -166,62 +207,79 @@ impl Target {
     /// # Errors
     /// If another file has the name by now.
     pub(super) fn finish(&self, core: &Core) -> Result<(), ImageError> {
-        let Self {
-            path,
-            temporary,
-            room,
-            ..
-        } = self.clone();
-        self.with_rights(core, move || {
-            let done: Result<(), io::Error> = match room {
-                Room::Anything => file::rename(&temporary, &path).map_err(io::Error::other),
-                Room::Nothing => file::rename_new(&temporary, &path).map_err(io::Error::other),
+        let room = self.room;
+        self.in_dir(core, move |names| {
+            let Names {
+                place,
+                temporary,
+                name,
+                path,
+            } = *names;
+            let done = match room {
+                Room::Anything => place.rename(temporary, name),
+                Room::Nothing => place.rename_new(temporary, name),
                 Room::This(device, inode) => {
-                    let is_it = |name: &Path| {
-                        let facts = std::fs::symlink_metadata(name);
-                        facts.is_ok_and(|facts| (facts.dev(), facts.ino()) == (device, inode))
+                    let is_it = |name: &OsStr| {
+                        let facts = place.facts(name);
+                        facts.is_ok_and(|facts| {
+                            facts.is_some_and(|facts| {
+                                (facts.st_dev, facts.st_ino) == (device, inode)
+                            })
+                        })
                     };
-                    if !is_it(&path) {
-                        let why = "another file took its place meanwhile";
-                        return Err(ImageError::Taken { path, why });
+                    if !is_it(name) {
+                        return Err(ImageError::Taken {
+                            path: path.to_owned(),
+                            why: "another file took its place meanwhile",
+                        });
                     }
-                    let exchange = || file::exchange(&temporary, &path).map_err(io::Error::other);
-                    exchange().and_then(|()| {
-                        if is_it(&temporary) {
-                            return file::remove(&temporary).map(drop).map_err(io::Error::other);
+                    place.exchange(temporary, name).and_then(|()| {
+                        if is_it(temporary) {
+                            return place.remove(temporary).map(drop);
                         }
                         // It was exchanged between the look and the exchange.
-                        exchange()?;
+                        place.exchange(temporary, name)?;
                         Err(io::Error::from(io::ErrorKind::AlreadyExists))
                     })
                 }
             };
-            done.map_err(failed("write", &path))
+            done.map_err(failed("write", path))
         })
     }
 
     /// Removes the file, whichever of its names it has. A file of another making is left alone.
     pub(super) fn discard(&self, core: &Core) {
-        let finished = self.is_whole(core).unwrap_or(false);
-        let temporary = Some(&self.temporary).filter(|name| !name.as_os_str().is_empty());
-        let names = temporary
-            .into_iter()
-            .chain(finished.then_some(&self.path))
-            .cloned();
-        for name in names {
-            let removed = name.clone();
-            let done = self.with_rights(core, move || {
-                file::remove(&removed)
-                    .map(drop)
-                    .map_err(|error| failed("remove", &removed)(io::Error::other(error)))
-            });
-            match done {
-                // Where the guests' user may not remove it, it was not made either.
-                Ok(()) | Err(ImageError::Rights { .. }) => {}
-                Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(path = %name.display(), error, "what is left of a file in the making cannot be removed, ignoring");
-                }
+        self.remove(core, true);
+    }
+
+    /// The file has its name: removes what has the name that it had first. That is the older image if the daemon that saved the guest was
+    /// killed before it had removed it.
+    pub(super) fn tidy(&self, core: &Core) {
+        self.remove(core, false);
+    }
+
+    fn remove(&self, core: &Core, finished: bool) {
+        if self.temporary.as_os_str().is_empty() {
+            return;
+        }
+        let (identity, key) = (self.identity, core.seal_key.clone());
+        let done = self.in_dir(core, move |names| {
+            let Names {
+                place, name, path, ..
+            } = *names;
+            let is_whole = finished && names.is_whole(identity, &key).unwrap_or(false);
+            let mut removed = place.remove(names.temporary);
+            if is_whole {
+                removed = removed.and(place.remove(name));
+            }
+            removed.map(drop).map_err(failed("remove", path))
+        });
+        match done {
+            // Where the guests' user may not remove it, it was not made either.
+            Ok(()) | Err(ImageError::Rights { .. }) => {}
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(path = %self.temporary.display(), error, "what is left of a file in the making cannot be removed, ignoring");
             }
         }
     }
@@ -231,8 +289,34 @@ impl Target {
     /// # Errors
     /// If that cannot be found out.
     pub(super) fn is_whole(&self, core: &Core) -> Result<bool, ImageError> {
-        let (path, identity) = (self.path.clone(), self.identity);
-        self.with_rights(core, move || image::is(&path, identity))
+        let (identity, key) = (self.identity, core.seal_key.clone());
+        self.in_dir(core, move |names| names.is_whole(identity, &key))
+    }
+
+    /// Does something in the directory of the file, which must be the one that was looked at first.
+    fn in_dir<T: Send + 'static>(
+        &self,
+        core: &Core,
+        work: impl FnOnce(&Names<'_>) -> Result<T, ImageError> + Send + 'static,
+    ) -> Result<T, ImageError> {
+        let Self {
+            path,
+            temporary,
+            dir,
+            ..
+        } = self.clone();
+        self.with_rights(core, move || {
+            let place = walk(&path)?;
+            if dir.is_some_and(|dir| dir != place.dir_id()) {
+                return Err(ImageError::Moved(path));
+            }
+            work(&Names {
+                place: &place,
+                temporary: temporary.file_name().unwrap_or_default(),
+                name: &place.name,
+                path: &path,
+            })
+        })
     }
 
     /// The name that it has until it is whole.
@@ -271,7 +355,7 @@ impl Target {
                         source,
                     }) if source.kind() == io::ErrorKind::PermissionDenied => {
                         let who = format!("user {}, as whom guests run,", user.uid);
-                        let owner = "in a directory that does not let that user through".to_owned();
+                        let owner = acting::owner_of(&path);
                         let remedy = "";
                         Err(self.denied(
                             core,
@@ -348,12 +432,17 @@ fn is_own(core: &Core, path: &Path) -> bool {
 }
 
 /// What makes room at a path: nothing, or a saved image of the guest `replaces`, which must belong to this user if one is given.
-fn room_at(path: &Path, replaces: Option<Uuid>, owner: Option<u32>) -> Result<Room, ImageError> {
+fn room_at(
+    place: &Place,
+    path: &Path,
+    replaces: Option<Uuid>,
+    owner: Option<u32>,
+) -> Result<Room, ImageError> {
     let taken = |why| {
         let path = path.to_owned();
         Err(ImageError::Taken { path, why })
     };
-    let Some(found) = facts_of(path)? else {
+    let Some(found) = facts_of(place, path)? else {
         return Ok(Room::Nothing);
     };
     let Some(guest) = replaces else {
@@ -361,12 +450,16 @@ fn room_at(path: &Path, replaces: Option<Uuid>, owner: Option<u32>) -> Result<Ro
             "there is a file already, and only a saved image is replaced, by a newer one",
         );
     };
-    if owner.is_some_and(|owner| owner != found) {
+    if owner.is_some_and(|owner| owner != found.st_uid) {
         return taken("it does not belong to the user as whom guests run");
     }
     // Held while it is looked at.
     let no_image = "it is no saved image of this guest";
-    let Ok((file, header)) = image::open(path, Access::Read) else {
+    let opened = place.read(&place.name);
+    let Ok((file, header)) = opened
+        .map_err(failed("open", path))
+        .and_then(|mut file| image::header(&mut file, path).map(|header| (file, header)))
+    else {
         return taken(no_image);
     };
     let is_of_guest = definition::identify(&header.xml).is_ok_and(|found| found.uuid == guest);
@@ -378,13 +471,14 @@ fn room_at(path: &Path, replaces: Option<Uuid>, owner: Option<u32>) -> Result<Ro
     }
 }
 
-/// Whose the regular file is that has this name, if there is one.
-fn facts_of(path: &Path) -> Result<Option<u32>, ImageError> {
-    match std::fs::symlink_metadata(path) {
-        Ok(facts) if facts.is_file() => Ok(Some(facts.uid())),
-        Ok(_) => Err(ImageError::NotRegular(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("look at", path)(error)),
+/// What the kernel says of the regular file that has this name, if there is one.
+fn facts_of(place: &Place, path: &Path) -> Result<Option<Stat>, ImageError> {
+    let facts = place.facts(&place.name).map_err(failed("look at", path))?;
+    match facts {
+        Some(facts) if FileType::from_raw_mode(facts.st_mode) != FileType::RegularFile => {
+            Err(ImageError::NotRegular(path.to_owned()))
+        }
+        facts => Ok(facts),
     }
 }
 
@@ -477,8 +571,8 @@ mod tests {
         let path = dir.path().join("guest.save");
         let target = Target::own(&path).unwrap();
         let mut file = target.create(&core).unwrap();
-        image::begin(&mut file, &path, "<domain/>", true, target.identity).unwrap();
-        image::complete(&file, &path).unwrap();
+        let header = image::begin(&mut file, &path, "<domain/>", true, target.identity).unwrap();
+        image::complete(&file, &path, header, &core.seal_key).unwrap();
         target.finish(&core).unwrap();
         Target::own(&path).unwrap().discard(&core);
         assert!(path.exists(), "it is not that one's");
@@ -587,8 +681,8 @@ mod tests {
         let target = of(&path).unwrap();
         let mut file = target.create(&core).unwrap();
         let xml = format!("<domain type='qemu'><name>web</name><uuid>{guest}</uuid></domain>");
-        image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
-        image::complete(&file, &path).unwrap();
+        let header = image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
+        image::complete(&file, &path, header, &core.seal_key).unwrap();
         target.finish(&core).unwrap();
         let again = of(&path).unwrap();
         again.create(&core).unwrap();
@@ -602,8 +696,8 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let target = of(&path).unwrap();
         let mut file = target.create(&core).unwrap();
-        image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
-        image::complete(&file, &path).unwrap();
+        let header = image::begin(&mut file, &path, &xml, true, target.identity).unwrap();
+        image::complete(&file, &path, header, &core.seal_key).unwrap();
         target.finish(&core).unwrap();
         let other = Target::of_client(&core, &path, wanted(Uuid::new_v4(), true));
         let dump = Target::of_client(&core, &path, wanted(guest, false));

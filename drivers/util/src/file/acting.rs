@@ -451,7 +451,7 @@ fn open_here(who: &str, path: &Path, how: OpenAs) -> Result<File, ActError> {
             ActError::Denied {
                 who: who.to_owned(),
                 action: "search directory",
-                owner: owner_of(rustix::fs::lstat(dir)),
+                owner: owner_of(dir),
                 path: dir.to_owned(),
                 remedy: "let that user through, or choose another directory",
             }
@@ -543,14 +543,14 @@ fn refusal(who: &str, path: &Path, place: &Place, errno: Errno) -> ActError {
             who: who.to_owned(),
             action: "open",
             path: path.to_owned(),
-            owner: owner_of(facts),
+            owner: told(facts),
             remedy: "give the file to that user, or choose another one",
         },
         (Errno::ACCESS | Errno::PERM, Err(_)) => ActError::Denied {
             who: who.to_owned(),
             action: "make a file in directory",
             path: place.dir.path.clone(),
-            owner: owner_of(Ok(place.dir.facts)),
+            owner: told(Ok(place.dir.facts)),
             remedy: "make the file beforehand and give it to that user, or choose a directory of that user's",
         },
         _ => ActError::Open {
@@ -560,7 +560,12 @@ fn refusal(who: &str, path: &Path, place: &Place, errno: Errno) -> ActError {
     }
 }
 
-fn owner_of(facts: Result<Stat, Errno>) -> String {
+/// Whose a file is and with which mode, as messages tell it. The answer may be stale; it only explains.
+pub fn owner_of(path: &Path) -> String {
+    told(rustix::fs::lstat(path))
+}
+
+fn told(facts: Result<Stat, Errno>) -> String {
     facts.map_or_else(
         |_| "which cannot be looked at".to_owned(),
         |facts| {

@@ -263,6 +263,10 @@ impl Attempt {
         let needs = command::fill(&mut cmd, &live, capabilities, &host)?;
         let held = core.preparer.prepare_files(uuid, needs.resources);
         let held = self.unless_cancelled(held).await?;
+        let held = backing::check(held, &backing)?;
+        for layer in backing.iter().flat_map(|image| &image.below) {
+            passed.push(backing::id(&layer.file)?);
+        }
         status.prepared.confined = Some(held.record());
         status.definition = definition::format_status(&live);
         core.store.write_status(&status)?;

@@ -172,8 +172,8 @@ fn node(
     Ok(name)
 }
 
-/// Adds the nodes of the files that an image names by itself. They are opened once, for reading, and with the rights that the guest has
-/// anyway: nobody but who made the image vouches for the names.
+/// Adds the nodes of the files that an image names by itself, which are held since they were looked at. They are opened for reading, and with
+/// the rights that the guest has anyway: nobody but who made the image vouches for the names.
 fn found(
     builder: &mut Builder<'_>,
     disk: &Disk,
@@ -186,7 +186,8 @@ fn found(
             "what an image on the network is based on has to be in the definition (<backingStore/> if it stands alone)",
         ));
     }
-    let mut known = builder.host.backing.iter();
+    let backing = builder.host.backing;
+    let mut known = backing.iter();
     // One that is not there is refused when the guest's files are looked at.
     let Some(backing) = known.find(|known| source.path().is_some_and(|p| known.image == *p)) else {
         return Ok(None);
@@ -201,7 +202,7 @@ fn found(
             "file"
         };
         let props = Props::device(driver)
-            .set("filename", layer.path.to_string_lossy().into_owned())
+            .set("filename", builder.holds_layer(layer))
             .set("node-name", storage.as_str())
             .set("read-only", true);
         builder.option("-blockdev", props.json());

@@ -16,9 +16,11 @@ mod props;
 mod tests;
 pub(crate) mod ways;
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use virtbus_api::security::{Access, Resource};
+use virtbus_api::security::{Access, FileId, Resource};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::Devices;
@@ -60,6 +62,8 @@ pub(crate) struct Host<'a> {
 pub(crate) struct Backing {
     /// The image, as the definition names it.
     pub(crate) image: PathBuf,
+    /// Which file that was when its header was looked at; none if nothing could be looked at.
+    pub(crate) file: Option<FileId>,
     /// The files below it, nearest first. The last one stands alone.
     pub(crate) below: Vec<BackingLayer>,
 }
@@ -69,6 +73,8 @@ pub(crate) struct Backing {
 pub(crate) struct BackingLayer {
     /// Where it is, absolute.
     pub(crate) path: PathBuf,
+    /// The file that was found there, held by a descriptor that stands for it (`O_PATH`).
+    pub(crate) file: Arc<OwnedFd>,
     /// Its format.
     pub(crate) format: ImageFormat,
     /// Whether it is a block device.
@@ -83,7 +89,25 @@ pub(crate) struct Needs {
     /// Those of them that QEMU opens itself, and the images among them again and again: whenever the guest goes on after its state was
     /// written or taken in. They are to be passed as descriptors that stand for the files (`O_PATH`), in this order, so that no other file
     /// is found that was put into the place of one meanwhile.
-    pub(crate) held: Vec<PathBuf>,
+    pub(crate) held: Vec<Held>,
+}
+
+/// A file that QEMU gets as a descriptor.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// One of [`Needs::resources`], by its path.
+    Resource(PathBuf),
+    /// One of which the definition does not tell.
+    Layer(PathBuf, Arc<OwnedFd>),
+}
+
+impl Held {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Resource(path) | Self::Layer(path, _) => path,
+        }
+    }
 }
 
 /// Adds QEMU's arguments to `cmd` and says what the guest needs.
@@ -145,7 +169,7 @@ struct Builder<'a> {
     host: &'a Host<'a>,
     args: Vec<String>,
     resources: Vec<Resource>,
-    held: Vec<PathBuf>,
+    held: Vec<Held>,
     /// How many sets of descriptors there are so far.
     fd_sets: u32,
 }
@@ -208,11 +232,24 @@ impl Builder<'_> {
     /// A file that QEMU opens; gives the name under which it finds it.
     fn holds(&mut self, path: &str, access: Access) -> String {
         self.needs(path, access);
-        let Some(first) = self.host.first_held else {
-            return path.to_owned();
-        };
+        match self.host.first_held {
+            Some(first) => self.hold(first, Held::Resource(PathBuf::from(path))),
+            None => path.to_owned(),
+        }
+    }
+
+    /// The same for a file of which the definition does not tell.
+    fn holds_layer(&mut self, layer: &BackingLayer) -> String {
+        let path = layer.path.clone();
+        match self.host.first_held {
+            Some(first) => self.hold(first, Held::Layer(path, Arc::clone(&layer.file))),
+            None => path.to_string_lossy().into_owned(),
+        }
+    }
+
+    fn hold(&mut self, first: i32, held: Held) -> String {
         let before = i32::try_from(self.held.len()).unwrap_or(i32::MAX);
-        self.held.push(PathBuf::from(path));
+        self.held.push(held);
         held_name(first.saturating_add(before))
     }
 

@@ -389,7 +389,11 @@ fn numbers_that_wrap_are_refused() {
 fn no_image_or_program_of_a_guest_is_opened_by_its_path() {
     let (arguments, needs) = filled(GUEST, true, Some(20)).unwrap();
     let arguments: Vec<&str> = arguments.iter().map(|a| a.to_str().unwrap()).collect();
-    let held: Vec<&str> = needs.held.iter().map(|p| p.to_str().unwrap()).collect();
+    let held: Vec<&str> = needs
+        .held
+        .iter()
+        .map(|held| held.path().to_str().unwrap())
+        .collect();
     let images = ["/disks/a", "/dev/disk", "/disks/b", "/disks/c"];
     let read = [
         "/boot/bios",

@@ -7,12 +7,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use virtbus_api::security::{FileId, Prepared};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::storage::{ChainEnd, ImageFormat, StorageSource};
@@ -84,129 +86,215 @@ pub(super) async fn look(
     }
     let user = user.cloned();
     blocking(move || {
-        let look = move || -> Result<_> {
-            let mut found = Vec::new();
-            for image in &images {
-                let backing = of(image)?;
-                if image.is_open {
-                    found.push(backing);
-                }
-            }
-            Ok(found)
-        };
         let unanswered = |error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
-        let found: Vec<Backing> =
-            acting::act(whose, None, acting::PATIENCE, look).map_err(unanswered)??;
-        if found.iter().all(|backing| backing.below.is_empty()) {
-            return Ok(found);
+        // The images are the guest's own, so that the daemon may look at them. What is below them may be anything.
+        let tops = move || {
+            images
+                .into_iter()
+                .map(Top::look)
+                .collect::<Result<Vec<_>>>()
+        };
+        let tops = acting::act(whose, None, acting::PATIENCE, tops).map_err(unanswered)??;
+        if !tops.iter().any(Top::names_another) {
+            return Ok(tops.into_iter().map(Top::alone).collect());
         }
-        let read = move || check_readable(&found).map(|()| found);
-        acting::act(whose, user.as_ref(), acting::PATIENCE, read).map_err(unanswered)?
+        let guests = user.as_ref().map(|user| user.uid);
+        let follow = move || tops.into_iter().map(|top| top.follow(guests)).collect();
+        acting::act(whose, user.as_ref(), acting::PATIENCE, follow).map_err(unanswered)?
     })
     .await
 }
 
-/// What is below one image.
-fn of(image: &Image) -> Result<Backing> {
-    let mut below: Vec<BackingLayer> = Vec::new();
-    loop {
-        let (path, format) = match below.last() {
-            Some(layer) => (layer.path.as_path(), layer.format),
-            None => (image.path.as_path(), image.format),
-        };
-        if !format.has_backing() {
-            break;
+/// Whether the files that were prepared for the guest are the ones that were looked at here: who may exchange the directory of an image
+/// could have had another one looked at.
+///
+/// # Errors
+/// `OperationFailed` if one is another.
+pub(super) fn check(held: Box<dyn Prepared>, looked_at: &[Backing]) -> Result<Box<dyn Prepared>> {
+    for backing in looked_at {
+        let found = id(&held.descriptor(&backing.image)?)?;
+        if backing.file != Some(found) {
+            let image = backing.image.display();
+            let message = format!("'{image}' was exchanged while the guest was being started");
+            return Err(Error::new(
+                ErrorCode::OperationFailed,
+                ErrorDomain::Qemu,
+                message,
+            ));
         }
-        let refused = |why: String| {
-            let message = format!("image '{}' {why}", path.display());
-            Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, message)
-        };
-        let found = match walk(path) {
-            Ok(found) => found,
-            Err(_) if below.is_empty() => break,
-            Err(error) => {
-                let error = Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
-                return Err(refused(format!("cannot be reached: {}", error.message)));
-            }
-        };
-        if format == ImageFormat::Vmdk {
-            check_vmdk(path, &found).map_err(|why| refused(why.to_owned()))?;
-        }
-        let header = match read(&found) {
-            Ok(Some(header)) => header,
-            Ok(None) => break,
-            Err(error) => return Err(refused(format!("cannot be read: {error}"))),
-        };
-        if has_data_file(&header) {
-            let why = "has its data in another file (data_file), which is not supported";
-            return Err(refused(why.to_owned()));
-        }
-        if !image.is_open {
-            break;
-        }
-        let Some((name, known)) = backing(&header) else {
-            break;
-        };
-        let shown = String::from_utf8_lossy(name);
-        let remedy = "name it in the definition (<backingStore>)";
-        if has_protocol(name) {
-            let why = format!("is based on '{shown}', which is not a plain file name; {remedy}");
-            return Err(refused(why));
-        }
-        let next = path
-            .parent()
-            .unwrap_or(Path::new("/"))
-            .join(std::ffi::OsStr::from_bytes(name));
-        let known =
-            known.and_then(|format| ImageFormat::from_name(std::str::from_utf8(format).ok()?));
-        let Some(format) = known else {
-            let why = format!(
-                "names backing file '{}' and not its format; {remedy}",
-                next.display()
-            );
-            return Err(refused(why));
-        };
-        if below.len() == MOST_LAYERS {
-            let why = format!("is the end of more than {MOST_LAYERS} images on top of each other");
-            return Err(refused(why));
-        }
-        // What cannot be walked to is refused in the next round.
-        let is_block = match walk(&next).map(|found| kind(&found)) {
-            Ok(FileType::BlockDevice) => true,
-            Ok(FileType::RegularFile) | Err(_) => false,
-            Ok(other) => {
-                let (next, other) = (next.display(), acting::type_name(other));
-                return Err(refused(format!("is based on '{next}', which is a {other}")));
-            }
-        };
-        below.push(BackingLayer {
-            path: next,
-            format,
-            is_block,
-        });
     }
-    Ok(Backing {
-        image: image.path.clone(),
-        below,
-    })
+    Ok(held)
 }
 
-/// Opens the files below images as QEMU will, with the rights of this thread.
-fn check_readable(found: &[Backing]) -> Result<()> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    for backing in found {
-        for layer in &backing.below {
-            let opened = rustix::fs::open(&layer.path, flags, Mode::empty());
-            opened.map_err(|errno| {
-                let message = format!(
-                    "image '{}' is based on '{}', which guests cannot read: {errno}; name it in the definition (<backingStore>), \
-                     and it is given to the guest, or let everybody read it",
-                    backing.image.display(),
-                    layer.path.display()
-                );
-                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
-            })?;
+/// Which file a descriptor stands for.
+pub(super) fn id(file: &OwnedFd) -> Result<FileId> {
+    let facts = rustix::fs::fstat(file).map_err(|errno| {
+        let message = format!("a file of the guest cannot be looked at: {errno}");
+        Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
+    })?;
+    Ok(id_of(&facts))
+}
+
+const fn id_of(facts: &Stat) -> FileId {
+    FileId {
+        device: facts.st_dev,
+        inode: facts.st_ino,
+    }
+}
+
+/// An image of the definition whose header was read.
+struct Top {
+    path: PathBuf,
+    is_open: bool,
+    /// Which file it is, and whose; none if it cannot be looked at.
+    file: Option<(FileId, u32)>,
+    header: Vec<u8>,
+}
+
+impl Top {
+    fn look(image: Image) -> Result<Self> {
+        let Image {
+            path,
+            format,
+            is_open,
+        } = image;
+        let mut top = Self {
+            path,
+            is_open,
+            file: None,
+            header: Vec::new(),
+        };
+        let Ok(found) = walk(&top.path) else {
+            return Ok(top);
+        };
+        top.file = Some((id_of(&found.facts), found.facts.st_uid));
+        if format == ImageFormat::Vmdk {
+            check_vmdk(&top.path, &found).map_err(|why| refused(&top.path, why))?;
         }
+        let header = read(&found)
+            .map_err(|error| refused(&top.path, &format!("cannot be read: {error}")))?;
+        top.header = header.unwrap_or_default();
+        check_data_file(&top.path, &top.header)?;
+        Ok(top)
+    }
+
+    fn names_another(&self) -> bool {
+        self.is_open && backing(&self.header).is_some()
+    }
+
+    fn alone(self) -> Backing {
+        Backing {
+            image: self.path,
+            file: self.file.map(|(file, _)| file),
+            below: Vec::new(),
+        }
+    }
+
+    /// What is below it, with the rights of this thread. What belongs to the guests' user is all guests'.
+    fn follow(self, guests: Option<u32>) -> Result<Backing> {
+        let mut below: Vec<BackingLayer> = Vec::new();
+        let owner = self.file.map(|(_, owner)| owner);
+        let owner = owner.filter(|owner| Some(*owner) != guests);
+        let mut header = self.is_open.then(|| self.header.clone());
+        while let Some((name, known)) = header.as_deref().and_then(backing) {
+            let path = below.last().map_or(&*self.path, |layer| &*layer.path);
+            if below.len() == MOST_LAYERS {
+                let why =
+                    format!("is the end of more than {MOST_LAYERS} images on top of each other");
+                return Err(refused(path, &why));
+            }
+            let (layer, next) = layer(path, owner, (name, known))?;
+            below.push(layer);
+            header = next;
+        }
+        Ok(Backing {
+            below,
+            ..self.alone()
+        })
+    }
+}
+
+fn refused(path: &Path, why: &str) -> Error {
+    let message = format!("image '{}' {why}", path.display());
+    Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, message)
+}
+
+/// The file that an image names, and its header if it may name another one.
+fn layer(
+    image: &Path,
+    owner: Option<u32>,
+    (name, known): (&[u8], Option<&[u8]>),
+) -> Result<(BackingLayer, Option<Vec<u8>>)> {
+    const REMEDY: &str = "name it in the definition (<backingStore>)";
+    let shown = shown(name);
+    if has_protocol(name) {
+        let why = format!("is based on '{shown}', which is not a plain file name; {REMEDY}");
+        return Err(refused(image, &why));
+    }
+    let path = image
+        .parent()
+        .unwrap_or(Path::new("/"))
+        .join(std::ffi::OsStr::from_bytes(name));
+    let known = known.and_then(|format| ImageFormat::from_name(std::str::from_utf8(format).ok()?));
+    let Some(format) = known else {
+        let why = format!("names backing file '{shown}' and not its format; {REMEDY}");
+        return Err(refused(image, &why));
+    };
+    // One text for all that is in the way: whoever made the image is told nothing of what he cannot reach.
+    let out_of_reach = || {
+        let why = format!(
+            "is based on '{shown}', which is no file that everybody can reach and read, nor one of the image's owner's that guests \
+             can; {REMEDY}, so that it is given to the guest"
+        );
+        refused(image, &why)
+    };
+    let found = walk(&path).map_err(|_| out_of_reach())?;
+    let kind = kind(&found);
+    let is_file = matches!(kind, FileType::RegularFile | FileType::BlockDevice);
+    if !is_file || !(is_everybodys(&found) || owner == Some(found.facts.st_uid)) {
+        return Err(out_of_reach());
+    }
+    let header = read(&found).map_err(|_| out_of_reach())?;
+    let header = header.unwrap_or_default();
+    if format == ImageFormat::Vmdk {
+        check_vmdk(&path, &found).map_err(|why| refused(&path, why))?;
+    }
+    if format.has_backing() {
+        check_data_file(&path, &header)?;
+    }
+    let layer = BackingLayer {
+        path,
+        file: Arc::new(found.fd),
+        format,
+        is_block: kind == FileType::BlockDevice,
+    };
+    Ok((layer, format.has_backing().then_some(header)))
+}
+
+/// A name as messages show it: on one line, and without what a terminal obeys.
+fn shown(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    let mut shown = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Whether everybody can go the whole way to a file and read it.
+fn is_everybodys(found: &Found) -> bool {
+    let others = |facts: &Stat, bits| facts.st_mode & bits == bits;
+    others(&found.facts, 0o004) && found.dirs.iter().all(|dir| others(&dir.facts, 0o001))
+}
+
+fn check_data_file(path: &Path, header: &[u8]) -> Result<()> {
+    if has_data_file(header) {
+        let why = "has its data in another file (data_file), which is not supported";
+        return Err(refused(path, why));
     }
     Ok(())
 }
@@ -374,11 +462,12 @@ mod tests {
             std::fs::write(dir.join(name), header(3, &extensions, below.as_bytes())).unwrap();
         };
         let look = |name: &str, is_open: bool| {
-            of(&Image {
+            Top::look(Image {
                 path: dir.join(name),
                 format: ImageFormat::Qcow2,
                 is_open,
             })
+            .and_then(|top| top.follow(None))
         };
         let named = |name: &str| {
             let below = look(name, true).unwrap().below;
@@ -391,6 +480,7 @@ mod tests {
         let expected = ["middle", "last"].map(|name| (dir.join(name), ImageFormat::Qcow2));
         assert_eq!(named("top"), expected);
         write("last", "base.img", b"raw");
+        std::fs::write(dir.join("base.img"), "data").unwrap();
         assert_eq!(named("top")[2], (dir.join("base.img"), ImageFormat::Raw));
 
         for name in [
@@ -420,18 +510,60 @@ mod tests {
     }
 
     #[test]
+    fn what_not_everybody_can_reach_has_to_be_the_owners() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let base = dir.join("base.img");
+        let extensions = [(EXTENSION_BACKING_FORMAT, &b"raw"[..])];
+        std::fs::write(dir.join("top"), header(3, &extensions, b"base.img")).unwrap();
+        let own = rustix::process::geteuid().as_raw();
+        let follow = |guests: Option<u32>| {
+            let top = Top::look(Image {
+                path: dir.join("top"),
+                format: ImageFormat::Qcow2,
+                is_open: true,
+            });
+            top.unwrap().follow(guests)
+        };
+        let set = |path: &Path, mode| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(path, mode).unwrap();
+        };
+        std::fs::write(&base, "data").unwrap();
+        set(&dir, 0o700);
+        set(&base, 0o644);
+        assert_eq!(follow(None).unwrap().below.len(), 1);
+        // Of the guests' user: all guests could be meant.
+        let refused = follow(Some(own)).unwrap_err();
+        assert!(
+            refused.message.contains("<backingStore>"),
+            "{}",
+            refused.message
+        );
+        set(&dir, 0o711);
+        assert_eq!(follow(Some(own)).unwrap().below.len(), 1);
+        set(&base, 0o640);
+        assert!(follow(Some(own)).is_err());
+        std::fs::remove_file(&base).unwrap();
+        let mode = Mode::RWXU | Mode::ROTH;
+        rustix::fs::mknodat(rustix::fs::CWD, &base, FileType::Fifo, mode, 0).unwrap();
+        assert!(follow(None).is_err());
+        assert_eq!(shown(b"a\n\x1b[2J\xff"), "a\\n\\u{1b}[2J\u{fffd}");
+    }
+
+    #[test]
     fn data_elsewhere_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("disk");
         let mut image = header(3, &[], b"");
         image[79] = 4;
         std::fs::write(&path, image).unwrap();
-        let refused = of(&Image {
+        let refused = Top::look(Image {
             path,
             format: ImageFormat::Qcow2,
             is_open: false,
         });
-        assert!(refused.unwrap_err().message.contains("data_file"));
+        assert!(refused.err().unwrap().message.contains("data_file"));
     }
 
     #[test]
@@ -439,11 +571,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("disk");
         std::fs::write(&path, b"# Disk DescriptorFile").unwrap();
-        let refused = of(&Image {
+        let refused = Top::look(Image {
             path,
             format: ImageFormat::Vmdk,
             is_open: true,
         });
-        assert!(refused.unwrap_err().message.contains("qemu-img convert"));
+        assert!(refused.err().unwrap().message.contains("qemu-img convert"));
     }
 }

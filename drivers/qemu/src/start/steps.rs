@@ -14,6 +14,7 @@ use virtbus_conf::domain::devices::tpm::{TpmBackend, TpmVersion};
 use virtbus_util::cmd::Cmd;
 
 use super::Attempt;
+use crate::command::Held;
 use crate::core::blocking;
 use crate::monitor::{Events, Monitor};
 use crate::persist::Status;
@@ -126,19 +127,26 @@ impl Attempt {
         &mut self,
         cmd: &mut Cmd,
         files: Box<dyn HeldFiles>,
-        paths: Vec<PathBuf>,
+        wanted: Vec<Held>,
         first: i32,
     ) -> Result<Box<dyn HeldFiles>> {
-        let (files, paths, descriptors) = blocking(move || {
-            let descriptors = paths.iter().map(|path| files.descriptor(path));
+        let (files, wanted, descriptors) = blocking(move || {
+            let descriptors = wanted.iter().map(|wanted| match wanted {
+                Held::Resource(path) => files.descriptor(path),
+                Held::Layer(path, file) => file.try_clone().map_err(|error| {
+                    let message = format!("cannot hold '{}': {error}", path.display());
+                    Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
+                }),
+            });
             let descriptors = descriptors.collect::<Result<Vec<_>>>()?;
-            Ok((files, paths, descriptors))
+            Ok((files, wanted, descriptors))
         })
         .await?;
-        for ((path, descriptor), number) in paths.into_iter().zip(descriptors).zip(first..) {
+        for ((wanted, descriptor), number) in wanted.into_iter().zip(descriptors).zip(first..) {
             if cmd.pass_fd(descriptor) != number {
                 return Err(Error::internal("descriptors for QEMU are out of order"));
             }
+            let path = wanted.path().to_owned();
             self.held.push((command::held_name(number), path));
         }
         Ok(files)

@@ -54,6 +54,10 @@ impl Held {
         &self.target
     }
 
+    pub(super) const fn access(&self) -> Access {
+        self.access
+    }
+
     pub(super) fn id(&self) -> (u64, u64) {
         self.target.id()
     }

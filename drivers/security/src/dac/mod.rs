@@ -32,7 +32,7 @@ mod opened;
 mod record;
 mod target;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,7 @@ pub use record::{Entry, Record, RecordError};
 pub use virtbus_util::file::Owner;
 
 use change::Held;
+use opened::{Known, May};
 use target::Target;
 
 /// What a guest does with a file.
@@ -131,9 +132,9 @@ pub enum DacError {
         /// The path.
         path: PathBuf,
     },
-    /// A process of the guest opened something else than the files that were looked at.
+    /// A process of the guest opened something else than the files that were looked at, or for more than it may.
     #[error(
-        "process {pid} of the guest has '{path}' open, which is not a file that its definition names; a path of the definition was led elsewhere, or an image names another one"
+        "process {pid} of the guest has '{path}' open, which is not a file that its definition names, or not for writing; a path of the definition was led elsewhere, or an image names another one"
     )]
     Foreign {
         /// The process.
@@ -247,28 +248,32 @@ impl Dac {
     ) -> Result<Prepared, DacError> {
         let mut held: Vec<Held> = Vec::new();
         let mut unchanged = Vec::new();
-        if self.dynamic_ownership {
-            // A file may appear under several names; it is changed once.
-            let mut seen: HashMap<(u64, u64), usize> = HashMap::new();
-            for resource in resources {
-                let target = target::open(&resource.path)?;
-                let new = match Held::examine(target, identity, holder, resource.access)? {
-                    Ok(new) => new,
-                    Err(target) => {
-                        unchanged.push(target);
-                        continue;
-                    }
-                };
-                match seen.get(&new.id()).and_then(|index| held.get_mut(*index)) {
-                    Some(known) => {
-                        known.used_as(resource.access);
-                        // Held by this path too.
-                        unchanged.push(new.into_target());
-                    }
-                    None => {
-                        seen.insert(new.id(), held.len());
-                        held.push(new);
-                    }
+        // A file may appear under several names; it is changed once.
+        let mut seen: HashMap<(u64, u64), usize> = HashMap::new();
+        for resource in resources {
+            let target = target::open(&resource.path);
+            if !self.dynamic_ownership {
+                // The administrator sees to it that the guest can have it, where the daemon may not even look.
+                unchanged.extend(target.ok().map(|target| (target, resource.access)));
+                continue;
+            }
+            let target = target?;
+            let new = match Held::examine(target, identity, holder, resource.access)? {
+                Ok(new) => new,
+                Err(target) => {
+                    unchanged.push((target, resource.access));
+                    continue;
+                }
+            };
+            match seen.get(&new.id()).and_then(|index| held.get_mut(*index)) {
+                Some(known) => {
+                    known.used_as(resource.access);
+                    // Held by this path too.
+                    unchanged.push((new.into_target(), resource.access));
+                }
+                None => {
+                    seen.insert(new.id(), held.len());
+                    held.push(new);
                 }
             }
         }
@@ -282,7 +287,6 @@ impl Dac {
             identity: identity.clone(),
             held,
             unchanged,
-            is_managed: self.dynamic_ownership,
             changes: Arc::clone(&self.changes),
         })
     }
@@ -309,9 +313,7 @@ pub struct Prepared {
     /// One for each entry of the record.
     held: Vec<Held>,
     /// What the guest may use as it is.
-    unchanged: Vec<Target>,
-    /// Whether files are looked at at all.
-    is_managed: bool,
+    unchanged: Vec<(Target, Access)>,
     changes: Arc<Changes>,
 }
 
@@ -321,32 +323,39 @@ impl Prepared {
         &self.record
     }
 
-    /// An `O_PATH` descriptor of the file that was prepared by this path. Without dynamic ownership nothing was prepared, and it is what
-    /// the path leads to now.
+    /// An `O_PATH` descriptor of the file that was prepared by this path.
     pub fn descriptor(&self, path: &Path) -> Result<OwnedFd, DacError> {
-        let changed = self.held.iter().map(Held::target);
-        let mut targets = changed.chain(&self.unchanged);
-        match targets.find(|target| target.path == path) {
-            Some(target) => target.duplicate(),
-            None if self.is_managed => Err(open_error(path, io::ErrorKind::InvalidInput)),
-            None => target::open(path)?.duplicate(),
-        }
+        let found = self.files().find(|(target, _)| target.path == path);
+        let (target, _) = found.ok_or_else(|| open_error(path, io::ErrorKind::InvalidInput))?;
+        target.duplicate()
     }
 
     /// Looks at the files that a process of the guest has open, before the guest runs. Those that were prepared, those in `also`
-    /// (device and inode), and those that are open for reading and that everybody may read are in order. Without dynamic ownership,
-    /// all are.
+    /// (device and inode), and those that are open for reading and that everybody may read are in order. One that the guest only reads must
+    /// not be open for writing.
     pub fn check_opened(&self, pid: i32, also: &[(u64, u64)]) -> Result<(), DacError> {
-        if !self.is_managed {
-            return Ok(());
+        let mut known = Known::new();
+        for (target, access) in self.files() {
+            let may = match access {
+                Access::ReadOnly => May::Read,
+                Access::Shared | Access::ReadWrite => May::Write,
+            };
+            let known = known.entry(target.id_now()?).or_insert(may);
+            *known = may.max(*known);
         }
-        let changed = self.held.iter().map(Held::target);
-        let targets = changed.chain(&self.unchanged);
-        let mut known = targets
-            .map(Target::id_now)
-            .collect::<Result<HashSet<_>, _>>()?;
-        known.extend(also);
+        for id in also {
+            known.insert(*id, May::Write);
+        }
         opened::check(pid, &known)
+    }
+
+    fn files(&self) -> impl Iterator<Item = (&Target, Access)> {
+        let changed = self.held.iter().map(|held| (held.target(), held.access()));
+        changed.chain(
+            self.unchanged
+                .iter()
+                .map(|(target, access)| (target, *access)),
+        )
     }
 
     /// Changes the owners. On failure everything is as before, as far as it can be.

@@ -4,7 +4,7 @@
 //! to another file in between, and all guests run as the same user; so does an image that names another as the one below it. What
 //! it has open tells, and it tells before the guest's first instruction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -14,8 +14,20 @@ use rustix::fs::{FileType, Stat};
 
 use super::DacError;
 
+/// What a process may do with a file that it has open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum May {
+    /// Read it.
+    Read,
+    /// Read and write it.
+    Write,
+}
+
+/// Files by device and inode.
+pub(super) type Known = HashMap<(u64, u64), May>;
+
 /// Looks at all regular files and block devices that a process has open.
-pub(super) fn check(pid: i32, known: &HashSet<(u64, u64)>) -> Result<(), DacError> {
+pub(super) fn check(pid: i32, known: &Known) -> Result<(), DacError> {
     let failed = |source: io::Error| DacError::Process { pid, source };
     let mut nameless = HashMap::new();
     for link in descriptors(pid).map_err(failed)? {
@@ -23,8 +35,12 @@ pub(super) fn check(pid: i32, known: &HashSet<(u64, u64)>) -> Result<(), DacErro
             continue;
         };
         let id = (facts.st_dev, facts.st_ino);
-        if known.contains(&id) {
-            continue;
+        match known.get(&id) {
+            Some(May::Write) => continue,
+            // An image's header may name such a file for writing.
+            Some(May::Read) if is_for_reading(pid, &link) => continue,
+            Some(May::Read) => return Err(foreign(pid, &link)),
+            None => {}
         }
         if facts.st_nlink == 0 {
             nameless.insert(id, link);

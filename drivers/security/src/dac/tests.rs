@@ -506,10 +506,14 @@ fn what_a_process_opened_is_compared_with_what_was_looked_at() {
     let dir = open_dir();
     let [disk, bobs, public] = [("disk", 0o600), ("bob", 0o600), ("public", 0o644)]
         .map(|(name, mode)| file(dir.path(), name, mode));
-    let dac = dac();
-    let prepared = dac
-        .prepare(guest(1), &[resource(&disk, Access::ReadWrite)])
-        .unwrap();
+    let kernel = file(dir.path(), "kernel", 0o600);
+    let resources = [
+        resource(&disk, Access::ReadWrite),
+        resource(&kernel, Access::ReadOnly),
+    ];
+    let prepared = dac().prepare(guest(1), &resources).unwrap();
+    let left_alone = Dac::new(identity(GUESTS), false);
+    let left_alone = left_alone.prepare(guest(1), &resources).unwrap();
     let writing = |path: &Path| {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).open(path).unwrap()
@@ -524,7 +528,9 @@ fn what_a_process_opened_is_compared_with_what_was_looked_at() {
         }
         let process = cmd.spawn().unwrap();
         let checked = prepared.check_opened(process.pid(), also);
+        let left_alone = left_alone.check_opened(process.pid(), also);
         process.signal(virtbus_util::process::Signal::KILL).unwrap();
+        assert_eq!(checked.is_ok(), left_alone.is_ok());
         checked
     };
     let gone = file(dir.path(), "gone", 0o600);
@@ -545,11 +551,9 @@ fn what_a_process_opened_is_compared_with_what_was_looked_at() {
     let facts = fs::metadata(&bobs).unwrap();
     with(vec![writing(&bobs)], &[(facts.dev(), facts.ino())]).unwrap();
     assert!(with(vec![writing(&public)], &[]).is_err());
-
-    let left_alone = Dac::new(identity(GUESTS), false);
-    let prepared = left_alone.prepare(guest(1), &[]).unwrap();
-    let pid = i32::try_from(std::process::id()).unwrap();
-    prepared.check_opened(pid, &[]).unwrap();
+    with(vec![reading(&kernel)], &[]).unwrap();
+    let error = with(vec![writing(&kernel)], &[]).unwrap_err();
+    assert!(error.to_string().contains("not for writing"), "{error}");
 }
 
 /// A file system of its own, unmounted when dropped.

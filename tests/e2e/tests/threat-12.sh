@@ -246,6 +246,37 @@ for name in 'json:{"driver":"raw","file":{"driver":"vvfat","dir":"/srv/alice"}}'
     if answer=$(domain root "$layered" Create u 0); then fail "QEMU went where an image led it: $name"; fi
     case $answer in *"not a plain file name"*) ;; *) fail "another error: $answer";; esac
 done
+# A home that lets guests through shows them, and nobody else, what everybody may read there.
+install -d -o bob -g virtbus-qemu -m 710 /srv/bob/home
+echo "bob's" > /srv/bob/home/disk.img && chown bob: /srv/bob/home/disk.img && chmod 644 /srv/bob/home/disk.img
+rm -f /srv/layers/top.qcow2
+qemu-img create -q -u -f qcow2 -F raw -b /srv/bob/home/disk.img /srv/layers/top.qcow2 1M
+if answer=$(domain root "$layered" Create u 0); then fail "a guest reads what its image's owner cannot reach"; fi
+case $answer in *"<backingStore>"*) ;; *) fail "another error: $answer";; esac
+rm -r /srv/bob/home
+before=$(outside)
+
+check "a saved guest that somebody else than the daemon wrote is not gone on from"
+saved=$(define "$(plain saved)")
+allowed domain root "$saved" Create u 0
+allowed domain root "$saved" ManagedSave u 0
+image=$(find /var/lib/virtbus -name saved.save)
+# What QEMU could write if it had the file: the text, where it is, and its sum, which are all that is there but the seal.
+seal=$((16 + 4 * 14))
+dd if=/dev/zero of="$image" bs=1 seek="$seal" count=16 conv=notrunc status=none
+if answer=$(domain root "$saved" Create u 0); then fail "a managed save without its seal was restored"; fi
+case $answer in *"was changed since"*) ;; *) fail "another error: $answer";; esac
+cp "$image" "$alice/foreign" && chown alice: "$alice/foreign"
+if answer=$(connect root DomainRestore ssu "$alice/foreign" "" 0); then fail "alice's image was restored"; fi
+case $answer in *"was changed since"*) ;; *) fail "another error: $answer";; esac
+# Root vouches for what is root's alone.
+mkdir -p /srv/images && cp "$image" /srv/images/foreign
+allowed domain root "$saved" ManagedSaveRemove u 0
+allowed connect root DomainRestore ssu /srv/images/foreign "" 0
+in_state 1 "$saved" "the restored guest"
+allowed domain root "$saved" Destroy u 0
+allowed domain root "$saved" Undefine u 0
+rm -r /srv/images "$alice/foreign"
 before=$(outside)
 
 check "no thread stays behind for files that do not open"

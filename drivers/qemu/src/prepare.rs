@@ -72,6 +72,7 @@ pub(crate) struct Preparer {
     user: Option<ActingUser>,
     security: Arc<dyn Security>,
     pub(crate) ports: crate::ports::Ports,
+    pub(crate) taps: crate::tap::Names,
 }
 
 impl Preparer {
@@ -85,6 +86,7 @@ impl Preparer {
             user,
             security,
             ports: crate::ports::Ports::new(config.graphics_ports),
+            taps: crate::tap::Names::default(),
         }
     }
 
@@ -231,6 +233,7 @@ impl Preparer {
         let taps = async {
             for tap in &status.prepared.taps {
                 crate::tap::remove(tap).await;
+                self.taps.release(tap);
             }
         };
         self.ports.release(&status.prepared.ports);

@@ -150,6 +150,7 @@ async fn resume_one(
                 "a guest of an earlier daemon runs"
             );
             core.preparer.ports.reserve(&status.prepared.ports);
+            core.preparer.taps.reserve(&status.prepared.taps);
             if domain.snapshot().view.managed_save && status.saving.is_none() {
                 // The guest has gone on from there; going back to it would be wrong.
                 saving::outlived(core, domain).await;

@@ -2,7 +2,9 @@
 //!
 //! They are made by iproute2's `ip`, owned by the user that guests run as, so that QEMU can open them without any privilege.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -34,15 +36,50 @@ pub(crate) fn exists(name: &str) -> bool {
     Path::new("/sys/class/net").join(name).exists()
 }
 
-/// A name that no device has yet.
-pub(crate) fn free_name() -> String {
-    let mut number = 0;
-    loop {
-        let name = format!("vnet{number}");
-        if !exists(&name) {
-            return name;
+/// The names that guests' devices have, or are about to have: guests that are started at the same time look for names at the same time.
+#[derive(Debug, Default)]
+pub(crate) struct Names(Mutex<BTreeSet<String>>);
+
+impl Names {
+    fn taken(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a name that no device has yet.
+    pub(crate) fn take_free(&self) -> String {
+        let mut taken = self.taken();
+        let mut number = 0;
+        loop {
+            let name = format!("vnet{number}");
+            if !taken.contains(&name) && !exists(&name) {
+                taken.insert(name.clone());
+                return name;
+            }
+            number += 1;
         }
-        number += 1;
+    }
+
+    /// Takes this name.
+    ///
+    /// # Errors
+    /// If a device has it, or is about to have it.
+    pub(crate) fn take(&self, name: &str) -> Result<()> {
+        if exists(name) || !self.taken().insert(name.to_owned()) {
+            let message = format!("there is a network device '{name}' already");
+            let code = ErrorCode::OperationFailed;
+            return Err(Error::new(code, ErrorDomain::Qemu, message));
+        }
+        Ok(())
+    }
+
+    /// Notes the names of a guest that an earlier daemon started.
+    pub(crate) fn reserve(&self, names: &[String]) {
+        self.taken().extend(names.iter().cloned());
+    }
+
+    /// Gives a name back, whose device is gone.
+    pub(crate) fn release(&self, name: &str) {
+        self.taken().remove(name);
     }
 }
 
@@ -124,4 +161,22 @@ async fn run(arguments: &[&str]) -> Result<Output> {
     cmd.run(DEADLINE)
         .await
         .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_once_and_come_again() {
+        let names = Names::default();
+        let (one, other) = (names.take_free(), names.take_free());
+        assert_ne!(one, other);
+        assert!(names.take(&one).unwrap_err().message.contains(&one));
+        assert!(names.take("lo").is_err());
+        names.release(&one);
+        names.take(&one).unwrap();
+        names.reserve(&["virtbus-other".to_owned()]);
+        assert!(names.take("virtbus-other").is_err());
+    }
 }

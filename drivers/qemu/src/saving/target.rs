@@ -108,7 +108,9 @@ impl Names<'_> {
 fn walk(path: &Path) -> Result<Place, ImageError> {
     file::walk_to_place(path).map_err(|error| match error {
         WalkError::Open { path, source } => failed("open", &path)(source),
-        error @ WalkError::ForeignLink { .. } => failed("open", path)(io::Error::other(error)),
+        error @ (WalkError::ForeignLink { .. } | WalkError::LinkOnMedium { .. }) => {
+            failed("open", path)(io::Error::other(error))
+        }
     })
 }
 

@@ -50,20 +50,20 @@ impl Attempt {
             if target.managed == Some(YesNo::No) {
                 continue;
             }
-            let name = target
-                .dev
-                .get_or_insert_with(|| tap::free_name().into())
-                .clone();
-            if tap::exists(&name) {
-                let message = format!("there is a network device '{name}' already");
-                return Err(Error::new(
-                    ErrorCode::OperationFailed,
-                    ErrorDomain::Qemu,
-                    message,
-                ));
-            }
+            let taps = &core.preparer.taps;
+            let name = match &target.dev {
+                Some(name) => {
+                    taps.take(name)?;
+                    name.clone()
+                }
+                None => taps.take_free().into(),
+            };
+            target.dev = Some(name.clone());
             status.prepared.taps.push(name.to_string());
-            core.store.write_status(status)?;
+            core.store
+                .write_status(status)
+                .inspect_err(|_| taps.release(&name))?;
+            // From here on it is given back with all that was prepared.
             self.status = Some(status.clone());
             self.check_cancelled()?;
             let wanted = Tap {

@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use access::Identity;
 pub use memory::Holder;
 pub use record::{Entry, Record, RecordError};
-pub use virtbus_util::file::Owner;
+pub use virtbus_util::file::{Owner, WalkError};
 
 use change::Held;
 use opened::{Known, May};
@@ -105,6 +105,14 @@ pub enum DacError {
         link: PathBuf,
         /// The link's owner.
         uid: u32,
+    },
+    /// The path goes over a symbolic link on a file system that a user may have made.
+    #[error("'{path}' cannot be used")]
+    Medium {
+        /// The path.
+        path: PathBuf,
+        /// The link.
+        source: WalkError,
     },
     /// The file has further names, and whoever may write the directory could have made this one for somebody else's file.
     #[error(

@@ -43,6 +43,10 @@ pub(super) fn open(path: &Path) -> Result<Target, DacError> {
             link,
             uid,
         },
+        error @ WalkError::LinkOnMedium { .. } => DacError::Medium {
+            path: path.to_owned(),
+            source: error,
+        },
     })?;
     let network = rustix::fs::fstatfs(&found.fd)
         .map(|facts| access::is_network(facts.f_type))

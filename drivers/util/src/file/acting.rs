@@ -216,7 +216,7 @@ impl ActError {
             | Self::Thread { source, .. } => source.kind(),
             Self::Timeout { .. } => io::ErrorKind::TimedOut,
             Self::Busy { .. } => io::ErrorKind::ResourceBusy,
-            Self::Walk(WalkError::ForeignLink { .. })
+            Self::Walk(WalkError::ForeignLink { .. } | WalkError::LinkOnMedium { .. })
             | Self::Link { .. }
             | Self::WrongType { .. }
             | Self::HardLinks { .. } => io::ErrorKind::Other,

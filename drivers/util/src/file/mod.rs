@@ -11,6 +11,7 @@ pub mod acting;
 mod dir;
 mod link;
 mod lock;
+mod medium;
 mod place;
 mod remove;
 mod walk;

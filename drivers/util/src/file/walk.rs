@@ -3,7 +3,8 @@
 //! A path is walked component by component with `O_PATH` descriptors, which opens no device and waits for no FIFO. Symbolic links
 //! are followed by hand, and only those that root or the daemon's own user made: whoever may put another link into the same
 //! directory could otherwise choose what the daemon acts upon. Directories need no such rule, since whoever may rename entries of
-//! one can reach only what is his already, and the end of the walk is held.
+//! one can reach only what is his already, and the end of the walk is held. On a medium that a user made, root's links are that
+//! user's as well ([`medium`](super::medium)).
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -14,6 +15,8 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+
+use super::medium;
 
 /// As many links as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -41,6 +44,14 @@ pub enum WalkError {
         /// Its owner.
         uid: u32,
     },
+    /// A symbolic link on the way is on a file system that a user may have made, who can say there that it is root's.
+    #[error(
+        "symbolic link '{link}' is on a file system that a user may have made (it is mounted nosuid and nodev, and not by /etc/fstab); use the path that it leads to"
+    )]
+    LinkOnMedium {
+        /// The link.
+        link: PathBuf,
+    },
 }
 
 /// A directory on the way.
@@ -52,6 +63,8 @@ pub struct Dir {
     pub fd: OwnedFd,
     /// What the kernel says of it.
     pub facts: Stat,
+    /// Whether its owner and mode are as root and the kernel left them, and not as somebody made them who made the file system.
+    pub is_trusted: bool,
 }
 
 /// The end of a walk: a file of any type but a symbolic link.
@@ -69,7 +82,7 @@ impl Found {
     /// Whether nobody but root, the daemon's own user and one more can change where the path leads.
     #[must_use]
     pub fn is_closed_but_to(&self, uid: u32) -> bool {
-        self.dirs.iter().all(|dir| is_closed(&dir.facts, Some(uid)))
+        self.dirs.iter().all(|dir| dir.is_closed(Some(uid)))
     }
 }
 
@@ -83,15 +96,16 @@ pub struct Place {
     /// Whether nobody but root and the daemon's own user can change where the path leads: all directories on the way, and this one, are
     /// theirs, and no group and nobody else (by an access control list either) may write to them.
     pub is_closed: bool,
-    /// The directories on the way.
-    way: Vec<Stat>,
+    /// The directories on the way, without the last one.
+    way: Vec<Dir>,
 }
 
 impl Place {
     /// Whether nobody but those of [`is_closed`](Self::is_closed) and one more user can change where the path leads.
     #[must_use]
     pub fn is_closed_but_to(&self, uid: u32) -> bool {
-        self.way.iter().all(|dir| is_closed(dir, Some(uid)))
+        let mut way = self.way.iter().chain([&self.dir]);
+        way.all(|dir| dir.is_closed(Some(uid)))
     }
 }
 
@@ -138,15 +152,20 @@ pub fn walk_to_place(path: &Path) -> Result<Place, WalkError> {
         walk.step(&step)?;
     }
     let name = walk.todo.pop_front().ok_or_else(invalid)?;
-    let way: Vec<Stat> = walk.dirs.iter().map(|dir| dir.facts).collect();
-    let is_closed = way.iter().all(|dir| is_closed(dir, None));
+    let is_closed = walk.dirs.iter().all(|dir| dir.is_closed(None));
     let dir = walk.dirs.pop().ok_or_else(invalid)?;
     Ok(Place {
         dir,
         name,
         is_closed,
-        way,
+        way: walk.dirs,
     })
+}
+
+impl Dir {
+    fn is_closed(&self, but_to: Option<u32>) -> bool {
+        self.is_trusted && is_closed(&self.facts, but_to)
+    }
 }
 
 /// Whether only root, the daemon's own user and one more may change what is in a directory. Whoever else an access control list lets
@@ -204,7 +223,18 @@ impl Walk {
             }
             _ if self.todo.is_empty() && name != ".." => Ok(Some((fd, facts))),
             FileType::Directory => {
-                self.dirs.push(Dir { path, fd, facts });
+                let here = self.here();
+                let is_trusted = if facts.st_dev == here.facts.st_dev {
+                    here.is_trusted
+                } else {
+                    medium::is_trusted(&fd, &path, here).map_err(failed)?
+                };
+                self.dirs.push(Dir {
+                    path,
+                    fd,
+                    facts,
+                    is_trusted,
+                });
                 Ok(None)
             }
             _ => Err(failed(Errno::NOTDIR)),
@@ -221,6 +251,12 @@ impl Walk {
             return Err(WalkError::ForeignLink {
                 link: path.to_owned(),
                 uid: facts.st_uid,
+            });
+        }
+        // What the daemon's own user may do, an unprivileged daemon may do as well.
+        if self.own_uid == 0 && !self.here().is_trusted {
+            return Err(WalkError::LinkOnMedium {
+                link: path.to_owned(),
             });
         }
         let text = rustix::fs::readlinkat(link, "", Vec::new()).map_err(failed)?;
@@ -255,7 +291,12 @@ fn open_root() -> Result<Dir, WalkError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd = rustix::fs::open("/", flags, Mode::empty()).map_err(|e| open_error(&path, e))?;
     let facts = rustix::fs::fstat(&fd).map_err(|errno| open_error(&path, errno))?;
-    Ok(Dir { path, fd, facts })
+    Ok(Dir {
+        path,
+        fd,
+        facts,
+        is_trusted: true,
+    })
 }
 
 fn open_at(dir: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Errno> {

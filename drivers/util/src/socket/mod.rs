@@ -118,7 +118,9 @@ pub async fn connect(path: &Path) -> Result<UnixStream, SocketError> {
 fn find(path: &Path) -> io::Result<OwnedFd> {
     let walked = |error| match error {
         WalkError::Open { source, .. } => source,
-        error @ WalkError::ForeignLink { .. } => io::Error::other(error),
+        error @ (WalkError::ForeignLink { .. } | WalkError::LinkOnMedium { .. }) => {
+            io::Error::other(error)
+        }
     };
     let place = file::walk_to_place(path).map_err(walked)?;
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::Uuid;
 use crate::declare::{also, flags, group, numbered};
-use crate::domain::{DomainModificationImpact, MetadataType};
+use crate::domain::{DomainModificationImpact, IpAddressFamily, MetadataType};
 use crate::filter::{Filtered, passes};
 use crate::listing::Views;
 use crate::typed::TypedParameters;
@@ -174,8 +174,8 @@ pub struct DhcpLease {
     pub interface: String,
     /// When it ends, seconds since 1970; 0: never.
     pub expiry: i64,
-    /// 0: IPv4, 1: IPv6.
-    pub kind: i32,
+    /// The address's family.
+    pub kind: IpAddressFamily,
     /// The guest's MAC address.
     pub mac: String,
     /// IPv6: the identity association's number.

@@ -110,7 +110,7 @@ fn guest_address(ip: IpAddr, prefix: u32) -> GuestAddress {
         IpAddr::V6(_) => IpAddressFamily::Ipv6,
     };
     GuestAddress {
-        kind: family as i32,
+        kind: family,
         address: ip.to_string(),
         prefix,
     }
@@ -191,7 +191,7 @@ mod tests {
         let told = told.unwrap();
         let names: Vec<_> = told.iter().map(|one| &*one.name).collect();
         assert_eq!(names, ["lo", "eth0", "eth1"]);
-        assert_eq!(told[0].addresses[0].kind, 1);
+        assert_eq!(told[0].addresses[0].kind, IpAddressFamily::Ipv6);
         assert_eq!(told[1].mac.as_deref(), Some("52:54:00:01:02:03"));
         assert_eq!(
             told[1].addresses,

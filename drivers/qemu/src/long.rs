@@ -48,7 +48,7 @@ impl Report {
         let Amounts { total, remaining } = self.amounts;
         let processed = self.amounts.processed();
         JobInfo {
-            kind: self.kind.number(),
+            kind: self.kind,
             time_elapsed: millis(self.elapsed),
             time_remaining: self.time_remaining(),
             data_total: total,
@@ -57,7 +57,7 @@ impl Report {
             mem_total: total,
             mem_processed: processed,
             mem_remaining: remaining,
-            ..JobInfo::default()
+            ..JobInfo::NONE
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use virtbus_api::domain::{DomainId, DomainStatsFlags, DomainStatsTypes};
+use virtbus_api::domain::{DomainId, DomainStatsFlags, DomainStatsTypes, VcpuState};
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
@@ -168,7 +168,7 @@ async fn vcpu(
     for cpu in cpus {
         let number = cpu.cpu_index;
         // Running or waiting for the guest: both are "running" to libvirt.
-        list.add(format!("vcpu.{number}.state"), 1);
+        list.add(format!("vcpu.{number}.state"), VcpuState::Running.number());
         let thread = i32::try_from(cpu.thread_id).ok();
         if let Some(time) = thread.and_then(|thread| host::thread_time(pid, thread)) {
             list.add(format!("vcpu.{number}.time"), time);

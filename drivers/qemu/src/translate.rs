@@ -1,8 +1,9 @@
 //! What QEMU's events mean in the public API's terms, where that needs nothing but the event.
 
 use virtbus_api::domain::{
-    DomainEvent, DomainState, GraphicsAddress, GraphicsIdentity, GraphicsPhase, IoErrorAction,
-    Lifecycle, PausedReason, ResumedDetail, RunningReason, SuspendedDetail, WatchdogAction,
+    AgentReason, DomainEvent, DomainState, GraphicsAddress, GraphicsAddressFamily,
+    GraphicsIdentity, GraphicsPhase, IoErrorAction, Lifecycle, PausedReason, ResumedDetail,
+    RunningReason, SuspendedDetail, WatchdogAction,
 };
 use virtbus_conf::domain::Domain as Definition;
 
@@ -72,7 +73,7 @@ pub(crate) fn plain(event: &Event) -> Option<DomainEvent> {
         Event::VserportChange(change) if change.id.starts_with(AGENT_CHANNEL) => {
             Some(DomainEvent::AgentLifecycle {
                 connected: change.open,
-                reason: 2,
+                reason: AgentReason::Channel,
             })
         }
         Event::Graphics {
@@ -93,9 +94,9 @@ fn alias(id: &str) -> String {
 fn graphics(phase: event::GraphicsPhase, connection: &event::Graphics) -> DomainEvent {
     let address = |address: &event::GraphicsAddress| GraphicsAddress {
         family: match address.family.as_str() {
-            "ipv6" => 1,
-            "unix" => 2,
-            _ => 0,
+            "ipv6" => GraphicsAddressFamily::Ipv6,
+            "unix" => GraphicsAddressFamily::Unix,
+            _ => GraphicsAddressFamily::Ipv4,
         },
         node: address.host.clone(),
         service: address.service.clone(),

@@ -143,7 +143,11 @@ impl Signals<'_> {
 
     fn address<'a>(&self, address: &'a GraphicsAddress) -> (i32, &'a str, &'a str) {
         let text = |text| self.discreet(Kind::Domain, text);
-        (address.family, text(&address.node), text(&address.service))
+        (
+            address.family.number(),
+            text(&address.node),
+            text(&address.service),
+        )
     }
 
     fn object_added(&self, after: &object::View) {
@@ -304,11 +308,16 @@ impl Signals<'_> {
                 } else {
                     AgentState::Disconnected
                 };
-                let body = (state.number(), *reason);
+                let body = (state.number(), reason.number());
                 self.send(&path, DOMAIN.name, "AgentEvent", &body);
             }
             DomainEvent::BlockJob { disk, kind, status } => {
-                self.send(&path, DOMAIN.name, "BlockJob", &(disk, *kind, *status));
+                self.send(
+                    &path,
+                    DOMAIN.name,
+                    "BlockJob",
+                    &(disk, kind.number(), status.number()),
+                );
             }
             DomainEvent::ControlError => self.send(&path, DOMAIN.name, "ControlError", &()),
             DomainEvent::DiskChange {
@@ -321,7 +330,7 @@ impl Signals<'_> {
                     &path,
                     DOMAIN.name,
                     "DiskChange",
-                    &(discreet(old), discreet(new), device, *reason),
+                    &(discreet(old), discreet(new), device, reason.number()),
                 );
             }
             DomainEvent::JobCompleted(parameters) => {

@@ -114,16 +114,16 @@ group! {
 
     /// Counters, one question at a time; [`DomainStatistics`](super::DomainStatistics) asks for all.
     DomainCounters {
-        /// Memory, KiB and counts, by `virDomainMemoryStatTags`.
-        fn memory_stats(domain: &DomainId) -> Vec<(i32, u64)>: DomainMemoryStats;
+        /// Memory, KiB and counts.
+        fn memory_stats(domain: &DomainId) -> Vec<(DomainMemoryStatTag, u64)>: DomainMemoryStats;
         /// Reads and writes of a disk (empty: of all).
         fn block_stats(domain: &DomainId, disk: &str) -> TypedParameters: DomainBlockStatsFlags;
         /// Traffic of an interface.
         fn interface_stats(domain: &DomainId, device: &str) -> TypedParameters: DomainInterfaceStats;
         /// Sizes of a disk.
         fn block_info(domain: &DomainId, disk: &str) -> BlockInfo: DomainGetBlockInfo;
-        /// Disks that failed: target, and `virDomainDiskErrorCode`.
-        fn disk_errors(domain: &DomainId) -> Vec<(String, i32)>: DomainGetDiskErrors;
+        /// Disks that failed: target, and what failed.
+        fn disk_errors(domain: &DomainId) -> Vec<(String, DomainDiskErrorCode)>: DomainGetDiskErrors;
         /// Processor time in all (`start` −1), or of the host's processors from `start` on.
         fn cpu_stats(domain: &DomainId, start: i32, cpus: u32) -> Vec<TypedParameters>: DomainGetCpuStats;
         /// What each virtual CPU is doing, and where it may run.

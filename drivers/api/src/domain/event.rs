@@ -1,6 +1,6 @@
 //! What happens to domains (`virDomainEventID`), with libvirt's numbers.
 
-use super::MetadataType;
+use super::{DomainBlockJobType, MetadataType};
 use crate::declare::numbered;
 use crate::typed::TypedParameters;
 
@@ -273,8 +273,8 @@ impl Lifecycle {
 /// One end of a graphics connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphicsAddress {
-    /// A number of [`GraphicsAddressFamily`].
-    pub family: i32,
+    /// What node and service are.
+    pub family: GraphicsAddressFamily,
     /// Host or path.
     pub node: String,
     /// Port; empty for a unix socket.
@@ -362,17 +362,17 @@ pub enum DomainEvent {
     AgentLifecycle {
         /// Whether it is connected now.
         connected: bool,
-        /// A number of [`AgentReason`].
-        reason: i32,
+        /// Why.
+        reason: AgentReason,
     },
     /// A job on a disk came to a point.
     BlockJob {
         /// The disk's target.
         disk: String,
-        /// A number of [`DomainBlockJobType`](super::DomainBlockJobType).
-        kind: i32,
-        /// A number of [`BlockJobStatus`].
-        status: i32,
+        /// What the job does.
+        kind: DomainBlockJobType,
+        /// What became of it.
+        status: BlockJobStatus,
     },
     /// The hypervisor cannot be reached.
     ControlError,
@@ -384,8 +384,8 @@ pub enum DomainEvent {
         new: String,
         /// The alias of the disk.
         device: String,
-        /// A number of [`DiskChangeReason`].
-        reason: i32,
+        /// Why.
+        reason: DiskChangeReason,
     },
     /// A job ended; its statistics.
     JobCompleted(TypedParameters),

@@ -33,8 +33,8 @@ pub struct GuestInterface {
 /// One of its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestAddress {
-    /// 0: IPv4, 1: IPv6.
-    pub kind: i32,
+    /// Its family.
+    pub kind: IpAddressFamily,
     /// The address.
     pub address: String,
     /// The length of the network's prefix in bits.

@@ -8,11 +8,11 @@ use crate::declare::{flags, group, numbered};
 use crate::typed::TypedParameters;
 
 /// How far a job is (`virDomainJobInfo`): times in milliseconds, amounts in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are libvirt's, documented there")]
 pub struct JobInfo {
-    /// A number of [`DomainJobType`].
-    pub kind: i32,
+    /// How it is doing.
+    pub kind: DomainJobType,
     pub time_elapsed: u64,
     pub time_remaining: u64,
     pub data_total: u64,
@@ -24,6 +24,24 @@ pub struct JobInfo {
     pub file_total: u64,
     pub file_processed: u64,
     pub file_remaining: u64,
+}
+
+impl JobInfo {
+    /// That there is no job.
+    pub const NONE: Self = Self {
+        kind: DomainJobType::None,
+        time_elapsed: 0,
+        time_remaining: 0,
+        data_total: 0,
+        data_processed: 0,
+        data_remaining: 0,
+        mem_total: 0,
+        mem_processed: 0,
+        mem_remaining: 0,
+        file_total: 0,
+        file_processed: 0,
+        file_remaining: 0,
+    };
 }
 
 /// The long job of a domain, as far as everybody who may know the domain may know it.
@@ -38,8 +56,8 @@ pub struct JobProgress {
 /// How far a job on a disk is (`virDomainBlockJobInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockJobInfo {
-    /// A number of [`DomainBlockJobType`].
-    pub kind: i32,
+    /// What it does.
+    pub kind: DomainBlockJobType,
     /// Its limit; bytes or MiB per second, as asked for.
     pub bandwidth: u64,
     /// How far it is.
@@ -51,10 +69,10 @@ pub struct BlockJobInfo {
 /// Whether the hypervisor can be reached (`virDomainControlInfo`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ControlInfo {
-    /// A number of [`DomainControlState`].
-    pub state: u32,
-    /// A number of [`DomainControlErrorReason`].
-    pub details: u32,
+    /// Whether it can.
+    pub state: DomainControlState,
+    /// Why not.
+    pub details: DomainControlErrorReason,
     /// How long it has been so, milliseconds.
     pub state_time: u64,
 }
@@ -404,8 +422,8 @@ group! {
     DomainJobs {
         /// How far it is.
         fn job_info(domain: &DomainId) -> JobInfo: DomainGetJobInfo;
-        /// The same in full, with `virDomainJobType`.
-        fn job_stats(domain: &DomainId, flags: DomainGetJobStatsFlags) -> (i32, TypedParameters): DomainGetJobStats;
+        /// The same in full: how it is doing, and statistics by name.
+        fn job_stats(domain: &DomainId, flags: DomainGetJobStatsFlags) -> (DomainJobType, TypedParameters): DomainGetJobStats;
         /// Ends it.
         fn abort_job(domain: &DomainId, flags: DomainAbortJobFlags) -> (): DomainAbortJobFlags;
         /// Whether the hypervisor can be reached.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{
     DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainId, DomainRebootFlags,
     DomainShutdownFlags, DomainState, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags,
-    DomainView, DomainXmlFlags,
+    DomainView, DomainXmlFlags, VcpuState,
 };
 use crate::listing::Views;
 use crate::typed::TypedParameters;
@@ -34,8 +34,8 @@ pub struct DomainInfo {
 pub struct VcpuInfo {
     /// Its number.
     pub number: u32,
-    /// A number of [`VcpuState`](super::VcpuState).
-    pub state: i32,
+    /// Whether it runs.
+    pub state: VcpuState,
     /// Processor time used, nanoseconds.
     pub cpu_time: u64,
     /// The host CPU that it runs on, or a negative number.

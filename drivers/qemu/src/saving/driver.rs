@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use virtbus_api::domain::{
-    CallerFile, ControlInfo, DomainAbortJobFlags, DomainCoreDumpFlags, DomainCoreDumpFormat,
-    DomainCreateFlags, DomainGetJobStatsFlags, DomainId, DomainJobOperation, DomainJobType,
-    DomainJobs, DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, ImageAccess,
-    JobInfo, SavedImage,
+    CallerFile, ControlInfo, DomainAbortJobFlags, DomainControlErrorReason, DomainControlState,
+    DomainCoreDumpFlags, DomainCoreDumpFormat, DomainCreateFlags, DomainGetJobStatsFlags, DomainId,
+    DomainJobOperation, DomainJobType, DomainJobs, DomainSaveImageXmlFlags, DomainSaveRestoreFlags,
+    DomainSaving, ImageAccess, JobInfo, SavedImage,
 };
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
@@ -301,14 +301,14 @@ impl DomainJobs for Qemu {
         Ok(domain
             .long
             .current()
-            .map_or_else(JobInfo::default, |report| report.info()))
+            .map_or(JobInfo::NONE, |report| report.info()))
     }
 
     async fn job_stats(
         &self,
         domain: &DomainId,
         flags: DomainGetJobStatsFlags,
-    ) -> Result<(i32, TypedParameters)> {
+    ) -> Result<(DomainJobType, TypedParameters)> {
         let domain = self.domain(domain)?;
         let report = if flags.contains(DomainGetJobStatsFlags::COMPLETED) {
             domain
@@ -323,8 +323,8 @@ impl DomainJobs for Qemu {
             domain.long.current()
         };
         Ok(report.map_or_else(
-            || (DomainJobType::None.number(), Vec::new()),
-            |report| (report.kind().number(), report.stats()),
+            || (DomainJobType::None, Vec::new()),
+            |report| (report.kind(), report.stats()),
         ))
     }
 
@@ -349,22 +349,19 @@ impl DomainJobs for Qemu {
     }
 
     async fn control_info(&self, domain: &DomainId) -> Result<ControlInfo> {
-        const OK: u32 = 0;
-        const JOB: u32 = 1;
-        const OCCUPIED: u32 = 2;
         let domain = self.domain(domain)?;
         check_active(&domain)?;
         let answers = domain
             .monitor()
             .is_ok_and(|(monitor, _)| monitor.is_responsive());
         let (state, since) = match domain.jobs.current() {
-            _ if !answers => (OCCUPIED, Duration::ZERO),
-            Some((_, since)) => (JOB, since),
-            None => (OK, Duration::ZERO),
+            _ if !answers => (DomainControlState::Occupied, Duration::ZERO),
+            Some((_, since)) => (DomainControlState::Job, since),
+            None => (DomainControlState::Ok, Duration::ZERO),
         };
         Ok(ControlInfo {
             state,
-            details: 0,
+            details: DomainControlErrorReason::None,
             state_time: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
         })
     }

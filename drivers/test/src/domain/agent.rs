@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use virtbus_api::domain::{
     DomainAgent, DomainGetHostnameFlags, DomainId, DomainSetTimeFlags, DomainSetUserPasswordFlags,
-    DomainState, FsInfo, GuestAddress, GuestInterface, InterfaceAddressesSource,
+    DomainState, FsInfo, GuestAddress, GuestInterface, InterfaceAddressesSource, IpAddressFamily,
 };
 use virtbus_api::{Error, Result};
 
@@ -168,7 +168,7 @@ impl DomainAgent for Test {
                         name: device.map_or_else(|| format!("testnet{at}"), str::to_owned),
                         mac: interface.mac.as_ref().map(|mac| mac.address.to_string()),
                         addresses: vec![GuestAddress {
-                            kind: 0,
+                            kind: IpAddressFamily::Ipv4,
                             address: format!("192.168.122.{}", 3 + at % 250),
                             prefix: 24,
                         }],

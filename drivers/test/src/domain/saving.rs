@@ -9,10 +9,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rustix::fs::OFlags;
 use virtbus_api::domain::{
-    CallerFile, ControlInfo, DomainCoreDumpFlags, DomainCoreDumpFormat, DomainEvent, DomainId,
-    DomainJobs, DomainSaveImageXmlFlags, DomainSaveRestoreFlags, DomainSaving, DomainState,
-    ImageAccess, Lifecycle, PausedReason, RunningReason, SavedImage, ShutoffReason, StartedDetail,
-    StoppedDetail, SuspendedDetail,
+    CallerFile, ControlInfo, DomainControlErrorReason, DomainControlState, DomainCoreDumpFlags,
+    DomainCoreDumpFormat, DomainEvent, DomainId, DomainJobs, DomainSaveImageXmlFlags,
+    DomainSaveRestoreFlags, DomainSaving, DomainState, ImageAccess, Lifecycle, PausedReason,
+    RunningReason, SavedImage, ShutoffReason, StartedDetail, StoppedDetail, SuspendedDetail,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::Flags;
@@ -409,8 +409,8 @@ impl DomainJobs for Test {
         self.with_domain(id, |domain| {
             domain.check_active()?;
             Ok(ControlInfo {
-                state: 0,
-                details: 0,
+                state: DomainControlState::Ok,
+                details: DomainControlErrorReason::None,
                 state_time: 0,
             })
         })

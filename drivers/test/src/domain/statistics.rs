@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use virtbus_api::domain::{
-    BlockInfo, CpuMap, DomainCounters, DomainId, DomainStatistics, DomainStatsFlags,
-    DomainStatsTypes, VcpuInfo,
+    BlockInfo, CpuMap, DomainCounters, DomainDiskErrorCode, DomainId, DomainMemoryStatTag,
+    DomainStatistics, DomainStatsFlags, DomainStatsTypes, VcpuInfo, VcpuState,
 };
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use virtbus_api::{Error, Result};
@@ -19,26 +19,11 @@ const DISK: BlockInfo = BlockInfo {
     physical: 1 << 40,
 };
 
-/// `virDomainDiskErrorCode`: none, unspecified, no space.
-const DISK_ERRORS: [i32; 3] = [0, 1, 2];
+/// The failures of disks, which have them in turn.
+const DISK_ERRORS: &[DomainDiskErrorCode] = DomainDiskErrorCode::ALL;
 
 /// When guests last told of their memory, seconds since 1970: long ago.
 const BALLOON_TOLD: u64 = 627_319_920;
-
-// `virDomainMemoryStatTags`. All but `RSS` are known by the balloon only.
-const SWAP_IN: i32 = 0;
-const SWAP_OUT: i32 = 1;
-const MAJOR_FAULT: i32 = 2;
-const MINOR_FAULT: i32 = 3;
-const UNUSED: i32 = 4;
-const AVAILABLE: i32 = 5;
-const ACTUAL_BALLOON: i32 = 6;
-const RSS: i32 = 7;
-const USABLE: i32 = 8;
-const LAST_UPDATE: i32 = 9;
-const DISK_CACHES: i32 = 10;
-const HUGETLB_PGALLOC: i32 = 11;
-const HUGETLB_PGFAIL: i32 = 12;
 
 /// What the groups of statistics are called together when they are listed.
 const SUPPORTED: DomainStatsTypes = DomainStatsTypes::STATE
@@ -124,7 +109,7 @@ const GROUPS: &[(DomainStatsTypes, Write)] = &[
         record.put("vcpu.maximum", definition.vcpus_max());
         if domain.is_active() {
             for vcpu in 0..current {
-                record.put(format!("vcpu.{vcpu}.state"), 1_i32);
+                record.put(format!("vcpu.{vcpu}.state"), VcpuState::Running.number());
                 record.put(
                     format!("vcpu.{vcpu}.time"),
                     domain.cpu_time() / u64::from(current.max(1)),
@@ -220,7 +205,9 @@ fn traffic(domain: &Domain) -> [(&'static str, u64); 8] {
 
 #[async_trait]
 impl DomainCounters for Test {
-    async fn memory_stats(&self, id: &DomainId) -> Result<Vec<(i32, u64)>> {
+    async fn memory_stats(&self, id: &DomainId) -> Result<Vec<(DomainMemoryStatTag, u64)>> {
+        use DomainMemoryStatTag as Tag;
+
         self.with_domain(id, |domain| {
             domain.check_active()?;
             let definition = domain.current()?;
@@ -235,22 +222,22 @@ impl DomainCounters for Test {
                 .is_some_and(has_balloon)
             {
                 stats.extend([
-                    (SWAP_IN, 0),
-                    (SWAP_OUT, 0),
-                    (MAJOR_FAULT, 0),
-                    (MINOR_FAULT, 0),
-                    (UNUSED, actual / 2),
-                    (AVAILABLE, actual),
-                    (ACTUAL_BALLOON, actual),
-                    (USABLE, actual / 2),
-                    (LAST_UPDATE, BALLOON_TOLD),
-                    (DISK_CACHES, actual / 8),
-                    (HUGETLB_PGALLOC, 0),
-                    (HUGETLB_PGFAIL, 0),
+                    (Tag::SwapIn, 0),
+                    (Tag::SwapOut, 0),
+                    (Tag::MajorFault, 0),
+                    (Tag::MinorFault, 0),
+                    (Tag::Unused, actual / 2),
+                    (Tag::Available, actual),
+                    (Tag::ActualBalloon, actual),
+                    (Tag::Usable, actual / 2),
+                    (Tag::LastUpdate, BALLOON_TOLD),
+                    (Tag::DiskCaches, actual / 8),
+                    (Tag::HugetlbPgalloc, 0),
+                    (Tag::HugetlbPgfail, 0),
                 ]);
             }
-            stats.push((RSS, actual / 2));
-            stats.sort_unstable_by_key(|(tag, _)| *tag);
+            stats.push((Tag::Rss, actual / 2));
+            stats.sort_unstable_by_key(|(tag, _)| tag.number());
             Ok(stats)
         })
     }
@@ -294,14 +281,14 @@ impl DomainCounters for Test {
         })
     }
 
-    async fn disk_errors(&self, id: &DomainId) -> Result<Vec<(String, i32)>> {
+    async fn disk_errors(&self, id: &DomainId) -> Result<Vec<(String, DomainDiskErrorCode)>> {
         self.with_domain(id, |domain| {
             domain.check_active()?;
             let disks = domain.current()?.devices.disk.iter();
             // Every kind of failure in turn, so that clients can try them all. Disks without one are not listed.
             let errors = disks.zip(DISK_ERRORS.iter().cycle());
             Ok(errors
-                .filter(|(_, error)| **error != 0)
+                .filter(|(_, error)| **error != DomainDiskErrorCode::None)
                 .map(|(disk, error)| (disk.target.dev.to_string(), *error))
                 .collect())
         })
@@ -356,7 +343,7 @@ impl DomainCounters for Test {
                         .and_then(|cpu| i32::try_from(cpu).ok());
                     let info = VcpuInfo {
                         number: vcpu,
-                        state: 1,
+                        state: VcpuState::Running,
                         cpu_time: time,
                         cpu: cpu.unwrap_or(-1),
                     };

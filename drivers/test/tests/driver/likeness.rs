@@ -51,7 +51,7 @@ async fn the_first_domain_has_devices() {
     let counters = test.counters().unwrap();
     let tags = async |id| -> Vec<i32> {
         let stats = counters.memory_stats(id).await.unwrap();
-        stats.into_iter().map(|(tag, _)| tag).collect()
+        stats.into_iter().map(|(tag, _)| tag.number()).collect()
     };
     assert_eq!(tags(&id).await, (0..=12).collect::<Vec<_>>());
     counters.interface_stats(&id, "testnet0").await.unwrap();

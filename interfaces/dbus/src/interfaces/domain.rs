@@ -149,13 +149,14 @@ interface! {
         /// How far a disk's job is: what it does (0 if there is none), bandwidth, now, end.
         read GetBlockJobInfo(disk: String, flags: Flags<DomainBlockJobInfoFlags>) -> (blockJobInfo: (One<DomainBlockJobType>, u64, u64, u64)): DomainGetBlockJobInfo => |c| {
             let info = c.block_jobs()?.block_job_info(c.id()?, &disk, flags).await?;
-            let (kind, bandwidth, now, end) = info.map_or((0, 0, 0, 0), |info| (info.kind, info.bandwidth, info.cur, info.end));
-            Ok((One::given(kind), bandwidth, now, end))
+            let none = (DomainBlockJobType::Unknown, 0, 0, 0);
+            let (kind, bandwidth, now, end) = info.map_or(none, |info| (info.kind, info.bandwidth, info.cur, info.end));
+            Ok((kind.into(), bandwidth, now, end))
         };
         /// Whether the hypervisor can be reached: state, why not, and for how long that has been so (milliseconds).
         read GetControlInfo(flags: NoFlags) -> (controlInfo: (One<DomainControlState, u32>, Detail<DomainControlState, u32>, u64)): DomainGetControlInfo => |c| {
             let info = c.jobs()?.control_info(c.id()?).await?;
-            Ok((One::given(info.state), info.details.into(), info.state_time))
+            Ok((info.state.into(), info.details.number().unsigned_abs().into(), info.state_time))
         };
         /// Processor time in all (`startCpu` −1) or of `ncpus` host processors.
         read GetCPUStats(startCpu: Amount<i32>, ncpus: Amount<u32>, flags: ParameterFlags<NoFlags>) -> (stats: Vec<Parameters>): DomainGetCpuStats => |c| {
@@ -165,7 +166,7 @@ interface! {
         /// Disks that failed: target, and what failed.
         read GetDiskErrors(flags: NoFlags) -> (diskErrors: Vec<(String, One<DomainDiskErrorCode>)>): DomainGetDiskErrors => |c| {
             let errors = c.counters()?.disk_errors(c.id()?).await?;
-            Ok(errors.into_iter().map(|(target, error)| (target, One::given(error))).collect())
+            Ok(errors.into_iter().map(|(target, error)| (target, error.into())).collect())
         };
         /// Where the hypervisor's own threads may run.
         read GetEmulatorPinInfo(flags: Flags<DomainModificationImpact>) -> (cpumap: Vec<bool>): DomainGetEmulatorPinInfo => |c| c.vcpus()?.emulator_pin_info(c.id()?, flags).await;
@@ -203,14 +204,14 @@ interface! {
         read GetJobInfo() -> (jobInfo: JobInfo): DomainGetJobInfo => |c| {
             let info = c.jobs()?.job_info(c.id()?).await?;
             Ok((
-                One::given(info.kind), info.time_elapsed, info.time_remaining, info.data_total, info.data_processed, info.data_remaining,
+                info.kind.into(), info.time_elapsed, info.time_remaining, info.data_total, info.data_processed, info.data_remaining,
                 info.mem_total, info.mem_processed, info.mem_remaining, info.file_total, info.file_processed, info.file_remaining,
             ))
         };
         /// The same in full: how it is doing, and what is known by name.
         read GetJobStats(flags: Flags<DomainGetJobStatsFlags>) -> (stats: (One<DomainJobType>, Parameters<JobFields>)): DomainGetJobStats => |c| {
             let (kind, stats) = c.jobs()?.job_stats(c.id()?, flags).await?;
-            Ok((One::given(kind), c.wrapped(stats)))
+            Ok((kind.into(), c.wrapped(stats)))
         };
         /// How the domain's launch is measured.
         read GetLaunchSecurityInfo(flags: ParameterFlags<NoFlags>) -> (info: Parameters): DomainGetLaunchSecurityInfo => |c| {
@@ -284,7 +285,7 @@ interface! {
                 .into_iter()
                 .map(|interface| {
                     let addresses = interface.addresses.into_iter();
-                    let addresses = addresses.map(|address| (One::given(address.kind), address.address, address.prefix.into()));
+                    let addresses = addresses.map(|address| (address.kind.into(), address.address, address.prefix.into()));
                     (interface.name, interface.mac.unwrap_or_default(), addresses.collect())
                 })
                 .collect())
@@ -320,7 +321,7 @@ interface! {
         /// Memory as the guest sees it: what a number is about, and the number.
         read MemoryStats(flags: NoFlags) -> (stats: Dict<One<DomainMemoryStatTag>, u64>): DomainMemoryStats => |c| {
             let stats = c.counters()?.memory_stats(c.id()?).await?;
-            Ok(Dict(stats.into_iter().map(|(tag, value)| (One::given(tag), value)).collect()))
+            Ok(Dict(stats.into_iter().map(|(tag, value)| (tag.into(), value)).collect()))
         };
         /// The cache for a compressed migration, bytes.
         read MigrateGetCompressionCache(flags: NoFlags) -> (cacheSize: u64): DomainMigrateGetCompressionCache => |c| {

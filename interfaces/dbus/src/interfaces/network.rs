@@ -99,7 +99,7 @@ fn lease(lease: DhcpLease) -> Lease {
     (
         lease.interface,
         lease.expiry,
-        One::given(lease.kind),
+        lease.kind.into(),
         lease.mac,
         lease.iaid.unwrap_or_default(),
         lease.address,

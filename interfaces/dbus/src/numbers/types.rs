@@ -176,6 +176,13 @@ impl<S: Numbered<Value = S> + Choice> From<S> for One<S> {
     }
 }
 
+impl<S: Numbered<Value = S> + Choice> From<S> for One<S, u32> {
+    fn from(value: S) -> Self {
+        // Sets that are unsigned on the wire have no number below 0.
+        Self(value.number().unsigned_abs(), PhantomData)
+    }
+}
+
 impl<S, T> Argument for One<S, T>
 where
     S: Numbered<Value: Choice>,

@@ -5,6 +5,8 @@
 //! names. A member names the [`Call`] that it makes, and the call's permissions stand in the API crate's table; so a member
 //! without a permission cannot be written.
 
+use std::sync::OnceLock;
+
 use futures_util::future::BoxFuture;
 use virtbus_api::Result;
 use virtbus_api::access::Call;
@@ -121,6 +123,8 @@ pub(crate) struct Interface {
     pub(crate) methods: &'static [Method],
     pub(crate) properties: &'static [Property],
     pub(crate) signals: &'static [Signal],
+    /// The interface as introspection has it, once somebody has asked.
+    pub(crate) introspected: OnceLock<String>,
 }
 
 impl Interface {
@@ -216,6 +220,7 @@ macro_rules! interface {
                 },
                 set: $crate::declare::interface!(@set $property $ptype $(, $scall, $sc, $value, $set)?),
             }),*],
+            introspected: std::sync::OnceLock::new(),
             signals: &[$($crate::declare::Signal {
                 name: stringify!($signal),
                 doc: &[$($sdoc),*],

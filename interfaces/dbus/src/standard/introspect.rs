@@ -39,7 +39,7 @@ pub(crate) async fn answer(
     let mut xml = String::from(HEAD);
     xml.push_str("<node>\n");
     if let Some(interface) = interface_at(place) {
-        write_interface(&mut xml, interface);
+        xml.push_str(introspected(interface));
     }
     if place == Place::LogControl {
         xml.push_str(log_control::XML);
@@ -118,11 +118,21 @@ pub(crate) fn documents() -> Vec<(String, String)> {
         .map(|interface| {
             let mut xml = String::from(HEAD);
             xml.push_str("<node>\n");
-            write_interface(&mut xml, interface);
+            xml.push_str(introspected(interface));
             xml.push_str("</node>\n");
             (format!("{}.xml", interface.name), xml)
         })
         .collect()
+}
+
+/// An interface. It says the same to everybody, and is asked for each object that a client looks at.
+fn introspected(interface: &'static Interface) -> &'static str {
+    interface.introspected.get_or_init(|| {
+        let mut xml = String::new();
+        write_interface(&mut xml, interface);
+        xml.shrink_to_fit();
+        xml
+    })
 }
 
 fn write_interface(xml: &mut String, interface: &Interface) {

@@ -246,6 +246,13 @@ for name in 'json:{"driver":"raw","file":{"driver":"vvfat","dir":"/srv/alice"}}'
     if answer=$(domain root "$layered" Create u 0); then fail "QEMU went where an image led it: $name"; fi
     case $answer in *"not a plain file name"*) ;; *) fail "another error: $answer";; esac
 done
+# A layer whose format is not told is not taken for what its content looks like (T19).
+chmod 644 /srv/layers/base.img
+rm -f /srv/layers/top.qcow2
+qemu-img create -q -u -f qcow2 -F raw -b base.img /srv/layers/top.qcow2 1M
+perl -0777 -pi -e 's/\xe2\x79\x2a\xca/\xe2\x79\x2a\x00/' /srv/layers/top.qcow2
+if answer=$(domain root "$layered" Create u 0); then fail "the format of a backing file was guessed"; fi
+case $answer in *base.img*"not its format"*) ;; *) fail "another error: $answer";; esac
 # A home that lets guests through shows them, and nobody else, what everybody may read there.
 install -d -o bob -g virtbus-qemu -m 710 /srv/bob/home
 echo "bob's" > /srv/bob/home/disk.img && chown bob: /srv/bob/home/disk.img && chmod 644 /srv/bob/home/disk.img

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `agent` | a guest's agent that answers with anything (T4) |
 //! | `flood` | more than one client may have at once: calls, bytes, descriptors, answers (T3, T6, T8) |
+//! | `formats` | disks whose content looks like another format (T19) |
 //! | `hidden` | events and errors about what the caller may not see (T21) |
 //! | `kept` | locks and turns that are kept after a refusal (T3) |
 //! | `malformed` | definitions that are damaged or too large (T1, T7, T16) |
@@ -22,6 +23,7 @@
 
 mod agent;
 mod flood;
+mod formats;
 mod hidden;
 mod kept;
 mod malformed;

@@ -46,3 +46,22 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) print_config: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idle(seconds: &str) -> Option<u64> {
+        let parsed = Cli::try_parse_from(["virtbusd", "--session", "--idle-timeout", seconds]);
+        parsed.ok()?.idle_timeout
+    }
+
+    #[test]
+    fn idleness_lasts_no_longer_than_a_clock_can_count() {
+        assert_eq!(idle("0"), Some(0));
+        assert_eq!(idle("31536000"), Some(LONGEST_IDLENESS));
+        for absurd in ["31536001", "18446744073709551615", "-1"] {
+            assert_eq!(idle(absurd), None, "{absurd}");
+        }
+    }
+}

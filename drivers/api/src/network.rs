@@ -95,7 +95,7 @@ also! {
     /// How a network is started from XML.
     NetworkCreateFlags: virNetworkCreateFlags, VIR_NETWORK_CREATE_ = NetworkDefineFlags;
 
-    /// Which of a network's definitions a change is for; 0: the one that counts now.
+    /// Which of a network's definitions is meant; 0: the running one while it is up, else the stored one.
     NetworkUpdateFlags: virNetworkUpdateFlags, VIR_NETWORK_UPDATE_AFFECT_ = DomainModificationImpact;
 }
 

@@ -133,7 +133,7 @@ also! {
     /// How the definition of a device is taken.
     NodeDeviceDefineXmlFlags: virNodeDeviceDefineXMLFlags, VIR_NODE_DEVICE_DEFINE_XML_ = NodeDeviceDefineFlags;
 
-    /// Which of a device's definitions a change is for; 0: the one that counts now.
+    /// Which of a device's definitions is meant; 0: the running one while it is there, else the stored one.
     NodeDeviceUpdateFlags: virNodeDeviceUpdateFlags, VIR_NODE_DEVICE_UPDATE_AFFECT_ = DomainModificationImpact;
 }
 

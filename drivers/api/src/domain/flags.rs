@@ -43,21 +43,21 @@ flags! {
         VALIDATE = 1;
     }
 
-    /// What goes with a definition that is taken away.
+    /// What is removed together with a definition, or kept.
     DomainUndefineFlags: virDomainUndefineFlagsValues, VIR_DOMAIN_UNDEFINE_ {
-        /// The managed save image.
+        /// Remove the managed save image; without this, a domain that has one is kept.
         MANAGED_SAVE = 1;
-        /// What is known of its snapshots.
+        /// Forget its snapshots.
         SNAPSHOTS_METADATA = 2;
-        /// The NVRAM store.
+        /// Remove the NVRAM store.
         NVRAM = 4;
-        /// Not the NVRAM store.
+        /// Keep the NVRAM store.
         KEEP_NVRAM = 8;
-        /// What is known of its checkpoints.
+        /// Forget its checkpoints.
         CHECKPOINTS_METADATA = 16;
-        /// The TPM's state.
+        /// Remove the TPM's state.
         TPM = 32;
-        /// Not the TPM's state.
+        /// Keep the TPM's state.
         KEEP_TPM = 64;
     }
 
@@ -185,7 +185,7 @@ flags! {
         ENFORCE as VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS = 0x8000_0000;
     }
 
-    /// Which of a domain's definitions a change is for; 0: the one that counts now.
+    /// Which of a domain's definitions is meant; 0: the running one while it runs, else the stored one.
     DomainModificationImpact: virDomainModificationImpact, VIR_DOMAIN_AFFECT_ {
         /// The running one.
         LIVE = 1;

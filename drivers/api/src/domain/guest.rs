@@ -84,9 +84,9 @@ flags! {
 
     /// How authorized keys are set.
     DomainAuthorizedSshKeysSetFlags: virDomainAuthorizedSSHKeysSetFlags, VIR_DOMAIN_AUTHORIZED_SSH_KEYS_SET_ {
-        /// Beside those that are there.
+        /// Add the keys to those that are there.
         APPEND = 1;
-        /// Take these away.
+        /// Take the keys away from those that are there.
         REMOVE = 2;
     }
 

@@ -138,7 +138,7 @@ flags! {
         BANDWIDTH_BYTES = 1;
     }
 
-    /// How its speed is set.
+    /// How the speed of a disk's job is set.
     DomainBlockJobSetSpeedFlags: virDomainBlockJobSetSpeedFlags, VIR_DOMAIN_BLOCK_JOB_SPEED_ {
         /// In bytes, not MiB.
         BANDWIDTH_BYTES = 1;
@@ -158,7 +158,7 @@ flags! {
         REUSE_EXT = 2;
         /// The copy is raw.
         COPY_RAW = 4;
-        /// Copy.
+        /// Copy the disk, in place of taking its backing files in.
         COPY = 8;
         /// Names of backing files stay relative.
         RELATIVE = 16;
@@ -248,7 +248,7 @@ flags! {
         ZEROCOPY = 1_048_576;
     }
 
-    /// Which speed.
+    /// Which speed of a migration.
     DomainMigrateMaxSpeedFlags: virDomainMigrateMaxSpeedFlags, VIR_DOMAIN_MIGRATE_MAX_SPEED_ {
         /// After the switch-over.
         POSTCOPY = 1;

@@ -79,7 +79,7 @@ flags! {
         HALT = 8;
         /// Of disks only.
         DISK_ONLY = 16;
-        /// Into images that are there.
+        /// Into images that are there already, in place of new ones.
         REUSE_EXT = 32;
         /// With the guest's file systems frozen.
         QUIESCE = 64;
@@ -179,7 +179,7 @@ flags! {
 
     /// How a backup begins.
     BackupBeginFlags: virDomainBackupBeginFlags, VIR_DOMAIN_BACKUP_BEGIN_ {
-        /// Into images that are there.
+        /// Into images that are there already, in place of new ones.
         REUSE_EXTERNAL = 1;
     }
 }

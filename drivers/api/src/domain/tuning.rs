@@ -17,7 +17,7 @@ pub struct IoThreadInfo {
 }
 
 flags! {
-    /// Which virtual CPUs.
+    /// Which virtual CPUs are meant; 0: those of the running domain while it runs, else those of the definition.
     DomainVcpuFlags: virDomainVcpuFlags, VIR_DOMAIN_VCPU_ {
         /// Of the running domain.
         LIVE = 1;
@@ -31,7 +31,7 @@ flags! {
         HOTPLUGGABLE = 16;
     }
 
-    /// Which memory.
+    /// Which memory is meant; 0: that of the running domain while it runs, else that of the definition.
     DomainMemoryFlags: virDomainMemoryModFlags, VIR_DOMAIN_MEM_ {
         /// Of the running domain.
         LIVE = 1;
@@ -41,11 +41,11 @@ flags! {
         MAXIMUM = 4;
     }
 
-    /// What a device's change is for.
+    /// Where a device is changed; 0: in the running domain while it runs, else in the definition.
     DomainDeviceModifyFlags: virDomainDeviceModifyFlags, VIR_DOMAIN_DEVICE_MODIFY_ {
-        /// The running domain.
+        /// In the running domain.
         LIVE = 1;
-        /// The definition.
+        /// In the definition.
         CONFIG = 2;
         /// Even if the guest does not agree.
         FORCE = 4;

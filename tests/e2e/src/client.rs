@@ -57,6 +57,13 @@ impl CallError {
         }
     }
 
+    /// Whether the bus did not hand the call on, because the daemon has not taken yet what others sent it before.
+    #[must_use]
+    pub fn is_of_a_full_bus(&self) -> bool {
+        matches!(self, CallError::Reply { name, message }
+            if name == "org.freedesktop.DBus.Error.LimitsExceeded" && message.starts_with("Rejected:"))
+    }
+
     /// Whether libvirt's own code says no: not the bus, not the protocol, not polkit.
     ///
     /// libvirt-dbus has one name for all of these; ours may end in the code besides.

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use virtbus_tests::campaign::rounds;
 use virtbus_tests::client::{CONNECT, DOMAIN, SERVICE};
 use virtbus_tests::process::memory;
-use virtbus_tests::wait::{LIMIT, patient};
+use virtbus_tests::wait::{LIMIT, patient, wait_for_async};
 use virtbus_tests::{Client, RawClient, Testbed, Waits, need, or_skip};
 use zbus::message::Type;
 use zbus::{Message, MessageStream, OwnedObjectPath, OwnedVariant};
@@ -31,11 +31,16 @@ async fn testbed() -> Result<Testbed, String> {
 /// The domain that the driver begins with.
 async fn some_domain(client: &Client) -> String {
     let connect = client.object(TEST, CONNECT);
-    let path: OwnedObjectPath = connect
-        .call("DomainLookupByName", &("test",))
-        .await
-        .expect("the driver has a domain");
-    path.to_string()
+    wait_for_async("the bus to hand a call on", LIMIT, async || {
+        let path = connect
+            .call::<_, OwnedObjectPath>("DomainLookupByName", &("test",))
+            .await;
+        match path {
+            Err(error) if error.is_of_a_full_bus() => None,
+            path => Some(path.expect("the driver has a domain").to_string()),
+        }
+    })
+    .await
 }
 
 /// The document of a guest of which nothing matters.

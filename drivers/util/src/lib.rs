@@ -25,6 +25,7 @@ pub mod process;
 pub mod readiness;
 pub mod socket;
 pub mod uri;
+pub mod users;
 
 #[cfg(test)]
 mod test_utils;

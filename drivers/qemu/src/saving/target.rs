@@ -356,7 +356,8 @@ impl Target {
                         path,
                         source,
                     }) if source.kind() == io::ErrorKind::PermissionDenied => {
-                        let who = format!("user {}, as whom guests run,", user.uid);
+                        let shown = virtbus_util::users::shown(user.uid);
+                        let who = format!("user {shown}, as whom guests run,");
                         let owner = acting::owner_of(&path);
                         let remedy = "";
                         Err(self.denied(

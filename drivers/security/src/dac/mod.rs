@@ -42,6 +42,7 @@ pub use access::Identity;
 pub use memory::Holder;
 pub use record::{Entry, Record, RecordError};
 pub use virtbus_util::file::{Owner, WalkError};
+use virtbus_util::users::shown;
 
 use change::Held;
 use opened::{Known, May};
@@ -85,7 +86,10 @@ pub enum DacError {
         source: io::Error,
     },
     /// A directory on the way to the file does not let the guest's user through.
-    #[error("'{path}' is out of reach for user {uid}, who may not search directory '{dir}'")]
+    #[error(
+        "'{path}' is out of reach for user {}, who may not search directory '{dir}'",
+        shown(*uid)
+    )]
     Unreachable {
         /// The path.
         path: PathBuf,
@@ -96,7 +100,8 @@ pub enum DacError {
     },
     /// The path goes over a symbolic link of an unprivileged user, who could let it lead to any file of the host.
     #[error(
-        "'{path}' goes over symbolic link '{link}' of user {uid}, and only links of root are followed; use the path that it leads to"
+        "'{path}' goes over symbolic link '{link}' of user {}, and only links of root are followed; use the path that it leads to",
+        shown(*uid)
     )]
     UnsafeLink {
         /// The path.
@@ -125,7 +130,7 @@ pub enum DacError {
         dir: PathBuf,
     },
     /// Another guest uses the file as another user.
-    #[error("'{path}' is in use by a guest that runs as user {uid}, group {gid}")]
+    #[error("'{path}' is in use by a guest that runs as user {}, group {gid}", shown(*uid))]
     InUse {
         /// The path.
         path: PathBuf,
@@ -159,7 +164,7 @@ pub enum DacError {
         source: io::Error,
     },
     /// The owner cannot be changed.
-    #[error("cannot change the owner of '{path}' to user {uid}, group {gid}")]
+    #[error("cannot change the owner of '{path}' to user {}, group {gid}", shown(*uid))]
     Chown {
         /// The path.
         path: PathBuf,

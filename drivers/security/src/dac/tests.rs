@@ -224,6 +224,17 @@ fn root_restart_after_a_crash_finds_the_first_owner() {
 }
 
 #[test]
+fn users_are_called_by_name() {
+    let of = |uid: u32| {
+        let (path, dir) = ("/srv/a".into(), "/srv".into());
+        DacError::Unreachable { path, dir, uid }.to_string()
+    };
+    let told = "'/srv/a' is out of reach for user 'root', who may not search directory '/srv'";
+    assert_eq!(of(0), told);
+    assert!(of(GUESTS).contains("user 65501,"), "{}", of(GUESTS));
+}
+
+#[test]
 fn root_other_identity_is_refused_while_in_use() {
     or_skip!(root());
     let dir = open_dir();

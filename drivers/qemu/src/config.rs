@@ -6,6 +6,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use virtbus_api::Uuid;
+use virtbus_util::socket::LONGEST_PATH;
+
+use crate::prepare::guest_dir;
+
+/// Digits of a guest's UUID in the name of its folder.
+const UUID_DIGITS: usize = 8;
+
+/// More guests are not started in a boot of the host. One that is has a shorter name of a folder, or is refused.
+const MANY: u32 = 99_999;
+
+/// A socket that QEMU makes in the folder of a guest.
+const SCREEN_SOCKET: &str = "graphics0.sock";
 
 /// Directories of the driver. Each is the driver's own and made when first needed.
 #[derive(Debug, Clone)]
@@ -41,12 +54,21 @@ impl Dirs {
         self.state.join("memory")
     }
 
-    /// The folder of one running guest's sockets and files.
+    /// The folder of one running guest's sockets and files. Everybody may read the paths of sockets, so the guest's name is not in it.
     #[must_use]
-    pub fn guest(&self, id: u32, name: &str) -> PathBuf {
-        // A socket's path holds 107 bytes, so a long name is cut; the number keeps it unique.
-        let short: String = name.chars().take(20).collect();
+    pub fn guest(&self, id: u32, uuid: Uuid) -> PathBuf {
+        // A socket's path holds 107 bytes, so this is short; the number keeps it unique.
+        let short = &uuid.simple().to_string()[..UUID_DIGITS];
         self.run.join(format!("domain-{id}-{short}"))
+    }
+
+    /// How many bytes [`Dirs::run`] may have so that the sockets of guests below it have paths that sockets can have.
+    #[must_use]
+    pub fn longest_run() -> usize {
+        let dirs = Config::below(Path::new("/"), "").dirs;
+        let guest = guest_dir(&dirs.guest(MANY, Uuid::nil())).join(SCREEN_SOCKET);
+        let below = guest.as_os_str().len() - dirs.run.as_os_str().len();
+        LONGEST_PATH - below
     }
 
     /// Where guests may write their consoles: a directory of their user's.
@@ -159,5 +181,24 @@ impl Config {
             autostart: true,
             timeouts: Timeouts::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_guests_are_as_long_as_sockets_allow() {
+        let dirs = Config::below(Path::new("/r"), "").dirs;
+        let uuid = Uuid::from_u128(0x1234_5678_9abc_def0_1234_5678_9abc_def0);
+        assert_eq!(dirs.guest(7, uuid), dirs.run.join("domain-7-12345678"));
+        let longest = dirs.guest(MANY, uuid);
+        let socket = guest_dir(&longest).join(SCREEN_SOCKET);
+        let run = dirs.run.as_os_str().len();
+        assert_eq!(
+            socket.as_os_str().len() - run + Dirs::longest_run(),
+            LONGEST_PATH
+        );
     }
 }

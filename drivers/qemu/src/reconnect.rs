@@ -19,6 +19,7 @@ use virtbus_conf::domain::Domain as Definition;
 use virtbus_util::file;
 use virtbus_util::process::{self, Pidfd};
 
+use crate::config::Dirs;
 use crate::core::Core;
 use crate::domain::{Domain, Live, Run};
 use crate::persist::{Status, Statuses};
@@ -34,6 +35,19 @@ const CLEARING: Duration = Duration::from_secs(5);
 
 /// Reads definitions into the table, and gives the status files. Blocks.
 pub(crate) fn load(core: &Core) -> Result<Statuses> {
+    let (run, most) = (&core.config.dirs.run, Dirs::longest_run());
+    let bytes = run.as_os_str().len();
+    if bytes > most {
+        let message = format!(
+            "the directory '{}' is too long for sockets of guests: its path has {bytes} bytes, and may have {most} at most",
+            run.display()
+        );
+        return Err(Error::new(
+            ErrorCode::ConfigUnsupported,
+            ErrorDomain::Qemu,
+            message,
+        ));
+    }
     // Guests pass through all but the first; nobody else has to know which guests there are.
     for (dir, mode) in [
         (&core.config.dirs.config, 0o700),

@@ -4,6 +4,7 @@
 //! leaves what its successor can undo. What fails unwinds everything, and the domain is *shut off* again.
 
 mod backing;
+mod rehearsal;
 mod steps;
 
 use std::fs::File;
@@ -18,7 +19,7 @@ use virtbus_api::domain::{
 };
 use virtbus_api::placement::Guest;
 use virtbus_api::security::FileId;
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_util::cmd::Child;
 use virtbus_util::file::acting::Beneficiary;
@@ -208,7 +209,7 @@ impl Attempt {
         let (binary, capabilities) = emulator;
         let name = self.domain.name();
         let id = core.table.next_id();
-        let dir = core.config.dirs.guest(id, &name);
+        let dir = core.config.dirs.guest(id, self.domain.uuid);
 
         let incoming = matches!(origin, Origin::Saved { .. });
         let mut live = Definition::clone(config);
@@ -219,12 +220,14 @@ impl Attempt {
         let hosts = definition::listen_hosts(&live, &core);
         let addresses = Addresses::resolve(whose, hosts.into_iter()).await?;
         let mut status = Status::starting(self.domain.uuid, &name, id, binary, dir.clone(), &live);
-        core.store.write_status(&status)?;
-        self.status = Some(status.clone());
-        core.preparer.make_dir(&dir)?;
         let made = definition::make_live(&mut live, &core, &mut status.prepared, &dir, &addresses);
+        // Ports are reserved by now, and nothing else; that is undone with the rest.
         self.status = Some(status.clone());
         made?;
+        let rehearsal = self.rehearse(&live, capabilities, &dir, incoming);
+        self.unless_cancelled(rehearsal).await?;
+        core.store.write_status(&status)?;
+        core.preparer.make_dir(&dir)?;
         core.preparer.check_ways(uuid, &live, &dir).await?;
         self.make_taps(&mut live, &mut status).await?;
 
@@ -295,6 +298,7 @@ impl Attempt {
             id,
             name: &name,
             uuid: self.domain.uuid,
+            run: Uuid::new_v4(),
             leader: u32::try_from(leader).unwrap_or_default(),
         };
         status.pid = Some(identity.pid);
@@ -310,6 +314,7 @@ impl Attempt {
         match placed {
             Ok(place) => status.place = place,
             Err(error) => {
+                status.place = None;
                 tracing::warn!(domain = %name, %error, "a guest gets no scope of its own, ignoring");
             }
         }

@@ -36,6 +36,28 @@ pub(crate) fn exists(name: &str) -> bool {
     Path::new("/sys/class/net").join(name).exists()
 }
 
+/// Refuses a bridge that is not there.
+///
+/// # Errors
+/// `OperationFailed`, naming it.
+pub(crate) async fn check_bridge(name: &str) -> Result<()> {
+    let refused = |what: &str| {
+        let message = format!("bridge '{name}' of an interface: {what}");
+        Error::new(ErrorCode::OperationFailed, ErrorDomain::Qemu, message)
+    };
+    // Of the name space that the daemon is in; what is mounted at /sys may be of another one.
+    let arguments = ["-json", "-details", "link", "show", "dev", name];
+    let Ok(shown) = command()?.args(arguments).run(DEADLINE).await else {
+        return Err(refused("the host has no network device of that name"));
+    };
+    if shown.stdout_text().contains(r#""info_kind":"bridge""#) {
+        return Ok(());
+    }
+    Err(refused(
+        "the host's network device of that name is no bridge",
+    ))
+}
+
 /// The names that guests' devices have, or are about to have: guests that are started at the same time look for names at the same time.
 #[derive(Debug, Default)]
 pub(crate) struct Names(Mutex<BTreeSet<String>>);
@@ -145,6 +167,14 @@ async fn ip(arguments: &[&str]) -> Result<()> {
 }
 
 async fn run(arguments: &[&str]) -> Result<Output> {
+    command()?
+        .args(arguments)
+        .run(DEADLINE)
+        .await
+        .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))
+}
+
+fn command() -> Result<Cmd> {
     let program: PathBuf = IP
         .iter()
         .map(PathBuf::from)
@@ -156,11 +186,7 @@ async fn run(arguments: &[&str]) -> Result<Output> {
                 "the program 'ip' (iproute2) is missing",
             )
         })?;
-    let mut cmd = Cmd::new(program);
-    cmd.args(arguments);
-    cmd.run(DEADLINE)
-        .await
-        .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))
+    Ok(Cmd::new(program))
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use virtbus_api::domain::{
@@ -17,6 +16,7 @@ use virtbus_api::domain::{
 };
 use virtbus_util::cmd::{Child, ExitStatus};
 use virtbus_util::process::Pidfd;
+use virtbus_util::socket;
 
 use crate::core::Core;
 use crate::definition::{self, OnLifecycle};
@@ -489,7 +489,7 @@ impl Watcher {
         };
         let limits = limits(&self.core);
         self.tasks.spawn(async move {
-            let Ok(stream) = UnixStream::connect(&path).await else {
+            let Ok(stream) = socket::connect(&path).await else {
                 return;
             };
             if let Ok(reached) = Monitor::open(stream, limits).await {

@@ -18,7 +18,7 @@ use crate::monitor::{Monitor, MonitorError};
 /// Adds serial ports, parallel ports, consoles and channels.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
     let devices = builder.devices;
-    for serial in &devices.serial {
+    builder.try_each(&devices.serial, |builder, serial| {
         let alias = alias(&serial.info)?;
         backend(builder, &serial.chardev, alias)?;
         let target = serial.target.unwrap_or_default();
@@ -43,8 +43,9 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
             .set_opt("index", index);
         let props = builder.place(props, &serial.info)?;
         builder.device(&props);
-    }
-    for parallel in &devices.parallel {
+        Ok(())
+    });
+    builder.try_each(&devices.parallel, |builder, parallel| {
         let alias = alias(&parallel.info)?;
         backend(builder, &parallel.chardev, alias)?;
         let props = Props::device("isa-parallel")
@@ -52,8 +53,9 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
             .set("id", alias);
         let props = builder.place(props, &parallel.info)?;
         builder.device(&props);
-    }
-    for channel in &devices.channel {
+        Ok(())
+    });
+    builder.try_each(&devices.channel, |builder, channel| {
         let alias = alias(&channel.info)?;
         match &channel.target {
             ChannelTarget::Virtio(target) => {
@@ -72,8 +74,9 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
                 ));
             }
         }
-    }
-    for console in &devices.console {
+        Ok(())
+    });
+    builder.try_each(&devices.console, |builder, console| {
         match console.target.and_then(|target| target.kind) {
             // The first serial port under another name.
             None | Some(ConsoleTargetType::Serial) => {}
@@ -94,7 +97,8 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
                 )));
             }
         }
-    }
+        Ok(())
+    });
     Ok(())
 }
 
@@ -241,6 +245,7 @@ pub(super) async fn learn_terminals(
             .map(|open| open.filename.as_str());
         pty.path = name
             .and_then(|name| name.strip_prefix("pty:"))
+            .filter(|path| is_terminal(path))
             .map(Text::from);
     }
     // The first console is the first serial port under another name.
@@ -250,6 +255,12 @@ pub(super) async fn learn_terminals(
         console.chardev = serial.chardev.clone();
     }
     Ok(())
+}
+
+/// Whether a path is that of a terminal. QEMU says what it opened, and may be in the guest's hands: clients open it with more rights.
+fn is_terminal(path: &str) -> bool {
+    path.strip_prefix("/dev/pts/")
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|c| c.is_ascii_digit()))
 }
 
 /// The files that character devices write to, and whether to go on at their ends.
@@ -306,4 +317,27 @@ fn terminals(devices: &mut Devices) -> impl Iterator<Item = (&Option<Text>, &mut
         .iter_mut()
         .map(|device| (&device.info.alias, &mut device.chardev.source));
     serial.chain(parallel).chain(console).chain(channel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_terminal;
+
+    #[test]
+    fn only_terminals_are_believed_to_be_such() {
+        assert!(is_terminal("/dev/pts/0"));
+        assert!(is_terminal("/dev/pts/123"));
+        for path in [
+            "/dev/pts/",
+            "/dev/pts/ptmx",
+            "/dev/pts/1/../../sda",
+            "/dev/pts/1 ",
+            "/dev/sda",
+            "/etc/shadow",
+            "pts/1",
+            "",
+        ] {
+            assert!(!is_terminal(path), "{path}");
+        }
+    }
 }

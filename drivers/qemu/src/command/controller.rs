@@ -21,9 +21,7 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
             controller.index(),
         )
     });
-    for controller in controllers {
-        device(builder, controller)?;
-    }
+    builder.try_each(controllers, device);
     Ok(())
 }
 

@@ -14,17 +14,19 @@ use virtbus_conf::{OnOff, Text};
 
 use super::controller::{drive_bus, is_q35};
 use super::{Builder, Props, alias, unsupported};
+use crate::definition;
 
 /// Adds every disk.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
-    for disk in &builder.devices.disk {
+    builder.try_each(&builder.devices.disk, |builder, disk| {
         let node = if disk.source.is_empty() {
+            definition::check_source(disk)?;
             None
         } else {
             Some(chain(builder, disk)?)
         };
-        device(builder, disk, node)?;
-    }
+        device(builder, disk, node)
+    });
     Ok(())
 }
 

@@ -14,18 +14,19 @@ use crate::monitor::{Monitor, MonitorError, Secret};
 
 /// Adds graphics servers and video cards.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
-    for graphics in &builder.devices.graphics {
-        match &graphics.kind {
-            GraphicsKind::Vnc(vnc) => self::vnc(builder, graphics, vnc)?,
-            GraphicsKind::Spice(spice) => self::spice(builder, graphics, spice)?,
+    builder.try_each(
+        &builder.devices.graphics,
+        |builder, graphics| match &graphics.kind {
+            GraphicsKind::Vnc(vnc) => self::vnc(builder, graphics, vnc),
+            GraphicsKind::Spice(spice) => self::spice(builder, graphics, spice),
             other => {
                 let kind = other.kind();
-                return Err(unsupported(format!(
+                Err(unsupported(format!(
                     "graphics of type '{kind}' are not supported"
-                )));
+                )))
             }
-        }
-    }
+        },
+    );
     for (index, video) in builder.devices.video.iter().enumerate() {
         let card = video.model.clone().unwrap_or_default();
         let primary = index == 0;

@@ -14,12 +14,12 @@ use crate::monitor::{Monitor, MonitorError};
 
 /// Adds every interface. Taps have been made before, and their names stand in the definition.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
-    for interface in &builder.devices.interface {
+    builder.try_each(&builder.devices.interface, |builder, interface| {
         let alias = alias(&interface.info)?;
         let netdev = netdev(interface, alias)?;
         builder.netdev(&netdev);
-        card(builder, interface, alias)?;
-    }
+        card(builder, interface, alias)
+    });
     Ok(())
 }
 

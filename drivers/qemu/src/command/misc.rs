@@ -22,45 +22,22 @@ use super::{Builder, Props, alias, chardev, unsupported};
 
 /// Adds the devices that no other module has.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
-    refuse(builder)?;
+    refuse(builder);
     let devices = builder.devices;
-    devices
-        .input
-        .iter()
-        .try_for_each(|device| input(builder, device))?;
-    audio(builder)?;
-    devices
-        .sound
-        .iter()
-        .try_for_each(|device| sound(builder, device))?;
-    devices
-        .watchdog
-        .iter()
-        .try_for_each(|device| watchdog(builder, device))?;
-    devices
-        .memballoon
-        .iter()
-        .try_for_each(|device| memballoon(builder, device))?;
-    devices
-        .rng
-        .iter()
-        .try_for_each(|device| rng(builder, device))?;
-    devices
-        .tpm
-        .iter()
-        .try_for_each(|device| tpm(builder, device))?;
-    devices
-        .panic
-        .iter()
-        .try_for_each(|device| panic(builder, device))?;
-    devices
-        .vsock
-        .iter()
-        .try_for_each(|device| vsock(builder, device))
+    builder.try_each(&devices.input, input);
+    builder.try_each([()], |builder, ()| audio(builder));
+    builder.try_each(&devices.sound, sound);
+    builder.try_each(&devices.watchdog, watchdog);
+    builder.try_each(devices.memballoon.as_deref(), memballoon);
+    builder.try_each(&devices.rng, rng);
+    builder.try_each(&devices.tpm, tpm);
+    builder.try_each(&devices.panic, panic);
+    builder.try_each(devices.vsock.as_deref(), vsock);
+    Ok(())
 }
 
 /// Refuses by name what this driver cannot give a guest.
-fn refuse(builder: &Builder<'_>) -> Result<()> {
+fn refuse(builder: &mut Builder<'_>) {
     let devices = builder.devices;
     let refused = [
         ("lease", !devices.lease.is_empty()),
@@ -76,12 +53,14 @@ fn refuse(builder: &Builder<'_>) -> Result<()> {
         ("iommu", devices.iommu.is_some()),
         ("pstore", devices.pstore.is_some()),
     ];
-    match refused.iter().find(|(_, there)| *there) {
-        Some((element, _)) => Err(unsupported(format!(
-            "<{element}> devices are not supported"
-        ))),
-        None => Ok(()),
-    }
+    builder.try_each(refused, |_, (element, there)| {
+        if there {
+            return Err(unsupported(format!(
+                "<{element}> devices are not supported"
+            )));
+        }
+        Ok(())
+    });
 }
 
 fn virtio(base: &str, model: VirtioModel) -> String {

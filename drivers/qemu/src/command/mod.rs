@@ -113,7 +113,7 @@ impl Held {
 /// Adds QEMU's arguments to `cmd` and says what the guest needs.
 ///
 /// # Errors
-/// `ConfigUnsupported`, naming what the definition has that this emulator or this driver cannot do.
+/// `ConfigUnsupported`, naming all that the definition has and this emulator or this driver cannot do.
 pub(crate) fn fill(
     cmd: &mut Cmd,
     definition: &Definition,
@@ -132,21 +132,89 @@ pub(crate) fn fill(
         resources: Vec::new(),
         held: Vec::new(),
         fd_sets: 0,
+        refusals: Vec::new(),
     };
-    machine::head(&mut builder)?;
-    machine::platform(&mut builder)?;
-    controller::add(&mut builder)?;
-    disk::add(&mut builder)?;
-    interface::add(&mut builder)?;
-    chardev::add(&mut builder)?;
-    display::add(&mut builder)?;
-    misc::add(&mut builder)?;
-    machine::tail(&mut builder)?;
+    let parts = [
+        machine::head,
+        machine::platform,
+        controller::add,
+        disk::add,
+        interface::add,
+        chardev::add,
+        display::add,
+        misc::add,
+        machine::tail,
+    ];
+    for part in parts {
+        builder.try_each([()], |builder, ()| part(builder));
+    }
+    together(builder.refusals)?;
     cmd.args(builder.args);
     Ok(Needs {
         resources: builder.resources,
         held: builder.held,
     })
+}
+
+/// The files and devices that a run will have need of, of a definition that has been made live; nothing of it need be there yet.
+///
+/// # Errors
+/// As [`fill`].
+pub(crate) fn rehearse(
+    definition: &Definition,
+    capabilities: &Capabilities,
+    dir: &Path,
+    incoming: bool,
+) -> Result<Vec<Resource>> {
+    let mut definition = definition.clone();
+    for interface in &mut definition.devices.interface {
+        // Made and named later.
+        let target = interface.options.target.get_or_insert_default();
+        target.dev.get_or_insert_with(|| "vnet0".into());
+    }
+    let files = files(&definition).into_iter();
+    let files: Vec<_> = files.map(|(path, _)| (path, 3)).collect();
+    let host = Host {
+        dir,
+        monitor_fd: 3,
+        seccomp: false,
+        incoming,
+        files: &files,
+        first_held: None,
+        backing: &[],
+    };
+    let mut unused = Cmd::new("/nonexistent");
+    fill(&mut unused, &definition, capabilities, &host).map(|needs| needs.resources)
+}
+
+/// So many refusals are told; whoever has as many is helped by no more.
+const MOST_REFUSALS: usize = 20;
+
+/// All that is against something as one error, with the kind of the first.
+pub(crate) fn together(refusals: Vec<Error>) -> Result<()> {
+    let mut messages: Vec<String> = Vec::new();
+    let mut first = None;
+    let mut more = 0;
+    for refusal in refusals {
+        if !messages.contains(&refusal.message) {
+            if messages.len() < MOST_REFUSALS {
+                messages.push(refusal.message.clone());
+            } else {
+                more += 1;
+            }
+        }
+        first.get_or_insert(refusal);
+    }
+    if more > 0 {
+        messages.push(format!("and {more} more"));
+    }
+    match first {
+        None => Ok(()),
+        Some(first) => Err(Error {
+            message: messages.join("; "),
+            ..first
+        }),
+    }
 }
 
 /// Finds out, after QEMU is up, what only it knows: the terminals that it opened. Sets what no command line should show.
@@ -172,9 +240,24 @@ struct Builder<'a> {
     held: Vec<Held>,
     /// How many sets of descriptors there are so far.
     fd_sets: u32,
+    /// What cannot be had.
+    refusals: Vec<Error>,
 }
 
 impl Builder<'_> {
+    /// Adds each of these, and notes what is against those that cannot be had, so that all of it is told at once.
+    fn try_each<T>(
+        &mut self,
+        things: impl IntoIterator<Item = T>,
+        mut add: impl FnMut(&mut Self, T) -> Result<()>,
+    ) {
+        for thing in things {
+            if let Err(refusal) = add(self, thing) {
+                self.refusals.push(refusal);
+            }
+        }
+    }
+
     /// An option with its value.
     fn option(&mut self, name: &str, value: impl Into<String>) {
         self.args.push(name.to_owned());

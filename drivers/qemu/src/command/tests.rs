@@ -257,9 +257,39 @@ fn filled(xml: &str, json: bool, first_held: Option<i32>) -> Result<(Vec<OsStrin
 }
 
 fn lacking(message: &str) -> Option<&str> {
-    message
-        .strip_prefix("this emulator has no device '")?
-        .strip_suffix('\'')
+    message.split("; ").find_map(|refusal| {
+        let device = refusal.strip_prefix("this emulator has no device '")?;
+        device.strip_suffix('\'')
+    })
+}
+
+#[test]
+fn all_that_cannot_be_had_is_told_at_once() {
+    let more = "<smartcard mode='host'/><lease><lockspace>a</lockspace><key>b</key><target path='/c'/></lease>\
+                <disk type='file'><source file='/e'/><target dev='vdy'/><encryption format='luks'/></disk></devices>";
+    let error = command_line(&GUEST.replacen("</devices>", more, 1), true).unwrap_err();
+    let told: Vec<_> = error.message.split("; ").collect();
+    assert_eq!(
+        told,
+        [
+            "disk 'vdy': encrypted images are not supported",
+            "<lease> devices are not supported",
+            "<smartcard> devices are not supported",
+        ]
+    );
+}
+
+#[test]
+fn a_list_of_refusals_has_an_end_and_says_nothing_twice() {
+    let refusal = |number: usize| super::unsupported(format!("no {}", number / 2));
+    let error = super::together((0..100).map(refusal).collect()).unwrap_err();
+    assert!(error.message.starts_with("no 0; no 1; no 2; "));
+    assert!(
+        error.message.ends_with("; no 19; and 60 more"),
+        "{}",
+        error.message
+    );
+    super::together(Vec::new()).unwrap();
 }
 
 /// The places of texts in a document: attributes and the texts of elements, by their paths.

@@ -1,10 +1,16 @@
 //! What a definition must be for this driver, beyond what its document allows.
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::domain::devices::chardev::ChardevSource;
+use virtbus_conf::domain::devices::disk::{Disk, DiskDevice};
+use virtbus_conf::domain::devices::graphics::Listen;
 use virtbus_conf::domain::os::OsType;
 use virtbus_conf::domain::{Domain as Definition, VirtType};
+use virtbus_conf::storage::StorageSource;
+use virtbus_util::socket::LONGEST_PATH;
 
 use super::limits::{self, MOST_VCPUS};
+use crate::command;
 
 /// The longest name, bytes: files are called after it.
 const LONGEST_NAME: usize = 200;
@@ -61,9 +67,21 @@ pub(super) fn name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What must hold of a definition that has been completed.
+/// What must hold of a definition that has been completed; all that does not is told at once.
 pub(super) fn whole(definition: &Definition) -> Result<()> {
     limits::check(definition)?;
+    let checks = [memory, processors, targets];
+    let failed = checks
+        .into_iter()
+        .filter_map(|check| check(definition).err());
+    let mut refusals: Vec<Error> = failed.collect();
+    let disks = definition.devices.disk.iter();
+    refusals.extend(disks.filter_map(|disk| source(disk).err()));
+    refusals.extend(long_sockets(definition));
+    command::together(refusals)
+}
+
+fn memory(definition: &Definition) -> Result<()> {
     let memory = super::max_memory(definition);
     if memory == 0 {
         return Err(invalid("<memory> must be more than 0"));
@@ -76,6 +94,10 @@ pub(super) fn whole(definition: &Definition) -> Result<()> {
     if super::memory(definition) > memory {
         return Err(invalid("<currentMemory> is more than <memory>"));
     }
+    Ok(())
+}
+
+fn processors(definition: &Definition) -> Result<()> {
     let most = super::vcpus(definition, true);
     if most == 0 || most > MOST_VCPUS {
         return Err(invalid(format!(
@@ -95,6 +117,10 @@ pub(super) fn whole(definition: &Definition) -> Result<()> {
             "<topology> does not make up the {most} virtual CPUs of <vcpu>"
         )));
     }
+    Ok(())
+}
+
+fn targets(definition: &Definition) -> Result<()> {
     let mut targets: Vec<&str> = definition
         .devices
         .disk
@@ -109,6 +135,57 @@ pub(super) fn whole(definition: &Definition) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Refuses a disk that has nothing to read. A drive may be empty.
+pub(super) fn source(disk: &Disk) -> Result<()> {
+    let drive = matches!(disk.device(), DiskDevice::Cdrom | DiskDevice::Floppy);
+    if drive || !disk.source.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "disk '{}' has no <source> that names a file, block device or directory",
+        disk.target.dev
+    );
+    Err(Error::new(
+        ErrorCode::NoSource,
+        ErrorDomain::Domain,
+        message,
+    ))
+}
+
+/// Sockets whose paths no socket can have, each as a refusal.
+pub(super) fn long_sockets(definition: &Definition) -> Vec<Error> {
+    let devices = &definition.devices;
+    let serial = devices.serial.iter().map(|one| ("serial", &one.chardev));
+    let parallel = devices.parallel.iter();
+    let parallel = parallel.map(|one| ("parallel", &one.chardev));
+    let console = devices.console.iter().map(|one| ("console", &one.chardev));
+    let channel = devices.channel.iter().map(|one| ("channel", &one.chardev));
+    let chardevs = serial.chain(parallel).chain(console).chain(channel);
+    let named = chardevs.filter_map(|(element, chardev)| match &chardev.source {
+        ChardevSource::Unix(source) => Some((element, source.path.as_deref()?)),
+        _ => None,
+    });
+    let screens = devices.graphics.iter().flat_map(|screen| &screen.listen);
+    let listening = screens.filter_map(|listen| match listen {
+        Listen::Socket(socket) => Some(("listen", socket.socket.as_deref()?)),
+        Listen::Address(_) | Listen::Network(_) | Listen::None => None,
+    });
+    let hosts = devices.disk.iter().flat_map(|disk| match &disk.source {
+        StorageSource::Network(network) => network.host.as_slice(),
+        _ => &[],
+    });
+    let served = hosts.filter_map(|host| Some(("host", host.socket.as_deref()?)));
+    let all = named.chain(listening).chain(served);
+    let long = all.filter(|(_, path)| path.len() > LONGEST_PATH);
+    let refused = long.map(|(element, path)| {
+        unsupported(format!(
+            "the socket '{path}' of <{element}> has a path of {} bytes, and {LONGEST_PATH} is the most that a socket can have",
+            path.len()
+        ))
+    });
+    refused.collect()
 }
 
 fn invalid(message: impl Into<String>) -> Error {

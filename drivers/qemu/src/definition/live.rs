@@ -94,10 +94,6 @@ pub(crate) fn make_live(
             | GraphicsKind::Dbus(_) => {}
         }
     }
-    if let Some(kind) = devices.filesystem.first() {
-        let _ = kind;
-        return Err(unsupported("<filesystem> devices are not supported"));
-    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use virtbus_api::domain::{DomainId, DomainUndefineFlags, DomainXmlFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::chardev::{ChannelTarget, ChardevSource};
+use virtbus_conf::domain::devices::disk::Disk;
 use virtbus_conf::domain::devices::tpm::TpmBackend;
 use virtbus_conf::domain::lifecycle::LifecycleAction;
 use virtbus_conf::domain::os::{Os, OsType};
@@ -269,6 +270,19 @@ pub(crate) fn format(definition: &Definition, id: Option<u32>, flags: DomainXmlF
         .format(wanted),
         None => definition.format(wanted),
     }
+}
+
+/// Sockets whose paths no socket can have, each as a refusal: those that the definition names, or those of a run.
+pub(crate) fn long_sockets(definition: &Definition) -> Vec<Error> {
+    check::long_sockets(definition)
+}
+
+/// Refuses a disk that has nothing to read.
+///
+/// # Errors
+/// `NoSource`, naming it.
+pub(crate) fn check_source(disk: &Disk) -> Result<()> {
+    check::source(disk)
 }
 
 /// Refuses what no domain can be called.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::net::UnixStream;
 use virtbus_api::security::Prepared as HeldFiles;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::YesNo;
@@ -12,6 +11,7 @@ use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::interface::InterfaceSource;
 use virtbus_conf::domain::devices::tpm::{TpmBackend, TpmVersion};
 use virtbus_util::cmd::Cmd;
+use virtbus_util::socket;
 
 use super::Attempt;
 use crate::command::Held;
@@ -203,9 +203,9 @@ impl Attempt {
         let limits = watch::limits(&self.core);
         let open = async {
             // The socket listens since before QEMU was started, so there is nothing to wait for but QEMU.
-            let stream = UnixStream::connect(&path).await.map_err(|error| {
-                Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, error.to_string())
-            })?;
+            let stream = socket::connect(&path)
+                .await
+                .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
             Monitor::open(stream, limits)
                 .await
                 .map_err(|error| crate::core::monitor_failed(&self.domain, &error))

@@ -63,6 +63,9 @@ impl Default for ListenOptions {
     }
 }
 
+/// The longest path of a socket that programs other than this one can use, bytes: what an address holds, without the zero at its end.
+pub const LONGEST_PATH: usize = 107;
+
 /// Makes a stream socket that listens at `path`. A socket that is there already (left by a process
 /// that died) is replaced; anything else is not.
 ///

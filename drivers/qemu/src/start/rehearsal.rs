@@ -1,0 +1,169 @@
+//! What is against a start, found out before anything of the host is changed, and told together: what the driver or the emulator cannot
+//! do, and what the host does not have.
+//!
+//! What is found here may be another by the time when it is needed, so nothing later relies on it: it is there for the message.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, CWD};
+use virtbus_api::security::{Access, Resource};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf::domain::devices::interface::InterfaceSource;
+use virtbus_util::file::acting::{self, Beneficiary};
+use virtbus_util::users;
+
+use super::Attempt;
+use crate::capabilities::Capabilities;
+use crate::core::blocking;
+use crate::{command, definition, tap};
+
+/// All files of a guest are looked at within this time; a local one takes microseconds.
+const LOOKING: Duration = Duration::from_secs(30);
+
+impl Attempt {
+    /// Looks what is against a live definition.
+    ///
+    /// # Errors
+    /// All of it in one message.
+    pub(super) async fn rehearse(
+        &self,
+        live: &Definition,
+        capabilities: &Capabilities,
+        dir: &Path,
+        incoming: bool,
+    ) -> Result<()> {
+        let mut refusals = definition::long_sockets(live);
+        let resources = match command::rehearse(live, capabilities, dir, incoming) {
+            Ok(resources) => resources,
+            Err(error) => {
+                refusals.push(error);
+                Vec::new()
+            }
+        };
+        for bridge in bridges(live) {
+            if let Err(error) = tap::check_bridge(bridge).await {
+                refusals.push(error);
+            }
+        }
+        let whose = Beneficiary::Guest(self.domain.uuid.into_bytes());
+        // Of guests with a user of their own, what they may open is the security driver's to find out and to change.
+        let own = self.core.preparer.acting().is_none();
+        let look = move || missing(&resources, own);
+        let looked = blocking(move || {
+            acting::act(whose, None, LOOKING, look)
+                .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))
+        });
+        match looked.await {
+            Ok(missing) => refusals.extend(missing),
+            Err(error) => refusals.push(error),
+        }
+        command::together(refusals)
+    }
+}
+
+/// The bridges that interfaces name.
+fn bridges(live: &Definition) -> BTreeSet<&str> {
+    let interfaces = live.devices.interface.iter();
+    let named = interfaces.filter_map(|interface| match &interface.source {
+        InterfaceSource::Bridge(source) => source.bridge.as_deref(),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// Files that are not there and, if the guest is to have them as this daemon's `own` user, that it may not use. Blocks.
+fn missing(resources: &[Resource], own: bool) -> Vec<Error> {
+    let refused = resources.iter().filter_map(|resource| {
+        let path = &resource.path;
+        let error = reach(path, resource.access).err()?;
+        let absent = matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        );
+        if !absent && !own {
+            return None;
+        }
+        let shown = path.display();
+        let user = || users::shown(rustix::process::geteuid().as_raw());
+        let what = if error.kind() == io::ErrorKind::PermissionDenied {
+            match closed(path) {
+                Some(dir) => format!(
+                    "user {} may not search directory '{}'",
+                    user(),
+                    dir.display()
+                ),
+                None => format!("user {} may not use it so: {error}", user()),
+            }
+        } else {
+            error.to_string()
+        };
+        let message = format!("the guest's file '{shown}' cannot be used: {what}");
+        Some(Error::new(
+            ErrorCode::SystemError,
+            ErrorDomain::Qemu,
+            message,
+        ))
+    });
+    refused.collect()
+}
+
+/// Whether a file is there, and may be used by whoever asks.
+fn reach(path: &Path, access: Access) -> io::Result<()> {
+    let wanted = match access {
+        Access::ReadOnly => rustix::fs::Access::READ_OK,
+        Access::ReadWrite | Access::Shared => {
+            rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK
+        }
+    };
+    match rustix::fs::accessat(CWD, path, wanted, AtFlags::EACCESS) {
+        // Of a file system that is read-only, such as an image that is not written to; QEMU decides upon that.
+        Ok(()) | Err(rustix::io::Errno::ROFS) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The first directory on the way that lets nobody through who asks.
+fn closed(path: &Path) -> Option<&Path> {
+    let mut dirs: Vec<&Path> = path.ancestors().skip(1).collect();
+    dirs.reverse();
+    let refuses = |dir: &&Path| {
+        let beyond = fs::metadata(dir.join("."));
+        beyond.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    dirs.into_iter().find(refuses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(path: &Path) -> Resource {
+        Resource {
+            path: path.to_owned(),
+            access: Access::ReadWrite,
+        }
+    }
+
+    #[test]
+    fn each_file_that_is_missing_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().join("there");
+        fs::write(&there, "").unwrap();
+        let (one, two) = (dir.path().join("one"), there.join("two"));
+        let found = missing(&[resource(&one), resource(&there), resource(&two)], false);
+        assert_eq!(found.len(), 2);
+        for (error, path) in found.iter().zip([&one, &two]) {
+            assert!(error.message.contains(path.to_str().unwrap()), "{error}");
+        }
+        assert!(
+            found[0].message.contains("No such file"),
+            "{}",
+            found[0].message
+        );
+    }
+}

@@ -13,18 +13,6 @@ use zbus::{Connection, Variant};
 /// systemd has so long to answer.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// How systemd escapes what is not plain in a unit's name (systemd-escape(1)).
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    escaped
-}
-
 /// Scopes by systemd: each guest is a unit that administrators see in `systemctl` and `systemd-cgls`.
 pub(crate) struct Scopes {
     manager: OnceCell<Connection>,
@@ -53,7 +41,8 @@ impl Scopes {
     }
 
     async fn start(&self, unit: &str, guest: &Guest<'_>) -> zbus::Result<()> {
-        let description = format!("Virtual machine {}", guest.name);
+        // Everybody may read it, and not everybody may know the guest's name.
+        let description = format!("Virtual machine {} of virtbusd", guest.id);
         let slice = if self.session {
             "app.slice"
         } else {
@@ -83,19 +72,54 @@ impl Scopes {
 }
 
 impl Scopes {
-    async fn kill(&self, unit: &str) -> zbus::Result<()> {
-        self.manager()
-            .await?
-            .call_method(
+    /// Ends what is in a unit, and the unit, which systemd keeps where it has never had a process.
+    async fn remove(&self, unit: &str) -> zbus::Result<()> {
+        let manager = self.manager().await?;
+        let call = async |method: &str, arguments: Arguments<'_>| {
+            let (to, path, interface) = (
                 Some("org.freedesktop.systemd1"),
                 "/org/freedesktop/systemd1",
                 Some("org.freedesktop.systemd1.Manager"),
-                "KillUnit",
-                &(unit, "all", nix::libc::SIGKILL),
-            )
-            .await?;
-        Ok(())
+            );
+            let called = match arguments {
+                Arguments::Unit => {
+                    manager
+                        .call_method(to, path, interface, method, &unit)
+                        .await
+                }
+                Arguments::With(mode) => {
+                    manager
+                        .call_method(to, path, interface, method, &(unit, mode))
+                        .await
+                }
+                Arguments::Signal(whom, signal) => {
+                    let body = (unit, whom, signal);
+                    manager
+                        .call_method(to, path, interface, method, &body)
+                        .await
+                }
+            };
+            match called {
+                Ok(_) => Ok(()),
+                // Such as that it is gone, or has no process: nobody else has a unit of this name.
+                Err(error @ zbus::Error::MethodError(..)) => {
+                    tracing::debug!(unit, method, %error, "systemd refused");
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
+        };
+        call("KillUnit", Arguments::Signal("all", nix::libc::SIGKILL)).await?;
+        call("StopUnit", Arguments::With("replace")).await?;
+        call("ResetFailedUnit", Arguments::Unit).await
     }
+}
+
+/// What a method of systemd's takes beside the name of a unit.
+enum Arguments<'a> {
+    Unit,
+    With(&'a str),
+    Signal(&'a str, i32),
 }
 
 #[async_trait]
@@ -104,16 +128,24 @@ impl Placement for Scopes {
         let unit = unit(guest);
         match tokio::time::timeout(DEADLINE, self.start(&unit, guest)).await {
             Ok(Ok(())) => Ok(Some(unit)),
-            Ok(Err(error)) => Err(Error::chain(
+            Ok(Err(error @ zbus::Error::MethodError(..))) => Err(Error::chain(
                 ErrorCode::DbusService,
                 ErrorDomain::Systemd,
                 &error,
             )),
-            Err(_) => Err(Error::new(
-                ErrorCode::OperationTimeout,
-                ErrorDomain::Systemd,
-                "systemd does not answer",
-            )),
+            // Whether systemd has heard of it cannot be known, so what it may yet make is removed in the end.
+            Ok(Err(error)) => {
+                tracing::warn!(domain = guest.name, %error, "systemd cannot be asked for a guest's scope, ignoring");
+                Ok(Some(unit))
+            }
+            Err(_) => {
+                let seconds = DEADLINE.as_secs();
+                tracing::warn!(
+                    domain = guest.name,
+                    "systemd has not made a guest's scope in {seconds} seconds, ignoring"
+                );
+                Ok(Some(unit))
+            }
         }
     }
 
@@ -122,10 +154,22 @@ impl Placement for Scopes {
     }
 
     async fn release(&self, unit: &str) {
-        // systemd removes a scope when its last process has ended, which QEMU may have started before it did.
-        match tokio::time::timeout(DEADLINE, self.kill(unit)).await {
+        if !is_own(unit) {
+            // Of a daemon of an earlier version, whose names others give to their units too.
+            tracing::info!(
+                unit,
+                "a guest's scope was named as units of others may be, leaving it to systemd"
+            );
+            return;
+        }
+        // systemd removes a scope when its last process has ended, which QEMU may have started before it did; and keeps one that got none.
+        match tokio::time::timeout(DEADLINE, self.remove(unit)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(unit, %error, "nothing is left of a guest's scope"),
+            Ok(Err(error)) => tracing::warn!(
+                unit,
+                %error,
+                "systemd cannot be asked to end a guest's scope, so a process of the guest may be left, ignoring"
+            ),
             Err(_) => tracing::warn!(
                 unit,
                 "systemd does not answer, so a process of a guest may be left, ignoring"
@@ -134,14 +178,40 @@ impl Placement for Scopes {
     }
 }
 
+/// How the names of all scopes begin.
+const UNITS: &str = "machine-virtbus-";
+
+/// Digits of a guest's UUID in the name of its scope or group, for people.
+const UUID_DIGITS: usize = 8;
+
+/// Digits of what no other run has: so many that nothing else is ever called the same by chance.
+const RUN_DIGITS: usize = 16;
+
+/// What a place is called. Everybody may read it, so the guest's name is not in it. It is another one for each run: a name that was noted
+/// names what this run was given, or nothing, whichever daemons and programs use the host besides.
+fn label(guest: &Guest<'_>) -> String {
+    let (uuid, run) = (
+        guest.uuid.simple().to_string(),
+        guest.run.simple().to_string(),
+    );
+    let (uuid, run) = (&uuid[..UUID_DIGITS], &run[..RUN_DIGITS]);
+    format!("{}-{}-{uuid}-{run}", guest.driver, guest.id)
+}
+
 /// The unit of a guest.
 fn unit(guest: &Guest<'_>) -> String {
-    format!(
-        "machine-{}\\x2d{}\\x2d{}.scope",
-        escape(guest.driver),
-        guest.id,
-        escape(guest.name)
-    )
+    format!("{UNITS}{}.scope", label(guest))
+}
+
+/// Whether only this program calls a unit so, and for one run only.
+fn is_own(unit: &str) -> bool {
+    let label = unit
+        .strip_prefix(UNITS)
+        .and_then(|rest| rest.strip_suffix(".scope"));
+    let run = label.and_then(|label| label.rsplit('-').next());
+    run.is_some_and(|run| {
+        run.len() == RUN_DIGITS && run.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
 }
 
 /// Control groups made by the daemon itself.
@@ -161,11 +231,6 @@ impl Groups {
     }
 }
 
-/// The control group of a guest.
-fn group(guest: &Guest<'_>) -> String {
-    format!("{}-{}-{}", guest.driver, guest.id, guest.uuid)
-}
-
 fn failed(error: &CgroupError) -> Error {
     Error::chain(ErrorCode::SystemError, ErrorDomain::Cgroup, error)
 }
@@ -176,7 +241,7 @@ impl Placement for Groups {
         let Some(cgroups) = &self.cgroups else {
             return Ok(None);
         };
-        let name = group(guest);
+        let name = label(guest);
         match cgroups.create(&name, &[]).map_err(|error| failed(&error))? {
             cgroup::Placement::Made(group) => {
                 let leader = i32::try_from(guest.leader)
@@ -192,7 +257,7 @@ impl Placement for Groups {
     }
 
     fn name(&self, guest: &Guest<'_>) -> Option<String> {
-        self.cgroups.is_some().then(|| group(guest))
+        self.cgroups.is_some().then(|| label(guest))
     }
 
     async fn release(&self, place: &str) {
@@ -214,5 +279,58 @@ pub(crate) fn of_this_host(session: bool, private: bool) -> Arc<dyn Placement> {
         Arc::new(Scopes::new(session))
     } else {
         Arc::new(Groups::detect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use virtbus_api::Uuid;
+
+    use super::*;
+
+    fn guest(name: &str) -> Guest<'_> {
+        Guest {
+            driver: "qemu",
+            id: 7,
+            name,
+            uuid: Uuid::from_u128(0x1234_5678_9abc_def0_1234_5678_9abc_def0),
+            run: Uuid::new_v4(),
+            leader: 1,
+        }
+    }
+
+    #[test]
+    fn each_run_has_a_scope_that_nothing_else_is_called_by() {
+        let web = guest("web");
+        let (unit, again) = (unit(&web), unit(&web));
+        assert_eq!(unit, again);
+        assert!(
+            unit.starts_with("machine-virtbus-qemu-7-12345678-"),
+            "{unit}"
+        );
+        assert!(is_own(&unit), "{unit}");
+        let other = Guest {
+            run: Uuid::new_v4(),
+            ..web
+        };
+        assert_ne!(super::unit(&other), unit);
+        for foreign in [
+            "machine-qemu\\x2d7\\x2dweb.scope",
+            "machine-virtbus-qemu-7-12345678.scope",
+            "ssh.service",
+            "",
+        ] {
+            assert!(!is_own(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn names_of_guests_are_not_in_names_of_places_nor_make_them_longer() {
+        let vault = guest("vault");
+        assert!(!unit(&vault).contains("vault"));
+        let long = "\u{e4}".repeat(200);
+        let length = |guest: &Guest<'_>| unit(guest).len();
+        assert_eq!(length(&guest(&long)), length(&vault));
+        assert!(length(&guest(&long)) < 100);
     }
 }

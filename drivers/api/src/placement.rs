@@ -18,6 +18,8 @@ pub struct Guest<'a> {
     pub name: &'a str,
     /// The domain's UUID.
     pub uuid: Uuid,
+    /// What no other run has, of this guest or another, on this host or another.
+    pub run: Uuid,
     /// The process that stands for the guest.
     pub leader: u32,
 }
@@ -25,13 +27,15 @@ pub struct Guest<'a> {
 /// Gives guests a place, and takes it away.
 #[async_trait]
 pub trait Placement: Send + Sync {
-    /// Moves the guest's leader to a place of its own and names that place; `None` where the host has none to give.
+    /// Moves the guest's leader to a place of its own and names that place, as [`Placement::name`] did; `None` where the host has none to
+    /// give. One that is perhaps there, as the host has not answered, is named too.
     ///
     /// # Errors
-    /// If the host offers places but refused this one.
+    /// If the host offers places but refused this one. Nothing of this name is the guest's then.
     async fn place(&self, guest: &Guest<'_>) -> Result<Option<String>>;
 
     /// The name of the place that [`Placement::place`] would give, to be noted before it is made; `None` where the host has none to give.
+    /// No two runs get the same, and nothing else on the host has it, so that whatever has a name that was noted may be removed.
     fn name(&self, guest: &Guest<'_>) -> Option<String>;
 
     /// Removes what [`Placement::place`] made, if it did, once the guest has ended; and ends what is left of the guest in there.

@@ -89,6 +89,7 @@ files = \
 	data/completions/virtbusd.fish:$(sharedir)/fish/vendor_completions.d/virtbusd.fish \
 	$(foreach conf,$(wildcard dbus-policy/*.conf),$(conf):$(sharedir)/dbus-1/system.d/$(notdir $(conf))) \
 	$(foreach policy,$(wildcard dbus-policy/*.policy),$(policy):$(sharedir)/polkit-1/actions/$(notdir $(policy))) \
+	$(foreach rules,$(wildcard dbus-policy/*.rules),$(rules):$(sharedir)/polkit-1/rules.d/$(notdir $(rules))) \
 	$(foreach sample,$(wildcard dbus-policy/rules/*.rules),$(sample):$(sharedir)/doc/virtbus/examples/$(notdir $(sample)))
 
 # What is installed is what `make build` made last, and never older than the sources.

@@ -112,7 +112,7 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         .map_err(DaemonError::Connect)?;
     expect_no_other(&bus).await?;
     let authorizer: Arc<dyn Authorizer> = if plan.mode.is_system() {
-        Arc::new(Polkit::new())
+        Arc::new(Polkit::new(drivers::guests_user(&plan.settings)))
     } else {
         Arc::new(Owner::current())
     };

@@ -192,6 +192,18 @@ fn why_not_closed(dir: &std::path::Path) -> Option<String> {
     None
 }
 
+/// As whom guests run, so far as there is this user.
+#[cfg(feature = "qemu")]
+pub(crate) fn guests_user(settings: &Settings) -> Option<u32> {
+    guest_user(&settings.qemu).ok().map(|user| user.uid)
+}
+
+/// As whom guests run: no driver that was built in has a user for them.
+#[cfg(not(feature = "qemu"))]
+pub(crate) fn guests_user(_: &Settings) -> Option<u32> {
+    None
+}
+
 /// The user that the settings name, with the groups that guests need.
 #[cfg(feature = "qemu")]
 fn guest_user(settings: &crate::settings::Qemu) -> Result<virtbus_qemu::GuestUser> {

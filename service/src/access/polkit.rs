@@ -1,9 +1,12 @@
 //! polkit decides, on a GLib thread of its own; answers are cached.
 //!
-//! An action that a rule grants or refuses is settled by that. Where polkit's answer is that the caller could
-//! authenticate as an administrator and would keep that for a while, the coarse action of the old read-write socket
+//! An action about which a rule decides is settled by that. Where none does, the default of most actions is that an administrator
+//! authenticates and keeps that for a while, and the coarse action of the old read-write socket
 //! (`org.libvirt.unix.manage`) counts as well, and it is the one that a dialog asks for: one password opens the whole
 //! service for some minutes, as it always did, instead of one for each of a hundred actions.
+//!
+//! A rule may answer what is the default, too. The two are told apart by a second question with the detail [`UNDECIDED`]: the last of all
+//! rules, which is installed with the daemon, answers it with another challenge, and whoever decided before says the same again.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,6 +26,9 @@ use super::turns::Turns;
 /// The coarse actions, by what a permission's default is.
 const MONITOR: &str = "org.libvirt.unix.monitor";
 const MANAGE: &str = "org.libvirt.unix.manage";
+
+/// The detail by which the last rule ([`super::rules::LAST`]) knows that only this is asked: whether it is reached.
+const UNDECIDED: &str = "virtbus_undecided";
 
 /// polkit has so long to answer when no person is asked.
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -94,10 +100,13 @@ pub(crate) struct Polkit {
     thread: OnceLock<mpsc::UnboundedSender<Check>>,
     rules: Arc<Watched>,
     turns: Turns,
+    /// Whoever runs guests, if not root: a guest that has got hold of its emulator has no business here.
+    guests: Option<u32>,
 }
 
 impl Polkit {
-    pub(crate) fn new() -> Self {
+    /// Asks for everybody but root, and the user as whom guests run, who is refused everything.
+    pub(crate) fn new(guests: Option<u32>) -> Self {
         let known: Arc<Known> = Arc::default();
         let forgetting = Arc::clone(&known);
         Self {
@@ -106,6 +115,7 @@ impl Polkit {
             // An answer to a question without details may be another one with them.
             rules: Watched::start(move || forgetting.cache.clear()),
             turns: Turns::new(),
+            guests: guests.filter(|uid| *uid != 0),
         }
     }
 
@@ -164,13 +174,36 @@ impl Polkit {
             Answer::Yes => return Some(Decision::Granted),
             Answer::No => return Some(Decision::Denied),
             Answer::Absent => return None,
-            Answer::Challenge { kept: true } => {}
-            // A rule wants a password each time: the coarse action must not get around that.
-            Answer::Challenge { kept: false } => {
-                return Some(Decision::Challenge(Dialog::Action));
+            Answer::Challenge { kept } => {
+                let is_default = kept && self.is_undecided(caller, permission, details).await?;
+                if !is_default {
+                    // A rule wants a password: the coarse action must not get around that.
+                    return Some(Decision::Challenge(Dialog::Action));
+                }
             }
         }
         self.decide_coarsely(caller, coarse(permission)).await
+    }
+
+    /// Whether it is certain that no rule decided about an action that the caller could authenticate for and keep; `None` if there is no
+    /// polkit.
+    async fn is_undecided(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        details: &[(&'static str, String)],
+    ) -> Option<bool> {
+        if permission.default() == Who::Anybody || self.rules.rules().why_not_last().is_some() {
+            return Some(false);
+        }
+        let mut marked = details.to_vec();
+        marked.push((UNDECIDED, "yes".to_owned()));
+        match self.ask(caller, permission.action(), &marked, false).await {
+            Answer::Challenge { kept } => Some(!kept),
+            Answer::Absent => None,
+            // Decided in the meantime: the next question has it.
+            Answer::Yes | Answer::No => Some(false),
+        }
     }
 
     /// The same for one of the coarse actions; asked once in a few seconds.
@@ -224,8 +257,8 @@ impl Authorizer for Polkit {
         if caller.uid == Some(0) {
             return Verdict::Granted;
         }
-        if caller.uid.is_none() {
-            // The bus does not know the caller (any more); nobody else would.
+        if caller.uid.is_none() || caller.uid == self.guests {
+            // Either the bus does not know the caller (any more), and nobody else would; or it is a guest.
             return Verdict::Denied;
         }
         let question = Question {

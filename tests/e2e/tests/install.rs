@@ -44,6 +44,7 @@ fn install_fills_in_every_file_and_uninstall_takes_them_away() {
         "share/man/man7/virtbus-permissions.7",
         "share/man/man8/virtbusd.8",
         "share/polkit-1/actions/org.libvirt.policy",
+        "share/polkit-1/rules.d/zzz-virtbus.rules",
         "share/zsh/site-functions/_virtbusd",
     ] {
         assert!(

@@ -117,6 +117,46 @@ in_state 1 "${path[web]}" "the guest"
 [ "$(emulator web)" = "$pid" ] || fail "the guest is another"
 in_a_scope "$pid"
 
+check "a rule that wants a password for one guest is obeyed, also of whom else everything is granted to"
+rule 51-password <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user != "mallory" || action.lookup("domain_name") != "vault") return polkit.Result.NOT_HANDLED;
+    switch (action.id) {
+    case "org.libvirt.api.domain.start": return polkit.Result.AUTH_ADMIN_KEEP;
+    case "org.libvirt.api.domain.stop": return polkit.Result.AUTH_SELF_KEEP;
+    case "org.libvirt.api.domain.suspend": return polkit.Result.AUTH_ADMIN;
+    case "org.libvirt.api.domain.reset": return polkit.Result.AUTH_SELF;
+    case "org.libvirt.api.domain.read": return polkit.Result.AUTH_ADMIN_KEEP;
+    }
+});
+RULE
+rule 60-manage <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (action.id == "org.libvirt.unix.manage" && subject.user == "mallory") return polkit.Result.YES;
+});
+RULE
+let_manage() { domain mallory "${path[mail]}" Create u 0; }
+until_true 20 "mallory to manage guests" let_manage
+for act in 'Create u 0' 'Destroy u 0' 'Suspend' 'Reset u 0' 'GetXMLDesc u 0'; do
+    # shellcheck disable=SC2086
+    refused domain mallory "${path[vault]}" $act
+done
+in_state 5 "${path[vault]}" "the guest for which a password is wanted"
+allowed domain mallory "${path[mail]}" Suspend
+for value in true false; do    # the rule says nothing of it
+    allowed as mallory set-property org.libvirt "${path[vault]}" org.libvirt.Domain Autostart b $value
+done
+# Where the last rule is not asked last, it cannot be known what is a rule's: then everybody is asked.
+echo '// nothing' > /etc/polkit-1/rules.d/zzzz.rules
+kept_out() { local answer; answer=$(domain mallory "${path[mail]}" Resume) && return 1; denied "$answer"; }
+until_true 20 "the later rule to be seen" kept_out
+rm /etc/polkit-1/rules.d/zzzz.rules
+let_stop() { domain mallory "${path[mail]}" Destroy u 0; }
+until_true 20 "the later rule to be gone" let_stop
+rm /etc/polkit-1/rules.d/51-password.rules /etc/polkit-1/rules.d/60-manage.rules
+shut_out() { local answer; answer=$(domain mallory "${path[mail]}" Create u 0) && return 1; denied "$answer"; }
+until_true 20 "mallory's rules to be gone" shut_out
+
 check "a guest that a rule hides is nowhere to be seen, and back when the rule is gone"
 rule 51-vault <<'RULE'
 polkit.addRule(function (action, subject) {

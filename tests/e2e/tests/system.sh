@@ -58,6 +58,54 @@ done
 check "a guest is in a scope of its own"
 in_a_scope "$pid"
 
+check "nothing that everybody can read has a guest's name, but the list of processes"
+for told in "$(cat /proc/net/unix)" "$(systemctl list-units --all --no-legend --plain)" "$(find /sys/fs/cgroup -type d)"; do
+    case $told in *shipped*) fail "the guest is named in: $(grep shipped <<< "$told")";; esac
+done
+grep -q '/run/virtbus/qemu/domain-[0-9]' /proc/net/unix || fail "there is no socket to be seen"
+
+check "the user as whom guests run is refused everything"
+refused connect virtbus-qemu ListDomains u 0
+refused connect virtbus-qemu GetCapabilities
+answer=$(domain virtbus-qemu "$guest" GetXMLDesc u 0) && fail "a guest reads definitions"
+answer=$(domain virtbus-qemu "$guest" Destroy u 0) && fail "a guest ends a guest"
+
+check "a guest of a long name is in a scope too"
+long=$(printf 'ä%.0s' $(seq 60))
+longs=$(define "$(plain "$long")")
+allowed domain root "$longs" Create u 0
+in_a_scope "$(emulator "$long")"
+allowed domain root "$longs" Destroy u 0
+
+check "a unit of somebody else is left alone, whatever it is called"
+foreign=()
+for number in $(seq 1 40); do
+    # as libvirt names the scope of its guest of this name, and this daemon once did
+    systemd-run --quiet --scope --unit="machine-qemu\\x2d$number\\x2dother.scope" --slice=machine.slice sleep 1000 &
+    foreign+=($!)
+done
+scopes() { [ "$(systemctl list-units --no-legend --plain 'machine-qemu*' | grep -c running)" = 40 ]; }
+until_true 20 "foreign scopes" scopes
+others=$(define "$(plain other)")
+allowed domain root "$others" Create u 0
+in_a_scope "$(emulator other)"
+allowed domain root "$others" Destroy u 0
+sleep 1
+for process in "${foreign[@]}"; do
+    kill -0 "$process" 2> /dev/null || fail "a process of somebody else was killed"
+done
+kill "${foreign[@]}"
+
+check "a start that fails leaves no scope"
+echo nothing > /srv/boot/empty
+broken=$(define "$(bootable broken | sed 's,/srv/boot/vmlinux,/srv/boot/empty,')")
+for number in $(seq 10); do
+    domain root "$broken" Create u 0 > /dev/null && fail "it starts without a kernel"
+done
+only_one() { [ "$(systemctl list-units --all --no-legend --plain 'machine-virtbus*' | grep -c .)" = 1 ]; }
+until_true 20 "scopes of starts that failed to go: $(systemctl list-units --all --no-legend --plain 'machine-*')" only_one
+for gone in "$longs" "$others" "$broken"; do allowed domain root "$gone" Undefine u 0; done
+
 check "the daemon is restarted, the guest runs on"
 systemctl restart virtbusd.service || fail "no restart"
 [ "$(emulator shipped)" = "$pid" ] || fail "the guest is gone or another"
@@ -79,7 +127,7 @@ check "destroyed and undefined, nothing is left"
 allowed domain root "$guest" Destroy u 0
 allowed domain root "$guest" Undefine u 0
 until_true 50 "the guest's process to go" no_emulator
-left=$(systemctl list-units --all --no-legend --plain --type=scope | grep -i shipped || true)
+left=$(systemctl list-units --all --no-legend --plain --type=scope | grep machine- || true)
 [ -z "$left" ] || fail "scopes are left: $left"
 left=$(systemctl --failed --no-legend --plain | grep -i virtbus || true)
 [ -z "$left" ] || fail "units have failed: $left"

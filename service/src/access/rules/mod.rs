@@ -8,6 +8,7 @@ mod script;
 pub(super) mod watch;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -23,6 +24,9 @@ const DIRECTORIES: [&str; 4] = [
     "/usr/share/polkit-1/rules.d",
 ];
 
+/// The rule file that polkit has to read last, by which a rule's answer is told from a default. It is installed with the daemon.
+pub(crate) const LAST: &str = "zzz-virtbus.rules";
+
 /// How the attributes begin that objects of a class have of their own.
 pub(crate) const fn attribute_prefix(class: ObjectClass) -> &'static str {
     match class {
@@ -35,6 +39,52 @@ pub(crate) const fn attribute_prefix(class: ObjectClass) -> &'static str {
         ObjectClass::Secret => "secret_",
         ObjectClass::StoragePool => "pool_",
         ObjectClass::StorageVol => "vol_",
+    }
+}
+
+/// The rules that are installed, as far as it matters what is in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Installed {
+    looked_at: Rules,
+    /// Why [`LAST`] is not the last of them; nothing if it is.
+    why_not_last: Option<String>,
+}
+
+impl Installed {
+    /// Reads the installed rules.
+    pub(crate) fn read() -> Self {
+        Self {
+            looked_at: Rules::installed(),
+            why_not_last: why_not_last(DIRECTORIES.map(Path::new)),
+        }
+    }
+
+    /// What has to be taken for true where the rules cannot be read.
+    pub(crate) fn unknown(cause: String) -> Self {
+        Self {
+            looked_at: Rules::LookAtAnything {
+                cause: cause.clone(),
+            },
+            why_not_last: Some(cause),
+        }
+    }
+
+    /// Whether a rule may answer differently for two objects of the class.
+    pub(crate) fn tell_apart(&self, class: ObjectClass) -> bool {
+        self.looked_at.tell_apart(class)
+    }
+
+    /// Why it is not certain what the rules look at; nothing if it is.
+    pub(crate) fn why_anything(&self) -> Option<&str> {
+        match &self.looked_at {
+            Rules::LookAt(_) => None,
+            Rules::LookAtAnything { cause } => Some(cause),
+        }
+    }
+
+    /// Why it is not certain that [`LAST`] is asked when no other rule has decided; nothing if it is.
+    pub(crate) fn why_not_last(&self) -> Option<&str> {
+        self.why_not_last.as_deref()
     }
 }
 
@@ -89,10 +139,7 @@ fn names_in(directory: &Path) -> Result<BTreeSet<String>, String> {
     };
     for entry in entries {
         let path = entry.map_err(unlisted)?.path();
-        if path
-            .extension()
-            .is_none_or(|extension| extension != "rules")
-        {
+        if !is_rules(&path) {
             continue;
         }
         let text = fs::read_to_string(&path)
@@ -108,6 +155,44 @@ fn names_in(directory: &Path) -> Result<BTreeSet<String>, String> {
         }
     }
     Ok(names)
+}
+
+/// Whether polkit reads a file of this name. The ending may be all there is, which is no extension to the library.
+fn is_rules(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().ends_with(b".rules")
+}
+
+/// Why [`LAST`] is not what polkit, which goes by the names of files, reads last of these directories; nothing if it is.
+fn why_not_last<'a>(directories: impl IntoIterator<Item = &'a Path>) -> Option<String> {
+    let mut last: Option<OsString> = None;
+    let mut is_there = false;
+    for directory in directories {
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                return Some(format!(
+                    "'{}' cannot be listed: {error}",
+                    directory.display()
+                ));
+            }
+        };
+        for name in entries.flatten().map(|entry| entry.file_name()) {
+            if is_rules(Path::new(&name)) {
+                is_there |= name == LAST;
+                last = last.max(Some(name));
+            }
+        }
+    }
+    match last {
+        _ if !is_there => Some(format!("the rule file {LAST} is not installed")),
+        Some(name) if name != LAST => Some(format!(
+            "polkit reads the rule file {} after {LAST}, which has to be the last",
+            name.display()
+        )),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -160,6 +245,53 @@ mod tests {
         // A directory that is a file cannot be listed.
         let unlisted = names_in(Path::new("/proc/self/status")).unwrap_err();
         assert!(unlisted.contains("/proc/self/status"), "{unlisted}");
+    }
+
+    /// A directory of a test's own with these files, and what `look` says of it.
+    fn with_files<T>(test: &str, files: &[(&str, &str)], look: impl Fn(&Path) -> T) -> T {
+        let name = format!("virtbus-rules-{test}-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        fs::create_dir_all(&dir).unwrap();
+        for (name, text) in files {
+            fs::write(dir.join(name), text).unwrap();
+        }
+        let seen = look(&dir);
+        fs::remove_dir_all(&dir).unwrap();
+        seen
+    }
+
+    #[test]
+    fn a_file_is_read_whose_name_is_the_ending_alone() {
+        let text = "polkit.addRule(function(action) { return action.lookup('vol_name'); });";
+        let names = with_files("ending", &[(".rules", text)], names_in);
+        assert_eq!(names, Ok(BTreeSet::from(["vol_name".to_owned()])));
+    }
+
+    #[test]
+    fn only_the_last_rule_tells_a_default_from_an_answer() {
+        let why = |test: &str, names: &[&str]| {
+            let files: Vec<_> = names.iter().map(|name| (*name, "")).collect();
+            with_files(test, &files, |dir| {
+                why_not_last([Path::new("/nonexistent"), dir])
+            })
+        };
+        let missing = why("missing", &["50-alice.rules"]).unwrap();
+        assert!(missing.contains("not installed"), "{missing}");
+        assert_eq!(why("last", &["50-a.rules", LAST, "zzzz.txt"]), None);
+        let later = why("later", &[LAST, "zzzz.rules"]).unwrap();
+        assert!(later.contains("zzzz.rules"), "{later}");
+        // A directory that is a file cannot be listed.
+        assert!(why_not_last([Path::new("/proc/self/status")]).is_some());
+    }
+
+    #[test]
+    fn the_last_rule_tells_nothing_apart() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dbus-policy");
+        assert_eq!(why_not_last([&*shipped]), None);
+        let names = names_in(&shipped).map(Rules::LookAt).unwrap();
+        for class in [ObjectClass::Connect, ObjectClass::Domain] {
+            assert!(!names.tell_apart(class), "{names:?}");
+        }
     }
 
     #[test]

@@ -65,11 +65,7 @@ const REGISTERING: [&str; 2] = ["addRule", "addAdminRule"];
 /// The names that are looked up; `None` if that is not certain.
 fn attributes(tokens: &[Token<'_>]) -> Option<BTreeSet<String>> {
     let at = |index: usize| tokens.get(index).copied();
-    let is_member = |index: usize| {
-        index
-            .checked_sub(1)
-            .is_some_and(|before| at(before) == Some(Token::Mark('.')))
-    };
+    let is_member = |index: usize| is_member(&tokens[..index]);
     let mut declared = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         let Token::Word(word) = *token else { continue };
@@ -186,10 +182,9 @@ fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
             tokens.push(Token::Word(&rest[..end]));
             rest = &rest[end..];
         } else if next.is_ascii_digit() {
-            let end = rest.find(|c| !is_word(c) && c != '.').unwrap_or(rest.len());
             tokens.push(Token::Value);
-            rest = &rest[end..];
-        } else if next == '/' && !divides(tokens.last().copied())? {
+            rest = &rest[number(rest)..];
+        } else if next == '/' && !divides(&tokens)? {
             let length = expression(&rest[1..])?;
             tokens.push(Token::Value);
             rest = &rest[length + 2..];
@@ -239,16 +234,56 @@ fn expression(text: &str) -> Option<usize> {
     })
 }
 
-/// Whether a slash behind this token divides; `None` where both may be.
-fn divides(before: Option<Token<'_>>) -> Option<bool> {
-    match before {
-        Some(Token::Value | Token::Text(_) | Token::Mark(']')) => Some(true),
-        Some(Token::Mark(')' | '}')) => None,
-        Some(Token::Word("return" | "typeof" | "case" | "in" | "else" | "do" | "void")) => {
-            Some(false)
-        }
-        Some(Token::Word(_)) => Some(true),
-        Some(Token::Mark(_)) | None => Some(false),
+/// How long the number is that a text begins with. What is called on it is not part of it.
+fn number(text: &str) -> usize {
+    let word = |text: &str| text.find(|c| !is_word(c)).unwrap_or(text.len());
+    let whole = word(text);
+    match text[whole..].strip_prefix('.') {
+        Some(part) if part.starts_with(|c: char| c.is_ascii_digit()) => whole + 1 + word(part),
+        _ => whole,
+    }
+}
+
+/// Whether what comes behind these tokens is a member of something: behind a dot, and not behind the three that spread a list.
+fn is_member(before: &[Token<'_>]) -> bool {
+    let (last, earlier) = (before.last(), before.len().checked_sub(2));
+    let is_spread = earlier.is_some_and(|place| before[place] == Token::Mark('.'));
+    last == Some(&Token::Mark('.')) && !is_spread
+}
+
+/// Words behind which a slash begins a regular expression.
+const BEFORE_EXPRESSIONS: [&str; 11] = [
+    "case",
+    "delete",
+    "do",
+    "else",
+    "in",
+    "instanceof",
+    "new",
+    "return",
+    "throw",
+    "typeof",
+    "void",
+];
+
+/// Words that are such to some interpreters or in some places, and names to others.
+const PERHAPS_BEFORE_EXPRESSIONS: [&str; 5] = ["await", "default", "extends", "of", "yield"];
+
+/// Whether a slash behind these tokens divides; `None` where both may be.
+fn divides(before: &[Token<'_>]) -> Option<bool> {
+    let Some((last, earlier)) = before.split_last() else {
+        return Some(false);
+    };
+    match *last {
+        Token::Value | Token::Text(_) | Token::Mark(']') => Some(true),
+        Token::Mark(')' | '}' | '.') => None,
+        // Of two, they may belong to what is before them.
+        Token::Mark('+' | '-') if earlier.last() == Some(last) => None,
+        Token::Mark(_) => Some(false),
+        Token::Word(_) if is_member(earlier) => Some(true),
+        Token::Word(word) if BEFORE_EXPRESSIONS.contains(&word) => Some(false),
+        Token::Word(word) if PERHAPS_BEFORE_EXPRESSIONS.contains(&word) => None,
+        Token::Word(_) => Some(true),
     }
 }
 
@@ -290,6 +325,14 @@ mod tests {
                 &[],
             ),
             ("return subject.action == other.action;", &[]),
+            (
+                "return 1.5 / 2 + 0x1f.valueOf() > 0 ? null : Math.max(...subject.groups);",
+                &[],
+            ),
+            (
+                "if (x) throw /'/; return action.lookup('domain_name');",
+                &["domain_name"],
+            ),
         ] {
             assert_eq!(looks(&rule(body)), at(names), "{body}");
         }
@@ -331,6 +374,20 @@ mod tests {
             "return eval('acti' + 'on');",
             "polkit.log('asked: ' + action);",
             "return `${action}`;",
+            "var d = {...action}; return d._detail_domain_name == 'vault' ? polkit.Result.NO : null;",
+            "return Math.max(...action);",
+            "return f(...[action]);",
+            "throw /'/.test(action) || /'/;",
+            "new /'/.x(action, /'/);",
+            "delete /'/[action] / /'/;",
+            "return x instanceof /'/.y(action) || /'/.z;",
+            "return void /'/.test(action) || /'/;",
+            "for (var x of /'/.exec(action)) { x = '/'; }",
+            "function* g() { yield /'/.test(action) || /'/; }",
+            "return x++ / action._detail_domain_name / 2;",
+            "return x.in / action._detail_domain_name / 2;",
+            "return 1. / action._detail_domain_name / 2;",
+            "return 1..constructor.constructor('return 1')();",
             "return \\u0061ction.id;",
             "if (x) /'/.test(action); // '",
             "return this;",

@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use super::{DIRECTORIES, Rules};
+use super::{DIRECTORIES, Installed};
 
 /// The rules as they are now.
 pub(in crate::access) struct Watched {
-    rules: RwLock<Arc<Rules>>,
+    rules: RwLock<Arc<Installed>>,
     /// Told after each change of what the rules look at. That they answer otherwise than before is told by polkit.
     changed: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -23,9 +23,7 @@ impl Watched {
     pub(in crate::access) fn start(changed: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let watched = Arc::new(Self {
             // Until they are read.
-            rules: RwLock::new(Arc::new(Rules::LookAtAnything {
-                cause: String::new(),
-            })),
+            rules: RwLock::new(Arc::new(Installed::unknown(String::new()))),
             changed: OnceLock::new(),
         });
         let _ = watched.changed.set(Box::new(changed));
@@ -33,7 +31,7 @@ impl Watched {
         let first = listen();
         match first {
             Ok(inotify) => {
-                watched.publish(Rules::installed());
+                watched.publish(Installed::read());
                 let weak = Arc::downgrade(&watched);
                 let spawned = std::thread::Builder::new()
                     .name("polkit-rules".to_owned())
@@ -48,18 +46,23 @@ impl Watched {
     }
 
     /// What the rules look at.
-    pub(in crate::access) fn rules(&self) -> Arc<Rules> {
+    pub(in crate::access) fn rules(&self) -> Arc<Installed> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn publish(&self, rules: Rules) {
+    fn publish(&self, rules: Installed) {
         {
             let mut known = self.rules.write().unwrap_or_else(PoisonError::into_inner);
             if **known == rules {
                 return;
             }
-            if let Rules::LookAtAnything { cause } = &rules {
+            if let Some(cause) = rules.why_anything() {
                 tracing::info!("polkit is asked about each object by itself: {cause}");
+            }
+            if let Some(cause) = rules.why_not_last() {
+                tracing::warn!(
+                    "org.libvirt.unix.manage opens nothing, as defaults of polkit cannot be told from rules that want a password: {cause}"
+                );
             }
             *known = Arc::new(rules);
         }
@@ -70,7 +73,7 @@ impl Watched {
 
     fn give_up(&self, error: &dyn std::fmt::Display) {
         let cause = format!("changes of its rules cannot be noticed: {error}");
-        self.publish(Rules::LookAtAnything { cause });
+        self.publish(Installed::unknown(cause));
     }
 }
 
@@ -91,7 +94,7 @@ fn follow(watched: &Weak<Watched>, mut inotify: Inotify) {
             Ok(again) => inotify = again,
             Err(errno) => return watched.give_up(&errno),
         }
-        watched.publish(Rules::installed());
+        watched.publish(Installed::read());
     }
 }
 

@@ -37,6 +37,22 @@ may define, a guest may do: these two are for administrators.
 The command line of a guest, with the guest\(aqs name, is in the list of processes of the host, which
 .BR hidepid= " of " proc (5)
 restricts.
+Control groups, units, and sockets of guests are named by numbers and a part of the UUID.
+.PP
+What a rule decides about one of the actions holds: it grants, refuses, or wants a password
+.RB ( AUTH_ADMIN ", " AUTH_ADMIN_KEEP ", " AUTH_SELF ", " AUTH_SELF_KEEP ).
+Where no rule decides, and the default is an administrator\(aqs password,
+.B org.libvirt.unix.manage
+stands for all actions.
+The two are told apart by the file
+.I zzz\-virtbus.rules
+that is installed with the daemon: no file of rules may have a name that comes after it, or
+.B org.libvirt.unix.manage
+opens nothing.
+.PP
+The user as whom guests run (setting
+.BR qemu.user ),
+if not root, is refused everything, whatever rules say.
 "#;
 
 const TAIL: &str = r#".SH "SEE ALSO"

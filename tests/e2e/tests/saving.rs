@@ -30,6 +30,8 @@ const OPERATION_SAVE: i32 = 2;
 const SAVE_PAUSED: u32 = 4;
 /// `VIR_DOMAIN_UNDEFINE_MANAGED_SAVE`.
 const UNDEFINE_MANAGED_SAVE: u32 = 1;
+/// `VIR_DOMAIN_START_FORCE_BOOT`.
+const FORCE_BOOT: u32 = 8;
 /// `VIR_DUMP_MEMORY_ONLY`, `VIR_DUMP_CRASH`.
 const MEMORY_ONLY: u32 = 16;
 const CRASH: u32 = 1;
@@ -456,5 +458,31 @@ async fn memory_is_dumped_and_the_guest_goes_on_or_counts_as_crashed() {
     dump(&other, CRASH).await.unwrap();
     assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
     assert!(other.metadata().unwrap().len() > 1 << 20);
+    testbed.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_the_image_that_was_there_says_what_helps() {
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let domain = testbed.run(&DomainXml::small("bereft")).await;
+    for way in ["ManagedSaveRemove", "FORCE_BOOT"] {
+        domain.act("ManagedSave", 0).await.unwrap();
+        let saved = testbed.daemon.state_dir().join("state/qemu/save");
+        fs::remove_file(saved.join("bereft.save")).unwrap();
+        let refused = domain.act("Create", 0).await.unwrap_err();
+        assert!(refused.is_refusal(), "{refused}");
+        let said = refused.to_string();
+        for word in ["'bereft' is gone", "bereft.save'", way] {
+            assert!(said.contains(word), "no {word:?}: {said}");
+        }
+        assert_eq!(domain.state().await.unwrap().0, SHUTOFF);
+        let flags = if way == "FORCE_BOOT" {
+            FORCE_BOOT
+        } else {
+            domain.act("ManagedSaveRemove", 0).await.unwrap();
+            0
+        };
+        domain.act("Create", flags).await.unwrap();
+    }
     testbed.end().await;
 }

@@ -100,6 +100,13 @@ pub(crate) enum ImageError {
     },
 }
 
+impl ImageError {
+    /// Whether there is no such file.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 impl From<ImageError> for Error {
     fn from(error: ImageError) -> Self {
         let code = match error {

@@ -304,6 +304,7 @@ pub(crate) async fn create(
     let found = blocking(move || match image::open(&path, Access::Read) {
         // What a crash left is no state of the guest's; it had never been announced.
         Err(ImageError::Incomplete(_)) => Ok(None),
+        Err(error) if error.is_not_found() => Err(gone(&path, &whose)),
         Err(error) => Err(error.into()),
         Ok(image) => {
             let opened = Opened::new(&looking, &path, image)?;
@@ -345,6 +346,16 @@ pub(crate) async fn create(
         show_managed(&core_after, &domain_after, false);
     }
     started
+}
+
+/// Somebody has taken the image away. Nothing is booted in its place unless that is wanted: it may only be elsewhere.
+fn gone(path: &Path, domain: &Domain) -> Error {
+    Error::operation_invalid(format!(
+        "the saved memory of domain '{}' is gone: there is no '{}'; bring the file back, or let the guest boot anew with the flag \
+         FORCE_BOOT of Create or after ManagedSaveRemove",
+        domain.name(),
+        path.display()
+    ))
 }
 
 /// Forgets the managed save image of a guest that has gone on from there. It is written off even where it cannot be removed.
@@ -405,9 +416,7 @@ pub(crate) fn has_managed(core: &Core, name: &str, uuid: Uuid) -> bool {
             }
             false
         }
-        Err(ImageError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            false
-        }
+        Err(error) if error.is_not_found() => false,
         // Shown, so that nothing is booted over it: whoever starts the domain is told what is wrong.
         Err(error) => {
             let error: &dyn std::error::Error = &error;

@@ -81,11 +81,11 @@ check "a unit of somebody else is left alone, whatever it is called"
 foreign=()
 for number in $(seq 1 40); do
     # as libvirt names the scope of its guest of this name, and this daemon once did
-    systemd-run --quiet --scope --unit="machine-qemu\\x2d$number\\x2dother.scope" --slice=machine.slice sleep 1000 &
+    systemd-run --quiet --scope --unit="machine-qemu\\x2d$number\\x2dother.scope" --slice=machine.slice sleep 1000 < /dev/null > /dev/null 2>&1 &
     foreign+=($!)
 done
-scopes() { [ "$(systemctl list-units --no-legend --plain 'machine-qemu*' | grep -c running)" = 40 ]; }
-until_true 20 "foreign scopes" scopes
+all_there() { [ "$(systemctl list-units --no-legend --plain 'machine-qemu*' | grep -c 'other\.scope.*running')" = 40 ]; }
+until_true 20 "foreign scopes" all_there
 others=$(define "$(plain other)")
 allowed domain root "$others" Create u 0
 in_a_scope "$(emulator other)"
@@ -102,8 +102,9 @@ broken=$(define "$(bootable broken | sed 's,/srv/boot/vmlinux,/srv/boot/empty,')
 for number in $(seq 10); do
     domain root "$broken" Create u 0 > /dev/null && fail "it starts without a kernel"
 done
-only_one() { [ "$(systemctl list-units --all --no-legend --plain 'machine-virtbus*' | grep -c .)" = 1 ]; }
-until_true 20 "scopes of starts that failed to go: $(systemctl list-units --all --no-legend --plain 'machine-*')" only_one
+scopes() { systemctl list-units --all --no-legend --plain --type=scope 'machine-*'; }
+only_one() { [ "$(scopes | grep -c .)" = 1 ]; }
+until_true 4 "scopes to go: $(scopes)" only_one
 for gone in "$longs" "$others" "$broken"; do allowed domain root "$gone" Undefine u 0; done
 
 check "the daemon is restarted, the guest runs on"

@@ -107,6 +107,23 @@ only_one() { [ "$(scopes | grep -c .)" = 1 ]; }
 until_true 4 "scopes to go: $(scopes)" only_one
 for gone in "$longs" "$others" "$broken"; do allowed domain root "$gone" Undefine u 0; done
 
+check "what a guest left in its scope is ended by the next daemon, when the guest ended without one"
+before=$(scopes | cut -d ' ' -f 1)
+leaving=$(define "$(plain leaving)")
+allowed domain root "$leaving" Create u 0
+scope=$(scopes | cut -d ' ' -f 1 | grep -vxF "$before")
+systemctl stop virtbusd.service
+kill -KILL "$(emulator leaving)"
+until_true 20 "the guest's scope to go" only_one
+systemd-run --quiet --scope --unit="$scope" --slice=machine.slice sleep 1000 < /dev/null > /dev/null 2>&1 &
+left=$!
+holds_two() { [ "$(scopes | grep -c running)" = 2 ]; }
+until_true 20 "what is left to run" holds_two
+in_state 5 "$leaving" "the guest that ended"
+until_true 20 "what is left to be ended" only_one
+wait "$left" && fail "it was not killed"
+allowed domain root "$leaving" Undefine u 0
+
 check "the daemon is restarted, the guest runs on"
 systemctl restart virtbusd.service || fail "no restart"
 [ "$(emulator shipped)" = "$pid" ] || fail "the guest is gone or another"

@@ -50,5 +50,5 @@ check "the refusal to users without rights to the device names it"
 chgrp root /dev/kvm
 systemctl restart virtbusd.service
 answer=$(connect root DomainDefineXML s "$(plain barred kvm)") && fail "a guest under KVM is defined that cannot start"
-case $answer in *"'/dev/kvm' (of user 0 and group 0, mode 0660)"*) ;; *) fail "the reason is another: $answer";; esac
+case $answer in *"'/dev/kvm' (of user 'root' and group 0, mode 0660)"*) ;; *) fail "the reason is another: $answer";; esac
 echo "all checks passed"

@@ -119,7 +119,7 @@ done
 check "a file of root's stays root's, and its message names it"
 fresh
 chown root: "$alice/console.log" && chmod 600 "$alice/console.log"
-tried "a console of root's" "'$alice/console.log' (of user 0, mode 0600)"
+tried "a console of root's" "'$alice/console.log' (of user 'root', mode 0600)"
 
 check "links in the place of the disk are not followed"
 for target in /etc/victim /srv/bob/disk /etc; do

@@ -165,14 +165,16 @@ fn why_not(node: &Path, user: Option<&GuestUser>, binary: &Path) -> KvmProblem {
                     .chain(&user.groups)
                     .map(u32::to_string)
                     .collect();
-                format!("user {}, in the groups {},", user.uid, groups.join(" and "))
+                let user = virtbus_util::users::shown(user.uid);
+                format!("user {user}, in the groups {},", groups.join(" and "))
             },
         ),
         owner: std::fs::metadata(node).map_or_else(
             |error| error.to_string(),
             |facts| {
-                let (uid, gid, mode) = (facts.uid(), facts.gid(), facts.mode() & 0o7777);
-                format!("of user {uid} and group {gid}, mode {mode:04o}")
+                let (gid, mode) = (facts.gid(), facts.mode() & 0o7777);
+                let user = virtbus_util::users::shown(facts.uid());
+                format!("of user {user} and group {gid}, mode {mode:04o}")
             },
         ),
     }

@@ -171,7 +171,10 @@ fn check_step(path: &Path, at: &Path, facts: &Metadata) -> Result<(), ProgramErr
         })
     };
     if facts.uid() != 0 {
-        return exchangeable(format!("belongs to user {}", facts.uid()));
+        return exchangeable(format!(
+            "belongs to user {}",
+            virtbus_util::users::shown(facts.uid())
+        ));
     }
     // What others may write, they may exchange; but not what is root's in a directory where each may remove only his own.
     let mode = facts.mode();

@@ -24,6 +24,7 @@ use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::walk::{Place, WalkError, walk_to_place};
+use crate::users;
 
 /// A local file opens in microseconds, and one on a server that is well in much less than this.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -240,7 +241,7 @@ pub fn open(
 ) -> Result<File, ActError> {
     let who = user.map_or_else(
         || "the daemon".to_owned(),
-        |user| format!("user {}, as whom guests run,", user.uid),
+        |user| format!("user {}, as whom guests run,", users::shown(user.uid)),
     );
     let path = path.to_owned();
     act(whose, user, how.limit, move || open_here(&who, &path, how))?
@@ -570,7 +571,7 @@ fn told(facts: Result<Stat, Errno>) -> String {
         |_| "which cannot be looked at".to_owned(),
         |facts| {
             let (uid, mode) = (facts.st_uid, facts.st_mode & 0o7777);
-            format!("of user {uid}, mode {mode:04o}")
+            format!("of user {}, mode {mode:04o}", users::shown(uid))
         },
     )
 }

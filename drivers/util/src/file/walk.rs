@@ -36,7 +36,8 @@ pub enum WalkError {
     },
     /// A symbolic link on the way belongs to an unprivileged user, who could let it lead anywhere.
     #[error(
-        "symbolic link '{link}' belongs to user {uid}, and only links of root are followed; use the path that it leads to"
+        "symbolic link '{link}' belongs to user {}, and only links of root are followed; use the path that it leads to",
+        crate::users::shown(*.uid)
     )]
     ForeignLink {
         /// The link.

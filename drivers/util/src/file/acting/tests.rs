@@ -136,14 +136,14 @@ fn root_rights_are_those_of_the_user() {
     assert_eq!(
         error.to_string(),
         format!(
-            "user {GUESTS}, as whom guests run, may not open '{}' (of user 0, mode 0600); give the file to that user, or choose another one",
+            "user {GUESTS}, as whom guests run, may not open '{}' (of user 'root', mode 0600); give the file to that user, or choose another one",
             victim.display()
         )
     );
     let error = open(Beneficiary::Daemon, Some(&guests()), &at("new"), how).unwrap_err();
     assert!(
         error.to_string().contains(&format!(
-            "may not make a file in directory '{}' (of user 0, mode 0755)",
+            "may not make a file in directory '{}' (of user 'root', mode 0755)",
             dir.path().canonicalize().unwrap().display()
         )),
         "{error}"

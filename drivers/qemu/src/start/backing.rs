@@ -251,7 +251,7 @@ fn layer(
     let found = walk(&path).map_err(|_| out_of_reach())?;
     let kind = kind(&found);
     let is_file = matches!(kind, FileType::RegularFile | FileType::BlockDevice);
-    if !is_file || !(is_everybodys(&found) || owner == Some(found.facts.st_uid)) {
+    if !is_file || !(found.is_everybodys() || owner == Some(found.facts.st_uid)) {
         return Err(out_of_reach());
     }
     let header = read(&found).map_err(|_| out_of_reach())?;
@@ -283,12 +283,6 @@ fn shown(name: &[u8]) -> String {
         }
     }
     shown
-}
-
-/// Whether everybody can go the whole way to a file and read it.
-fn is_everybodys(found: &Found) -> bool {
-    let others = |facts: &Stat, bits| facts.st_mode & bits == bits;
-    others(&found.facts, 0o004) && found.dirs.iter().all(|dir| others(&dir.facts, 0o001))
 }
 
 fn check_data_file(path: &Path, header: &[u8]) -> Result<()> {

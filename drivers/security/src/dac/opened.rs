@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
 
+use virtbus_util::file;
+
 use super::DacError;
 
 /// What a process may do with a file that it has open.
@@ -46,7 +48,7 @@ pub(super) fn check(pid: i32, known: &Known) -> Result<(), DacError> {
             nameless.insert(id, link);
             continue;
         }
-        if facts.st_mode & 0o004 != 0 && is_for_reading(pid, &link) {
+        if is_for_reading(pid, &link) && is_everybodys(&link, id) {
             continue;
         }
         return Err(foreign(pid, &link));
@@ -98,6 +100,16 @@ fn look(link: &Path) -> io::Result<Option<Stat>> {
         Err(rustix::io::Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Whether everybody can reach an open file by its path, and read it: a file that everybody may read may be in a directory that only guests
+/// are let into.
+fn is_everybodys(link: &Path, id: (u64, u64)) -> bool {
+    let path = fs::read_link(link);
+    let found = path.ok().and_then(|path| file::walk(&path).ok());
+    found.is_some_and(|found| {
+        (found.facts.st_dev, found.facts.st_ino) == id && found.is_everybodys()
+    })
 }
 
 fn foreign(pid: i32, link: &Path) -> DacError {

@@ -563,6 +563,15 @@ fn what_a_process_opened_is_compared_with_what_was_looked_at() {
     with(vec![writing(&bobs)], &[(facts.dev(), facts.ino())]).unwrap();
     assert!(with(vec![writing(&public)], &[]).is_err());
     with(vec![reading(&kernel)], &[]).unwrap();
+    // What everybody may read may be where not everybody gets.
+    let home = dir.path().join("home");
+    fs::create_dir(&home).unwrap();
+    let read_by_all = file(&home, "read-by-all", 0o644);
+    let closed = |mode| fs::set_permissions(&home, fs::Permissions::from_mode(mode)).unwrap();
+    closed(0o711);
+    with(vec![reading(&read_by_all)], &[]).unwrap();
+    closed(0o710);
+    assert!(with(vec![reading(&read_by_all)], &[]).is_err());
     let error = with(vec![writing(&kernel)], &[]).unwrap_err();
     assert!(error.to_string().contains("not for writing"), "{error}");
 }

@@ -85,6 +85,13 @@ impl Found {
     pub fn is_closed_but_to(&self, uid: u32) -> bool {
         self.dirs.iter().all(|dir| dir.is_closed(Some(uid)))
     }
+
+    /// Whether everybody can go the whole way to the file and read it.
+    #[must_use]
+    pub fn is_everybodys(&self) -> bool {
+        let others = |facts: &Stat, bits| facts.st_mode & bits == bits;
+        others(&self.facts, 0o004) && self.dirs.iter().all(|dir| others(&dir.facts, 0o001))
+    }
 }
 
 /// A place for a file that need not be there.

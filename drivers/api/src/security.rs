@@ -39,6 +39,11 @@ pub trait Security: Send + Sync {
     /// If a file cannot be made accessible to the guest.
     fn prepare(&self, guest: Uuid, resources: &[Resource]) -> Result<Box<dyn Prepared>>;
 
+    /// Whose a file was before it was given to guests, by the user's number; none if it was not, or if nobody can tell.
+    fn owner_before(&self, _path: &Path) -> Option<u32> {
+        None
+    }
+
     /// Undoes what a record tells of, whether or not it was applied in full. What cannot be undone is logged, and does not keep
     /// the rest from being undone.
     fn restore(&self, record: &str);

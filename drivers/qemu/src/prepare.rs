@@ -120,6 +120,11 @@ impl Preparer {
         self.user.as_ref()
     }
 
+    /// Who confines guests.
+    pub(crate) fn security(&self) -> Arc<dyn Security> {
+        Arc::clone(&self.security)
+    }
+
     /// Opens a file that a character device writes to: with no more rights than the guest has where anybody but root may change what is
     /// in a directory on the way, as what is written is the guest's.
     ///

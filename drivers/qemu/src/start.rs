@@ -249,7 +249,7 @@ impl Attempt {
         let first_held = core.preparer.acting().map(|_| next_fd);
         let backing = match first_held {
             Some(_) => {
-                self.unless_cancelled(backing::look(&live, whose, core.preparer.acting()))
+                self.unless_cancelled(backing::look(&live, whose, &core.preparer))
                     .await?
             }
             None => Vec::new(),

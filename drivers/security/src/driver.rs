@@ -33,6 +33,10 @@ impl Security for Dac {
         Ok(Box::new(prepared))
     }
 
+    fn owner_before(&self, path: &Path) -> Option<u32> {
+        Self::owner_before(path)
+    }
+
     fn restore(&self, record: &str) {
         match Record::from_str(record) {
             Ok(record) => {

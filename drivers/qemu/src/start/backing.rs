@@ -18,11 +18,12 @@ use virtbus_api::security::{FileId, Prepared};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::storage::{ChainEnd, ImageFormat, StorageSource};
-use virtbus_util::file::acting::{self, ActingUser, Beneficiary};
+use virtbus_util::file::acting::{self, Beneficiary};
 use virtbus_util::file::{Found, walk, walk_to_place};
 
 use crate::command::{Backing, BackingLayer};
 use crate::core::blocking;
+use crate::prepare::Preparer;
 
 /// Header, extensions and the name of the backing file are in the first cluster, and before this.
 const HEADER: usize = 64 << 10;
@@ -56,7 +57,7 @@ struct Image {
 pub(super) async fn look(
     definition: &Definition,
     whose: Beneficiary,
-    user: Option<&ActingUser>,
+    preparer: &Preparer,
 ) -> Result<Vec<Backing>> {
     let mut images = Vec::new();
     for disk in &definition.devices.disk {
@@ -84,22 +85,27 @@ pub(super) async fn look(
     if images.is_empty() {
         return Ok(Vec::new());
     }
-    let user = user.cloned();
+    let (user, security) = (preparer.acting().cloned(), preparer.security());
+    let guests = user.as_ref().map(|user| user.uid);
     blocking(move || {
         let unanswered = |error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error);
         // The images are the guest's own, so that the daemon may look at them. What is below them may be anything.
-        let tops = move || {
-            images
-                .into_iter()
-                .map(Top::look)
-                .collect::<Result<Vec<_>>>()
+        let owner = move |path: &Path, owner| {
+            // It is the guests' while another guest has it, or where the host was switched off meanwhile. What is that user's for good is
+            // all guests'.
+            if Some(owner) == guests {
+                security.owner_before(path)
+            } else {
+                Some(owner)
+            }
         };
+        let look = move |image| Top::look(image, &owner);
+        let tops = move || images.into_iter().map(look).collect::<Result<Vec<_>>>();
         let tops = acting::act(whose, None, acting::PATIENCE, tops).map_err(unanswered)??;
         if !tops.iter().any(Top::names_another) {
             return Ok(tops.into_iter().map(Top::alone).collect());
         }
-        let guests = user.as_ref().map(|user| user.uid);
-        let follow = move || tops.into_iter().map(|top| top.follow(guests)).collect();
+        let follow = move || tops.into_iter().map(Top::follow).collect();
         acting::act(whose, user.as_ref(), acting::PATIENCE, follow).map_err(unanswered)?
     })
     .await
@@ -146,13 +152,16 @@ const fn id_of(facts: &Stat) -> FileId {
 struct Top {
     path: PathBuf,
     is_open: bool,
-    /// Which file it is, and whose; none if it cannot be looked at.
-    file: Option<(FileId, u32)>,
+    /// Which file it is; none if it cannot be looked at.
+    file: Option<FileId>,
+    /// Who made it, if that is known.
+    owner: Option<u32>,
     header: Vec<u8>,
 }
 
 impl Top {
-    fn look(image: Image) -> Result<Self> {
+    /// Looks at an image; `owner` tells who made what this user has.
+    fn look(image: Image, owner: impl Fn(&Path, u32) -> Option<u32>) -> Result<Self> {
         let Image {
             path,
             format,
@@ -162,12 +171,14 @@ impl Top {
             path,
             is_open,
             file: None,
+            owner: None,
             header: Vec::new(),
         };
         let Ok(found) = walk(&top.path) else {
             return Ok(top);
         };
-        top.file = Some((id_of(&found.facts), found.facts.st_uid));
+        top.file = Some(id_of(&found.facts));
+        top.owner = owner(&top.path, found.facts.st_uid);
         if format == ImageFormat::Vmdk {
             check_vmdk(&top.path, &found).map_err(|why| refused(&top.path, why))?;
         }
@@ -185,16 +196,15 @@ impl Top {
     fn alone(self) -> Backing {
         Backing {
             image: self.path,
-            file: self.file.map(|(file, _)| file),
+            file: self.file,
             below: Vec::new(),
         }
     }
 
-    /// What is below it, with the rights of this thread. What belongs to the guests' user is all guests'.
-    fn follow(self, guests: Option<u32>) -> Result<Backing> {
+    /// What is below it, with the rights of this thread.
+    fn follow(self) -> Result<Backing> {
         let mut below: Vec<BackingLayer> = Vec::new();
-        let owner = self.file.map(|(_, owner)| owner);
-        let owner = owner.filter(|owner| Some(*owner) != guests);
+        let owner = self.owner;
         let mut header = self.is_open.then(|| self.header.clone());
         while let Some((name, known)) = header.as_deref().and_then(backing) {
             let path = below.last().map_or(&*self.path, |layer| &*layer.path);
@@ -456,12 +466,12 @@ mod tests {
             std::fs::write(dir.join(name), header(3, &extensions, below.as_bytes())).unwrap();
         };
         let look = |name: &str, is_open: bool| {
-            Top::look(Image {
+            let image = Image {
                 path: dir.join(name),
                 format: ImageFormat::Qcow2,
                 is_open,
-            })
-            .and_then(|top| top.follow(None))
+            };
+            Top::look(image, |_, owner| Some(owner)).and_then(Top::follow)
         };
         let named = |name: &str| {
             let below = look(name, true).unwrap().below;
@@ -511,13 +521,13 @@ mod tests {
         let extensions = [(EXTENSION_BACKING_FORMAT, &b"raw"[..])];
         std::fs::write(dir.join("top"), header(3, &extensions, b"base.img")).unwrap();
         let own = rustix::process::geteuid().as_raw();
-        let follow = |guests: Option<u32>| {
-            let top = Top::look(Image {
+        let follow = |owner: Option<u32>| {
+            let image = Image {
                 path: dir.join("top"),
                 format: ImageFormat::Qcow2,
                 is_open: true,
-            });
-            top.unwrap().follow(guests)
+            };
+            Top::look(image, |_, _| owner).unwrap().follow()
         };
         let set = |path: &Path, mode| {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
@@ -526,22 +536,22 @@ mod tests {
         std::fs::write(&base, "data").unwrap();
         set(&dir, 0o700);
         set(&base, 0o644);
-        assert_eq!(follow(None).unwrap().below.len(), 1);
-        // Of the guests' user: all guests could be meant.
-        let refused = follow(Some(own)).unwrap_err();
+        assert_eq!(follow(Some(own)).unwrap().below.len(), 1);
+        // Who made it is not known.
+        let refused = follow(None).unwrap_err();
         assert!(
             refused.message.contains("<backingStore>"),
             "{}",
             refused.message
         );
         set(&dir, 0o711);
-        assert_eq!(follow(Some(own)).unwrap().below.len(), 1);
+        assert_eq!(follow(None).unwrap().below.len(), 1);
         set(&base, 0o640);
-        assert!(follow(Some(own)).is_err());
+        assert!(follow(None).is_err());
         std::fs::remove_file(&base).unwrap();
         let mode = Mode::RWXU | Mode::ROTH;
         rustix::fs::mknodat(rustix::fs::CWD, &base, FileType::Fifo, mode, 0).unwrap();
-        assert!(follow(None).is_err());
+        assert!(follow(Some(own)).is_err());
         assert_eq!(shown(b"a\n\x1b[2J\xff"), "a\\n\\u{1b}[2J\u{fffd}");
     }
 
@@ -552,11 +562,12 @@ mod tests {
         let mut image = header(3, &[], b"");
         image[79] = 4;
         std::fs::write(&path, image).unwrap();
-        let refused = Top::look(Image {
+        let image = Image {
             path,
             format: ImageFormat::Qcow2,
             is_open: false,
-        });
+        };
+        let refused = Top::look(image, |_, owner| Some(owner));
         assert!(refused.err().unwrap().message.contains("data_file"));
     }
 
@@ -565,11 +576,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("disk");
         std::fs::write(&path, b"# Disk DescriptorFile").unwrap();
-        let refused = Top::look(Image {
+        let image = Image {
             path,
             format: ImageFormat::Vmdk,
             is_open: true,
-        });
+        };
+        let refused = Top::look(image, |_, owner| Some(owner));
         assert!(refused.err().unwrap().message.contains("qemu-img convert"));
     }
 }

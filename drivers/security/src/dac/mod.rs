@@ -304,6 +304,14 @@ impl Dac {
         })
     }
 
+    /// Whose a file was before it was given to guests, as it remembers itself; none if it was not, or if what it remembers cannot be believed.
+    pub fn owner_before(path: &Path) -> Option<u32> {
+        let target = target::open(path).ok()?;
+        let memory = memory::read(&target).ok().flatten()?;
+        let is_given = target.is_trusted() && target.owner() == memory.given;
+        is_given.then_some(memory.owner.uid)
+    }
+
     /// Gives the files back, newest first, those excepted that other guests still use, that
     /// somebody else has given a new owner meanwhile, or that are gone. Goes on after failures and
     /// returns them all.

@@ -18,6 +18,8 @@ pub(super) struct Target {
     fd: OwnedFd,
     facts: Stat,
     network: bool,
+    /// Whether owners can be believed on its file system.
+    is_trusted: bool,
     /// The directories on the way, the last one being that of the file.
     dirs: Vec<PassedDir>,
 }
@@ -51,6 +53,7 @@ pub(super) fn open(path: &Path) -> Result<Target, DacError> {
     let network = rustix::fs::fstatfs(&found.fd)
         .map(|facts| access::is_network(facts.f_type))
         .map_err(|errno| open_error(path, errno))?;
+    let is_trusted = found.dirs.last().is_some_and(|dir| dir.is_trusted);
     let dirs = found.dirs.into_iter().map(|dir| PassedDir {
         has_acl: rustix::fs::getxattr_query(magic_path(&dir.fd), "system.posix_acl_access").is_ok(),
         path: dir.path,
@@ -62,6 +65,7 @@ pub(super) fn open(path: &Path) -> Result<Target, DacError> {
         fd: found.fd,
         facts: found.facts,
         network,
+        is_trusted,
     })
 }
 
@@ -107,6 +111,11 @@ impl Target {
 
     pub(super) fn kind(&self) -> Kind {
         access::kind(&self.facts)
+    }
+
+    /// Whether owners, and what files remember of them, can be believed on its file system.
+    pub(super) const fn is_trusted(&self) -> bool {
+        self.is_trusted
     }
 
     /// Whether other hosts may see the file.

@@ -181,12 +181,15 @@ fn root_disk_is_given_and_given_back() {
     assert_eq!(owner_of(&disk), (0, 6), "nothing happened yet");
     give_back(&dac, &record);
     assert_eq!(owner_of(&disk), (0, 6), "what was not taken is not given");
+    assert_eq!(Dac::owner_before(&disk), None);
     prepared.apply().unwrap();
     prepared.apply().unwrap();
     assert_eq!(owner_of(&disk), (GUESTS, GUESTS));
+    assert_eq!(Dac::owner_before(&disk), Some(0));
     give_back(&dac, &record);
     give_back(&dac, &record);
     assert_eq!(owner_of(&disk), (0, 6));
+    assert_eq!(Dac::owner_before(&disk), None);
     let mut value = [0_u8; 64];
     let left = rustix::fs::getxattr(&disk, "trusted.virtbus.dac", &mut value[..]);
     assert_eq!(left, Err(rustix::io::Errno::NODATA));

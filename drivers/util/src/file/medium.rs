@@ -2,7 +2,8 @@
 //!
 //! Users may have file systems mounted that they made: media and images that udisks mounts, FUSE, entries of fstab(5) with `user`. On those
 //! they write whatever owner they like. The kernel does not tell who had something mounted; but such a mount is always `nosuid` and
-//! `nodev`, lest its files have an effect. Administrators mount their own so as well, to be careful, and name them in /etc/fstab.
+//! `nodev`, lest its files have an effect. Administrators mount their own so as well, to be careful, and name them in /etc/fstab. A FUSE
+//! file system may be mounted over any directory that its user may write to, one of the table as well, and never counts.
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -26,6 +27,9 @@ const OF_THE_KERNEL: [u32; 8] = [
     0x9584_58f6, // hugetlbfs
 ];
 
+/// The magic number of FUSE.
+const FUSE: u32 = 0x6573_5546;
+
 /// Options of fstab(5) by which others than root may mount an entry.
 const BY_USERS: [&[u8]; 4] = [b"user", b"users", b"owner", b"group"];
 
@@ -39,6 +43,9 @@ pub(super) fn is_trusted(dir: impl AsFd, path: &Path, parent: &Dir) -> Result<bo
     let magic = rustix::fs::fstatfs(&dir)?.f_type as u32;
     if OF_THE_KERNEL.contains(&magic) {
         return Ok(true);
+    }
+    if magic == FUSE {
+        return Ok(false);
     }
     // A subvolume has a device number of its own, and is not mounted.
     if let (Some(mount), Some(parents)) = (mount(&dir)?, mount(&parent.fd)?)

@@ -41,7 +41,7 @@ pub(crate) async fn open(name: &str, host: &Host<'_>) -> Result<Opened> {
         "qemu" => qemu(host).await,
         #[cfg(feature = "test")]
         "test" => Ok(Opened {
-            connection: virtbus_test::Test::open(&host.settings.test.uri).await?,
+            connection: test(&host.settings.test.uri).await?,
             when_served: Box::new(|| {}),
         }),
         _ => Err(Error::new(
@@ -53,6 +53,17 @@ pub(crate) async fn open(name: &str, host: &Host<'_>) -> Result<Opened> {
             ),
         )),
     }
+}
+
+/// # Errors
+/// `ConfigUnsupported` naming the setting: only another one helps.
+#[cfg(feature = "test")]
+async fn test(uri: &str) -> Result<Arc<virtbus_test::Test>> {
+    let opened = virtbus_test::Test::open(uri).await;
+    opened.map_err(|error| {
+        let message = format!("setting test.uri, '{uri}': {}", error.message);
+        Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::None, message)
+    })
 }
 
 #[cfg(feature = "qemu")]

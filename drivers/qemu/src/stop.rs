@@ -235,7 +235,11 @@ pub(crate) async fn finish(
         (Ending::None, false) => (ShutoffReason::Crashed, StoppedDetail::Failed),
     };
     if ending == Ending::None && !shutdown_seen {
-        tracing::warn!(domain = saved.name, ?status, "QEMU ended without a word");
+        let how = status.map_or_else(|| "for an unknown reason".to_owned(), |s| s.to_string());
+        tracing::warn!(
+            domain = saved.name,
+            "QEMU ended without being asked to: {how}"
+        );
     }
     tokio::join!(
         log_end(core, &saved.name, status, reason),

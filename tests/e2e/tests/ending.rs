@@ -87,8 +87,15 @@ async fn wrong_settings_end_the_daemon_in_a_way_that_is_not_tried_again() {
     let ports = testbed.path("ports.toml");
     std::fs::write(&ports, "[qemu]\ngraphics_port_max = 70000\n").unwrap();
     let ports = ports.display().to_string();
+    let node = testbed.path("node.toml");
+    std::fs::write(&node, "[test]\nuri = 'test:///nowhere/node.xml'\n").unwrap();
+    let node = node.display().to_string();
     let state = testbed.path("state");
     for (options, words) in [
+        (
+            ["--config", &*node],
+            "setting test.uri, 'test:///nowhere/node.xml'",
+        ),
         (["--config", &*settings], "idle_timeout"),
         (
             ["--config", &*ports],

@@ -80,7 +80,9 @@ pub enum KvmProblem {
     )]
     NotUsed(PathBuf),
     /// A guest was started and runs far too slowly or not at all.
-    #[error("a guest under KVM did not do within {seconds} s what takes a moment")]
+    #[error(
+        "a guest under KVM did not do within {seconds} s what takes a moment; it is tried again after the next boot of the host, or when the kernel's module kvm was loaded anew"
+    )]
     DoesNotRun {
         /// How long it was given, in seconds.
         seconds: u64,

@@ -10,9 +10,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 
@@ -82,7 +84,7 @@ pub(crate) async fn send(
     let (monitor, mut follower) = begin(domain, epoch, job)?;
     let (out, fd) = pipe().map_err(|error| no_descriptor(&error))?;
     let file = file.try_clone().map_err(|error| no_descriptor(&error))?;
-    let copied = tokio::task::spawn_blocking(move || copy(out, &file));
+    let mut copy = Copy::begin(out, file).map_err(|error| no_descriptor(&error))?;
     let asked = async {
         prepare(&monitor).await?;
         let parameters = MigrateSetParameters {
@@ -98,7 +100,7 @@ pub(crate) async fn send(
         .map_err(|error| monitor_failed(domain, &error))?;
     let sent = follower.migration().await;
     // QEMU closes its end with its last byte, and a copy that cannot go on closes the other.
-    let copied = tokio::time::timeout(LET_GO, copied).await;
+    let copied = tokio::time::timeout(LET_GO, &mut copy.task).await;
     match (sent, copied) {
         (_, Ok(Ok(Err(error)))) => Err(failed(
             domain,
@@ -121,14 +123,68 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((out, into))
 }
 
-/// Writes to the file what comes out of the pipe, until its other end is closed. Blocks.
-fn copy(out: OwnedFd, mut file: &File) -> io::Result<()> {
+/// Writes to a file what comes out of a pipe, until the other end of the pipe is closed or this is dropped: a QEMU that was broken out of
+/// may have passed that end on.
+struct Copy {
+    task: JoinHandle<io::Result<()>>,
+    stop: Arc<OwnedFd>,
+}
+
+impl Copy {
+    fn begin(out: OwnedFd, file: File) -> io::Result<Self> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let stop = Arc::new(eventfd(0, flags)?);
+        let stopped = Arc::clone(&stop);
+        let task = tokio::task::spawn_blocking(move || copy(&out, &file, &stopped));
+        Ok(Self { task, stop })
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // It cannot be full: nobody else writes there.
+        let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+    }
+}
+
+/// Blocks.
+fn copy(out: &OwnedFd, mut file: &File, stop: &OwnedFd) -> io::Result<()> {
+    let mut can_splice = true;
+    let mut bytes = Vec::new();
     loop {
-        match splice(&out, None, file, None, PIPE, SpliceFlags::MOVE) {
-            Ok(0) => return Ok(()),
+        let mut ready = [
+            PollFd::new(out, PollFlags::IN),
+            PollFd::new(stop, PollFlags::IN),
+        ];
+        match poll(&mut ready, None) {
             Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let [out_ready, stop_ready] = ready.map(|ready| !ready.revents().is_empty());
+        if stop_ready {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if !out_ready {
+            continue;
+        }
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        let done = if can_splice {
+            splice(out, None, file, None, PIPE, flags)
+        } else {
+            bytes.resize(PIPE, 0);
+            match rustix::io::read(out, &mut bytes[..]) {
+                Ok(count) => {
+                    io::Write::write_all(&mut file, &bytes[..count])?;
+                    Ok(count)
+                }
+                Err(errno) => Err(errno),
+            }
+        };
+        match done {
+            Ok(0) => return Ok(()),
+            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
             // A file system that cannot.
-            Err(Errno::INVAL) => return io::copy(&mut File::from(out), &mut file).map(drop),
+            Err(Errno::INVAL) if can_splice => can_splice = false,
             Err(errno) => return Err(errno.into()),
         }
     }
@@ -407,4 +463,48 @@ fn failed(domain: &Domain, why: &str) -> Error {
         ErrorDomain::Qemu,
         format!("domain '{}': {why}", domain.name()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek, Write};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_out_of_the_pipe_is_in_the_file_behind_what_was_there() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"header").unwrap();
+        let (out, into) = pipe().unwrap();
+        let copying = Copy::begin(out, file.try_clone().unwrap()).unwrap();
+        let state: Vec<u8> = (0..3 * PIPE).map(|at| at as u8).collect();
+        let sent = state.clone();
+        let sender = tokio::task::spawn_blocking(move || File::from(into).write_all(&sent));
+        sender.await.unwrap().unwrap();
+        let mut copying = copying;
+        (&mut copying.task).await.unwrap().unwrap();
+        file.rewind().unwrap();
+        let mut written = Vec::new();
+        file.read_to_end(&mut written).unwrap();
+        assert!(written[..6] == *b"header" && written[6..] == state);
+    }
+
+    #[tokio::test]
+    async fn nobody_keeps_a_copy_going_that_nobody_waits_for() {
+        let file = tempfile::tempfile().unwrap();
+        let (out, into) = pipe().unwrap();
+        let copying = Copy::begin(out, file).unwrap();
+        drop(copying);
+        // The end that was read from is closed then, though this one is not.
+        let closed = tokio::task::spawn_blocking(move || {
+            let mut into = File::from(into);
+            loop {
+                if let Err(error) = into.write_all(&[0; 4096]) {
+                    return error.kind();
+                }
+            }
+        });
+        let closed = tokio::time::timeout(LET_GO, closed).await.unwrap();
+        assert_eq!(closed.unwrap(), io::ErrorKind::BrokenPipe);
+    }
 }

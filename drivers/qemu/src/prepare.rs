@@ -285,7 +285,10 @@ fn check_types(resources: &[Resource]) -> Result<()> {
             continue;
         };
         let kind = FileType::from_raw_mode(found.facts.st_mode);
-        if matches!(kind, FileType::Fifo | FileType::Socket) {
+        if matches!(
+            kind,
+            FileType::Fifo | FileType::Socket | FileType::Directory
+        ) {
             let message = format!(
                 "'{}' is a {}, where a file or device is wanted",
                 resource.path.display(),
@@ -374,6 +377,9 @@ mod tests {
             assert_eq!(refused.code, ErrorCode::ConfigUnsupported);
             assert!(refused.message.contains(name), "{}", refused.message);
         }
+        std::fs::create_dir(at("folder").path).unwrap();
+        let refused = check_types(&[at("folder")]).unwrap_err();
+        assert!(refused.message.contains("is a directory"));
         std::fs::write(at("file").path, "").unwrap();
         check_types(&[at("file"), at("absent")]).unwrap();
     }

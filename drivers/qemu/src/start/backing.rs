@@ -267,7 +267,9 @@ fn layer(
     let header = read(&found).map_err(|_| out_of_reach())?;
     let header = header.unwrap_or_default();
     if format == ImageFormat::Vmdk {
-        check_vmdk(&path, &found).map_err(|why| refused(&path, why))?;
+        // Its descriptor names files, and a guest that had the file as a disk may have written it.
+        let why = format!("is based on '{shown}' of format vmdk; {REMEDY}");
+        return Err(refused(image, &why));
     }
     if format.has_backing() {
         check_data_file(&path, &header)?;
@@ -501,6 +503,9 @@ mod tests {
             }
             assert!(look("last", false).unwrap().below.is_empty());
         }
+        write("last", "base.img", b"vmdk");
+        let error = look("top", true).unwrap_err();
+        assert!(error.message.contains("vmdk"), "{}", error.message);
         write("last", "base.img", b"unheard-of");
         let error = look("top", true).unwrap_err();
         assert!(error.message.contains("base.img"), "{}", error.message);

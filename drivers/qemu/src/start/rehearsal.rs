@@ -97,10 +97,10 @@ fn missing(resources: &[Resource], own: bool) -> Vec<Error> {
                     user(),
                     dir.display()
                 ),
-                None => format!("user {} may not use it so: {error}", user()),
+                None => format!("user {} may not use it so: {}", user(), told(&error)),
             }
         } else {
-            error.to_string()
+            told(&error)
         };
         let message = format!("the guest's file '{shown}' cannot be used: {what}");
         Some(Error::new(
@@ -110,6 +110,15 @@ fn missing(resources: &[Resource], own: bool) -> Vec<Error> {
         ))
     });
     refused.collect()
+}
+
+/// The kernel's answer without its number, which says nothing to people.
+fn told(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
 }
 
 /// Whether a file is there, and may be used by whoever asks.
@@ -161,7 +170,7 @@ mod tests {
             assert!(error.message.contains(path.to_str().unwrap()), "{error}");
         }
         assert!(
-            found[0].message.contains("No such file"),
+            found[0].message.ends_with("No such file or directory"),
             "{}",
             found[0].message
         );

@@ -29,13 +29,15 @@ use crate::settings::Settings;
 pub(crate) enum DaemonError {
     #[error("cannot start the thread of the bus")]
     Thread(#[source] std::io::Error),
-    #[error("cannot connect to the bus")]
-    Connect(#[source] zbus::Error),
+    #[error("cannot connect to {bus}")]
+    Connect { bus: Mode, source: zbus::Error },
     #[error("cannot take the name {name} on the bus")]
     Name {
         name: &'static str,
         source: zbus::Error,
     },
+    #[error("cannot take the name {name} on the bus: process {process} has it")]
+    Served { name: &'static str, process: u32 },
     #[error("the bus connection ended")]
     Bus(#[source] zbus::Error),
     #[error(transparent)]
@@ -61,7 +63,7 @@ impl DaemonError {
             | Self::Signals(_)
             | Self::Thread(_) => true,
             // There is no bus, or another daemon on it.
-            Self::Connect(_) | Self::Name { .. } | Self::Bus(_) => false,
+            Self::Connect { .. } | Self::Name { .. } | Self::Served { .. } | Self::Bus(_) => false,
         }
     }
 
@@ -72,8 +74,9 @@ impl DaemonError {
             Self::Ownership(error) => matches!(error, OwnershipError::Taken { .. }),
             Self::Driver { source, .. } => source.code == ErrorCode::ConfigUnsupported,
             Self::Thread(_)
-            | Self::Connect(_)
+            | Self::Connect { .. }
             | Self::Name { .. }
+            | Self::Served { .. }
             | Self::Bus(_)
             | Self::Signals(_) => false,
         }
@@ -109,7 +112,10 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     let connected = thread.run(connecting).await;
     let (bus, messages) = connected
         .unwrap_or_else(|error| Err(zbus::Error::Failure(error.to_string())))
-        .map_err(DaemonError::Connect)?;
+        .map_err(|source| DaemonError::Connect {
+            bus: plan.mode.clone(),
+            source,
+        })?;
     expect_no_other(&bus).await?;
     let authorizer: Arc<dyn Authorizer> = if plan.mode.is_system() {
         Arc::new(Polkit::new(drivers::guests_user(&plan.settings)))
@@ -251,12 +257,22 @@ async fn expect_no_other(bus: &Connection) -> Result<(), DaemonError> {
             Ok(false) => {}
             Ok(true) => {
                 let source = zbus::Error::NameTaken;
-                return Err(DaemonError::Name { name, source });
+                return Err(match process_of(bus, name).await {
+                    Some(process) => DaemonError::Served { name, process },
+                    None => DaemonError::Name { name, source },
+                });
             }
             Err(source) => return Err(DaemonError::Name { name, source }),
         }
     }
     Ok(())
+}
+
+/// The process that has a name.
+async fn process_of(bus: &Connection, name: &str) -> Option<u32> {
+    let proxy = DBusProxy::new(bus).await.ok()?;
+    let name = BusName::try_from(name).ok()?;
+    proxy.get_connection_unix_process_id(name).await.ok()
 }
 
 /// Waits until the daemon has been idle for the timeout: no call, no guest, nothing under way.

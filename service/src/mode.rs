@@ -17,6 +17,16 @@ pub(crate) enum Mode {
     Private(String),
 }
 
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::System => f.write_str("the system bus"),
+            Self::Session => f.write_str("the session bus"),
+            Self::Private(address) => write!(f, "the bus at '{address}'"),
+        }
+    }
+}
+
 impl Mode {
     /// The mode that the command line asks for.
     pub(crate) fn of(cli: &Cli) -> Self {

@@ -171,12 +171,12 @@ async fn turn(core: &Arc<Core>, domain: Arc<Domain>, ended: u64, writer: &Writer
         match tokio::time::timeout(limit, start(core, &domain)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(domain = %domain.name(), %error, "a domain cannot be autostarted");
+                tracing::error!(domain = %domain.name(), %error, "cannot be autostarted");
             }
             Err(_) => {
                 tracing::error!(
                     domain = %domain.name(),
-                    "a domain that is autostarted does not come up within {} s; the next ones do not wait for it",
+                    "does not come up within {} s though it is autostarted; the next ones do not wait for it",
                     limit.as_secs()
                 );
             }

@@ -13,11 +13,12 @@ use super::{Builder, Props, alias, machine, unsupported};
 
 /// Adds every controller that is not part of the machine.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
-    // Bridges first and by number: a bus must be there before what is on it.
+    // Bridges first and by number: a bus must be there before what is on it, and a USB 2 controller before its companions.
     let mut controllers: Vec<&Controller> = builder.devices.controller.iter().collect();
     controllers.sort_by_key(|controller| {
         (
             controller.kind.kind() != ControllerType::Pci,
+            controller.info.master.is_some(),
             controller.index(),
         )
     });
@@ -39,10 +40,16 @@ fn device(builder: &mut Builder<'_>, controller: &Controller) -> Result<()> {
             let ports = matches!(model, "nec-usb-xhci" | "qemu-xhci")
                 .then_some(options.ports)
                 .flatten();
-            Props::device(model)
+            let props = Props::device(model)
                 .set_opt("p2", ports)
-                .set_opt("p3", ports)
-                .set("id", alias(&controller.info)?)
+                .set_opt("p3", ports);
+            match controller.info.master {
+                // A companion serves ports of the controller whose number it shares.
+                Some(port) => props
+                    .set("masterbus", usb_bus(builder.devices, controller.index()))
+                    .set("firstport", port),
+                None => props.set("id", alias(&controller.info)?),
+            }
         }
         ControllerKind::Scsi(model) => {
             let model = scsi_device(*model)?;
@@ -192,7 +199,9 @@ pub(super) fn pci_bus(os: &Os, bus: u8) -> String {
 /// The name of a USB bus by its number: that of the controller with this index.
 pub(super) fn usb_bus(devices: &Devices, bus: u32) -> String {
     let controller = devices.controller.iter().find(|controller| {
-        controller.kind.kind() == ControllerType::Usb && controller.index() == bus
+        controller.kind.kind() == ControllerType::Usb
+            && controller.index() == bus
+            && controller.info.master.is_none()
     });
     let alias = controller.and_then(|controller| controller.info.alias.as_deref());
     match alias {

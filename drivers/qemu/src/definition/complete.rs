@@ -182,13 +182,10 @@ fn disk(disk: &mut Disk) -> Result<()> {
     if disk.device() == DiskDevice::Cdrom {
         disk.readonly = true;
     }
-    let has_source = !disk.source.is_empty();
     let driver = disk.driver_mut();
     driver.name.get_or_insert_with(|| "qemu".into());
-    if has_source {
-        // Never guessed from the image, which a guest writes.
-        driver.format.get_or_insert(ImageFormat::Raw);
-    }
+    // Never guessed from the image, which a guest writes. An empty drive has the format of what is put in.
+    driver.format.get_or_insert(ImageFormat::Raw);
     if disk.info.address.is_none()
         && let Some(address) = drive_address(bus, index)
     {
@@ -481,11 +478,7 @@ fn controllers(devices: &mut Devices, q35: bool) {
     if usb {
         needed.push((ControllerType::Usb, 0));
     }
-    for controller in &mut devices.controller {
-        if controller.index.is_none() {
-            controller.index = Some(0);
-        }
-    }
+    indexes(&mut devices.controller);
     let mut there: HashSet<(ControllerType, u32)> = devices
         .controller
         .iter()
@@ -508,6 +501,49 @@ fn controllers(devices: &mut Devices, q35: bool) {
             }
             insert(&mut devices.controller, controller);
         }
+    }
+}
+
+/// Numbers the controllers that have no number: each gets the lowest that is free among its kind. A companion of a USB 2 controller has that
+/// of the controller before it.
+fn indexes(controllers: &mut [Controller]) {
+    let mut taken: HashSet<(ControllerType, u32)> = controllers
+        .iter()
+        .filter_map(|controller| Some((controller.kind.kind(), controller.index?)))
+        .collect();
+    let mut free: HashMap<ControllerType, u32> = HashMap::new();
+    let mut last_usb = 0;
+    for controller in controllers {
+        let kind = controller.kind.kind();
+        let index = match controller.index {
+            Some(index) => index,
+            None if controller.info.master.is_some() => last_usb,
+            None if is_root(&controller.kind) => 0,
+            None => {
+                // Bus 0 is the machine's own, whether it is named or not.
+                let first = u32::from(kind == ControllerType::Pci);
+                let next = free.entry(kind).or_insert(first);
+                while !taken.insert((kind, *next)) {
+                    *next += 1;
+                }
+                *next
+            }
+        };
+        controller.index = Some(index);
+        if kind == ControllerType::Usb {
+            last_usb = index;
+        }
+    }
+}
+
+/// Whether a controller is the machine's own PCI bus.
+fn is_root(kind: &ControllerKind) -> bool {
+    match kind {
+        ControllerKind::Pci(pci) => matches!(
+            pci.model,
+            None | Some(PciModel::PciRoot | PciModel::PcieRoot)
+        ),
+        _ => false,
     }
 }
 

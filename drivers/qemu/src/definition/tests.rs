@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use virtbus_api::Result;
+use virtbus_api::domain::DomainUndefineFlags;
 use virtbus_conf::domain::Domain as Definition;
 use virtbus_conf::domain::devices::address::Address;
 use virtbus_conf::{Fragment, Limits};
@@ -311,4 +312,53 @@ fn names_that_no_file_can_have_are_refused() {
         let xml = document("", "").replace("<name>many<", &format!("<name>{text}<"));
         assert_eq!(read(&xml, false).unwrap().name, name);
     }
+}
+
+#[test]
+fn controllers_without_a_number_get_the_next_one() {
+    let controllers = "<controller type='pci' model='pcie-root-port'/><controller type='pci' index='1' model='pcie-root-port'/>\
+        <controller type='pci' model='pcie-root-port'/><controller type='pci' model='pcie-root'/>\
+        <controller type='usb' model='ich9-ehci1'/><controller type='usb' model='ich9-uhci1'><master startport='0'/></controller>\
+        <controller type='usb' model='qemu-xhci'/><controller type='sata'/>";
+    let definition = accepted(&document("", controllers), &capabilities()).unwrap();
+    let numbers = definition.devices.controller.iter();
+    let numbers: Vec<_> = numbers
+        .map(|controller| format!("{} {}", controller.kind.kind(), controller.index()))
+        .collect();
+    let expected = [
+        "pci 2", "pci 1", "pci 3", "pci 0", "usb 0", "usb 0", "usb 1", "sata 0",
+    ];
+    assert_eq!(numbers, expected);
+}
+
+#[test]
+fn an_empty_drive_has_a_format() {
+    let drive = "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>";
+    let definition = accepted(&document("", drive), &capabilities()).unwrap();
+    let text = super::format_config(&definition);
+    assert!(text.contains("<driver name='qemu' type='raw'/>"), "{text}");
+}
+
+#[test]
+fn only_an_nvram_store_that_is_there_has_to_be_decided_upon() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("vars.fd");
+    let nvram = format!("<nvram>{}</nvram></os>", store.display());
+    // It cannot be defined any more, and may have been.
+    let definition = read(&document("", "").replace("</os>", &nvram), false).unwrap();
+    let undefine = |flags| super::check_undefine(&definition, flags);
+    undefine(DomainUndefineFlags::empty()).unwrap();
+    std::fs::write(&store, "").unwrap();
+    let said = undefine(DomainUndefineFlags::empty())
+        .unwrap_err()
+        .to_string();
+    for word in [
+        store.to_str().unwrap(),
+        "VIR_DOMAIN_UNDEFINE_NVRAM, 4",
+        "VIR_DOMAIN_UNDEFINE_KEEP_NVRAM, 8",
+    ] {
+        assert!(said.contains(word), "no {word:?}: {said}");
+    }
+    undefine(DomainUndefineFlags::KEEP_NVRAM).unwrap();
+    undefine(DomainUndefineFlags::NVRAM).unwrap();
 }

@@ -95,6 +95,89 @@ async fn a_definition_that_can_never_start_is_refused_with_all_that_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_qemu_would_not_be_told_of_is_refused_and_nothing_is_kept() {
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let guest = DomainXml::small("trusting")
+        .element(
+            "<launchSecurity type='sev'><policy>0x3</policy></launchSecurity>\
+             <cputune><quota>9000</quota></cputune><seclabel type='static' model='dac'><label>root:root</label></seclabel>",
+        )
+        .device(
+            "<disk type='file'><source file='/dev/null'/><target dev='vda'/><transient/></disk>\
+             <interface type='user'><filterref filter='clean-traffic'/></interface>\
+             <graphics type='vnc' passwd='longer than eight'/>",
+        );
+    let refused = testbed.client.define(&guest.xml()).await.unwrap_err();
+    assert!(refused.is_refusal(), "{refused}");
+    let said = refused.to_string();
+    for word in [
+        "<launchSecurity> is not supported",
+        "<cputune> is not supported",
+        "<seclabel>",
+        "disk 'vda': <transient> is not supported",
+        "<filterref> is not supported",
+        "8 characters",
+    ] {
+        assert!(said.contains(word), "no {word:?}: {said}");
+    }
+    assert_eq!(testbed.client.list(0).await.unwrap(), Vec::<String>::new());
+    testbed.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_definitions_usually_carry_starts() {
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let guest = format!(
+        "<domain type='qemu'><name>usual</name><memory unit='KiB'>65541</memory><vcpu>1</vcpu>\
+         <os><type arch='x86_64' machine='q35'>hvm</type></os>\
+         <features><acpi/><apic eoi='off'/><hyperv><relaxed state='on'/><vapic state='on'/><spinlocks state='on' retries='8191'/></hyperv>\
+         <kvm><hidden state='on'/></kvm><pmu state='off'/></features>\
+         <clock offset='utc'><timer name='rtc' tickpolicy='catchup'/><timer name='pit' tickpolicy='delay'/>\
+         <timer name='hpet' present='no'/><timer name='kvmclock' present='no'/><timer name='hypervclock' present='yes'/></clock>\
+         <pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>\
+         <devices>{}<controller type='usb' index='0' model='ich9-ehci1'/>\
+         <controller type='usb' index='0' model='ich9-uhci1'><master startport='0'/></controller>\
+         <controller type='usb' index='0' model='ich9-uhci2'><master startport='2'/></controller>\
+         <disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk><input type='tablet' bus='usb'/>\
+         <sound model='ich9'><codec type='micro'/></sound></devices></domain>",
+        "<controller type='pci' model='pcie-root-port'/>".repeat(3),
+    );
+    let domain = testbed.client.define(&guest).await.unwrap();
+    domain.act("Create", 0).await.unwrap();
+    testbed.end().await;
+}
+
+/// Whether this machine lets the daemon raise limits of what it starts.
+fn limits_can_be_raised() -> Result<(), String> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let held = held.and_then(|held| u64::from_str_radix(held.trim(), 16).ok());
+    // CAP_SYS_RESOURCE.
+    if held.unwrap_or(0) & (1 << 24) == 0 {
+        return Err("needs the right to raise limits".to_owned());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_whose_memory_is_locked_may_lock_it() {
+    or_skip!(limits_can_be_raised());
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let guest = DomainXml::small("locked").element("<memoryBacking><locked/></memoryBacking>");
+    let domain = testbed.define(&guest).await;
+    domain.act("Create", 0).await.unwrap();
+    let [run] = &runs(&testbed)[..] else {
+        panic!("there is one run");
+    };
+    let pid = std::fs::read_to_string(run.join("guest/pid")).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", pid.trim())).unwrap();
+    let locked = limits.lines().find(|line| line.contains("locked memory"));
+    let locked = locked.expect("the kernel tells of it");
+    assert!(locked.contains("unlimited"), "{locked}");
+    testbed.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn directories_that_are_too_long_for_sockets_are_refused_by_the_daemon() {
     let testbed = or_skip!(Testbed::prepare(&[]).await);
     let state = testbed.path(&"d".repeat(60));

@@ -8,6 +8,7 @@ use virtbus_api::security::Access;
 use virtbus_conf::domain::devices::address::Address;
 use virtbus_conf::domain::devices::disk::{
     CacheMode, DetectZeroes, DiscardMode, Disk, DiskBus, DiskDevice, ErrorPolicy, IoMode,
+    VirtioModel,
 };
 use virtbus_conf::storage::{ChainEnd, ImageFormat, NetworkProtocol, NetworkSource, StorageSource};
 use virtbus_conf::{OnOff, Text};
@@ -361,7 +362,11 @@ fn device(builder: &mut Builder<'_>, disk: &Disk, node: Option<String>) -> Resul
     let driver = disk.head.driver.clone().unwrap_or_default();
     let id = alias(&disk.info)?;
     let model = match (bus, disk.device()) {
-        (DiskBus::Virtio, DiskDevice::Disk) => "virtio-blk-pci",
+        (DiskBus::Virtio, DiskDevice::Disk) => match disk.model {
+            None | Some(VirtioModel::Virtio) => "virtio-blk-pci",
+            Some(VirtioModel::VirtioTransitional) => "virtio-blk-pci-transitional",
+            Some(VirtioModel::VirtioNonTransitional) => "virtio-blk-pci-non-transitional",
+        },
         (DiskBus::Scsi, DiskDevice::Disk) => "scsi-hd",
         (DiskBus::Scsi, DiskDevice::Cdrom) => "scsi-cd",
         (DiskBus::Scsi, DiskDevice::Lun) => "scsi-block",

@@ -1,12 +1,13 @@
 //! What a person sees and touches: graphics servers, video cards.
 
 use virtbus_api::Result;
-use virtbus_conf::YesNo;
 use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf::domain::devices::chardev::MouseMode;
 use virtbus_conf::domain::devices::graphics::{
     ConnectedAction, Graphics, GraphicsAuth, GraphicsKind, Listen, SharePolicy, Spice, Vnc,
 };
 use virtbus_conf::domain::devices::video::VideoModelType;
+use virtbus_conf::{OnOff, YesNo};
 
 use super::{Builder, Props, alias, before_port, escape, unsupported};
 use crate::monitor::commands::display::{ExpirePassword, SetPassword};
@@ -189,8 +190,16 @@ fn spice(builder: &mut Builder<'_>, graphics: &Graphics, spice: &Spice) -> Resul
     if choices.filetransfer == Some(YesNo::No) {
         options.push("disable-agent-file-xfer=on".to_owned());
     }
+    if let Some(mouse) = choices.mouse {
+        // Where the agent moves the pointer, the client draws it.
+        let client = OnOff::from(mouse == MouseMode::Client);
+        options.push(format!("agent-mouse={client}"));
+    }
     options.push("seamless-migration=on".to_owned());
     builder.option("-spice", options.join(","));
+    if let Some(keymap) = &spice.keymap {
+        builder.option("-k", keymap.clone());
+    }
     Ok(())
 }
 

@@ -5,14 +5,13 @@ use std::collections::HashSet;
 use virtbus_api::Result;
 use virtbus_api::security::Access;
 use virtbus_conf::YesNo;
-use virtbus_conf::cpu::{CpuMode, FeaturePolicy, GuestCpu};
 use virtbus_conf::domain::clock::{ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
 use virtbus_conf::domain::lifecycle::LifecycleAction;
 use virtbus_conf::domain::memory::{MemoryAccess, MemoryAllocation, MemorySource};
 use virtbus_conf::domain::os::{BootDevice, LoaderType, Os};
 use virtbus_conf::domain::{Domain as Definition, VirtType};
 
-use super::{Builder, Props, escape, unsupported};
+use super::{Builder, Props, cpu, escape, unsupported};
 use crate::capabilities::{Cap, Machine};
 use crate::definition;
 
@@ -47,7 +46,7 @@ pub(super) fn platform(builder: &mut Builder<'_>) -> Result<()> {
         machine_options(builder, &machine, kvm, memory_id.as_deref()),
     );
     builder.option("-accel", if kvm { "kvm" } else { "tcg" });
-    if let Some(cpu) = cpu_options(builder, kvm)? {
+    if let Some(cpu) = cpu::options(builder, kvm)? {
         builder.option("-cpu", cpu);
     }
     firmware(builder)?;
@@ -237,7 +236,11 @@ fn machine_options(
     text
 }
 
-fn timer(definition: &Definition, name: TimerName) -> Option<&virtbus_conf::domain::clock::Timer> {
+/// What the definition says of a timer.
+pub(super) fn timer(
+    definition: &Definition,
+    name: TimerName,
+) -> Option<&virtbus_conf::domain::clock::Timer> {
     definition
         .clock
         .as_ref()?
@@ -246,79 +249,10 @@ fn timer(definition: &Definition, name: TimerName) -> Option<&virtbus_conf::doma
         .find(|timer| timer.name == name)
 }
 
-/// The value of `-cpu`; `None` leaves the machine's own.
-fn cpu_options(builder: &Builder<'_>, kvm: bool) -> Result<Option<String>> {
-    let definition = builder.definition;
-    let Some(cpu) = &definition.cpu else {
-        return Ok(None);
-    };
-    let mut text = match cpu.mode {
-        Some(CpuMode::HostPassthrough | CpuMode::HostModel) if !kvm => {
-            return Err(unsupported(
-                "the host's CPU can be had with type='kvm' only",
-            ));
-        }
-        Some(CpuMode::HostPassthrough) => {
-            let migratable = cpu
-                .migratable
-                .map_or("on", |migratable| migratable.as_str());
-            if builder.has(Cap::CpuMigratable) {
-                format!("host,migratable={migratable}")
-            } else {
-                "host".to_owned()
-            }
-        }
-        // The host's features under the name that KVM gives them; a named model is the CPU driver's affair.
-        Some(CpuMode::HostModel) => "host".to_owned(),
-        Some(CpuMode::Maximum) => "max".to_owned(),
-        Some(CpuMode::Custom) | None => match model_name(builder, cpu, kvm)? {
-            Some(model) => model,
-            None if cpu.feature.is_empty() => return Ok(None),
-            None => {
-                return Err(unsupported(
-                    "CPU features need a model that they are added to",
-                ));
-            }
-        },
-    };
-    if let Some(vendor) = cpu
-        .model
-        .as_ref()
-        .and_then(|model| model.vendor_id.as_ref())
-    {
-        text.push_str(&format!(",vendor={}", escape(vendor)));
-    }
-    for feature in &cpu.feature {
-        let on = match feature.policy {
-            None
-            | Some(FeaturePolicy::Require | FeaturePolicy::Force | FeaturePolicy::Optional) => "on",
-            Some(FeaturePolicy::Disable | FeaturePolicy::Forbid) => "off",
-        };
-        text.push_str(&format!(",{}={on}", escape(&feature.name)));
-    }
-    Ok(Some(text))
-}
-
-fn model_name(builder: &Builder<'_>, cpu: &GuestCpu, kvm: bool) -> Result<Option<String>> {
-    let Some(name) = cpu.model.as_ref().and_then(|model| model.name.as_deref()) else {
-        return Ok(None);
-    };
-    let known = builder
-        .capabilities
-        .accelerated(kvm)
-        .is_some_and(|accelerated| accelerated.cpu_model(name).is_some());
-    if known {
-        Ok(Some(name.to_owned()))
-    } else {
-        Err(unsupported(format!(
-            "this emulator has no CPU model '{name}'"
-        )))
-    }
-}
-
 fn firmware(builder: &mut Builder<'_>) -> Result<()> {
     let os = builder.os;
-    if os.firmware.is_some() && os.loader.is_none() {
+    let path = os.loader.as_ref().and_then(|loader| loader.path.as_ref());
+    if os.firmware.is_some() && path.is_none() {
         return Err(unsupported(
             "firmware cannot be chosen automatically (<os firmware='…'>); name a <loader>",
         ));
@@ -354,7 +288,8 @@ fn memory_options(definition: &Definition) -> String {
     }
 }
 
-fn memory_locked(definition: &Definition) -> bool {
+/// Whether all of the guest's memory is to stay in the host's.
+pub(super) fn memory_locked(definition: &Definition) -> bool {
     definition
         .memory_backing
         .as_ref()
@@ -427,18 +362,25 @@ fn clock(builder: &mut Builder<'_>) -> Result<()> {
     if let Some(rtc) = timer(definition, TimerName::Rtc) {
         match rtc.track {
             Some(TimerTrack::Guest) => text.push_str(",clock=vm"),
-            Some(TimerTrack::Wall | TimerTrack::Boot | TimerTrack::Realtime) | None => {}
+            Some(TimerTrack::Realtime) => text.push_str(",clock=rt"),
+            // The host's, as without a word.
+            Some(TimerTrack::Wall | TimerTrack::Boot) | None => {}
         }
         if rtc.tickpolicy == Some(TickPolicy::Catchup) {
             text.push_str(",driftfix=slew");
         }
     }
     builder.option("-rtc", text);
-    if let Some(pit) = timer(definition, TimerName::Pit)
-        && pit.tickpolicy == Some(TickPolicy::Delay)
+    let ticks = timer(definition, TimerName::Pit).and_then(|pit| pit.tickpolicy);
+    if let Some(policy @ (TickPolicy::Delay | TickPolicy::Discard)) = ticks
         && builder.has(Cap::KvmPitLostTickPolicy)
     {
-        builder.option("-global", "kvm-pit.lost_tick_policy=delay");
+        builder.option("-global", format!("kvm-pit.lost_tick_policy={policy}"));
+    }
+    let hpet = timer(definition, TimerName::Hpet).and_then(|hpet| hpet.present);
+    if hpet == Some(YesNo::No) && !builder.has(Cap::MachineHpet) && chipset(builder.os).is_some() {
+        // An option of its own before it was a property of the machine.
+        builder.switch("-no-hpet");
     }
     Ok(())
 }
@@ -526,9 +468,13 @@ fn chipset(os: &Os) -> Option<&'static str> {
     }
 }
 
-/// Memory at the start, bytes.
+/// Memory comes in pieces of this size, bytes.
+const MEMORY_UNIT: u64 = 1 << 20;
+
+/// Memory at the start, bytes: whole pieces, which QEMU would round a machine's memory to but not what backs it.
 fn memory_bytes(definition: &Definition) -> u64 {
-    definition::max_memory(definition).saturating_mul(1024)
+    let bytes = definition::max_memory(definition).saturating_mul(1024);
+    bytes.checked_next_multiple_of(MEMORY_UNIT).unwrap_or(bytes)
 }
 
 /// The numbers of the I/O threads.

@@ -11,7 +11,7 @@ use virtbus_conf::domain::devices::misc::{
     Input, InputBus, InputType, Memballoon, MemballoonModel, Panic, PanicModel, Rng, RngBackend,
     Vsock, Watchdog, WatchdogAction, WatchdogModel,
 };
-use virtbus_conf::domain::devices::sound::{AudioType, Sound, SoundModel};
+use virtbus_conf::domain::devices::sound::{AudioType, CodecType, Sound, SoundModel};
 use virtbus_conf::domain::devices::tpm::{Tpm, TpmBackend, TpmModel};
 
 use crate::definition;
@@ -165,12 +165,20 @@ fn sound(builder: &mut Builder<'_>, sound: &Sound) -> Result<()> {
         .set_opt("audiodev", (!hda).then(|| audiodev.clone()));
     plain(builder, props, &sound.info)?;
     if hda {
-        let codec = Props::device("hda-duplex")
-            .set("id", format!("{id}-codec0"))
-            .set("bus", format!("{id}.0"))
-            .set("cad", 0)
-            .set("audiodev", audiodev);
-        builder.device(&codec);
+        let codecs = match &*sound.codec {
+            [] => &[CodecType::Duplex],
+            codecs => codecs,
+        };
+        for (number, codec) in codecs.iter().enumerate() {
+            let driver = format!("hda-{codec}");
+            builder.require_device(&driver)?;
+            let codec = Props::device(&driver)
+                .set("id", format!("{id}-codec{number}"))
+                .set("bus", format!("{id}.0"))
+                .set("cad", number)
+                .set("audiodev", audiodev.as_str());
+            builder.device(&codec);
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod chardev;
 mod controller;
+mod cpu;
 mod disk;
 mod display;
 mod interface;
@@ -20,6 +21,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::thread::CapabilitySet;
 use virtbus_api::security::{Access, FileId, Resource};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf::domain::Domain as Definition;
@@ -29,7 +31,7 @@ use virtbus_conf::domain::devices::info::DeviceInfo;
 use virtbus_conf::domain::os::Os;
 use virtbus_conf::storage::ImageFormat;
 use virtbus_conf::{Text, YesNo};
-use virtbus_util::cmd::Cmd;
+use virtbus_util::cmd::{Cmd, Limit, Resource as RlimitResource};
 
 use crate::capabilities::{Cap, Capabilities};
 use crate::definition;
@@ -132,7 +134,7 @@ pub(crate) fn fill(
         resources: Vec::new(),
         held: Vec::new(),
         fd_sets: 0,
-        refusals: Vec::new(),
+        refusals: definition::without_effect(definition),
     };
     let parts = [
         machine::head,
@@ -150,10 +152,19 @@ pub(crate) fn fill(
     }
     together(builder.refusals)?;
     cmd.args(builder.args);
+    if machine::memory_locked(definition) && may_raise_limits() {
+        cmd.rlimit(RlimitResource::MemLock, Limit::Unlimited);
+    }
     Ok(Needs {
         resources: builder.resources,
         held: builder.held,
     })
+}
+
+/// Whether the daemon may give a program more than it has itself. Where it may not, the limit that the administrator gave it holds.
+fn may_raise_limits() -> bool {
+    let own = rustix::thread::capabilities(None);
+    own.is_ok_and(|own| own.effective.contains(CapabilitySet::SYS_RESOURCE))
 }
 
 /// The files and devices that a run will have need of, of a definition that has been made live; nothing of it need be there yet.

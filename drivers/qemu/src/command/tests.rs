@@ -129,6 +129,7 @@ fn read(arguments: &[OsString]) -> Read {
             "-nodefaults",
             "-no-shutdown",
             "-no-reboot",
+            "-no-hpet",
         ]
         .contains(&option);
         let value = if takes_value {
@@ -191,7 +192,7 @@ fn split(value: &str) -> Vec<String> {
 }
 
 /// The command line of the guest that a document defines, as it would be started by the daemon's own user.
-fn command_line(xml: &str, json: bool) -> Result<Vec<OsString>> {
+pub(super) fn command_line(xml: &str, json: bool) -> Result<Vec<OsString>> {
     filled(xml, json, None).map(|(arguments, _)| arguments)
 }
 

@@ -9,6 +9,7 @@ use virtbus_conf::domain::{Domain as Definition, VirtType};
 use virtbus_conf::storage::StorageSource;
 use virtbus_util::socket::LONGEST_PATH;
 
+use super::effects;
 use super::limits::{self, MOST_VCPUS};
 use crate::command;
 
@@ -78,6 +79,7 @@ pub(super) fn whole(definition: &Definition) -> Result<()> {
     let disks = definition.devices.disk.iter();
     refusals.extend(disks.filter_map(|disk| source(disk).err()));
     refusals.extend(long_sockets(definition));
+    refusals.extend(effects::missing(definition));
     command::together(refusals)
 }
 

@@ -7,6 +7,7 @@
 mod check;
 mod complete;
 mod cpu;
+mod effects;
 pub(crate) mod limits;
 mod live;
 mod readers;
@@ -24,7 +25,7 @@ use virtbus_conf::domain::devices::chardev::{ChannelTarget, ChardevSource};
 use virtbus_conf::domain::devices::disk::Disk;
 use virtbus_conf::domain::devices::tpm::TpmBackend;
 use virtbus_conf::domain::lifecycle::LifecycleAction;
-use virtbus_conf::domain::os::{Os, OsType};
+use virtbus_conf::domain::os::{Nvram, NvramSource, Os, OsType};
 use virtbus_conf::{Flags, Limits, XmlError, YesNo};
 
 use crate::core::Core;
@@ -277,6 +278,11 @@ pub(crate) fn long_sockets(definition: &Definition) -> Vec<Error> {
     check::long_sockets(definition)
 }
 
+/// What the definition asks for and QEMU would not be told of, each as a refusal.
+pub(crate) fn without_effect(definition: &Definition) -> Vec<Error> {
+    effects::missing(definition)
+}
+
 /// Refuses a disk that has nothing to read.
 ///
 /// # Errors
@@ -386,19 +392,37 @@ pub(crate) fn disk_source(
     disk.source.path().map(ToOwned::to_owned)
 }
 
-/// Whether the definition can be taken away with these flags.
+/// Whether the definition can be taken away with these flags. Blocks.
 ///
 /// # Errors
 /// `OperationInvalid` if something would be left over that the caller did not decide upon.
 pub(crate) fn check_undefine(definition: &Definition, flags: DomainUndefineFlags) -> Result<()> {
-    let has_nvram = definition.os.as_ref().is_some_and(|os| os.nvram.is_some());
-    if has_nvram && !flags.intersects(DomainUndefineFlags::NVRAM | DomainUndefineFlags::KEEP_NVRAM)
-    {
-        return Err(Error::operation_invalid(
-            "the domain has an NVRAM store; say whether it is to be kept (KEEP_NVRAM) or removed (NVRAM)",
-        ));
+    let nvram = definition.os.as_ref().and_then(|os| os.nvram.as_deref());
+    let Some(store) = nvram.and_then(nvram_store) else {
+        return Ok(());
+    };
+    if !flags.intersects(DomainUndefineFlags::NVRAM | DomainUndefineFlags::KEEP_NVRAM) {
+        return Err(Error::operation_invalid(format!(
+            "the domain has an NVRAM store, '{store}'; say with a flag whether it is to be kept (VIR_DOMAIN_UNDEFINE_KEEP_NVRAM, {}) or removed (VIR_DOMAIN_UNDEFINE_NVRAM, {})",
+            DomainUndefineFlags::KEEP_NVRAM.bits(),
+            DomainUndefineFlags::NVRAM.bits()
+        )));
     }
     Ok(())
+}
+
+/// The store that is there, or may be there: one on the network cannot be looked for. Blocks.
+fn nvram_store(nvram: &Nvram) -> Option<String> {
+    let path = match nvram.source.as_ref()? {
+        NvramSource::Path(path) => path.as_str(),
+        NvramSource::Source(source) => match source.path() {
+            Some(path) => path,
+            None => return Some("on the network".to_owned()),
+        },
+    };
+    let absent =
+        std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    (!absent).then(|| path.to_owned())
 }
 
 /// Removes what a domain kept between its runs, unless it is to be kept: the state of its TPM.

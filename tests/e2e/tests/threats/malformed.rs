@@ -14,7 +14,7 @@ const KEPT: u64 = 32 << 10;
 
 /// A guest with something of most that a definition has.
 const RICH: &str = "<title>a title</title><metadata><n:n xmlns:n='urn:n'>note</n:n></metadata>\
-    <iothreads>2</iothreads><cputune><vcpupin vcpu='0' cpuset='0'/></cputune>\
+    <iothreads>2</iothreads><perf><event name='cpu_cycles' enabled='no'/></perf>\
     <clock offset='utc'><timer name='hpet' present='no'/></clock>";
 const DEVICES: &str = "<disk type='file'><driver name='qemu' type='qcow2'/><source file='/disks/a'/><target dev='vda' bus='virtio'/>\
     <alias name='ua-disk'/><address type='pci' domain='0' bus='0' slot='4' function='0'/></disk>\

@@ -396,7 +396,15 @@ fn displays(devices: &mut Devices) {
             GraphicsKind::Vnc(vnc) if vnc.port.is_none_or(|port| port < 0) => {
                 vnc.autoport = Some(YesNo::Yes);
             }
-            GraphicsKind::Spice(spice) if spice.port.is_none() => spice.autoport = Some(YesNo::Yes),
+            GraphicsKind::Spice(spice) => {
+                if spice.port.is_none() {
+                    spice.autoport = Some(YesNo::Yes);
+                }
+                if spice.autoport == Some(YesNo::Yes) {
+                    // That of an earlier run, as a running guest shows it.
+                    spice.tls_port = None;
+                }
+            }
             _ => {}
         }
         if graphics.is_server() && graphics.listen.is_empty() {

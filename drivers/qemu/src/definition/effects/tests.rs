@@ -149,7 +149,7 @@ fn what_has_no_effect_on_a_device_is_refused_with_the_device() {
         format!("<interface type='user'><mac address='52:54:00:00:00:01'/>{inner}</interface>")
     };
     let spice = |attribute: &str, inner: &str| {
-        format!("<graphics type='spice' autoport='yes' {attribute}>{inner}</graphics>")
+        format!("<graphics type='spice' port='5998' {attribute}>{inner}</graphics>")
     };
     let tpm = |inner: &str| {
         format!(
@@ -207,6 +207,8 @@ fn what_has_no_effect_on_a_device_is_refused_with_the_device() {
     }
     let eight = "<graphics type='vnc' passwd='12345678'/>";
     accepted(&guest("", "", "", eight), &capabilities()).unwrap();
+    let stale = "<graphics type='spice' port='5998' tlsPort='5999' autoport='yes'/>";
+    accepted(&guest("", "", "", stale), &capabilities()).unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -16,7 +17,7 @@ use virtbus_tests::events::{
 };
 use virtbus_tests::mounts::Mount;
 use virtbus_tests::wait::{LIMIT, patient, wait_for_async, wait_until};
-use virtbus_tests::{Domain, DomainEvents, DomainXml, Testbed, or_skip};
+use virtbus_tests::{Domain, DomainEvents, DomainXml, Testbed, need, or_skip};
 use zbus::message::Type;
 use zbus::{MatchRule, MessageStream, OwnedVariant};
 
@@ -175,6 +176,62 @@ async fn a_managed_save_is_taken_by_the_next_start() {
     events.wait_for(domain.path(), UNDEFINED, LIMIT).await;
     assert!(!image.exists());
     testbed.assert_nothing_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_goes_on_from_a_file_does_not_start_from_older_memory_later() {
+    let (testbed, domain) = or_skip!(counting("twice").await);
+    let file = testbed.path("twice.saved");
+    save(&domain, &file, 0).await.unwrap();
+    domain.act("Create", 0).await.unwrap();
+    domain.act("ManagedSave", 0).await.unwrap();
+    restore(&testbed.client, &file).await.unwrap();
+    assert_eq!(domain.state().await.unwrap(), (RUNNING, RESTORED));
+    assert!(!has_image(&domain).await);
+    assert!(!image_of(&testbed, "twice").exists());
+    testbed.remove_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_whose_state_qemu_does_not_give_goes_on() {
+    or_skip!(need::program("qemu-img"));
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let disk = testbed.path("disk.vmdk");
+    let made = Command::new("qemu-img")
+        .args(["create", "-q", "-f", "vmdk"])
+        .arg(&disk)
+        .arg("1M")
+        .status();
+    assert!(made.unwrap().success());
+    // QEMU refuses to migrate with such a disk.
+    let xml = format!(
+        "<disk type='file' device='disk'><driver name='qemu' type='vmdk'/><source file='{}'/><target dev='vda' bus='virtio'/></disk>",
+        disk.display()
+    );
+    let domain = testbed.run(&DomainXml::small("blocked").device(&xml)).await;
+    let to = testbed.path("memory");
+    let to = to.to_str().unwrap();
+    for (member, saved) in [("Save", true), ("CoreDump", false)] {
+        let refused: Result<(), CallError> = if saved {
+            domain.0.call(member, &(to, "", 0_u32)).await
+        } else {
+            domain.0.call(member, &(to, 0_u32, 0_u32)).await
+        };
+        let refused = refused.unwrap_err();
+        assert!(refused.is_refusal(), "{member}: {refused}");
+        assert_eq!(domain.state().await.unwrap().0, RUNNING, "{member}");
+        assert!(!Path::new(to).exists());
+        // Nothing of it is left in the daemon.
+        let daemon = format!("/proc/{}/fd", testbed.daemon.pid());
+        wait_until("the pipe to be closed", LIMIT, || {
+            let mut links = fs::read_dir(&daemon)
+                .unwrap()
+                .filter_map(|link| fs::read_link(link.ok()?.path()).ok());
+            links.all(|link| !link.to_string_lossy().contains(".part"))
+        })
+        .await;
+    }
+    testbed.remove_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,9 +112,14 @@ impl SavedImage for Image<'_> {
             let job = Underway::begin(&core, &job_domain, DomainJobOperation::Restore);
             let flags = DomainCreateFlags::empty();
             let definition = Arc::new(definition);
+            let (after, restored) = (Arc::clone(&core), Arc::clone(&job_domain));
             let started = start::start(core, job_domain, definition, flags, origin).await;
             drop(job);
             drop(claim);
+            if started.is_ok() && restored.snapshot().view.managed_save {
+                // Older than the guest from now on.
+                super::outlived(&after, &restored).await;
+            }
             started
         })
         .await

@@ -81,7 +81,7 @@ pub(crate) enum ImageError {
     )]
     Unsealed(PathBuf),
     #[error(
-        "the managed save '{0}' was not written by this daemon, or was changed since; remove it (ManagedSaveRemove) to start the domain anew"
+        "the managed save '{0}' was not written by this daemon, or was changed since; root may restore it (DomainRestore with this path), or remove it (ManagedSaveRemove) to start the domain anew"
     )]
     UnsealedManaged(PathBuf),
     #[error("the directory of '{0}' was exchanged meanwhile")]

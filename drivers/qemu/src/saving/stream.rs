@@ -22,7 +22,7 @@ use crate::core::monitor_failed;
 use crate::domain::Domain;
 use crate::long::{Amounts, Underway};
 use crate::monitor::commands::migration::{
-    DumpGuestMemory, DumpStatus, Getfd, Migrate, MigrateCancel, MigrateIncoming,
+    Closefd, DumpGuestMemory, DumpStatus, Getfd, Migrate, MigrateCancel, MigrateIncoming,
     MigrateSetCapabilities, MigrateSetParameters, MigrationCapability, QueryDump, QueryMigrate,
 };
 use crate::monitor::event::{Event, MigrationStatus};
@@ -95,9 +95,12 @@ pub(crate) async fn send(
         let uri = format!("fd:{FD}");
         monitor.execute(&Migrate { uri }).await.map(drop)
     };
-    asked
-        .await
-        .map_err(|error| monitor_failed(domain, &error))?;
+    if let Err(error) = asked.await {
+        // It may have the pipe's end, and keeps it where it refused what was to be done with it.
+        let fdname = FD.to_owned();
+        let _ = monitor.execute(&Closefd { fdname }).await;
+        return Err(monitor_failed(domain, &error));
+    }
     let sent = follower.migration().await;
     // QEMU closes its end with its last byte, and a copy that cannot go on closes the other.
     let copied = tokio::time::timeout(LET_GO, &mut copy.task).await;

@@ -178,7 +178,7 @@ impl Top {
             return Ok(top);
         };
         top.file = Some(id_of(&found.facts));
-        top.owner = owner(&top.path, found.facts.st_uid);
+        top.owner = owner(&top.path, found.facts.st_uid).filter(|_| is_its_owners(&found.facts));
         if format == ImageFormat::Vmdk {
             check_vmdk(&top.path, &found).map_err(|why| refused(&top.path, why))?;
         }
@@ -204,7 +204,7 @@ impl Top {
     /// What is below it, with the rights of this thread.
     fn follow(self) -> Result<Backing> {
         let mut below: Vec<BackingLayer> = Vec::new();
-        let owner = self.owner;
+        let mut owner = self.owner;
         let mut header = self.is_open.then(|| self.header.clone());
         while let Some((name, known)) = header.as_deref().and_then(backing) {
             let path = below.last().map_or(&*self.path, |layer| &*layer.path);
@@ -214,6 +214,8 @@ impl Top {
                 return Err(refused(path, &why));
             }
             let (layer, next) = layer(path, owner, (name, known))?;
+            let facts = rustix::fs::fstat(&layer.file);
+            owner = owner.filter(|_| facts.is_ok_and(|facts| is_its_owners(&facts)));
             below.push(layer);
             header = next;
         }
@@ -222,6 +224,11 @@ impl Top {
             ..self.alone()
         })
     }
+}
+
+/// Whether nobody but its owner writes a file, and so the names in it.
+fn is_its_owners(facts: &Stat) -> bool {
+    facts.st_mode & 0o022 == 0
 }
 
 fn refused(path: &Path, why: &str) -> Error {
@@ -542,6 +549,10 @@ mod tests {
         set(&dir, 0o700);
         set(&base, 0o644);
         assert_eq!(follow(Some(own)).unwrap().below.len(), 1);
+        // Others write it too.
+        set(&dir.join("top"), 0o664);
+        assert!(follow(Some(own)).is_err());
+        set(&dir.join("top"), 0o644);
         // Who made it is not known.
         let refused = follow(None).unwrap_err();
         assert!(

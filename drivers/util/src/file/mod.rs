@@ -27,7 +27,7 @@ pub use link::{is_link_to, link};
 pub use lock::DirLock;
 pub use remove::remove_dir;
 pub use walk::{Dir, Found, Place, WalkError, walk, walk_to_place};
-pub use write::{create_new, exchange, remove, rename, rename_new, replace, write_atomic};
+pub use write::{create_new, remove, rename, rename_new, replace, write_atomic};
 
 /// What failed, with which path. Written so that "cannot" fits before the action.
 #[derive(Debug, thiserror::Error)]

@@ -101,20 +101,6 @@ pub fn rename_new(from: &Path, to: &Path) -> Result<(), FileError> {
     sync(&dir).map_err(failed)
 }
 
-/// Lets two files in the same directory exchange their names.
-///
-/// # Errors
-/// If one is not there, or the file system cannot.
-pub fn exchange(one: &Path, other: &Path) -> Result<(), FileError> {
-    let failed = |source| FileError::io("exchange", one, source);
-    let (dir, _) = open_parent(other)?;
-    let flags = rustix::fs::RenameFlags::EXCHANGE;
-    let here = rustix::fs::CWD;
-    rustix::fs::renameat_with(here, one, here, other, flags)
-        .map_err(|errno| failed(errno.into()))?;
-    sync(&dir).map_err(failed)
-}
-
 /// Where a file has to be before the writing of it is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Durability {

@@ -5,7 +5,8 @@
 //! while its object is locked. As both take the same queue, a signal queued before a reply leaves before it.
 //!
 //! A bus takes what is written piece by piece, so a megabyte of replies to one client would be before the next reply to another. What was
-//! queued between two signals to everybody therefore leaves by receiver, each in turn; to each of them in order.
+//! queued between two signals to everybody therefore leaves by receiver, each in turn; to each of them in order. As little as possible
+//! waits behind the queue, where there are no turns any more: in a batch that is handed over, and in the socket.
 //!
 //! A reply that tells a state was made from what was known a moment ago. If a change was signalled since, the reply would put
 //! the client's picture back; so it is followed by those signals once more, for that client only ([`Watch`]).
@@ -23,9 +24,10 @@ use crate::peers::Peer;
 use crate::receipts::Receipts;
 use crate::rounds::Rounds;
 
-/// How many messages are handed to the socket at once, and bytes after which no further one joins them.
+/// How many messages are handed to the socket at once, and bytes after which no further one joins them: what is handed over has lost its
+/// turn, and all that comes later waits for it.
 const BATCH: usize = 64;
-const BATCH_BYTES: usize = 32 << 10;
+const BATCH_BYTES: usize = 16 << 10;
 
 /// Bytes that may wait in all; while there are more, nothing is read. Each peer has its own limit, so only a bus that does
 /// not read lets it come to this.

@@ -28,6 +28,7 @@ pub mod object;
 pub mod placement;
 pub mod secret;
 pub mod security;
+pub mod session;
 pub mod storage;
 pub mod typed;
 

@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use virtbus_api::event::{Event, EventListener};
 use virtbus_api::object::View;
+use virtbus_api::session::Target;
 use zbus::Message;
 
 use crate::dispatch::Shared;
 use crate::hearing;
 use crate::outbox::Behind;
 use crate::signals::{Signals, about};
-use crate::tree::{Node, Sought, Target};
+use crate::tree::Node;
 
 /// Tells of one connection's events.
 pub(crate) struct Announcer {
@@ -67,20 +68,17 @@ impl Announcer {
         let Some(id) = about(event) else {
             return true;
         };
-        let signals = Signals::of(event, &self.node, &shared.guard);
-        if !shared.guard.tells_apart(id.kind().class()) {
+        let signals = Signals::of(event, &self.node);
+        if !self.node.guarded.tells_apart(id.kind().class()) {
             let send = |signal: Message| shared.outbox.signal(signal, None);
             return signals.into_iter().all(send);
         }
-        let target = Target {
-            driver: self.node.name,
-            object: Some((id, Sought::Path)),
-        };
+        let target = Target::named(id);
         let signals: Arc<[Message]> = signals.into();
         let peers = shared.peers.all();
         let mut told = true;
         for peer in &peers {
-            told &= hearing::tell(shared, peer, &target, &signals);
+            told &= hearing::tell(shared, peer, &self.node, &target, &signals);
         }
         told
     }
@@ -122,7 +120,7 @@ impl Behind for Announcer {
         let mut missed = self.missed();
         let Missed { changes, events } = std::mem::take(&mut *missed);
         if events > 0 {
-            let connection = self.node.name;
+            let connection = self.node.name();
             tracing::warn!(
                 connection,
                 events,

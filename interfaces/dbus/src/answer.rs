@@ -9,20 +9,20 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedMutexGuard;
 use virtbus_api::ErrorCode;
-use virtbus_api::access::{Caller, Grant};
+use virtbus_api::access::Caller;
+use virtbus_api::session::Target;
 use zbus::Message;
 use zbus::message::Header;
 
 use crate::declare::{Interface, Kind, Method};
 use crate::dispatch::Shared;
 use crate::error::{Failure, Protocol};
-use crate::interfaces::connect::ConnectView;
-use crate::invocation::{Invocation, sees, take_as_long};
+use crate::invocation::Invocation;
 use crate::peers::Peer;
 use crate::quirks::Dialect;
 use crate::standard;
 use crate::standard::log_control;
-use crate::tree::{self, Node, Place, Target, View};
+use crate::tree::{self, Named, Node, Place};
 
 /// How a call is answered. What is wrong with one is told from memory.
 pub(crate) fn kind(call: &Header<'_>) -> Kind {
@@ -161,9 +161,9 @@ impl Received {
             return Ok(());
         }
         let caller = self.caller().await;
-        let (_, target, _) = find_object(&self.shared, &caller, place, path).await?;
+        let (node, target) = find_object(&self.shared, &caller, place, path).await?;
         match target.not_found() {
-            Some(not_found) if !sees(&self.shared.guard, &caller, &target).await => {
+            Some(not_found) if !node.guarded.session(&caller).sees(&target).await => {
                 Err(not_found.into())
             }
             _ => Ok(()),
@@ -178,9 +178,8 @@ impl Received {
         order: Option<OwnedMutexGuard<()>>,
     ) -> Result<Invocation, Failure> {
         let caller = self.caller().await;
-        let (node, target, _) = find_object(&self.shared, &caller, place, path).await?;
+        let (node, target) = find_object(&self.shared, &caller, place, path).await?;
         Ok(Invocation {
-            guard: self.shared.guard.clone(),
             node,
             target,
             caller,
@@ -191,40 +190,34 @@ impl Received {
     }
 }
 
-/// The object at a place, and what is known of it.
+/// The object at a place.
 pub(crate) async fn find_object(
     shared: &Shared,
     caller: &Caller,
     place: Place<'_>,
     path: &str,
-) -> Result<(Arc<Node>, Target, View), Failure> {
-    let identify = Grant::identify();
+) -> Result<(Arc<Node>, Target), Failure> {
+    let unknown = || unknown_object(path);
     match place {
         Place::Connection(name) => {
-            let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
-            let target = Target::connection(node.name);
-            let view = View::Connect(ConnectView::of(node.connection.open(&identify)));
-            Ok((node, target, view))
+            let node = shared.node(name).ok_or_else(unknown)?;
+            Ok((node, Target::connection()))
         }
         Place::Object(name, kind, element) => {
-            let node = shared.node(name).ok_or_else(|| unknown_object(path))?;
-            let view = match tree::find(node.connection.open(&identify), kind, element).await {
-                Ok(Some(view)) => view,
-                Ok(None) => return Err(unknown_object(path)),
-                Err(error) if error.code == ErrorCode::NoSupport => {
-                    return Err(unknown_object(path));
-                }
-                Err(error) => {
-                    take_as_long(&shared.guard, caller, node.name, &error).await;
-                    return Err(error.into());
-                }
-            };
-            let target = Target::of_view(node.name, &view);
-            Ok((node, target, View::Object(view)))
+            let node = shared.node(name).ok_or_else(unknown)?;
+            let named = Named::by(kind, element).ok_or_else(unknown)?;
+            let found = node
+                .guarded
+                .session(caller)
+                .find(kind, named.key(kind))
+                .await;
+            match found {
+                Ok(target) => Ok((node, target)),
+                Err(error) if error.code == ErrorCode::NoSupport => Err(unknown()),
+                Err(error) => Err(error.into()),
+            }
         }
-        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => {
-            Err(unknown_object(path))
-        }
+        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => Err(unknown()),
     }
 }
 

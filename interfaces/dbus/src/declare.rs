@@ -146,12 +146,14 @@ impl Interface {
 /// ```text
 /// interface! {
 ///     /// Documentation, which introspection and the manual show.
-///     NETWORK = "org.libvirt.Network", view NetworkView, flags;
+///     NETWORK = "org.libvirt.Network", view NetworkView;
 ///     methods {
 ///         /// What it does.
 ///         write Create() -> (): NetworkCreate => |c| c.networks()?.create(c.id()?).await;
-///         /// One that is about another object than the one it is called on: `network_named` finds that.
-///         memory LookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
+///         /// One that is about another object than the one it is called on, which the session looks for by a key.
+///         memory LookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName finds Network by name(name) => |c| c.path();
+///         /// One that is about what a document defines.
+///         write DefineXML(xml: String) -> (network: OwnedObjectPath): NetworkDefineXml defines Network in xml => |c| c.path_of(c.networks()?.define_xml(&xml).await?);
 ///     }
 ///     properties {
 ///         /// What it tells.
@@ -166,12 +168,13 @@ impl Interface {
 ///
 /// `memory`, `read` or `write` is the [`Kind`]. A method's body sees the arguments by name, as their types' [`Argument`](crate::numbers::Argument) has
 /// checked them, and `c`, the [`Context`](crate::invocation::Context); it yields a result, of a tuple if there are several values. Numbers have types that say what they
-/// are ([`numbers`](mod@crate::numbers)). The identifier `flags` in the head names the argument that permissions look at.
+/// are ([`numbers`](mod@crate::numbers)). Flags are known by their types; a member without them, whose call's permissions look at flags, does
+/// not compile.
 macro_rules! interface {
     (
         $(#[doc = $doc:literal])*
-        $table:ident = $name:literal, view $view:ty, $flags:ident;
-        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? $(on $resolve:ident($($about:ident),+))? => |$c:ident| $body:expr;)* }
+        $table:ident = $name:literal, view $view:ty;
+        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? $(finds $found:ident by $key:ident($($about:ident),+))? $(defines $defined:ident in $document:ident)? => |$c:ident| $body:expr;)* }
         properties { $($(#[doc = $pdoc:literal])* $property:ident: $ptype:ty, emits $emits:ident: $pcall:ident => $get:expr $(, set $scall:ident => |$sc:ident, $value:ident| $set:expr)?;)* }
         signals { $($(#[doc = $sdoc:literal])* $signal:ident($($sarg:ident: $stype:ty),*);)* }
     ) => {
@@ -188,21 +191,25 @@ macro_rules! interface {
                 call: virtbus_api::access::Call::$call,
                 #[allow(non_snake_case, reason = "arguments have the names that clients see")]
                 run: |invocation| Box::pin(async move {
-                    #[allow(unused_variables, reason = "not every method has flags")]
-                    let $flags = $crate::numbers::NoFlags::default();
+                    const CALL: virtbus_api::access::Call = virtbus_api::access::Call::$call;
+                    const { $crate::declare::has_what_rules_look_at(
+                        CALL,
+                        false $(|| <$type as $crate::numbers::Argument>::IS_FLAGS)*,
+                        $crate::declare::interface!(@name $($named)?),
+                    ) };
                     let ($($arg,)*): ($($type,)*) = invocation.arguments()?;
-                    $(invocation.require_sight().await?;
-                    let target = invocation.found($resolve(&invocation, $(&$about),+).await).await?;
+                    $(let target = invocation.found(virtbus_api::object::Kind::$found, $crate::interfaces::lookup::$key($(&$about),+)).await?;
+                    let invocation = invocation.about(target);)?
+                    $(let target = invocation.defined(virtbus_api::object::Kind::$defined, &$document).await?;
                     let invocation = invocation.about(target);)?
                     let arguments = virtbus_api::access::Arguments {
-                        flags: $crate::numbers::Argument::number(&$flags),
+                        flags: 0 $(| $crate::numbers::Argument::flags(&$arg))*,
                         named: $crate::declare::interface!(@named $($named)?),
                     };
-                    const CALL: virtbus_api::access::Call = virtbus_api::access::Call::$call;
-                    let grant = invocation.require(CALL, arguments).await?;
+                    let granted = invocation.grant(CALL, arguments).await?;
                     $(#[allow(unused_variables, reason = "of flags that there are none of, nothing is left")]
                     let $arg = $crate::numbers::Argument::checked($arg, stringify!($method))?;)*
-                    let $c = invocation.context(&grant, CALL);
+                    let $c = invocation.context(granted);
                     let answer: ($($otype,)*) = $crate::declare::interface!(@answer invocation.enter(async { $body }).await?, $($out),*);
                     invocation.reply(&$crate::declare::interface!(@body answer, $($out),*))
                 }),
@@ -231,6 +238,8 @@ macro_rules! interface {
     (@kind memory) => { $crate::declare::Kind::Memory };
     (@kind read) => { $crate::declare::Kind::Read };
     (@kind write) => { $crate::declare::Kind::Write };
+    (@name) => { None };
+    (@name $named:ident) => { Some(stringify!($named)) };
     (@named) => { None };
     (@named $named:ident) => { Some((stringify!($named), $crate::numbers::Argument::number(&$named))) };
     (@answer $answer:expr,) => { $answer };
@@ -243,8 +252,8 @@ macro_rules! interface {
         Some($crate::declare::Setter { call: virtbus_api::access::Call::$call, run: |invocation| Box::pin(async move {
             const CALL: virtbus_api::access::Call = virtbus_api::access::Call::$call;
             let $value: $type = invocation.property_value()?;
-            let grant = invocation.require(CALL, Default::default()).await?;
-            let $c = invocation.context(&grant, CALL);
+            let granted = invocation.grant(CALL, Default::default()).await?;
+            let $c = invocation.context(granted);
             let () = invocation.enter(async { $set }).await?;
             invocation.reply(&())
         }) })
@@ -252,3 +261,15 @@ macro_rules! interface {
 }
 
 pub(crate) use interface;
+
+/// Fails to compile for a member that lacks an argument which the rules of its call look at.
+pub(crate) const fn has_what_rules_look_at(call: Call, has_flags: bool, named: Option<&str>) {
+    assert!(
+        has_flags || !call.looks_at_flags(),
+        "the permissions of this member's call depend on flags, and it has none"
+    );
+    assert!(
+        call.looks_at_argument(named),
+        "the permissions of this member's call depend on an argument, which the row has to name in brackets"
+    );
+}

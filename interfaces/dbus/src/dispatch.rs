@@ -16,7 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use virtbus_api::Connection;
-use virtbus_api::access::{Caller, Guard, Guarded};
+use virtbus_api::access::{Caller, Guard};
+use virtbus_api::session::Guarded;
 use zbus::message::{Flags, Header, Type};
 use zbus::{Message, MessageStream};
 
@@ -31,7 +32,7 @@ use crate::receipts::Receipts;
 use crate::socket::{Arrivals, WITHOUT_DESCRIPTORS};
 use crate::standard;
 use crate::standard::log_control::LogControl;
-use crate::tree::{Node, ROOT};
+use crate::tree::Node;
 use crate::turns::Turns;
 
 /// Steps of calls that are gone at once: more would only wait for processors.
@@ -46,7 +47,7 @@ const NICE: i32 = 10;
 /// What every call needs.
 pub(crate) struct Shared {
     pub(crate) bus: zbus::Connection,
-    pub(crate) guard: Guard,
+    guard: Guard,
     pub(crate) outbox: Arc<Outbox>,
     /// Where work goes on that a call begins.
     runtime: Handle,
@@ -115,14 +116,11 @@ impl Service {
         }
     }
 
-    /// Serves the objects of `connection` under [`ROOT`], and announces what happens on it.
+    /// Serves the objects of `connection` under [`ROOT`](crate::ROOT), and announces what happens on it.
     pub fn serve(&self, connection: &Arc<dyn Connection>) {
-        let name = connection.driver();
-        let node = Arc::new(Node {
-            name,
-            path: format!("{ROOT}/{name}"),
-            connection: Guarded::new(Arc::clone(connection)),
-        });
+        let guard = self.shared.guard.clone();
+        let guarded = Guarded::new(connection.driver(), Arc::clone(connection), guard);
+        let node = Arc::new(Node::new(guarded));
         let announcer = Arc::new(Announcer::new(&self.shared, Arc::clone(&node)));
         let behind: Arc<dyn Behind> = announcer.clone();
         self.shared.outbox.when_behind(Arc::downgrade(&behind));
@@ -490,13 +488,13 @@ impl Shared {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .iter()
-            .find(|node| node.name == name)
+            .find(|node| node.name() == name)
             .cloned()
     }
 
     /// The caller, as the guard sees it.
     pub(crate) async fn caller(&self, peer: &Peer, header: &Header<'_>) -> Caller {
-        Caller {
+        Caller::Bus {
             name: Arc::clone(&peer.name),
             uid: self.peers.user_of(peer, &self.bus).await.uid,
             interactive: header

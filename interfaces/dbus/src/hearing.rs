@@ -12,13 +12,13 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use virtbus_api::access::Caller;
+use virtbus_api::session::Target;
 use zbus::Message;
 
 use crate::dispatch::Shared;
-use crate::invocation::sees;
 use crate::outbox::addressed;
 use crate::peers::Peer;
-use crate::tree::Target;
+use crate::tree::Node;
 
 /// So many events may wait for one client. An authorizer that answers at all answers as many in a second or two.
 const MOST: usize = 4096;
@@ -75,10 +75,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) fn tell(
     shared: &Arc<Shared>,
     peer: &Arc<Peer>,
+    node: &Arc<Node>,
     target: &Target,
     signals: &Arc<[Message]>,
 ) -> bool {
-    let mut may = may_see(shared, peer, target);
+    let mut may = may_see(shared, peer, node, target);
     let mut waiting = peer.hearing.lock();
     if !waiting.is_served {
         match (&mut may).now_or_never() {
@@ -103,16 +104,22 @@ pub(crate) fn tell(
     true
 }
 
-fn may_see(shared: &Arc<Shared>, peer: &Arc<Peer>, target: &Target) -> BoxFuture<'static, bool> {
-    let (shared, peer, target) = (Arc::clone(shared), Arc::clone(peer), target.clone());
+fn may_see(
+    shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
+    node: &Arc<Node>,
+    target: &Target,
+) -> BoxFuture<'static, bool> {
+    let (shared, peer) = (Arc::clone(shared), Arc::clone(peer));
+    let (node, target) = (Arc::clone(node), target.clone());
     let may = async move {
         let user = shared.peers.user_of(&peer, &shared.bus).await;
-        let caller = Caller {
+        let caller = Caller::Bus {
             name: Arc::clone(&peer.name),
             uid: user.uid,
             interactive: false,
         };
-        sees(&shared.guard, &caller, &target).await
+        node.guarded.session(&caller).sees(&target).await
     };
     may.boxed()
 }

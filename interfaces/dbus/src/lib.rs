@@ -24,7 +24,6 @@ mod hearing;
 mod interfaces;
 mod invocation;
 mod limits;
-mod moments;
 mod numbers;
 mod outbox;
 mod paths;

@@ -10,7 +10,6 @@ mod tests;
 use std::cell::RefCell;
 
 use serde::Serialize;
-use virtbus_api::access::Guard;
 use virtbus_api::domain::{AgentState, DomainEvent, DomainId, GraphicsAddress, TrayChangeReason};
 use virtbus_api::event::Event;
 use virtbus_api::network::{NetworkEvent, NetworkId};
@@ -37,7 +36,6 @@ use crate::value::{Parameters, Wrapping, sendable};
 
 /// The signals of one event.
 pub(crate) struct Signals<'a> {
-    guard: &'a Guard,
     node: &'a Node,
     made: RefCell<Vec<Message>>,
 }
@@ -59,9 +57,8 @@ pub(crate) fn about(event: &Event) -> Option<Id> {
 
 impl Signals<'_> {
     /// Makes the signals of an event on the node's connection.
-    pub(crate) fn of(event: &Event, node: &Node, guard: &Guard) -> Vec<Message> {
+    pub(crate) fn of(event: &Event, node: &Node) -> Vec<Message> {
         let signals = Signals {
-            guard,
             node,
             made: RefCell::default(),
         };
@@ -69,10 +66,10 @@ impl Signals<'_> {
             && !id.borrowed().can_be_named()
         {
             tracing::error!(
-                connection = node.name,
+                connection = node.name(),
                 object = ?id,
                 "an object of {} cannot be named on the bus, and is left out: {id:?}",
-                node.name
+                node.name()
             );
             return Vec::new();
         }
@@ -123,7 +120,7 @@ impl Signals<'_> {
 
     /// Whether values may go out to everybody.
     fn in_public(&self, kind: Kind) -> bool {
-        !self.guard.tells_apart(kind.class())
+        !self.node.guarded.tells_apart(kind.class())
     }
 
     /// A text that names a file or says who or where somebody is: empty where not everybody may read it.

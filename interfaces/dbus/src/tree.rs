@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use virtbus_api::access::{Guarded, Object, ObjectClass, Permission};
-use virtbus_api::connection::group;
 use virtbus_api::domain::{CheckpointView, DomainView, SnapshotView};
 use virtbus_api::interface::InterfaceView;
 use virtbus_api::network::{NetworkPortView, NetworkView};
@@ -14,10 +12,11 @@ use virtbus_api::node_device::NodeDeviceView;
 use virtbus_api::nwfilter::{NwfilterBindingView, NwfilterView};
 use virtbus_api::object::{self, Id, IdRef, Kind};
 use virtbus_api::secret::SecretView;
+use virtbus_api::session::{Granted, Guarded, Key};
 use virtbus_api::storage::{StoragePoolView, StorageVolView};
-use virtbus_api::{Connection, Error, Result, Uuid};
+use virtbus_api::{Error, Result, Uuid};
 
-use crate::declare::Interface;
+use crate::declare::{Interface, Property};
 use crate::interfaces;
 use crate::interfaces::connect::ConnectView;
 use crate::standard::log_control;
@@ -26,14 +25,26 @@ use crate::standard::log_control;
 pub const ROOT: &str = "/org/libvirt";
 
 /// A connection as served on the bus.
-#[derive(Clone)]
 pub(crate) struct Node {
-    /// The driver's short name, the last element of the connection's path.
-    pub(crate) name: &'static str,
     /// Its object path.
     pub(crate) path: String,
     /// The connection, behind the guard.
-    pub(crate) connection: Guarded<dyn Connection>,
+    pub(crate) guarded: Guarded,
+}
+
+impl Node {
+    /// The node of a connection, whose name is the last element of the path.
+    pub(crate) fn new(guarded: Guarded) -> Self {
+        Self {
+            path: format!("{ROOT}/{}", guarded.name()),
+            guarded,
+        }
+    }
+
+    /// The connection's name.
+    pub(crate) fn name(&self) -> &str {
+        self.guarded.name()
+    }
 }
 
 /// The element of the path below the connection, for each kind of objects, and their interface.
@@ -153,96 +164,20 @@ impl<'a> Place<'a> {
     }
 }
 
-/// How an object was looked for; decides what is said if it is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Sought {
-    /// By its path.
-    Path,
-    /// By an attribute, such as its name, and the value of that.
-    By(&'static str, String),
-    /// It is what a definition is about, and need not be there.
-    Definition,
-}
-
-/// An object that a call is about, found in its driver.
-#[derive(Debug, Clone)]
-pub(crate) struct Target {
-    /// The connection's short name.
-    pub(crate) driver: &'static str,
-    /// The object and how it was found; none is the connection itself.
-    pub(crate) object: Option<(Id, Sought)>,
-}
-
-impl Target {
-    /// The connection itself.
-    pub(crate) const fn connection(driver: &'static str) -> Self {
-        Self {
-            driver,
-            object: None,
-        }
-    }
-
-    /// An object that was found by its path.
-    pub(crate) fn of_view(driver: &'static str, view: &object::View) -> Self {
-        Self {
-            driver,
-            object: Some((view.id(), Sought::Path)),
-        }
-    }
-
-    /// The object; calling this on a connection is a mistake of an interface table.
-    pub(crate) fn id(&self) -> Result<&Id> {
-        match &self.object {
-            Some((id, _)) => Ok(id),
-            None => Err(Error::internal(
-                "an object's method was called on a connection",
-            )),
-        }
-    }
-
-    /// What is said to a caller who may not know of the object.
-    pub(crate) fn not_found(&self) -> Option<Error> {
-        let (id, sought) = self.object.as_ref()?;
-        match sought {
-            Sought::Path => {
-                let (attribute, value) = path_names(id);
-                Some(Error::not_found(id.kind(), attribute, value))
-            }
-            Sought::By(attribute, value) => Some(Error::not_found(id.kind(), attribute, value)),
-            Sought::Definition => None,
-        }
-    }
-
-    /// The permission to know of the object.
-    pub(crate) fn getattr(&self) -> Permission {
-        match &self.object {
-            Some((id, _)) => id.kind().getattr(),
-            None => Permission::ConnectGetattr,
-        }
-    }
-}
-
-impl Object for Target {
-    fn class(&self) -> ObjectClass {
-        match &self.object {
-            Some((id, _)) => id.kind().class(),
-            None => ObjectClass::Connect,
-        }
-    }
-
-    fn details(&self) -> Vec<(&'static str, String)> {
-        let mut details = vec![("connect_driver", self.driver.to_owned())];
-        if let Some((id, _)) = &self.object {
-            details.extend(id.attributes());
-        }
-        details
-    }
-}
-
 /// What is known of an object, for its properties.
 pub(crate) enum View {
     Connect(ConnectView),
     Object(object::View),
+}
+
+impl View {
+    /// What is known of what a call is about, with what these properties need beyond what is in memory.
+    pub(crate) async fn of(granted: &Granted<'_>, wanted: &[&'static Property]) -> Result<Self> {
+        match granted.any_id() {
+            Ok(_) => Ok(Self::Object(granted.view()?.clone())),
+            Err(_) => Ok(Self::Connect(ConnectView::of(granted.host(), wanted).await)),
+        }
+    }
 }
 
 /// The view of one kind of object in [`View`].
@@ -295,28 +230,10 @@ pub(crate) const fn connect_interface() -> &'static Interface {
     &interfaces::connect::CONNECT
 }
 
-/// The attribute that an object's path names it by, and its value.
-fn path_names(id: &Id) -> (&'static str, String) {
-    match id {
-        Id::Domain(id) => ("uuid", id.uuid.to_string()),
-        Id::DomainSnapshot(id) => ("name", id.name.to_string()),
-        Id::DomainCheckpoint(id) => ("name", id.name.to_string()),
-        Id::Interface(id) => ("MAC address", id.mac.to_string()),
-        Id::Network(id) => ("uuid", id.uuid.to_string()),
-        Id::NetworkPort(id) => ("uuid", id.uuid.to_string()),
-        Id::NodeDevice(id) => ("name", id.name.to_string()),
-        Id::Nwfilter(id) => ("uuid", id.uuid.to_string()),
-        Id::NwfilterBinding(id) => ("port device", id.port_dev.to_string()),
-        Id::Secret(id) => ("uuid", id.uuid.to_string()),
-        Id::StoragePool(id) => ("uuid", id.uuid.to_string()),
-        Id::StorageVol(id) => ("key", id.key.to_string()),
-    }
-}
-
 /// The last element of an object's path.
-pub(crate) fn element(id: &Id) -> String {
+pub(crate) fn element(id: IdRef<'_>) -> String {
     let mut element = String::with_capacity(37);
-    Element::of(id.borrowed()).write(&mut element);
+    Element::of(id).write(&mut element);
     element
 }
 
@@ -363,109 +280,46 @@ impl<'a> Element<'a> {
     }
 }
 
-/// What is known of the object that a path's last element names; `None` if the element is not spelt as [`element`] would,
-/// or the connection has no such kind of objects.
-pub(crate) async fn find(
-    connection: &dyn Connection,
-    kind: Kind,
-    element: &str,
-) -> Result<Option<object::View>> {
-    let found = match kind {
-        Kind::Domain
-        | Kind::Network
-        | Kind::NetworkPort
-        | Kind::Nwfilter
-        | Kind::Secret
-        | Kind::StoragePool => match element_uuid(element) {
-            Some(uuid) => find_by_uuid(connection, kind, uuid).await?,
-            None => return Ok(None),
-        },
-        Kind::DomainSnapshot | Kind::DomainCheckpoint => match element_moment(element) {
-            Some((uuid, name)) => find_moment(connection, kind, uuid, &name).await?,
-            None => return Ok(None),
-        },
-        Kind::Interface | Kind::NodeDevice | Kind::NwfilterBinding | Kind::StorageVol => {
-            match decode(element) {
-                Some(name) => find_by_name(connection, kind, &name).await?,
-                None => return Ok(None),
+/// What a path's last element names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    Uuid(Uuid),
+    Moment(Uuid, String),
+    Name(String),
+}
+
+impl Named {
+    /// Takes it apart; `None` if the element is not spelt as [`element`] would for an object of this kind.
+    pub(crate) fn by(kind: Kind, element: &str) -> Option<Self> {
+        match kind {
+            Kind::Domain
+            | Kind::Network
+            | Kind::NetworkPort
+            | Kind::Nwfilter
+            | Kind::Secret
+            | Kind::StoragePool => element_uuid(element).map(Self::Uuid),
+            Kind::DomainSnapshot | Kind::DomainCheckpoint => {
+                element_moment(element).map(|(domain, name)| Self::Moment(domain, name))
+            }
+            Kind::Interface | Kind::NodeDevice | Kind::NwfilterBinding | Kind::StorageVol => {
+                decode(element).map(Self::Name)
             }
         }
-    };
-    Ok(Some(found))
-}
+    }
 
-async fn find_by_uuid(connection: &dyn Connection, kind: Kind, uuid: Uuid) -> Result<object::View> {
-    Ok(match kind {
-        Kind::Network => group(connection.networks(), "NetworkLookupByUuid")?
-            .view(uuid)
-            .await?
-            .into(),
-        Kind::NetworkPort => group(connection.network_ports(), "NetworkPortLookupByUuid")?
-            .view(uuid)
-            .await?
-            .into(),
-        Kind::Nwfilter => group(connection.nwfilters(), "NwfilterLookupByUuid")?
-            .view(uuid)
-            .await?
-            .into(),
-        Kind::Secret => group(connection.secrets(), "SecretLookupByUuid")?
-            .view(uuid)
-            .await?
-            .into(),
-        Kind::StoragePool => group(connection.storage_pools(), "StoragePoolLookupByUuid")?
-            .view(uuid)
-            .await?
-            .into(),
-        _ => group(connection.domains(), "DomainLookupByUuid")?
-            .view(uuid)
-            .await?
-            .into(),
-    })
-}
-
-async fn find_by_name(connection: &dyn Connection, kind: Kind, name: &str) -> Result<object::View> {
-    Ok(match kind {
-        Kind::Interface => group(connection.interfaces(), "InterfaceLookupByMacString")?
-            .view_by_mac(name)
-            .await?
-            .into(),
-        Kind::NwfilterBinding => group(
-            connection.nwfilter_bindings(),
-            "NwfilterBindingLookupByPortDev",
-        )?
-        .view(name)
-        .await?
-        .into(),
-        Kind::StorageVol => group(connection.storage_vols(), "StorageVolLookupByKey")?
-            .view_by_key(name)
-            .await?
-            .into(),
-        _ => group(connection.node_devices(), "NodeDeviceLookupByName")?
-            .view(name)
-            .await?
-            .into(),
-    })
-}
-
-async fn find_moment(
-    connection: &dyn Connection,
-    kind: Kind,
-    uuid: Uuid,
-    name: &str,
-) -> Result<object::View> {
-    let domain = group(connection.domains(), "DomainLookupByUuid")?
-        .view(uuid)
-        .await?;
-    Ok(match kind {
-        Kind::DomainCheckpoint => {
-            let checkpoints = group(connection.checkpoints(), "DomainCheckpointLookupByName")?;
-            checkpoints.checkpoint(&domain.id, name).await?.into()
+    /// The key by which the object is looked for.
+    pub(crate) fn key(&self, kind: Kind) -> Key<'_> {
+        match self {
+            Self::Uuid(uuid) => Key::Uuid(*uuid),
+            Self::Moment(domain, name) => Key::Moment(*domain, name),
+            Self::Name(name) => match kind {
+                Kind::Interface => Key::Mac(name),
+                Kind::NwfilterBinding => Key::PortDevice(name),
+                Kind::StorageVol => Key::Key(name),
+                _ => Key::Name(name),
+            },
         }
-        _ => {
-            let snapshots = group(connection.snapshots(), "DomainSnapshotLookupByName")?;
-            snapshots.snapshot(&domain.id, name).await?.into()
-        }
-    })
+    }
 }
 
 /// A UUID as an element of a path: `_` and the UUID with `_` in place of `-`.
@@ -637,7 +491,7 @@ mod tests {
             id: None,
         };
         let name = "before update".into();
-        let element = element(&SnapshotId { domain, name }.into());
+        let element = element(IdRef::DomainSnapshot(&SnapshotId { domain, name }));
         assert_eq!(
             element,
             "_8c5a0c1e_1b1f_4a47_9d2b_2f4a3a6f0d11_before_20update"

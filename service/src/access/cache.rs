@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
-use virtbus_api::access::{Caller, Permission};
+use virtbus_api::access::Permission;
+
+use super::subject::Subject;
 
 /// How long an answer is good for. Whoever leaves the bus never comes back under the same name, and polkit tells when its
 /// rules change; this is for what it does not tell, such as a changed group.
@@ -29,16 +31,16 @@ pub(crate) enum Action {
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Question {
-    pub(crate) caller: Arc<str>,
+    pub(crate) caller: Subject,
     pub(crate) action: Action,
     pub(crate) details: Vec<(&'static str, String)>,
 }
 
 impl Question {
     /// Whether the caller has one of the coarse actions.
-    pub(crate) fn coarse(caller: &Caller, action: &'static str) -> Self {
+    pub(crate) const fn coarse(caller: Subject, action: &'static str) -> Self {
         Self {
-            caller: Arc::clone(&caller.name),
+            caller,
             action: Action::Coarse(action),
             details: Vec::new(),
         }
@@ -157,7 +159,7 @@ mod tests {
 
     fn question() -> Question {
         Question {
-            caller: ":1.7".into(),
+            caller: Subject::Bus(":1.7".into()),
             action: Action::Coarse("look"),
             details: Vec::new(),
         }

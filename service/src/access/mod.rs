@@ -3,6 +3,7 @@
 mod cache;
 mod polkit;
 mod rules;
+mod subject;
 mod turns;
 
 use async_trait::async_trait;
@@ -34,7 +35,7 @@ impl Owner {
 #[async_trait]
 impl Authorizer for Owner {
     async fn check(&self, caller: &Caller, _: Permission, _: &dyn Object) -> Verdict {
-        if self.is(caller.uid) {
+        if self.is(caller.uid()) {
             Verdict::Granted
         } else {
             Verdict::Denied

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use polkit::{Authority, AuthorizationResult, CheckAuthorizationFlags, Details, SystemBusName};
+use polkit::{Authority, AuthorizationResult, CheckAuthorizationFlags, Details};
 use tokio::sync::{mpsc, oneshot};
 use virtbus_api::access::{
     Authorizer, Caller, Default as Who, Object, ObjectClass, Permission, Verdict,
@@ -21,6 +21,7 @@ use virtbus_api::access::{
 use super::cache::{Action, Cache, Question};
 use super::rules::attribute_prefix;
 use super::rules::watch::Watched;
+use super::subject::Subject;
 use super::turns::Turns;
 
 /// The coarse actions, by what a permission's default is.
@@ -47,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// One check on its way to the GLib thread.
 struct Check {
-    subject: String,
+    subject: Subject,
     action: String,
     details: Vec<(&'static str, String)>,
     interactive: bool,
@@ -127,7 +128,7 @@ impl Polkit {
         details: &[(&'static str, String)],
         interactive: bool,
     ) -> Answer {
-        let Some(uid) = caller.uid else {
+        let (Some(uid), Some(subject)) = (caller.uid(), Subject::of(caller)) else {
             return Answer::Absent;
         };
         let patience = if interactive { PATIENCE } else { DEADLINE };
@@ -143,7 +144,7 @@ impl Polkit {
         };
         let (answer, answered) = oneshot::channel();
         let check = Check {
-            subject: caller.name.to_string(),
+            subject,
             action,
             details: details.to_vec(),
             interactive,
@@ -208,7 +209,10 @@ impl Polkit {
 
     /// The same for one of the coarse actions; asked once in a few seconds.
     async fn decide_coarsely(&self, caller: &Caller, action: &'static str) -> Option<Decision> {
-        let question = Question::coarse(caller, action);
+        let Some(subject) = Subject::of(caller) else {
+            return Some(Decision::Denied);
+        };
+        let question = Question::coarse(subject, action);
         let ask = async || match self.ask(caller, action.to_owned(), &[], false).await {
             Answer::Yes => Some(Decision::Granted),
             Answer::No => Some(Decision::Denied),
@@ -254,15 +258,18 @@ const fn coarse(permission: Permission) -> &'static str {
 #[async_trait]
 impl Authorizer for Polkit {
     async fn check(&self, caller: &Caller, permission: Permission, object: &dyn Object) -> Verdict {
-        if caller.uid == Some(0) {
+        if caller.uid() == Some(0) {
             return Verdict::Granted;
         }
-        if caller.uid.is_none() || caller.uid == self.guests {
-            // Either the bus does not know the caller (any more), and nobody else would; or it is a guest.
+        let Some(subject) = Subject::of(caller) else {
+            // Nobody knows the caller: the bus does not (any more), or it is on another host.
+            return Verdict::Denied;
+        };
+        if caller.uid() == self.guests {
             return Verdict::Denied;
         }
         let question = Question {
-            caller: Arc::clone(&caller.name),
+            caller: subject.clone(),
             action: Action::Fine(permission),
             details: self.details(object),
         };
@@ -271,14 +278,14 @@ impl Authorizer for Polkit {
         match self.known.cache.get_or_ask(&question, ask).await {
             Some(Decision::Granted) => Verdict::Granted,
             Some(Decision::Denied) | None => Verdict::Denied,
-            Some(Decision::Challenge(_)) if !caller.interactive => Verdict::Challenge,
+            Some(Decision::Challenge(_)) if !caller.is_interactive() => Verdict::Challenge,
             // Asked for each time, and so not kept.
             Some(Decision::Challenge(Dialog::Action)) => {
                 self.dialog(caller, permission.action(), details).await
             }
             Some(Decision::Challenge(Dialog::Coarse)) => {
                 let action = coarse(permission);
-                let coarse = Question::coarse(caller, action);
+                let coarse = Question::coarse(subject, action);
                 // A hundred calls at once put up one dialog, since one answer opens everything.
                 let ask = async || Some(self.dialog(caller, action.to_owned(), &[]).await);
                 let verdict = self.known.dialogs.ask_together(&coarse, ask).await;
@@ -349,7 +356,11 @@ async fn connect(known: &Arc<Known>) -> Option<Authority> {
 }
 
 async fn answer(authority: Authority, check: Check) {
-    let subject = SystemBusName::new(&check.subject);
+    let Some(subject) = check.subject.of_polkit() else {
+        // Whoever asked may have given up.
+        let _ = check.answer.send(Answer::No);
+        return;
+    };
     let details = Details::new();
     for (name, value) in &check.details {
         details.insert(name, Some(value));

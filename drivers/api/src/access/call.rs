@@ -47,6 +47,37 @@ macro_rules! calls {
                 }
             }
 
+            /// Whether what is asked for depends on flags.
+            #[must_use]
+            pub const fn looks_at_flags(self) -> bool {
+                let rules = self.rules();
+                let mut at = 0;
+                while at < rules.len() {
+                    if matches!(rules[at].when, When::AnyFlag(_) | When::NoFlag(_)) {
+                        return true;
+                    }
+                    at += 1;
+                }
+                false
+            }
+
+            /// Whether what is asked for depends on no argument but flags, or else on the one of this name.
+            #[must_use]
+            pub const fn looks_at_argument(self, named: Option<&str>) -> bool {
+                let rules = self.rules();
+                let mut at = 0;
+                while at < rules.len() {
+                    if let When::Argument(name, _) = rules[at].when {
+                        match named {
+                            Some(named) if is_same(name, named) => {}
+                            Some(_) | None => return false,
+                        }
+                    }
+                    at += 1;
+                }
+                true
+            }
+
             /// The permission by which the members of a list answer are filtered.
             #[must_use]
             pub const fn filter(self) -> Option<Permission> {
@@ -58,6 +89,16 @@ macro_rules! calls {
             }
         }
     };
+}
+
+/// Whether two texts are the same, also while a program is compiled.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 calls! {

@@ -1,4 +1,4 @@
-//! The guard: turns answers of the authorizer into grants, and grants into access.
+//! The guard: asks the authorizer what a call needs, and what of a list may be seen.
 
 use std::sync::Arc;
 
@@ -52,13 +52,13 @@ impl Guard {
     ///
     /// # Errors
     /// `AccessDenied`, naming the first permission that is missing.
-    pub async fn require(
+    pub(crate) async fn require(
         &self,
         caller: &Caller,
         call: Call,
         arguments: Arguments,
         object: &dyn Object,
-    ) -> Result<Grant> {
+    ) -> Result<()> {
         for rule in call.rules().iter().filter(|rule| arguments.meet(rule)) {
             match self.authorizer.check(caller, rule.permission, object).await {
                 Verdict::Granted => {}
@@ -67,7 +67,7 @@ impl Guard {
                 }
             }
         }
-        Ok(Grant { _made_by_guard: () })
+        Ok(())
     }
 
     /// Whether answers can differ between two objects of the class.
@@ -77,17 +77,14 @@ impl Guard {
     }
 
     /// On which of `count` objects the caller has `permission`. Never puts up a dialog. Objects are made only if they matter.
-    pub async fn seen<T: Object>(
+    pub(crate) async fn seen<T: Object>(
         &self,
         caller: &Caller,
         permission: Permission,
         count: usize,
         object: impl Fn(usize) -> T,
     ) -> Seen {
-        let caller = &Caller {
-            interactive: false,
-            ..caller.clone()
-        };
+        let caller = &caller.without_dialogs();
         if count == 0 {
             return Seen::All;
         }
@@ -161,53 +158,6 @@ fn denied(permission: Permission, verdict: Verdict) -> Error {
     )
 }
 
-/// Proof that somebody asked before a call was made.
-///
-/// Made by [`Guard::require`], [`Grant::identify`] and [`Grant::internal`], and by nothing else.
-#[derive(Debug)]
-pub struct Grant {
-    _made_by_guard: (),
-}
-
-impl Grant {
-    /// A grant to find out which object a call is about, before anybody can be asked about it. Nothing of what is
-    /// found may be shown to the caller under it.
-    #[must_use]
-    pub const fn identify() -> Self {
-        Self { _made_by_guard: () }
-    }
-
-    /// A grant for what the daemon does of its own accord (autostart, recovery), which is logged.
-    #[must_use]
-    pub fn internal(reason: &str) -> Self {
-        tracing::debug!(reason, "acting without a caller");
-        Self { _made_by_guard: () }
-    }
-}
-
-/// Something that is reached with a grant only.
-#[derive(Debug)]
-pub struct Guarded<T: ?Sized>(Arc<T>);
-
-impl<T: ?Sized> Clone for Guarded<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T: ?Sized> Guarded<T> {
-    /// Puts `inner` behind the guard.
-    pub fn new(inner: Arc<T>) -> Self {
-        Self(inner)
-    }
-
-    /// What is inside, for whoever has been granted the call.
-    #[must_use]
-    pub fn open<'a>(&'a self, _: &Grant) -> &'a T {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
@@ -244,8 +194,8 @@ mod tests {
         }
     }
 
-    fn ask(granted: Permission, call: Call, flags: u32) -> Result<Grant> {
-        let caller = Caller {
+    fn ask(granted: Permission, call: Call, flags: u32) -> Result<()> {
+        let caller = Caller::Bus {
             name: ":1.1".into(),
             uid: Some(1000),
             interactive: false,

@@ -1,15 +1,16 @@
 //! Who may do what: permissions, the calls that need them, and the guard in front of a connection.
 //!
-//! The rule of the house is that a forgotten check does not compile: an interface holds a
-//! connection only as [`Guarded`], and opens it with a [`Grant`], which only a [`Guard`] makes after it has asked the
-//! [`Authorizer`]. How the authorizer finds out (polkit, a configuration, nobody) is not known here.
+//! A forgotten check does not compile: an interface reaches a connection through a [session](crate::session) only, which asks the
+//! [`Guard`] first, and the guard the [`Authorizer`]. How the authorizer finds out (polkit, a configuration, nobody) is not known here.
 
 mod call;
+mod caller;
 mod guard;
 mod permission;
 
 pub use call::Call;
-pub use guard::{Arguments, Grant, Guard, Guarded, Seen};
+pub use caller::Caller;
+pub use guard::{Arguments, Guard, Seen};
 pub use permission::{Default, Permission};
 
 use async_trait::async_trait;
@@ -86,17 +87,6 @@ pub enum When {
     NoFlag(u32),
     /// If the argument of this name has this value.
     Argument(&'static str, u32),
-}
-
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The unique name on the bus; empty where the interface is no bus.
-    pub name: std::sync::Arc<str>,
-    /// The user, where the bus could tell.
-    pub uid: Option<u32>,
-    /// Whether a dialog may be shown, because the caller said that it waits for one.
-    pub interactive: bool,
 }
 
 /// What the call is about, as rules of the administrator see it.

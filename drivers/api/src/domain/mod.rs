@@ -10,6 +10,7 @@ mod moments;
 mod signal;
 mod state;
 mod traits;
+pub mod trees;
 mod tuning;
 mod view;
 

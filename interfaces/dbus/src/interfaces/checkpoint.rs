@@ -6,13 +6,13 @@ use virtbus_api::domain::{
 use zbus::OwnedObjectPath;
 
 use crate::declare::interface;
-use crate::moments;
 use crate::numbers::{Flags, NoFlags};
 use crate::paths::Paths;
+use virtbus_api::domain::trees;
 
 interface! {
     /// A checkpoint: a moment of a domain from which on changes of its disks are known, for backups of what changed.
-    DOMAIN_CHECKPOINT = "org.libvirt.DomainCheckpoint", view CheckpointView, flags;
+    DOMAIN_CHECKPOINT = "org.libvirt.DomainCheckpoint", view CheckpointView;
     methods {
         /// Takes the checkpoint away.
         write Delete(flags: Flags<CheckpointDeleteFlags>) -> (): DomainCheckpointDelete => |c| c.checkpoints()?.delete(c.id()?, flags).await;
@@ -21,7 +21,7 @@ interface! {
             let id: &CheckpointId = c.id()?;
             let checkpoints = c.checkpoints()?;
             let view = checkpoints.checkpoint(&id.domain, &id.name).await?;
-            let parent = view.parent.as_deref().ok_or_else(|| moments::no_parent("checkpoint", &id.name))?;
+            let parent = view.parent.as_deref().ok_or_else(|| trees::no_parent("checkpoint", &id.name))?;
             c.path_of(checkpoints.checkpoint(&id.domain, parent).await?)
         };
         /// The checkpoint as XML.
@@ -30,7 +30,7 @@ interface! {
         read ListChildren(flags: Flags<CheckpointListFlags>) -> (domainCheckpoints: Paths): DomainCheckpointListAllChildren => |c| {
             let id: &CheckpointId = c.id()?;
             let all = c.checkpoints()?.checkpoints(&id.domain).await?;
-            c.list_all(&moments::below(all, Some(&id.name), flags).into()).await
+            c.list_all(&trees::below(all, Some(&id.name), flags).into()).await
         };
     }
     properties {

@@ -26,53 +26,42 @@ use virtbus_api::secret::{
 use virtbus_api::storage::{
     ListAllStoragePoolsFlags, StoragePoolCreateFlags, StoragePoolDefineFlags, StoragePoolLifecycle,
 };
-use virtbus_api::{Connection, Error, ErrorCode, Result, arguments};
+use virtbus_api::{Error, ErrorCode, Result, arguments};
 use zbus::OwnedObjectPath;
 
-use super::lookup::{
-    domain_in, domain_named, domain_numbered, domain_with_uuid, interface_in, interface_named,
-    interface_with_mac, network_in, network_named, network_with_uuid, node_device_named,
-    nwfilter_binding_of, nwfilter_in, nwfilter_named, nwfilter_with_uuid, scsi_host_by_wwn,
-    secret_by_usage, secret_in, secret_with_uuid, storage_pool_at, storage_pool_in,
-    storage_pool_named, storage_pool_with_uuid, storage_vol_at, storage_vol_with_key,
-};
 use crate::declare::{Property, interface};
 use crate::invocation::Context;
 use crate::numbers::{Amount, AnyFlags, Detail, Flags, NoFlags, One, ParameterFlags};
 use crate::paths::Paths;
 use crate::quirks::optional;
-use crate::tree::View;
 use crate::value::{Dict, Given, Parameters};
 
 /// What the properties of a connection show.
 pub(crate) struct ConnectView {
     encrypted: bool,
     secure: bool,
-    /// The two that may have to ask the host, empty until [`View::prepare`] was told that they are wanted.
+    /// The two that may have to ask the host, empty unless they are wanted.
     hostname: Option<Result<String>>,
     version: Option<Result<u64>>,
 }
 
 impl ConnectView {
-    /// The view of a connection, as far as nothing has to be waited for.
-    pub(crate) fn of(connection: &dyn Connection) -> Self {
-        let host = connection.host();
+    /// The view of a connection, for the properties that are wanted.
+    pub(crate) async fn of(host: &dyn Host, wanted: &[&'static Property]) -> Self {
+        let wants = |name: &str| wanted.iter().any(|property| property.name == name);
         Self {
             encrypted: host.is_encrypted(),
             secure: host.is_secure(),
-            hostname: None,
-            version: None,
-        }
-    }
-
-    /// Asks the host for the properties that are wanted.
-    pub(crate) async fn prepare(&mut self, host: &dyn Host, wanted: &[&'static Property]) {
-        let wants = |name: &str| wanted.iter().any(|property| property.name == name);
-        if wants("Hostname") {
-            self.hostname = Some(host.hostname().await);
-        }
-        if wants("Version") {
-            self.version = Some(host.version().await);
+            hostname: if wants("Hostname") {
+                Some(host.hostname().await)
+            } else {
+                None
+            },
+            version: if wants("Version") {
+                Some(host.version().await)
+            } else {
+                None
+            },
         }
     }
 }
@@ -89,7 +78,7 @@ fn prepared<T>(value: &Option<Result<T>>) -> Result<&T> {
 
 interface! {
     /// A connection to a hypervisor: where its domains and the host's objects are found, defined and listed, and where their lifecycle is announced.
-    CONNECT = "org.libvirt.Connect", view ConnectView, flags;
+    CONNECT = "org.libvirt.Connect", view ConnectView;
     methods {
         /// The best processor that every one of these hosts can give, as XML.
         read BaselineCPU(xmlCPUs: Vec<String>, flags: Flags<BaselineCpuFlags>) -> (cpu: String): ConnectBaselineCpu => |c| c.node()?.baseline_cpu(&xmlCPUs, flags).await;
@@ -98,28 +87,28 @@ interface! {
             Ok(c.node()?.compare_cpu(&xmlDesc, flags).await?.into())
         };
         /// Starts a domain from XML. Without a stored definition of the same UUID it vanishes when it stops.
-        write DomainCreateXML(xml: String, flags: Flags<DomainCreateFlags>) -> (domain: OwnedObjectPath): DomainCreateXml on domain_in(xml) => |c| {
+        write DomainCreateXML(xml: String, flags: Flags<DomainCreateFlags>) -> (domain: OwnedObjectPath): DomainCreateXml defines Domain in xml => |c| {
             c.path_of(c.lifecycle()?.create_xml(&xml, flags).await?)
         };
         /// The same, and hands these files to the domain's init (containers).
-        write DomainCreateXMLWithFiles(xml: String, files: Vec<zbus::OwnedFd>, flags: Flags<DomainCreateFlags>) -> (domain: OwnedObjectPath): DomainCreateXmlWithFiles on domain_in(xml) => |c| {
+        write DomainCreateXMLWithFiles(xml: String, files: Vec<zbus::OwnedFd>, flags: Flags<DomainCreateFlags>) -> (domain: OwnedObjectPath): DomainCreateXmlWithFiles defines Domain in xml => |c| {
             let files = files.into_iter().map(std::os::fd::OwnedFd::from).collect();
             c.path_of(c.lifecycle()?.create_xml_with_files(&xml, files, flags).await?)
         };
         /// Stores a definition, new or in place of the one with the same UUID. A running domain goes on as it is and takes the definition when it is started next.
-        write DomainDefineXML(xml: String) -> (domain: OwnedObjectPath): DomainDefineXml on domain_in(xml) => |c| {
+        write DomainDefineXML(xml: String) -> (domain: OwnedObjectPath): DomainDefineXml defines Domain in xml => |c| {
             c.path_of(c.domains()?.define_xml(&xml, DomainDefineFlags::empty()).await?)
         };
         /// The same.
-        write DomainDefineXMLFlags(xml: String, flags: Flags<DomainDefineFlags>) -> (domain: OwnedObjectPath): DomainDefineXmlFlags on domain_in(xml) => |c| {
+        write DomainDefineXMLFlags(xml: String, flags: Flags<DomainDefineFlags>) -> (domain: OwnedObjectPath): DomainDefineXmlFlags defines Domain in xml => |c| {
             c.path_of(c.domains()?.define_xml(&xml, flags).await?)
         };
         /// Finds the running domain with this number.
-        memory DomainLookupByID(id: Amount<i32>) -> (domain: OwnedObjectPath): DomainLookupById on domain_numbered(id) => |c| c.path();
+        memory DomainLookupByID(id: Amount<i32>) -> (domain: OwnedObjectPath): DomainLookupById finds Domain by number(id) => |c| c.path();
         /// Finds the domain with this name.
-        memory DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName on domain_named(name) => |c| c.path();
+        memory DomainLookupByName(name: String) -> (domain: OwnedObjectPath): DomainLookupByName finds Domain by name(name) => |c| c.path();
         /// Finds the domain with this UUID, with or without hyphens.
-        memory DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid on domain_with_uuid(uuid) => |c| c.path();
+        memory DomainLookupByUUID(uuid: String) -> (domain: OwnedObjectPath): DomainLookupByUuid finds Domain by uuid(uuid) => |c| c.path();
         /// Starts a domain from a file that Save made. Empty XML keeps the definition in the file.
         write DomainRestore(from: String, xml: String, flags: Flags<DomainSaveRestoreFlags>) -> (): DomainRestoreFlags => |c| {
             c.saved_image(&from, ImageAccess::Read).await?.restore(optional(&xml), flags).await
@@ -139,18 +128,18 @@ interface! {
         /// Statistics of every domain that passes the flags, by name: of these groups, or of all (0).
         read GetAllDomainStats(stats: AnyFlags<DomainStatsTypes>, flags: Flags<DomainStatsFlags>) -> (records: Vec<(String, Parameters<StatisticsFields>)>): ConnectGetAllDomainStats => |c| get_all_domain_stats(&c, stats, flags).await;
         /// Host and guest capabilities as XML.
-        read GetCapabilities() -> (capabilities: String): ConnectGetCapabilities => |c| c.connection.host().capabilities().await;
+        read GetCapabilities() -> (capabilities: String): ConnectGetCapabilities => |c| c.host().capabilities().await;
         /// Names of the CPU models known for an architecture.
         read GetCPUModelNames(arch: String, flags: NoFlags) -> (models: Vec<String>): ConnectGetCpuModelNames => |c| {
-            c.connection.host().cpu_model_names(&arch).await
+            c.host().cpu_model_names(&arch).await
         };
         /// What a domain of these properties can have, as XML. Empty strings leave the choice to the driver.
         read GetDomainCapabilities(emulatorbin: String, arch: String, machine: String, virttype: String, flags: NoFlags) -> (domCapabilities: String): ConnectGetDomainCapabilities => |c| {
             let (emulator, arch, machine, virt_type) = (optional(&emulatorbin), optional(&arch), optional(&machine), optional(&virttype));
-            c.connection.host().domain_capabilities(emulator, arch, machine, virt_type).await
+            c.host().domain_capabilities(emulator, arch, machine, virt_type).await
         };
         /// The most virtual CPUs that a domain of this type can have; an empty type: of the driver's choice.
-        read GetMaxVcpus(r#type: String) -> (vcpus: Amount<u32>): ConnectGetMaxVcpus => |c| Ok(c.connection.host().max_vcpus(optional(&r#type)).await?.into());
+        read GetMaxVcpus(r#type: String) -> (vcpus: Amount<u32>): ConnectGetMaxVcpus => |c| Ok(c.host().max_vcpus(optional(&r#type)).await?.into());
         /// Which kinds of storage pools there are, as XML.
         read GetStoragePoolCapabilities(flags: NoFlags) -> (capabilities: String): ConnectGetStoragePoolCapabilities => |c| {
             c.storage_pools()?.capabilities().await
@@ -172,13 +161,13 @@ interface! {
             c.interfaces()?.change_rollback().await
         };
         /// Stores the configuration of a host interface.
-        write InterfaceDefineXML(xml: String, flags: Flags<InterfaceDefineFlags>) -> (interface: OwnedObjectPath): InterfaceDefineXml on interface_in(xml) => |c| {
+        write InterfaceDefineXML(xml: String, flags: Flags<InterfaceDefineFlags>) -> (interface: OwnedObjectPath): InterfaceDefineXml defines Interface in xml => |c| {
             c.path_of(c.interfaces()?.define_xml(&xml, flags).await?)
         };
         /// Finds the host interface with this MAC address.
-        memory InterfaceLookupByMAC(mac: String) -> (interface: OwnedObjectPath): InterfaceLookupByMacString on interface_with_mac(mac) => |c| c.path();
+        memory InterfaceLookupByMAC(mac: String) -> (interface: OwnedObjectPath): InterfaceLookupByMacString finds Interface by mac(mac) => |c| c.path();
         /// Finds the host interface with this name.
-        memory InterfaceLookupByName(name: String) -> (interface: OwnedObjectPath): InterfaceLookupByName on interface_named(name) => |c| c.path();
+        memory InterfaceLookupByName(name: String) -> (interface: OwnedObjectPath): InterfaceLookupByName finds Interface by name(name) => |c| c.path();
         /// The domains that pass the flags; 0 lists all.
         memory ListDomains(flags: Flags<ListAllDomainsFlags>) -> (domains: Paths): ConnectListAllDomains => |c| {
             c.list(&c.domains()?.views().await?, flags).await
@@ -202,25 +191,25 @@ interface! {
         /// The storage pools that pass the flags; 0 lists all.
         memory ListStoragePools(flags: Flags<ListAllStoragePoolsFlags>) -> (storagePools: Paths): ConnectListAllStoragePools => |c| c.list(&c.storage_pools()?.views().await?, flags).await;
         /// Starts a network from XML. Without a stored definition of the same UUID it vanishes when it stops.
-        write NetworkCreateXML(xml: String) -> (network: OwnedObjectPath): NetworkCreateXml on network_in(xml) => |c| {
+        write NetworkCreateXML(xml: String) -> (network: OwnedObjectPath): NetworkCreateXml defines Network in xml => |c| {
             c.path_of(c.networks()?.create_xml(&xml, NetworkDefineFlags::empty()).await?)
         };
         /// The same.
-        write NetworkCreateXMLFlags(xml: String, flags: Flags<NetworkCreateFlags>) -> (network: OwnedObjectPath): NetworkCreateXmlFlags on network_in(xml) => |c| {
+        write NetworkCreateXMLFlags(xml: String, flags: Flags<NetworkCreateFlags>) -> (network: OwnedObjectPath): NetworkCreateXmlFlags defines Network in xml => |c| {
             c.path_of(c.networks()?.create_xml(&xml, flags).await?)
         };
         /// Stores a network's definition, new or in place of the one with the same UUID.
-        write NetworkDefineXML(xml: String) -> (network: OwnedObjectPath): NetworkDefineXml on network_in(xml) => |c| {
+        write NetworkDefineXML(xml: String) -> (network: OwnedObjectPath): NetworkDefineXml defines Network in xml => |c| {
             c.path_of(c.networks()?.define_xml(&xml, NetworkDefineFlags::empty()).await?)
         };
         /// The same.
-        write NetworkDefineXMLFlags(xml: String, flags: Flags<NetworkDefineFlags>) -> (network: OwnedObjectPath): NetworkDefineXmlFlags on network_in(xml) => |c| {
+        write NetworkDefineXMLFlags(xml: String, flags: Flags<NetworkDefineFlags>) -> (network: OwnedObjectPath): NetworkDefineXmlFlags defines Network in xml => |c| {
             c.path_of(c.networks()?.define_xml(&xml, flags).await?)
         };
         /// Finds the network with this name.
-        memory NetworkLookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName on network_named(name) => |c| c.path();
+        memory NetworkLookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName finds Network by name(name) => |c| c.path();
         /// Finds the network with this UUID, with or without hyphens.
-        memory NetworkLookupByUUID(uuid: String) -> (network: OwnedObjectPath): NetworkLookupByUuid on network_with_uuid(uuid) => |c| c.path();
+        memory NetworkLookupByUUID(uuid: String) -> (network: OwnedObjectPath): NetworkLookupByUuid finds Network by uuid(uuid) => |c| c.path();
         /// Reserves memory pages, each a size (KiB) and a count: on cells from `startCell` (−1: the whole host) on; how many cells were changed.
         write NodeAllocPages(pages: Vec<(Amount<u32>, u64)>, startCell: Amount<i32>, cellCount: Amount<u32>, flags: Flags<NodeAllocPagesFlags>) -> (cells: Amount<u32>): NodeAllocPages => |c| {
             let set = flags.contains(NodeAllocPagesFlags::SET);
@@ -235,9 +224,9 @@ interface! {
             c.path_of(c.node_devices()?.define_xml(&xml, flags).await?)
         };
         /// Finds the host's device with this name.
-        memory NodeDeviceLookupByName(name: String) -> (dev: OwnedObjectPath): NodeDeviceLookupByName on node_device_named(name) => |c| c.path();
+        memory NodeDeviceLookupByName(name: String) -> (dev: OwnedObjectPath): NodeDeviceLookupByName finds NodeDevice by name(name) => |c| c.path();
         /// Finds the SCSI host with these world wide names.
-        read NodeDeviceLookupSCSIHostByWWN(wwnn: String, wwpn: String, flags: NoFlags) -> (dev: OwnedObjectPath): NodeDeviceLookupScsiHostByWwn on scsi_host_by_wwn(wwnn, wwpn) => |c| {
+        read NodeDeviceLookupSCSIHostByWWN(wwnn: String, wwpn: String, flags: NoFlags) -> (dev: OwnedObjectPath): NodeDeviceLookupScsiHostByWwn finds NodeDevice by wwn(wwnn, wwpn) => |c| {
             c.path()
         };
         /// Free memory of `maxCells` cells from `startCell` on, in bytes.
@@ -251,14 +240,14 @@ interface! {
             Ok(Dict(c.node()?.cpu_stats(cpuNum).await?))
         };
         /// Free memory of the host in bytes.
-        read NodeGetFreeMemory() -> (freemem: u64): NodeGetFreeMemory => |c| c.connection.host().free_memory().await;
+        read NodeGetFreeMemory() -> (freemem: u64): NodeGetFreeMemory => |c| c.host().free_memory().await;
         /// Free pages of these sizes (KiB), for each cell from `startCell` (−1: the whole host) on.
         read NodeGetFreePages(pages: Vec<Amount<u32>>, startCell: Amount<i32>, cellCount: Amount<u32>, flags: NoFlags) -> (counts: Vec<u64>): NodeGetFreePages => |c| {
             c.node()?.free_pages(&pages, startCell, cellCount).await
         };
         /// The host: processor, memory (KiB), processors, MHz, NUMA cells, sockets of a cell, cores of a socket, threads of a core.
         read NodeGetInfo() -> (info: (String, u64, Amount<u32>, Amount<u32>, Amount<u32>, Amount<u32>, Amount<u32>, Amount<u32>)): NodeGetInfo => |c| {
-            let info = c.connection.host().node_info().await?;
+            let info = c.host().node_info().await?;
             Ok((
                 info.model, info.memory, info.cpus.into(), info.mhz.into(), info.nodes.into(), info.sockets.into(), info.cores.into(),
                 info.threads.into(),
@@ -287,45 +276,45 @@ interface! {
             c.path_of(c.nwfilter_bindings()?.create_xml(&xml, flags).await?)
         };
         /// Finds the binding at the port with this network device.
-        memory NWFilterBindingLookupByPortDev(portDev: String) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingLookupByPortDev on nwfilter_binding_of(portDev) => |c| c.path();
+        memory NWFilterBindingLookupByPortDev(portDev: String) -> (nwfilterBinding: OwnedObjectPath): NwfilterBindingLookupByPortDev finds NwfilterBinding by port_device(portDev) => |c| c.path();
         /// Stores a network filter, new or in place of the one with the same UUID.
-        write NWFilterDefineXML(xml: String) -> (nwfilter: OwnedObjectPath): NwfilterDefineXml on nwfilter_in(xml) => |c| {
+        write NWFilterDefineXML(xml: String) -> (nwfilter: OwnedObjectPath): NwfilterDefineXml defines Nwfilter in xml => |c| {
             c.path_of(c.nwfilters()?.define_xml(&xml, NwfilterDefineFlags::empty()).await?)
         };
         /// The same.
-        write NWFilterDefineXMLFlags(xml: String, flags: Flags<NwfilterDefineFlags>) -> (nwfilter: OwnedObjectPath): NwfilterDefineXmlFlags on nwfilter_in(xml) => |c| {
+        write NWFilterDefineXMLFlags(xml: String, flags: Flags<NwfilterDefineFlags>) -> (nwfilter: OwnedObjectPath): NwfilterDefineXmlFlags defines Nwfilter in xml => |c| {
             c.path_of(c.nwfilters()?.define_xml(&xml, flags).await?)
         };
         /// Finds the network filter with this name.
-        memory NWFilterLookupByName(name: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByName on nwfilter_named(name) => |c| c.path();
+        memory NWFilterLookupByName(name: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByName finds Nwfilter by name(name) => |c| c.path();
         /// Finds the network filter with this UUID, with or without hyphens.
-        memory NWFilterLookupByUUID(uuid: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByUuid on nwfilter_with_uuid(uuid) => |c| c.path();
+        memory NWFilterLookupByUUID(uuid: String) -> (nwfilter: OwnedObjectPath): NwfilterLookupByUuid finds Nwfilter by uuid(uuid) => |c| c.path();
         /// Stores a secret's definition.
-        write SecretDefineXML(xml: String, flags: Flags<SecretDefineFlags>) -> (secret: OwnedObjectPath): SecretDefineXml on secret_in(xml) => |c| {
+        write SecretDefineXML(xml: String, flags: Flags<SecretDefineFlags>) -> (secret: OwnedObjectPath): SecretDefineXml defines Secret in xml => |c| {
             c.path_of(c.secrets()?.define_xml(&xml, flags).await?)
         };
         /// Finds the secret with this UUID, with or without hyphens.
-        memory SecretLookupByUUID(uuid: String) -> (secret: OwnedObjectPath): SecretLookupByUuid on secret_with_uuid(uuid) => |c| c.path();
+        memory SecretLookupByUUID(uuid: String) -> (secret: OwnedObjectPath): SecretLookupByUuid finds Secret by uuid(uuid) => |c| c.path();
         /// Finds the secret for a thing: what it is for, and the thing's name.
-        memory SecretLookupByUsage(usageType: One<SecretUsageType>, usageID: String) -> (secret: OwnedObjectPath): SecretLookupByUsage on secret_by_usage(usageType, usageID) => |c| c.path();
+        memory SecretLookupByUsage(usageType: One<SecretUsageType>, usageID: String) -> (secret: OwnedObjectPath): SecretLookupByUsage finds Secret by usage(usageType, usageID) => |c| c.path();
         /// Starts a storage pool from XML. Without a stored definition of the same UUID it vanishes when it stops.
-        write StoragePoolCreateXML(xml: String, flags: Flags<StoragePoolCreateFlags>) -> (storagePool: OwnedObjectPath): StoragePoolCreateXml on storage_pool_in(xml) => |c| {
+        write StoragePoolCreateXML(xml: String, flags: Flags<StoragePoolCreateFlags>) -> (storagePool: OwnedObjectPath): StoragePoolCreateXml defines StoragePool in xml => |c| {
             c.path_of(c.storage_pools()?.create_xml(&xml, flags).await?)
         };
         /// Stores a storage pool's definition, new or in place of the one with the same UUID.
-        write StoragePoolDefineXML(xml: String, flags: Flags<StoragePoolDefineFlags>) -> (storagePool: OwnedObjectPath): StoragePoolDefineXml on storage_pool_in(xml) => |c| {
+        write StoragePoolDefineXML(xml: String, flags: Flags<StoragePoolDefineFlags>) -> (storagePool: OwnedObjectPath): StoragePoolDefineXml defines StoragePool in xml => |c| {
             c.path_of(c.storage_pools()?.define_xml(&xml, flags).await?)
         };
         /// Finds the storage pool with this name.
-        memory StoragePoolLookupByName(name: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByName on storage_pool_named(name) => |c| c.path();
+        memory StoragePoolLookupByName(name: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByName finds StoragePool by name(name) => |c| c.path();
         /// Finds the storage pool whose target is this path.
-        read StoragePoolLookupByTargetPath(path: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByTargetPath on storage_pool_at(path) => |c| c.path();
+        read StoragePoolLookupByTargetPath(path: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByTargetPath finds StoragePool by target_path(path) => |c| c.path();
         /// Finds the storage pool with this UUID, with or without hyphens.
-        memory StoragePoolLookupByUUID(uuid: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByUuid on storage_pool_with_uuid(uuid) => |c| c.path();
+        memory StoragePoolLookupByUUID(uuid: String) -> (storagePool: OwnedObjectPath): StoragePoolLookupByUuid finds StoragePool by uuid(uuid) => |c| c.path();
         /// Finds the volume with this key.
-        memory StorageVolLookupByKey(key: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByKey on storage_vol_with_key(key) => |c| c.path();
+        memory StorageVolLookupByKey(key: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByKey finds StorageVol by key(key) => |c| c.path();
         /// Finds the volume with this path.
-        read StorageVolLookupByPath(path: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByPath on storage_vol_at(path) => |c| c.path();
+        read StorageVolLookupByPath(path: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByPath finds StorageVol by path(path) => |c| c.path();
     }
     properties {
         /// Whether the connection to the hypervisor is encrypted.
@@ -383,14 +372,4 @@ async fn get_all_domain_stats(
         }
     }
     Ok(records)
-}
-
-impl View {
-    /// Asks for what the wanted properties need beyond what is in memory.
-    pub(crate) async fn prepare(&mut self, host: &dyn Host, wanted: &[&'static Property]) {
-        match self {
-            Self::Connect(view) => view.prepare(host, wanted).await,
-            Self::Object(_) => {}
-        }
-    }
 }

@@ -25,17 +25,16 @@ use virtbus_api::domain::{
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, arguments};
 use zbus::OwnedObjectPath;
 
-use super::lookup::{checkpoint_named, snapshot_named};
 use crate::declare::interface;
-use crate::moments;
 use crate::numbers::{Amount, AnyFlags, Detail, Flags, NoFlags, One, ParameterFlags};
 use crate::paths::Paths;
 use crate::quirks::{domain_id_property, optional};
 use crate::value::{Dict, Given, Parameters};
+use virtbus_api::domain::trees;
 
 interface! {
     /// A domain: a virtual machine or container, running or defined.
-    DOMAIN = "org.libvirt.Domain", view DomainView, flags;
+    DOMAIN = "org.libvirt.Domain", view DomainView;
     methods {
         /// Ends the domain's job that is under way.
         write AbortJob() -> (): DomainAbortJob => |c| c.jobs()?.abort_job(c.id()?, DomainAbortJobFlags::empty()).await;
@@ -100,7 +99,7 @@ interface! {
             c.path_of(c.checkpoints()?.create_xml(c.id()?, &xml, flags).await?)
         };
         /// Finds the checkpoint with this name.
-        memory CheckpointLookupByName(name: String, flags: NoFlags) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointLookupByName on checkpoint_named(name) => |c| {
+        memory CheckpointLookupByName(name: String, flags: NoFlags) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointLookupByName finds DomainCheckpoint by name(name) => |c| {
             c.path()
         };
         /// Dumps the guest's memory to a file.
@@ -297,12 +296,12 @@ interface! {
         /// The domain's checkpoints.
         read ListDomainCheckpoints(flags: Flags<CheckpointListFlags>) -> (domainCheckpoints: Paths): DomainListAllCheckpoints => |c| {
             let all = c.checkpoints()?.checkpoints(c.id()?).await?;
-            c.list_all(&moments::below(all, None, flags).into()).await
+            c.list_all(&trees::below(all, None, flags).into()).await
         };
         /// The domain's snapshots.
         read ListDomainSnapshots(flags: Flags<SnapshotListFlags>) -> (domainSnapshots: Paths): DomainListAllSnapshots => |c| {
             let all = c.snapshots_or_none(c.id()?).await?;
-            c.list_all(&moments::below(all, None, flags).into()).await
+            c.list_all(&trees::below(all, None, flags).into()).await
         };
         /// Saves the memory where the next start finds it, and stops the domain.
         write ManagedSave(flags: Flags<DomainSaveRestoreFlags>) -> (): DomainManagedSave => |c| c.saving()?.managed_save(c.id()?, flags).await;
@@ -473,7 +472,7 @@ interface! {
             c.path_of(all.find(|snapshot| snapshot.current).ok_or_else(no_current)?)
         };
         /// Finds the snapshot with this name.
-        memory SnapshotLookupByName(name: String, flags: NoFlags) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotLookupByName on snapshot_named(name) => |c| {
+        memory SnapshotLookupByName(name: String, flags: NoFlags) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotLookupByName finds DomainSnapshot by name(name) => |c| {
             c.path()
         };
         /// Halts the virtual CPUs. Memory stays allocated.

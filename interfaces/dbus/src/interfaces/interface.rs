@@ -6,7 +6,7 @@ use virtbus_api::interface::{InterfaceView, InterfaceXmlFlags};
 
 interface! {
     /// A network interface of the host.
-    INTERFACE = "org.libvirt.Interface", view InterfaceView, flags;
+    INTERFACE = "org.libvirt.Interface", view InterfaceView;
     methods {
         /// Brings the interface up.
         write Create(flags: NoFlags) -> (): InterfaceCreate => |c| {

@@ -8,7 +8,6 @@ use virtbus_api::network::{
 };
 use zbus::OwnedObjectPath;
 
-use super::lookup::network_port_with_uuid;
 use crate::declare::interface;
 use crate::numbers::{Amount, Flags, NoFlags, One, ParameterFlags};
 use crate::paths::Paths;
@@ -17,7 +16,7 @@ use crate::value::{Given, Parameters};
 
 interface! {
     /// A virtual network.
-    NETWORK = "org.libvirt.Network", view NetworkView, flags;
+    NETWORK = "org.libvirt.Network", view NetworkView;
     methods {
         /// Starts the defined network.
         write Create() -> (): NetworkCreate => |c| c.networks()?.create(c.id()?).await;
@@ -46,7 +45,7 @@ interface! {
             c.path_of(c.network_ports()?.create_xml(c.id()?, &xml, flags).await?)
         };
         /// Finds the port with this UUID.
-        memory PortLookupByUUID(uuid: String) -> (port: OwnedObjectPath): NetworkPortLookupByUuid on network_port_with_uuid(uuid) => |c| c.path();
+        memory PortLookupByUUID(uuid: String) -> (port: OwnedObjectPath): NetworkPortLookupByUuid finds NetworkPort by uuid(uuid) => |c| c.path();
         /// Sets title, description or an element of the metadata, which takes the prefix `key`; empty removes it.
         write SetMetadata(r#type: One<NetworkMetadataType>, metadata: String, key: String, uri: String, flags: Flags<NetworkUpdateFlags>) -> (): NetworkSetMetadata => |c| {
             let kind = r#type;
@@ -111,7 +110,7 @@ fn lease(lease: DhcpLease) -> Lease {
 
 interface! {
     /// A port of a network: what a guest plugs into.
-    NETWORK_PORT = "org.libvirt.NetworkPort", view NetworkPortView, flags;
+    NETWORK_PORT = "org.libvirt.NetworkPort", view NetworkPortView;
     methods {
         /// Takes the port away.
         write Delete(flags: NoFlags) -> (): NetworkPortDelete => |c| {

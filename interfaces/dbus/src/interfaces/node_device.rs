@@ -7,7 +7,7 @@ use virtbus_api::node_device::{NodeDeviceUpdateFlags, NodeDeviceView, NodeDevice
 
 interface! {
     /// A device of the host.
-    NODE_DEVICE = "org.libvirt.NodeDevice", view NodeDeviceView, flags;
+    NODE_DEVICE = "org.libvirt.NodeDevice", view NodeDeviceView;
     methods {
         /// Starts the defined device.
         write Create(flags: NoFlags) -> (): NodeDeviceCreate => |c| {

@@ -6,7 +6,7 @@ use virtbus_api::nwfilter::{NwfilterBindingView, NwfilterView};
 
 interface! {
     /// A network filter.
-    NWFILTER = "org.libvirt.NWFilter", view NwfilterView, flags;
+    NWFILTER = "org.libvirt.NWFilter", view NwfilterView;
     methods {
         /// The filter as XML.
         read GetXMLDesc(flags: NoFlags) -> (xml: String): NwfilterGetXmlDesc => |c| {
@@ -26,7 +26,7 @@ interface! {
 
 interface! {
     /// A network filter that holds at the port of a guest.
-    NWFILTER_BINDING = "org.libvirt.NWFilterBinding", view NwfilterBindingView, flags;
+    NWFILTER_BINDING = "org.libvirt.NWFilterBinding", view NwfilterBindingView;
     methods {
         /// Ends the binding; the port is free.
         write Delete() -> (): NwfilterBindingDelete => |c| c.nwfilter_bindings()?.delete(c.id()?).await;

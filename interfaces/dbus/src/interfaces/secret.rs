@@ -6,7 +6,7 @@ use virtbus_api::secret::{SecretUsageType, SecretView};
 
 interface! {
     /// A key or password that drivers need and nobody else shall see.
-    SECRET = "org.libvirt.Secret", view SecretView, flags;
+    SECRET = "org.libvirt.Secret", view SecretView;
     methods {
         /// The secret's value, unless it is private.
         read GetValue(flags: NoFlags) -> (value: Vec<u8>): SecretGetValue => |c| {

@@ -7,13 +7,13 @@ use virtbus_api::domain::{
 use zbus::OwnedObjectPath;
 
 use crate::declare::interface;
-use crate::moments;
 use crate::numbers::{Flags, NoFlags};
 use crate::paths::Paths;
+use virtbus_api::domain::trees;
 
 interface! {
     /// A snapshot: a moment of a domain that can be returned to.
-    DOMAIN_SNAPSHOT = "org.libvirt.DomainSnapshot", view SnapshotView, flags;
+    DOMAIN_SNAPSHOT = "org.libvirt.DomainSnapshot", view SnapshotView;
     methods {
         /// Takes the snapshot away.
         write Delete(flags: Flags<MomentDeleteFlags>) -> (): DomainSnapshotDelete => |c| c.snapshots()?.delete(c.id()?, flags).await;
@@ -22,7 +22,7 @@ interface! {
             let id: &SnapshotId = c.id()?;
             let snapshots = c.snapshots()?;
             let view = snapshots.snapshot(&id.domain, &id.name).await?;
-            let parent = view.parent.as_deref().ok_or_else(|| moments::no_parent("snapshot", &id.name))?;
+            let parent = view.parent.as_deref().ok_or_else(|| trees::no_parent("snapshot", &id.name))?;
             c.path_of(snapshots.snapshot(&id.domain, parent).await?)
         };
         /// The snapshot as XML.
@@ -36,7 +36,7 @@ interface! {
         read ListChildren(flags: Flags<SnapshotListFlags>) -> (domainSnapshots: Paths): DomainSnapshotListAllChildren => |c| {
             let id: &SnapshotId = c.id()?;
             let all = c.snapshots()?.snapshots(&id.domain).await?;
-            c.list_all(&moments::below(all, Some(&id.name), flags).into()).await
+            c.list_all(&trees::below(all, Some(&id.name), flags).into()).await
         };
         /// Returns the domain to this moment.
         write Revert(flags: Flags<SnapshotRevertFlags>) -> (): DomainRevertToSnapshot => |c| c.snapshots()?.revert(c.id()?, flags).await;

@@ -8,14 +8,13 @@ use virtbus_api::storage::{
 };
 use zbus::OwnedObjectPath;
 
-use super::lookup::{storage_vol_in, storage_vol_named};
 use crate::declare::interface;
 use crate::numbers::{Flags, NoFlags, One};
 use crate::paths::Paths;
 
 interface! {
     /// A storage pool: where volumes are kept.
-    STORAGE_POOL = "org.libvirt.StoragePool", view StoragePoolView, flags;
+    STORAGE_POOL = "org.libvirt.StoragePool", view StoragePoolView;
     methods {
         /// Makes the pool's storage: directory, file system, volume group, ….
         write Build(flags: Flags<StoragePoolBuildFlags>) -> (): StoragePoolBuild => |c| c.storage_pools()?.build(c.id()?, flags).await;
@@ -41,18 +40,18 @@ interface! {
             c.storage_pools()?.refresh(c.id()?).await
         };
         /// Makes a volume from XML.
-        write StorageVolCreateXML(xml: String, flags: Flags<StorageVolCreateFlags>) -> (storageVol: OwnedObjectPath): StorageVolCreateXml on storage_vol_in(xml) => |c| {
+        write StorageVolCreateXML(xml: String, flags: Flags<StorageVolCreateFlags>) -> (storageVol: OwnedObjectPath): StorageVolCreateXml defines StorageVol in xml => |c| {
             let pool = c.pool()?;
             c.path_of(c.storage_vols()?.create_xml(pool, &xml, flags).await?)
         };
         /// Makes a volume from XML with the content of the volume that has this key.
-        write StorageVolCreateXMLFrom(xml: String, key: String, flags: Flags<StorageVolCreateFlags>) -> (storageVol: OwnedObjectPath): StorageVolCreateXmlFrom on storage_vol_in(xml) => |c| {
+        write StorageVolCreateXMLFrom(xml: String, key: String, flags: Flags<StorageVolCreateFlags>) -> (storageVol: OwnedObjectPath): StorageVolCreateXmlFrom defines StorageVol in xml => |c| {
             let (pool, volumes) = (c.pool()?, c.storage_vols()?);
             let source = c.readable_volume(&key).await?;
             c.path_of(volumes.create_xml_from(pool, &xml, &source, flags).await?)
         };
         /// Finds the volume with this name.
-        memory StorageVolLookupByName(name: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByName on storage_vol_named(name) => |c| c.path();
+        memory StorageVolLookupByName(name: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByName finds StorageVol by name(name) => |c| c.path();
         /// Takes the definition away; a pool that is on vanishes when it stops.
         write Undefine() -> (): StoragePoolUndefine => |c| c.storage_pools()?.undefine(c.id()?).await;
     }
@@ -78,7 +77,7 @@ interface! {
 
 interface! {
     /// A storage volume: what a guest's disk is kept in.
-    STORAGE_VOL = "org.libvirt.StorageVol", view StorageVolView, flags;
+    STORAGE_VOL = "org.libvirt.StorageVol", view StorageVolView;
     methods {
         /// Takes the volume away.
         write Delete(flags: Flags<StorageVolDeleteFlags>) -> (): StorageVolDelete => |c| c.storage_vols()?.delete(c.id()?, flags).await;

@@ -168,7 +168,15 @@ pub(crate) trait Argument: Sized {
     /// `InvalidArg`, with what is wrong.
     fn checked(self, member: &str) -> Result<Self::Checked>;
 
-    /// The number that rules look at.
+    /// Whether it is the flags of a call.
+    const IS_FLAGS: bool = false;
+
+    /// The flags, 0 if it is something else.
+    fn flags(&self) -> u32 {
+        0
+    }
+
+    /// The number that a rule compares.
     fn number(&self) -> u32 {
         0
     }

@@ -27,7 +27,9 @@ impl<S: Numbered<Value: Checked>> Argument for Flags<S> {
         check(self.0, member)
     }
 
-    fn number(&self) -> u32 {
+    const IS_FLAGS: bool = true;
+
+    fn flags(&self) -> u32 {
         self.0
     }
 }
@@ -56,7 +58,9 @@ impl Argument for NoFlags {
         )))
     }
 
-    fn number(&self) -> u32 {
+    const IS_FLAGS: bool = true;
+
+    fn flags(&self) -> u32 {
         self.0
     }
 }
@@ -101,8 +105,10 @@ impl<F: Argument + Without> Argument for ParameterFlags<F> {
         self.0.without(okay).checked(member)
     }
 
-    fn number(&self) -> u32 {
-        self.0.number()
+    const IS_FLAGS: bool = true;
+
+    fn flags(&self) -> u32 {
+        self.0.flags()
     }
 }
 
@@ -133,7 +139,9 @@ impl<S: Numbered<Value: Checked>> Argument for AnyFlags<S> {
         Ok(retain(self.0))
     }
 
-    fn number(&self) -> u32 {
+    const IS_FLAGS: bool = true;
+
+    fn flags(&self) -> u32 {
         self.0
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use virtbus_api::access::{Authorizer, Caller, Guarded, Object, ObjectClass, Permission, Verdict};
+use virtbus_api::access::{Authorizer, Caller, Guard, Object, ObjectClass, Permission, Verdict};
 use virtbus_api::connection::Host;
 use virtbus_api::domain::{
     CheckpointId, CheckpointView, DomainState, DomainView, ShutoffReason, SnapshotId, SnapshotKind,
@@ -17,6 +17,7 @@ use virtbus_api::node_device::NodeDeviceView;
 use virtbus_api::nwfilter::{NwfilterBindingId, NwfilterBindingView, NwfilterId, NwfilterView};
 use virtbus_api::object::View as Seen;
 use virtbus_api::secret::{SecretUsageType, SecretView};
+use virtbus_api::session::Guarded;
 use virtbus_api::storage::{StoragePoolView, StorageVolId, StorageVolView};
 use virtbus_api::typed::TypedParameter;
 use virtbus_api::{Connection, Result, Uuid};
@@ -81,11 +82,8 @@ impl Authorizer for Everybody {
 
 fn node() -> Node {
     let connection: Arc<dyn Connection> = Arc::new(Nothing(EventHub::default()));
-    Node {
-        name: "Nothing",
-        path: "/org/libvirt/Nothing".to_owned(),
-        connection: Guarded::new(connection),
-    }
+    let guard = Guard::new(Arc::new(Everybody));
+    Node::new(Guarded::new("Nothing", connection, guard))
 }
 
 /// An object of this kind that is called so wherever it can be.
@@ -232,7 +230,7 @@ fn is_whole(message: &Message) {
 
 #[test]
 fn no_signal_is_one_that_a_bus_refuses() {
-    let (node, guard) = (node(), Guard::new(Arc::new(Everybody)));
+    let node = node();
     for kind in Kind::ALL {
         let good = called(*kind, "good");
         for name in names() {
@@ -244,7 +242,7 @@ fn no_signal_is_one_that_a_bus_refuses() {
                 (Some(view.clone()), Some(good.clone())),
             ] {
                 let event = Event::Changed { before, after };
-                Signals::of(&event, &node, &guard).iter().for_each(is_whole);
+                Signals::of(&event, &node).iter().for_each(is_whole);
             }
             let told = Event::Changed {
                 before: None,
@@ -256,7 +254,7 @@ fn no_signal_is_one_that_a_bus_refuses() {
             } else {
                 0
             };
-            let told = Signals::of(&told, &node, &guard).len();
+            let told = Signals::of(&told, &node).len();
             assert_eq!(told, count, "{kind:?} {name:?}");
         }
     }
@@ -264,12 +262,12 @@ fn no_signal_is_one_that_a_bus_refuses() {
 
 #[test]
 fn an_object_with_another_path_is_another_object() {
-    let (node, guard) = (node(), Guard::new(Arc::new(Everybody)));
+    let node = node();
     let event = Event::Changed {
         before: Some(called(Kind::Interface, "02:00:00:00:00:01")),
         after: Some(called(Kind::Interface, "02:00:00:00:00:02")),
     };
-    let members: Vec<String> = Signals::of(&event, &node, &guard)
+    let members: Vec<String> = Signals::of(&event, &node)
         .iter()
         .map(|signal| signal.header().member().unwrap().to_string())
         .collect();
@@ -313,7 +311,7 @@ fn texts_of_guests_keep_no_message_back() {
 
 #[test]
 fn parameters_in_signals_are_wrapped_as_libvirt_dbus_wraps_them() {
-    let (node, guard) = (node(), Guard::new(Arc::new(Everybody)));
+    let node = node();
     let id = DomainId {
         uuid: Uuid::from_u128(7),
         name: "web".into(),
@@ -325,7 +323,7 @@ fn parameters_in_signals_are_wrapped_as_libvirt_dbus_wraps_them() {
         DomainEvent::JobCompleted(parameters()),
     ] {
         let event = Event::Domain(id.clone(), event);
-        let signals = Signals::of(&event, &node, &guard);
+        let signals = Signals::of(&event, &node);
         let body = signals[0].body();
         let (told,): (std::collections::HashMap<String, zbus::OwnedVariant>,) =
             body.deserialize().unwrap();

@@ -4,17 +4,17 @@
 
 use std::fmt::Write;
 
-use virtbus_api::access::{Call, Grant, When};
+use virtbus_api::access::{Call, When};
 use virtbus_api::object::{self, Kind};
 use zbus::Message;
 
 use crate::answer::{Received, find_object, interface_at, unknown_object};
 use crate::declare::{Arg, Emits, Interface};
 use crate::error::Failure;
-use crate::invocation::{reply, sees};
+use crate::invocation::reply;
 use crate::numbers::Told;
 use crate::standard::{log_control, objects, properties};
-use crate::tree::{self, Place, Target};
+use crate::tree::{self, Place};
 
 pub(crate) const NAME: &str = "org.freedesktop.DBus.Introspectable";
 
@@ -29,8 +29,8 @@ pub(crate) async fn answer(
     let children = children(received, place, path).await?;
     if interface_at(place).is_some() {
         let caller = received.caller().await;
-        let (_, target, _) = find_object(&received.shared, &caller, place, path).await?;
-        if !sees(&received.shared.guard, &caller, &target).await {
+        let (node, target) = find_object(&received.shared, &caller, place, path).await?;
+        if !node.guarded.session(&caller).sees(&target).await {
             return Err(target
                 .not_found()
                 .map_or_else(|| unknown_object(path), Failure::Api));
@@ -63,7 +63,7 @@ async fn children(
             .shared
             .nodes()
             .iter()
-            .map(|node| node.name.to_owned())
+            .map(|node| node.name().to_owned())
             .collect()),
         Place::Connection(name) => {
             received
@@ -80,27 +80,11 @@ async fn children(
                 .shared
                 .node(name)
                 .ok_or_else(|| unknown_object(path))?;
-            let views = object::views(node.connection.open(&Grant::identify()), kind).await?;
-            let nameable = views
-                .iter()
-                .filter(|view| view.borrowed_id().can_be_named());
-            let targets: Vec<Target> = nameable
-                .map(|view| Target::of_view(node.name, view))
-                .collect();
-            let seen = received
-                .shared
-                .guard
-                .seen(
-                    &received.caller().await,
-                    kind.getattr(),
-                    targets.len(),
-                    |at| &targets[at],
-                )
-                .await;
-            let visible = targets.iter().enumerate().filter(|(at, _)| seen.has(*at));
-            visible
-                .map(|(_, target)| Ok(tree::element(target.id()?)))
-                .collect()
+            let caller = received.caller().await;
+            let shown = node.guarded.session(&caller).shown(kind).await?;
+            let ids = shown.views().iter().map(object::View::borrowed_id);
+            let nameable = ids.filter(|id| id.can_be_named());
+            Ok(nameable.map(tree::element).collect())
         }
         Place::LogControl | Place::Object(..) => Ok(Vec::new()),
     }

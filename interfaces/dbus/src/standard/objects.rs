@@ -6,17 +6,18 @@
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use virtbus_api::access::{Arguments, Caller, Grant, Permission, Seen};
-use virtbus_api::object::{self, Kind};
+use virtbus_api::access::{Arguments, Caller, Permission, Seen};
+use virtbus_api::object::Kind;
+use virtbus_api::session::Target;
 use zbus::{Message, Signature, Type};
 
 use super::properties::Properties;
 use crate::answer::{Received, unknown_object};
 use crate::declare::Property;
 use crate::error::{Failure, Protocol};
-use crate::interfaces::connect::{CONNECT, ConnectView};
+use crate::interfaces::connect::CONNECT;
 use crate::invocation::reply;
-use crate::tree::{self, Node, Place, Target, View};
+use crate::tree::{self, Node, Place, View};
 use crate::value::{Value, Wrapping};
 
 #[expect(unused_imports, reason = "named by the module's documentation")]
@@ -49,17 +50,14 @@ pub(crate) async fn answer(
             ));
         }
     };
-    let caller = Caller {
-        interactive: false,
-        ..received.caller().await
-    };
+    let caller = received.caller().await.without_dialogs();
     let mut objects = Vec::new();
     for node in nodes {
         if place == Place::Root {
-            objects.extend(connection_object(received, &caller, &node).await);
+            objects.extend(connection_object(&caller, &node).await);
         }
         for kind in Kind::ALL {
-            objects_of_kind(received, &caller, &node, *kind, &mut objects).await?;
+            objects_of_kind(&caller, &node, *kind, &mut objects).await?;
         }
     }
     Ok(reply(&received.message, &(Objects(&objects),))?)
@@ -73,29 +71,18 @@ struct Managed {
     properties: Arc<[&'static Property]>,
 }
 
-async fn connection_object(
-    received: &Received,
-    caller: &Caller,
-    node: &Arc<Node>,
-) -> Option<Managed> {
-    let target = Target::connection(node.name);
-    let mut properties = Vec::new();
+async fn connection_object(caller: &Caller, node: &Arc<Node>) -> Option<Managed> {
+    let session = node.guarded.session(caller);
+    let target = Target::connection();
+    let (mut properties, mut granted) = (Vec::new(), None);
     for property in CONNECT.properties {
-        let granted = received
-            .shared
-            .guard
-            .require(caller, property.call, Arguments::default(), &target)
-            .await;
-        if granted.is_ok() {
+        let asked = session.grant(property.call, Arguments::default(), &target);
+        if let Ok(call) = asked.await {
             properties.push(property);
+            granted = Some(call);
         }
     }
-    if properties.is_empty() {
-        return None;
-    }
-    let mut view = View::Connect(ConnectView::of(node.connection.open(&Grant::identify())));
-    view.prepare(node.connection.open(&Grant::identify()).host(), &properties)
-        .await;
+    let view = View::of(&granted?, &properties).await.ok()?;
     Some(Managed {
         node: Arc::clone(node),
         interface: CONNECT.name,
@@ -105,19 +92,12 @@ async fn connection_object(
 }
 
 async fn objects_of_kind(
-    received: &Received,
     caller: &Caller,
     node: &Arc<Node>,
     kind: Kind,
     objects: &mut Vec<Managed>,
 ) -> Result<(), Failure> {
-    let guard = &received.shared.guard;
-    // Shown are only those that the caller may see.
-    let mut views = object::views(node.connection.open(&Grant::identify()), kind).await?;
-    views.retain(|view| view.borrowed_id().can_be_named());
-    let target = |at: usize| Target::of_view(node.name, &views[at]);
-    let count = views.len();
-    let seen = guard.seen(caller, kind.getattr(), count, target).await;
+    let shown = node.guarded.session(caller).shown(kind).await?;
     let interface = tree::interface(kind);
     let mut allowed: Vec<(Permission, Seen)> = Vec::new();
     for rule in interface
@@ -129,17 +109,15 @@ async fn objects_of_kind(
             .iter()
             .any(|(permission, _)| *permission == rule.permission)
         {
-            let seen = guard.seen(caller, rule.permission, count, target).await;
-            allowed.push((rule.permission, seen));
+            allowed.push((rule.permission, shown.may(rule.permission).await));
         }
     }
     let mut sets: Vec<(Vec<bool>, Arc<[&'static Property]>)> = Vec::new();
-    objects.reserve(count);
-    for (at, view) in views
-        .into_iter()
-        .enumerate()
-        .filter(|(at, _)| seen.has(*at))
-    {
+    objects.reserve(shown.views().len());
+    for (at, view) in shown.into_views().into_iter().enumerate() {
+        if !view.borrowed_id().can_be_named() {
+            continue;
+        }
         let may: Vec<bool> = allowed.iter().map(|(_, seen)| seen.has(at)).collect();
         let properties = match sets.iter().find(|(set, _)| *set == may) {
             Some((_, properties)) => Arc::clone(properties),

@@ -1,7 +1,8 @@
 //! `org.freedesktop.DBus.Properties`: reading is answered from the object's view, each property under its own permission.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use virtbus_api::access::{Arguments, Call, Caller, Grant};
+use virtbus_api::access::{Arguments, Call};
+use virtbus_api::session::{Granted, Session, Target};
 use virtbus_api::{Error, ErrorCode};
 use zbus::{Message, Signature, Type};
 
@@ -9,8 +10,8 @@ use super::arguments;
 use crate::answer::{Order, Received, find_object, interface_at, unknown_object};
 use crate::declare::{Interface, Property};
 use crate::error::{Failure, Protocol};
-use crate::invocation::{reply, require};
-use crate::tree::{Place, Target, View};
+use crate::invocation::reply;
+use crate::tree::{Place, View};
 use crate::value::{Value, Wrapped, Wrapping};
 
 pub(crate) const NAME: &str = "org.freedesktop.DBus.Properties";
@@ -24,17 +25,10 @@ pub(crate) async fn get(
     let (interface, name): (&str, &str) = arguments(&received.message, &body)?;
     let property = find(place, interface, name, path)?;
     let caller = received.caller().await;
-    let (node, target, mut view) = find_object(&received.shared, &caller, place, path).await?;
-    require(
-        &received.shared.guard,
-        &caller,
-        property.call,
-        Arguments::default(),
-        &target,
-    )
-    .await?;
-    view.prepare(node.connection.open(&Grant::identify()).host(), &[property])
-        .await;
+    let (node, target) = find_object(&received.shared, &caller, place, path).await?;
+    let session = node.guarded.session(&caller);
+    let asked = session.grant(property.call, Arguments::default(), &target);
+    let view = View::of(&asked.await?, &[property]).await?;
     let value = (property.get)(&view)?;
     Ok(reply(&received.message, &(value,))?)
 }
@@ -61,10 +55,11 @@ pub(crate) async fn get_all(
         ));
     };
     let caller = received.caller().await;
-    let (node, target, mut view) = find_object(&received.shared, &caller, place, path).await?;
-    let properties = readable(received, &caller, interface, &target).await?;
-    view.prepare(node.connection.open(&Grant::identify()).host(), &properties)
-        .await;
+    let (node, target) = find_object(&received.shared, &caller, place, path).await?;
+    // Showing all is no reason for a dialog.
+    let caller = caller.without_dialogs();
+    let (granted, properties) = readable(node.guarded.session(&caller), interface, &target).await?;
+    let view = View::of(&granted, &properties).await?;
     let all = Properties {
         properties: &properties,
         view: Some(&view),
@@ -126,31 +121,18 @@ pub(crate) fn is_standard(name: &str) -> bool {
     .contains(&name)
 }
 
-/// The properties that the caller may read; an error if there is none at all.
-async fn readable(
-    received: &Received,
-    caller: &Caller,
+/// The properties that the caller may read, and the grant of reading one of them; an error if there is none at all.
+async fn readable<'a>(
+    session: Session<'a>,
     interface: &'static Interface,
-    target: &Target,
-) -> Result<Vec<&'static Property>, Failure> {
-    let mut asked: Vec<(Call, Result<(), Error>)> = Vec::new();
+    target: &'a Target,
+) -> Result<(Granted<'a>, Vec<&'static Property>), Failure> {
+    let mut asked: Vec<(Call, Result<Granted<'a>, Error>)> = Vec::new();
     let mut properties = Vec::with_capacity(interface.properties.len());
-    // Showing all is no reason for a dialog.
-    let caller = &Caller {
-        interactive: false,
-        ..caller.clone()
-    };
     for property in interface.properties {
         if !asked.iter().any(|(call, _)| *call == property.call) {
-            let answer = require(
-                &received.shared.guard,
-                caller,
-                property.call,
-                Arguments::default(),
-                target,
-            )
-            .await;
-            asked.push((property.call, answer.map(drop)));
+            let answer = session.grant(property.call, Arguments::default(), target);
+            asked.push((property.call, answer.await));
         }
         if asked
             .iter()
@@ -159,10 +141,11 @@ async fn readable(
             properties.push(property);
         }
     }
-    let denial = asked.into_iter().find_map(|(_, answer)| answer.err());
-    match denial {
-        Some(denial) if properties.is_empty() => Err(denial.into()),
-        _ => Ok(properties),
+    let granted = asked.iter().find_map(|(_, answer)| answer.as_ref().ok());
+    match (granted, &asked[..]) {
+        (Some(granted), _) => Ok((*granted, properties)),
+        (None, [(_, Err(denial)), ..]) => Err(denial.clone().into()),
+        (None, _) => Err(Error::internal("an interface has no properties").into()),
     }
 }
 

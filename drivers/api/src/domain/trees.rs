@@ -3,22 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use virtbus_api::domain::{
-    CheckpointListFlags, CheckpointView, SnapshotKind, SnapshotListFlags, SnapshotView,
-};
-use virtbus_api::filter::passes;
-use virtbus_api::{Error, ErrorCode, ErrorDomain};
+use super::{CheckpointListFlags, CheckpointView, SnapshotKind, SnapshotListFlags, SnapshotView};
+use crate::filter::passes;
+use crate::{Error, ErrorCode, ErrorDomain};
 
 /// What the trees of both kinds have in common.
-pub(crate) trait Moment<F> {
+pub trait Moment<F> {
+    /// Its name, unique in its domain.
     fn name(&self) -> &Arc<str>;
+    /// The name of the one that it follows.
     fn parent(&self) -> Option<&str>;
     /// Whether it passes the flags that look at the moment alone.
     fn chosen(&self, flags: F) -> bool;
 }
 
 /// Flags of lists, as far as they are about the tree.
-pub(crate) trait TreeFlags: Copy {
+pub trait TreeFlags: Copy {
     /// Only roots, or all descendants and not only children.
     fn deep(self) -> bool;
 }
@@ -36,10 +36,12 @@ impl TreeFlags for CheckpointListFlags {
 }
 
 impl Moment<SnapshotListFlags> for SnapshotView {
+    /// Its name, unique in its domain.
     fn name(&self) -> &Arc<str> {
         &self.id.name
     }
 
+    /// The name of the one that it follows.
     fn parent(&self) -> Option<&str> {
         self.parent.as_deref()
     }
@@ -69,10 +71,12 @@ impl Moment<SnapshotListFlags> for SnapshotView {
 }
 
 impl Moment<CheckpointListFlags> for CheckpointView {
+    /// Its name, unique in its domain.
     fn name(&self) -> &Arc<str> {
         &self.id.name
     }
 
+    /// The name of the one that it follows.
     fn parent(&self) -> Option<&str> {
         self.parent.as_deref()
     }
@@ -91,7 +95,7 @@ impl Moment<CheckpointListFlags> for CheckpointView {
 
 /// Those that `flags` choose: of a domain's (`above` is none) all or the roots, of a moment's the children or all below.
 /// Parents come before children, as drivers list them.
-pub(crate) fn below<M: Moment<F>, F: TreeFlags>(
+pub fn below<M: Moment<F>, F: TreeFlags>(
     all: Vec<Arc<M>>,
     above: Option<&str>,
     flags: F,
@@ -121,7 +125,7 @@ pub(crate) fn below<M: Moment<F>, F: TreeFlags>(
 }
 
 /// A root has no parent; libvirt-dbus's clients look for these words.
-pub(crate) fn no_parent(noun: &str, name: &str) -> Error {
+pub fn no_parent(noun: &str, name: &str) -> Error {
     let (code, domain) = match noun {
         "checkpoint" => (ErrorCode::NoDomainCheckpoint, ErrorDomain::DomainCheckpoint),
         _ => (ErrorCode::NoDomainSnapshot, ErrorDomain::DomainSnapshot),

@@ -1,0 +1,67 @@
+//! Who asks.
+
+use std::sync::Arc;
+
+/// Who asks, as the interface that the call came by knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// A client of a message bus.
+    Bus {
+        /// Its unique name on the bus.
+        name: Arc<str>,
+        /// Its user; none where the bus could not tell, and the caller is let into nothing.
+        uid: Option<u32>,
+        /// Whether a dialog may be shown, because the caller said that it waits for one.
+        interactive: bool,
+    },
+    /// A process of this host, by a socket.
+    Process {
+        /// Its id.
+        pid: u32,
+        /// When it began, in clock ticks since the host did (field 22 of `/proc/PID/stat`): ids are used again.
+        start_time: u64,
+        /// Its user.
+        uid: u32,
+        /// Whether a dialog may be shown.
+        interactive: bool,
+    },
+    /// Somebody on another host, who was authenticated.
+    Remote {
+        /// By which name: the distinguished name of a certificate, or a name of SASL.
+        identity: Arc<str>,
+    },
+}
+
+impl Caller {
+    /// The user on this host, where there is one and it is known.
+    #[must_use]
+    pub const fn uid(&self) -> Option<u32> {
+        match self {
+            Self::Bus { uid, .. } => *uid,
+            Self::Process { uid, .. } => Some(*uid),
+            Self::Remote { .. } => None,
+        }
+    }
+
+    /// Whether a dialog may be shown.
+    #[must_use]
+    pub const fn is_interactive(&self) -> bool {
+        match self {
+            Self::Bus { interactive, .. } | Self::Process { interactive, .. } => *interactive,
+            Self::Remote { .. } => false,
+        }
+    }
+
+    /// The same caller, who is asked nothing.
+    #[must_use]
+    pub fn without_dialogs(&self) -> Self {
+        let mut caller = self.clone();
+        match &mut caller {
+            Self::Bus { interactive, .. } | Self::Process { interactive, .. } => {
+                *interactive = false
+            }
+            Self::Remote { .. } => {}
+        }
+        caller
+    }
+}

@@ -12,8 +12,8 @@ use virtbus_api::domain::{
     DomainAgent, DomainId, GuestAddress, GuestInterface, InterfaceAddressesSource, IpAddressFamily,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::common::Mac;
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_base::common::Mac;
+use virtbus_conf_domain::domain::Domain as Definition;
 
 use crate::driver::Qemu;
 use crate::monitor::agent::commands::{NetworkGetInterfaces, NetworkInterface};

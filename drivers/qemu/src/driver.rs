@@ -18,7 +18,7 @@ use virtbus_api::listing::Views;
 use virtbus_api::node::Node;
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, Result, Uuid};
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 
 use crate::config::Config;
 use crate::core::{Core, HostServices, blocking, monitor_failed};

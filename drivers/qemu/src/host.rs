@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use virtbus_api::connection::Host;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::{Domain as Definition, VirtType};
+use virtbus_conf_base::common::VirtType;
+use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::process;
 
 use crate::capabilities::{Capabilities, Emulators, ProgramError, Programs};
@@ -42,7 +43,7 @@ impl Core {
             .os
             .as_ref()
             .and_then(|os| os.machine.arch)
-            .map(virtbus_conf::domain::os::Arch::as_str);
+            .map(virtbus_conf_base::common::Arch::as_str);
         let (path, capabilities) = self.emulator(named, arch).await?;
         if let Some(arch) = arch
             && capabilities.arch != arch

@@ -15,7 +15,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 use virtbus_api::domain::{DomainState, PausedReason, RunningReason, ShutdownReason};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::file::{self, FileError};
 use virtbus_util::process::ProcessId;
 

@@ -12,7 +12,7 @@ use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 use virtbus_api::security::{FileId, Prepared as HeldFiles, Resource, Security};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::file::acting::{self, ActError, ActingUser, Beneficiary, OpenAccess, OpenAs};
 use virtbus_util::file::{self, Owner};
 use virtbus_util::process::ProcessId;

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use tokio::sync::watch;
 use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::file;
 use virtbus_util::process::{self, Pidfd};
 

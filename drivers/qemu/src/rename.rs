@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use virtbus_api::domain::{DomainDescription, DomainId};
 use virtbus_api::{Error, Result, Uuid};
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::file;
 
 use crate::core::{Core, blocking};

@@ -20,7 +20,7 @@ use virtbus_api::domain::{
 use virtbus_api::placement::Guest;
 use virtbus_api::security::FileId;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::cmd::Child;
 use virtbus_util::file::acting::Beneficiary;
 use virtbus_util::process::Pidfd;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use virtbus_api::domain::{DomainId, DomainStatsFlags, DomainStatsTypes, VcpuState};
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::interface::InterfaceTarget;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::interface::InterfaceTarget;
 use virtbus_util::process;
 
 use crate::core::{Core, monitor_failed};

@@ -5,7 +5,7 @@ use virtbus_api::domain::{
     GraphicsIdentity, GraphicsPhase, IoErrorAction, Lifecycle, PausedReason, ResumedDetail,
     RunningReason, SuspendedDetail, WatchdogAction,
 };
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 
 use crate::definition;
 use crate::monitor::event::{self, Event};

@@ -3,8 +3,8 @@
 //! What a model's name stands for is not known here.
 
 use virtbus_api::{Error, Result};
-use virtbus_conf::Text;
-use virtbus_conf::cpu::{
+use virtbus_conf_base::Text;
+use virtbus_conf_base::cpu::{
     Cpu, CpuFallback, CpuFeature, CpuMatch, CpuMode, CpuModel, FeaturePolicy, GuestCpu,
 };
 

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use virtbus_api::connection::NodeInfo;
-use virtbus_conf::domain::Domain;
-use virtbus_conf::{Fragment, FragmentNode};
+use virtbus_conf_base::{Fragment, FragmentNode};
+use virtbus_conf_domain::domain::Domain;
 
 /// Name space of what domains are at first.
 pub(crate) const TEST_URI: &str = "http://libvirt.org/schemas/domain/test/1.0";

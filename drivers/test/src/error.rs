@@ -1,7 +1,7 @@
 //! Errors of documents as the API's errors.
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain};
-use virtbus_conf::{ConfError, ConfErrorKind, XmlError};
+use virtbus_conf_base::{ConfError, ConfErrorKind, XmlError};
 
 /// What cannot be read.
 pub(crate) fn xml(error: &XmlError) -> Error {

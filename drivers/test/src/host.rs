@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use virtbus_api::connection::{Host, NodeInfo};
 use virtbus_api::node::{BaselineCpuFlags, Node};
 use virtbus_api::{Error, Result};
-use virtbus_conf::capabilities::Capabilities;
+use virtbus_conf_host::capabilities::Capabilities;
 
 use crate::driver::Test;
 use crate::{cpus, error};
@@ -70,7 +70,7 @@ impl Host for Test {
             "<domainCapabilities>\n  <path>{path}</path>\n  <domain>test</domain>{machine}\n  <arch>i686</arch>\n  \
              <vcpu max='{MAX_VCPUS}'/>\n</domainCapabilities>"
         );
-        let read = virtbus_conf::domain_capabilities::DomainCapabilities::parse(&xml);
+        let read = virtbus_conf_host::domain_capabilities::DomainCapabilities::parse(&xml);
         Ok(read.map_err(|error| error::xml(&error))?.format())
     }
 

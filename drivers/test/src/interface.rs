@@ -10,8 +10,8 @@ use virtbus_api::interface::{
 use virtbus_api::listing::Views;
 use virtbus_api::object::{IdRef, Kind, View};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, naming};
-use virtbus_conf::Flags;
-use virtbus_conf::interface::{Interface as Definition, InterfaceKind};
+use virtbus_conf_base::Flags;
+use virtbus_conf_host::interface::{Interface as Definition, InterfaceKind};
 
 use crate::driver::{State, Test};
 use crate::error;

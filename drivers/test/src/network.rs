@@ -12,8 +12,8 @@ use virtbus_api::network::{
 };
 use virtbus_api::object::{IdRef, Kind, View};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_conf::Flags;
-use virtbus_conf::network::{Network as Definition, UpdateCommand, UpdateSection};
+use virtbus_conf_base::Flags;
+use virtbus_conf_host::network::{Network as Definition, UpdateCommand, UpdateSection};
 
 use crate::domain::Random;
 use crate::driver::{State, Test, get, get_as};

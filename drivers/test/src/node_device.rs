@@ -11,8 +11,8 @@ use virtbus_api::node_device::{
 };
 use virtbus_api::object::{IdRef, Kind};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, naming};
-use virtbus_conf::node_device::{Capability, NodeDevice as Definition, ScsiHost};
-use virtbus_conf::{Flags, format_text};
+use virtbus_conf_base::{Flags, format_text};
+use virtbus_conf_host::node_device::{Capability, NodeDevice as Definition, ScsiHost};
 
 use crate::driver::{State, Test};
 use crate::error;

@@ -2,8 +2,8 @@
 
 use virtbus_api::domain::MetadataType;
 use virtbus_api::{Error, Result};
-use virtbus_conf::Text;
-use virtbus_conf::common::Metadata;
+use virtbus_conf_base::Text;
+use virtbus_conf_base::common::Metadata;
 
 use crate::error;
 
@@ -48,7 +48,10 @@ macro_rules! noted {
     )* };
 }
 
-noted!(virtbus_conf::domain::Domain, virtbus_conf::network::Network);
+noted!(
+    virtbus_conf_domain::domain::Domain,
+    virtbus_conf_host::network::Network
+);
 
 /// Which note is meant, checked.
 #[derive(Debug, Clone, Copy)]

@@ -15,9 +15,9 @@ use virtbus_api::storage::{
     StorageXmlFlags,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid, naming};
-use virtbus_conf::storage_pool::{PoolSource, PoolType, StoragePool as Definition};
-use virtbus_conf::storage_volume::{CapacityRule, StorageVolume, VolumeType};
-use virtbus_conf::{Bytes, Flags, format_text};
+use virtbus_conf_base::{Bytes, Flags, format_text};
+use virtbus_conf_storage::storage_pool::{PoolSource, PoolType, StoragePool as Definition};
+use virtbus_conf_storage::storage_volume::{CapacityRule, StorageVolume, VolumeType};
 
 use crate::domain::Random;
 use crate::driver::{State, Test, get, get_as};

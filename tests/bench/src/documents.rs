@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use libxml::parser::{Parser, ParserOptions};
-use virtbus_conf::Flags;
-use virtbus_conf::domain::os::Arch;
-use virtbus_conf::domain::{CompleteFlags, Domain, DriverFeatures, Entropy, NoDefaults, Seams};
+use virtbus_conf_base::common::Arch;
+use virtbus_conf_base::{Entropy, Flags};
+use virtbus_conf_domain::domain::{CompleteFlags, Domain, DriverFeatures, NoDefaults, Seams};
 
 use crate::bed::typical;
 use crate::figure::{Aim, Figure, Report, Samples, Unit};
@@ -52,7 +52,8 @@ pub(crate) fn measure(effort: Effort, report: &mut Report) -> Outcome<()> {
 
 /// The product's own documents.
 fn all_domains() -> Outcome<Vec<String>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/conf/tests/data/domain");
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../drivers/conf/domain/tests/data/domain");
     let mut documents = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,6 +1,6 @@
 //! What the product takes from outside, as the corpus fixes it: random numbers.
 
-use virtbus_conf::domain::Entropy;
+use virtbus_conf_base::Entropy;
 
 /// Bytes count from 0 at each request.
 #[derive(Debug, Clone, Copy, Default)]

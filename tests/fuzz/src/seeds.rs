@@ -25,7 +25,14 @@ impl Seeds {
     /// If the checkout cannot be read.
     pub fn own() -> io::Result<Self> {
         let mut seeds = Self::default();
-        for folder in ["../../drivers/conf/tests/data", "seeds", "regressions"] {
+        let folders = [
+            "../../drivers/conf/domain/tests/data",
+            "../../drivers/conf/host/tests/data",
+            "../../drivers/conf/storage/tests/data",
+            "seeds",
+            "regressions",
+        ];
+        for folder in folders {
             seeds.add(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))?;
         }
         Ok(seeds)

@@ -4,31 +4,31 @@
 
 use std::sync::LazyLock;
 
-use virtbus_conf::Flags;
-use virtbus_conf::backup::Backup;
-use virtbus_conf::capabilities::Capabilities;
-use virtbus_conf::checkpoint::Checkpoint;
-use virtbus_conf::cpu::Cpu;
-use virtbus_conf::domain::devices::Device;
-use virtbus_conf::domain::devices::disk::SnapshotMode;
-use virtbus_conf::domain::os::Arch;
-use virtbus_conf::domain::{
-    AbiFlags, CompleteFlags, Domain, DriverFeatures, Entropy, NoDefaults, Seams,
+use virtbus_conf_base::common::Arch;
+use virtbus_conf_base::cpu::Cpu;
+use virtbus_conf_base::{Entropy, Flags};
+use virtbus_conf_domain::backup::Backup;
+use virtbus_conf_domain::checkpoint::Checkpoint;
+use virtbus_conf_domain::domain::devices::Device;
+use virtbus_conf_domain::domain::devices::disk::SnapshotMode;
+use virtbus_conf_domain::domain::{
+    AbiFlags, CompleteFlags, Domain, DriverFeatures, NoDefaults, Seams,
 };
-use virtbus_conf::domain_capabilities::DomainCapabilities;
-use virtbus_conf::domain_status::{DomainStatus, StatusFolders};
-use virtbus_conf::interface::Interface;
-use virtbus_conf::moment::Purpose;
-use virtbus_conf::network::{Network, UpdateCommand, UpdateSection};
-use virtbus_conf::network_port::NetworkPort;
-use virtbus_conf::node_device::{self, NodeDevice, Parent};
-use virtbus_conf::nwfilter::NwFilter;
-use virtbus_conf::nwfilter_binding::NwFilterBinding;
-use virtbus_conf::secret::Secret;
-use virtbus_conf::snapshot::{AlignOptions, Snapshot};
-use virtbus_conf::storage_pool::{PoolSource, PoolType, StoragePool};
-use virtbus_conf::storage_pool_capabilities::StoragePoolCapabilities;
-use virtbus_conf::storage_volume::{CapacityRule, StorageVolume};
+use virtbus_conf_domain::domain_status::{DomainStatus, StatusFolders};
+use virtbus_conf_domain::moment::Purpose;
+use virtbus_conf_domain::snapshot::{AlignOptions, Snapshot};
+use virtbus_conf_host::capabilities::Capabilities;
+use virtbus_conf_host::domain_capabilities::DomainCapabilities;
+use virtbus_conf_host::interface::Interface;
+use virtbus_conf_host::network::{Network, UpdateCommand, UpdateSection};
+use virtbus_conf_host::network_port::NetworkPort;
+use virtbus_conf_host::node_device::{self, NodeDevice, Parent};
+use virtbus_conf_host::nwfilter::NwFilter;
+use virtbus_conf_host::nwfilter_binding::NwFilterBinding;
+use virtbus_conf_host::secret::Secret;
+use virtbus_conf_storage::storage_pool::{PoolSource, PoolType, StoragePool};
+use virtbus_conf_storage::storage_pool_capabilities::StoragePoolCapabilities;
+use virtbus_conf_storage::storage_volume::{CapacityRule, StorageVolume};
 use virtbus_vbox_settings::{Error, NewHardDisk, Settings};
 use virtbus_xml::{Document, Fragment};
 
@@ -187,7 +187,7 @@ fn same_guest(domain: &Domain) -> Result<(), String> {
 fn guest() -> &'static Domain {
     static GUEST: LazyLock<Domain> = LazyLock::new(|| {
         // The product's own documents about snapshots and backups name this guest's disks.
-        let xml = include_str!("../../../drivers/conf/tests/data/moment/guest.xml");
+        let xml = include_str!("../../../drivers/conf/domain/tests/data/moment/guest.xml");
         let mut guest = Domain::parse_strict(xml).expect("it is one of the product's own cases");
         finish_domain(&mut guest, CompleteFlags::empty()).expect("it is accepted");
         guest

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use virtbus_conf::Fragment;
-use virtbus_conf::reference::{DOCUMENTS, DocumentKind};
+use virtbus_conf_base::Fragment;
+use virtbus_conf_base::reference::DocumentKind;
 
 use crate::declared::{Way, declared};
 use crate::dice::Dice;
-use crate::kinds::{Failure, Written};
+use crate::kinds::{DOCUMENTS, Failure, Written};
 use crate::make::Needed;
 use crate::walk::{Met, Walk};
 use crate::{kinds, make};
@@ -35,8 +35,11 @@ fn cases() -> Walk {
     let mut walk = Walk::default();
     let mut found = Vec::new();
     let folder = std::env::var_os("VIRTBUS_DOCUMENTS").map(PathBuf::from);
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    documents(&folder.unwrap_or(data), &mut found);
+    let data = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../{name}/tests/data"));
+    let own = || ["domain", "host", "storage"].map(data).into();
+    for folder in folder.map_or_else(own, |one| vec![one]) {
+        documents(&folder, &mut found);
+    }
     found.sort();
     for path in found {
         let xml = fs::read_to_string(&path).expect("the case can be read");

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use virtbus_conf::reference::{DOCUMENTS, DocumentKind};
+use virtbus_conf_base::reference::DocumentKind;
 use virtbus_xml::{Description, Kind, Part, Values, Way as Direction};
 
+use crate::kinds::DOCUMENTS;
 use crate::make::says_something;
 use crate::walk::{Met, met};
 
@@ -65,7 +66,7 @@ struct Search {
 /// What is declared, with the ways to it, the shortest first.
 pub(crate) fn declared() -> BTreeMap<Met, Vec<Way>> {
     let mut search = Search::default();
-    for kind in DOCUMENTS {
+    for kind in DOCUMENTS.iter() {
         let way = Way::root(kind);
         search.open.push_back((way, (kind.describe)()));
     }

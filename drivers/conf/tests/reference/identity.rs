@@ -1,22 +1,22 @@
 //! What a document is about is found without reading it, and is what reading it gives: for documents at random.
 
-use virtbus_conf::Identity;
-use virtbus_conf::domain::Domain;
-use virtbus_conf::interface::Interface;
-use virtbus_conf::network::Network;
-use virtbus_conf::network_port::NetworkPort;
-use virtbus_conf::node_device::NodeDevice;
-use virtbus_conf::nwfilter::NwFilter;
-use virtbus_conf::reference::DOCUMENTS;
-use virtbus_conf::secret::Secret;
-use virtbus_conf::snapshot::Snapshot;
-use virtbus_conf::storage_pool::StoragePool;
-use virtbus_conf::storage_volume::StorageVolume;
+use virtbus_conf_base::Identity;
+use virtbus_conf_domain::domain::Domain;
+use virtbus_conf_domain::snapshot::Snapshot;
+use virtbus_conf_host::interface::Interface;
+use virtbus_conf_host::network::Network;
+use virtbus_conf_host::network_port::NetworkPort;
+use virtbus_conf_host::node_device::NodeDevice;
+use virtbus_conf_host::nwfilter::NwFilter;
+use virtbus_conf_host::secret::Secret;
+use virtbus_conf_storage::storage_pool::StoragePool;
+use virtbus_conf_storage::storage_volume::StorageVolume;
 use virtbus_xml::XmlError;
 
 use crate::coverage::attempt;
 use crate::declared::Way;
 use crate::dice::Dice;
+use crate::kinds::DOCUMENTS;
 
 /// How many documents of each kind are made, and how many of all have to be read.
 const MADE: u64 = 200;
@@ -60,7 +60,7 @@ fn both(kind: &str, xml: &str) -> Option<(Result<Identity, XmlError>, Result<Ide
 #[test]
 fn what_a_document_is_about_is_what_reading_it_gives() {
     let mut read = 0;
-    for kind in DOCUMENTS {
+    for kind in DOCUMENTS.iter() {
         for seed in 0..MADE {
             let (xml, _) = attempt(&Way::root(kind), &Dice::Thrown(seed << 20 | 7));
             let Some((Ok(whole), found)) = both(kind.name, &xml) else {

@@ -1,29 +1,44 @@
 //! Reading and writing documents of every kind.
 
 use std::fmt::Debug;
+use std::sync::LazyLock;
+
+use virtbus_conf_base::Flags;
+use virtbus_conf_base::cpu::Cpu;
+use virtbus_conf_base::reference::DocumentKind;
+use virtbus_conf_domain::backup::Backup;
+use virtbus_conf_domain::checkpoint::Checkpoint;
+use virtbus_conf_domain::domain::Domain;
+use virtbus_conf_domain::domain_status::DomainStatus;
+use virtbus_conf_domain::snapshot::Snapshot;
+use virtbus_conf_host::capabilities::Capabilities;
+use virtbus_conf_host::domain_capabilities::DomainCapabilities;
+use virtbus_conf_host::interface::Interface;
+use virtbus_conf_host::network::Network;
+use virtbus_conf_host::network_port::NetworkPort;
+use virtbus_conf_host::node_device::NodeDevice;
+use virtbus_conf_host::nwfilter::NwFilter;
+use virtbus_conf_host::nwfilter_binding::NwFilterBinding;
+use virtbus_conf_host::secret::Secret;
+use virtbus_conf_storage::storage_pool::StoragePool;
+use virtbus_conf_storage::storage_pool_capabilities::StoragePoolCapabilities;
+use virtbus_conf_storage::storage_volume::StorageVolume;
+use virtbus_xml::{Content, Describe, Document, ErrorKind, XmlError};
 
 use crate::make::Needed;
-use virtbus_conf::Flags;
-use virtbus_conf::backup::Backup;
-use virtbus_conf::capabilities::Capabilities;
-use virtbus_conf::checkpoint::Checkpoint;
-use virtbus_conf::cpu::Cpu;
-use virtbus_conf::domain::Domain;
-use virtbus_conf::domain_capabilities::DomainCapabilities;
-use virtbus_conf::domain_status::DomainStatus;
-use virtbus_conf::interface::Interface;
-use virtbus_conf::network::Network;
-use virtbus_conf::network_port::NetworkPort;
-use virtbus_conf::node_device::NodeDevice;
-use virtbus_conf::nwfilter::NwFilter;
-use virtbus_conf::nwfilter_binding::NwFilterBinding;
-use virtbus_conf::reference::DocumentKind;
-use virtbus_conf::secret::Secret;
-use virtbus_conf::snapshot::Snapshot;
-use virtbus_conf::storage_pool::StoragePool;
-use virtbus_conf::storage_pool_capabilities::StoragePoolCapabilities;
-use virtbus_conf::storage_volume::StorageVolume;
-use virtbus_xml::{Content, Describe, Document, ErrorKind, XmlError};
+
+/// Every kind of document there is, by name.
+pub(crate) static DOCUMENTS: LazyLock<Vec<DocumentKind>> = LazyLock::new(|| {
+    let crates = [
+        virtbus_conf_base::reference::DOCUMENTS,
+        virtbus_conf_domain::reference::DOCUMENTS,
+        virtbus_conf_host::reference::DOCUMENTS,
+        virtbus_conf_storage::reference::DOCUMENTS,
+    ];
+    let mut all = crates.concat();
+    all.sort_by_key(|kind| kind.name);
+    all
+});
 
 /// What documents are written for, such that everything is written in one of them.
 pub(crate) const PURPOSES: [Flags; 4] = [

@@ -1,7 +1,7 @@
 //! Makes documents from what their types declare: what has to be there, what is wanted, and what the dice say.
 
-use virtbus_conf::reference::DocumentKind;
-use virtbus_conf::{Fragment, FragmentNode};
+use virtbus_conf_base::reference::DocumentKind;
+use virtbus_conf_base::{Fragment, FragmentNode};
 use virtbus_xml::{Choice, Description, Kind, Occurs, Part, Step, Values, Variant, Way};
 
 use crate::dice::Dice;

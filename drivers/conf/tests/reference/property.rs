@@ -1,10 +1,9 @@
 //! Documents at random: what is read is written, and what was written is read as the same.
 
-use virtbus_conf::reference::DOCUMENTS;
-
 use crate::coverage::{attempt, says_the_same};
 use crate::declared::Way;
 use crate::dice::Dice;
+use crate::kinds::DOCUMENTS;
 use crate::kinds::Failure;
 
 /// How many documents of each kind are read, and how many are made at most to find them: parts at random do not
@@ -19,7 +18,7 @@ const COMPARED: u64 = 3000;
 #[test]
 fn what_is_written_is_read_as_the_same() {
     let mut compared = 0;
-    for kind in DOCUMENTS {
+    for kind in DOCUMENTS.iter() {
         let (mut read, mut seed) = (0, 0);
         while read < READ {
             seed += 1;

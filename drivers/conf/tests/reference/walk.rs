@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use virtbus_conf::{Fragment, FragmentNode};
+use virtbus_conf_base::{Fragment, FragmentNode};
 use virtbus_xml::{Choice, Kind, Part, Values, Variant, Way};
 
 /// Something that is declared: where its declaration is, and which of its words or variants is meant.

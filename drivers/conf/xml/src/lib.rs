@@ -1,4 +1,4 @@
-//! The XML kernel under `virtbus-conf`: an arena DOM, a writer in libvirt's style, value types, and
+//! The XML kernel under the crates of `drivers/conf`: an arena DOM, a writer in libvirt's style, value types, and
 //! the [`Content`] trait that the `Xml` derive fills in.
 //!
 //! A document is read into a [`Document`] first; types then take what they know out of it by name,

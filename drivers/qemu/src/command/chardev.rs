@@ -2,14 +2,14 @@
 
 use virtbus_api::Result;
 use virtbus_api::security::Access;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::Devices;
-use virtbus_conf::domain::devices::chardev::{
+use virtbus_conf_base::{OnOff, Text, YesNo};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::Devices;
+use virtbus_conf_domain::domain::devices::chardev::{
     ChannelTarget, Chardev, ChardevMode, ChardevProtocol, ChardevSource, ConsoleTargetType,
     SerialTargetModel,
 };
-use virtbus_conf::domain::devices::info::DeviceInfo;
-use virtbus_conf::{OnOff, Text, YesNo};
+use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 
 use super::{Builder, Props, alias, escape, unsupported};
 use crate::monitor::commands::chardev::QueryChardev;
@@ -112,7 +112,7 @@ pub(super) fn backend(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str)
 fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<String> {
     let id = format!("id=char{}", escape(alias));
     let missing = |what: &str| unsupported(format!("the source of device '{alias}' has no {what}"));
-    let reconnect = |reconnect: &Option<virtbus_conf::storage::Reconnect>| {
+    let reconnect = |reconnect: &Option<virtbus_conf_storage::storage::Reconnect>| {
         reconnect
             .as_ref()
             .filter(|reconnect| reconnect.enabled == Some(YesNo::Yes))
@@ -197,7 +197,8 @@ fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<St
                 text.push_str(&format!(",clipboard={}", OnOff::from(clipboard.is_yes())));
             }
             if let Some(mouse) = mouse {
-                let client = *mouse == virtbus_conf::domain::devices::chardev::MouseMode::Client;
+                let client =
+                    *mouse == virtbus_conf_domain::domain::devices::chardev::MouseMode::Client;
                 text.push_str(&format!(",mouse={}", OnOff::from(client)));
             }
             text

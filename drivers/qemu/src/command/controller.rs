@@ -1,13 +1,13 @@
 //! Controllers, and the names of the buses that they provide.
 
 use virtbus_api::Result;
-use virtbus_conf::domain::devices::Devices;
-use virtbus_conf::domain::devices::address::DriveAddress;
-use virtbus_conf::domain::devices::controller::{
+use virtbus_conf_domain::domain::devices::Devices;
+use virtbus_conf_domain::domain::devices::address::DriveAddress;
+use virtbus_conf_domain::domain::devices::controller::{
     Controller, ControllerKind, ControllerType, PciController, PciModel, ScsiModel, UsbModel,
 };
-use virtbus_conf::domain::devices::disk::DiskBus;
-use virtbus_conf::domain::os::Os;
+use virtbus_conf_domain::domain::devices::disk::DiskBus;
+use virtbus_conf_domain::domain::os::Os;
 
 use super::{Builder, Props, alias, machine, unsupported};
 

@@ -1,11 +1,11 @@
 //! The processor (`-cpu`): its model, its features, and the interfaces of hypervisors and clocks that the guest finds in it.
 
 use virtbus_api::Result;
-use virtbus_conf::YesNo;
-use virtbus_conf::cpu::{CpuMode, FeaturePolicy, GuestCpu};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::clock::TimerName;
-use virtbus_conf::domain::features::{HyperV, HyperVMode, State};
+use virtbus_conf_base::YesNo;
+use virtbus_conf_base::cpu::{CpuMode, FeaturePolicy, GuestCpu};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::clock::TimerName;
+use virtbus_conf_domain::domain::features::{HyperV, HyperVMode, State};
 
 use super::machine::timer;
 use super::{Builder, escape, unsupported};

@@ -5,13 +5,15 @@
 
 use virtbus_api::Result;
 use virtbus_api::security::Access;
-use virtbus_conf::domain::devices::address::Address;
-use virtbus_conf::domain::devices::disk::{
+use virtbus_conf_base::{OnOff, Text};
+use virtbus_conf_domain::domain::devices::address::Address;
+use virtbus_conf_domain::domain::devices::disk::{
     CacheMode, DetectZeroes, DiscardMode, Disk, DiskBus, DiskDevice, ErrorPolicy, IoMode,
     VirtioModel,
 };
-use virtbus_conf::storage::{ChainEnd, ImageFormat, NetworkProtocol, NetworkSource, StorageSource};
-use virtbus_conf::{OnOff, Text};
+use virtbus_conf_storage::storage::{
+    ChainEnd, ImageFormat, NetworkProtocol, NetworkSource, StorageSource,
+};
 
 use super::controller::{drive_bus, is_q35};
 use super::{Builder, Props, alias, unsupported};

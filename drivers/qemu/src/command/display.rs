@@ -1,13 +1,13 @@
 //! What a person sees and touches: graphics servers, video cards.
 
 use virtbus_api::Result;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::chardev::MouseMode;
-use virtbus_conf::domain::devices::graphics::{
+use virtbus_conf_base::{OnOff, YesNo};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::chardev::MouseMode;
+use virtbus_conf_domain::domain::devices::graphics::{
     ConnectedAction, Graphics, GraphicsAuth, GraphicsKind, Listen, SharePolicy, Spice, Vnc,
 };
-use virtbus_conf::domain::devices::video::VideoModelType;
-use virtbus_conf::{OnOff, YesNo};
+use virtbus_conf_domain::domain::devices::video::VideoModelType;
 
 use super::{Builder, Props, alias, before_port, escape, unsupported};
 use crate::monitor::commands::display::{ExpirePassword, SetPassword};

@@ -1,9 +1,9 @@
 //! Network interfaces: what they are connected to (`-netdev`) and the card in the guest.
 
 use virtbus_api::Result;
-use virtbus_conf::YesNo;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::interface::{
+use virtbus_conf_base::YesNo;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::interface::{
     Interface, InterfaceBackendType, InterfaceDriverName, InterfaceSource, LinkState,
     PortForwardProtocol, TxMode,
 };

@@ -4,12 +4,15 @@ use std::collections::HashSet;
 
 use virtbus_api::Result;
 use virtbus_api::security::Access;
-use virtbus_conf::YesNo;
-use virtbus_conf::domain::clock::{ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack};
-use virtbus_conf::domain::lifecycle::LifecycleAction;
-use virtbus_conf::domain::memory::{MemoryAccess, MemoryAllocation, MemorySource};
-use virtbus_conf::domain::os::{BootDevice, LoaderType, Os};
-use virtbus_conf::domain::{Domain as Definition, VirtType};
+use virtbus_conf_base::YesNo;
+use virtbus_conf_base::common::{MemoryAccess, VirtType};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::clock::{
+    ClockBasis, ClockOffset, TickPolicy, TimerName, TimerTrack,
+};
+use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
+use virtbus_conf_domain::domain::memory::{MemoryAllocation, MemorySource};
+use virtbus_conf_domain::domain::os::{BootDevice, LoaderType, Os};
 
 use super::{Builder, Props, cpu, escape, unsupported};
 use crate::capabilities::{Cap, Machine};
@@ -216,7 +219,7 @@ fn machine_options(
         add("memory-backend", memory);
     }
     if let Some(driver) = features.and_then(|features| features.ioapic) {
-        let split = driver == virtbus_conf::domain::features::IoApicDriver::Qemu;
+        let split = driver == virtbus_conf_domain::domain::features::IoApicDriver::Qemu;
         if kvm {
             add("kernel-irqchip", if split { "split" } else { "on" });
         }
@@ -240,7 +243,7 @@ fn machine_options(
 pub(super) fn timer(
     definition: &Definition,
     name: TimerName,
-) -> Option<&virtbus_conf::domain::clock::Timer> {
+) -> Option<&virtbus_conf_domain::domain::clock::Timer> {
     definition
         .clock
         .as_ref()?

@@ -2,17 +2,17 @@
 
 use virtbus_api::Result;
 use virtbus_api::security::Access;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::address::Address;
-use virtbus_conf::domain::devices::disk::VirtioModel;
-use virtbus_conf::domain::devices::graphics::GraphicsKind;
-use virtbus_conf::domain::devices::info::DeviceInfo;
-use virtbus_conf::domain::devices::misc::{
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::address::Address;
+use virtbus_conf_domain::domain::devices::disk::VirtioModel;
+use virtbus_conf_domain::domain::devices::graphics::GraphicsKind;
+use virtbus_conf_domain::domain::devices::info::DeviceInfo;
+use virtbus_conf_domain::domain::devices::misc::{
     Input, InputBus, InputType, Memballoon, MemballoonModel, Panic, PanicModel, Rng, RngBackend,
     Vsock, Watchdog, WatchdogAction, WatchdogModel,
 };
-use virtbus_conf::domain::devices::sound::{AudioType, CodecType, Sound, SoundModel};
-use virtbus_conf::domain::devices::tpm::{Tpm, TpmBackend, TpmModel};
+use virtbus_conf_domain::domain::devices::sound::{AudioType, CodecType, Sound, SoundModel};
+use virtbus_conf_domain::domain::devices::tpm::{Tpm, TpmBackend, TpmModel};
 
 use crate::definition;
 use crate::monitor::commands::memory::Balloon;

@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use virtbus_api::{ErrorCode, Result};
-use virtbus_conf::domain::devices::chardev::ChardevSource;
-use virtbus_conf::domain::devices::graphics::GraphicsKind;
-use virtbus_conf::{Fragment, FragmentNode, format_text};
+use virtbus_conf_base::{Fragment, FragmentNode, format_text};
+use virtbus_conf_domain::domain::devices::chardev::ChardevSource;
+use virtbus_conf_domain::domain::devices::graphics::GraphicsKind;
 use virtbus_util::cmd::Cmd;
 
 use super::{Host, Needs, files, fill, held_name};

@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::chardev::ChardevSource;
-use virtbus_conf::domain::devices::graphics::Listen;
-use virtbus_conf::domain::devices::interface::InterfaceSource;
-use virtbus_conf::domain::devices::misc::RngBackend;
-use virtbus_conf::domain::devices::tpm::TpmBackend;
-use virtbus_conf::storage::StorageSource;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::chardev::ChardevSource;
+use virtbus_conf_domain::domain::devices::graphics::Listen;
+use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
+use virtbus_conf_domain::domain::devices::misc::RngBackend;
+use virtbus_conf_domain::domain::devices::tpm::TpmBackend;
+use virtbus_conf_storage::storage::StorageSource;
 use virtbus_util::file;
 
 /// A path with the element that names it.

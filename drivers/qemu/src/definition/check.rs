@@ -1,12 +1,12 @@
 //! What a definition must be for this driver, beyond what its document allows.
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::devices::chardev::ChardevSource;
-use virtbus_conf::domain::devices::disk::{Disk, DiskDevice};
-use virtbus_conf::domain::devices::graphics::Listen;
-use virtbus_conf::domain::os::OsType;
-use virtbus_conf::domain::{Domain as Definition, VirtType};
-use virtbus_conf::storage::StorageSource;
+use virtbus_conf_base::common::{OsType, VirtType};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::chardev::ChardevSource;
+use virtbus_conf_domain::domain::devices::disk::{Disk, DiskDevice};
+use virtbus_conf_domain::domain::devices::graphics::Listen;
+use virtbus_conf_storage::storage::StorageSource;
 use virtbus_util::socket::LONGEST_PATH;
 
 use super::effects;

@@ -5,29 +5,29 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::common::{Mac, Uuid};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::clock::Clock;
-use virtbus_conf::domain::devices::Devices;
-use virtbus_conf::domain::devices::address::{Address, DriveAddress, VirtioSerialAddress};
-use virtbus_conf::domain::devices::chardev::{
+use virtbus_conf_base::common::{Arch, Mac, Uuid};
+use virtbus_conf_base::{Kib, Rare, YesNo, format_text};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::clock::Clock;
+use virtbus_conf_domain::domain::devices::Devices;
+use virtbus_conf_domain::domain::devices::address::{Address, DriveAddress, VirtioSerialAddress};
+use virtbus_conf_domain::domain::devices::chardev::{
     ChannelTarget, Chardev, ChardevMode, ChardevSource, Console, ConsoleTarget, ConsoleTargetType,
     Serial, SerialTarget, SerialTargetModel, SerialTargetType, UnixSource,
 };
-use virtbus_conf::domain::devices::controller::{
+use virtbus_conf_domain::domain::devices::controller::{
     Controller, ControllerKind, ControllerType, PciModel, ScsiModel, UsbModel,
 };
-use virtbus_conf::domain::devices::disk::{Disk, DiskBus, DiskDevice};
-use virtbus_conf::domain::devices::graphics::{GraphicsKind, Listen};
-use virtbus_conf::domain::devices::misc::{
+use virtbus_conf_domain::domain::devices::disk::{Disk, DiskBus, DiskDevice};
+use virtbus_conf_domain::domain::devices::graphics::{GraphicsKind, Listen};
+use virtbus_conf_domain::domain::devices::misc::{
     Input, InputBus, InputType, Memballoon, MemballoonModel,
 };
-use virtbus_conf::domain::devices::video::{Video, VideoModel, VideoModelType};
-use virtbus_conf::domain::lifecycle::LifecycleAction;
-use virtbus_conf::domain::os::{Arch, BootDevice};
-use virtbus_conf::domain::vcpu::VcpuCount;
-use virtbus_conf::storage::ImageFormat;
-use virtbus_conf::{Kib, Rare, YesNo, format_text};
+use virtbus_conf_domain::domain::devices::video::{Video, VideoModel, VideoModelType};
+use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
+use virtbus_conf_domain::domain::os::BootDevice;
+use virtbus_conf_domain::domain::vcpu::VcpuCount;
+use virtbus_conf_storage::storage::ImageFormat;
 
 use crate::capabilities::Capabilities;
 use crate::command::is_q35;
@@ -152,7 +152,7 @@ fn sizes(definition: &mut Definition) -> Result<()> {
     });
     if let Some(vcpu) = &mut definition.vcpu {
         vcpu.placement
-            .get_or_insert(virtbus_conf::domain::vcpu::Placement::Static);
+            .get_or_insert(virtbus_conf_domain::domain::vcpu::Placement::Static);
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! The processor of a guest whose definition names no model: what its machine has then by the emulator's own choice, written down so that
 //! the guest keeps it.
 
-use virtbus_conf::cpu::{CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, GuestCpu};
-use virtbus_conf::domain::{Domain as Definition, VirtType};
+use virtbus_conf_base::common::VirtType;
+use virtbus_conf_base::cpu::{CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, GuestCpu};
+use virtbus_conf_domain::domain::Domain as Definition;
 
 use crate::capabilities::{Accelerated, Capabilities, Machine};
 

@@ -8,16 +8,15 @@ mod devices;
 mod tests;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain};
-use virtbus_conf::YesNo;
-use virtbus_conf::common::{SecLabel, SecLabelType};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::VirtType;
-use virtbus_conf::domain::clock::{Clock, TickPolicy, Timer, TimerName, TimerTrack};
-use virtbus_conf::domain::features::{Features, IoApicDriver};
-use virtbus_conf::domain::lifecycle::{LifecycleAction, LockFailureAction};
-use virtbus_conf::domain::os::{LoaderType, Os, SmbiosMode};
-use virtbus_conf::domain::vcpu::Placement;
-use virtbus_conf::storage::ImageFormat;
+use virtbus_conf_base::YesNo;
+use virtbus_conf_base::common::{SecLabel, SecLabelType, VirtType};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::clock::{Clock, TickPolicy, Timer, TimerName, TimerTrack};
+use virtbus_conf_domain::domain::features::{Features, IoApicDriver};
+use virtbus_conf_domain::domain::lifecycle::{LifecycleAction, LockFailureAction};
+use virtbus_conf_domain::domain::os::{LoaderType, Os, SmbiosMode};
+use virtbus_conf_domain::domain::vcpu::Placement;
+use virtbus_conf_storage::storage::ImageFormat;
 
 /// What is not supported, as it is written in the document, and how it is found.
 type Unsupported<T> = (&'static str, fn(&T) -> bool);

@@ -5,9 +5,9 @@
 //! from a saved image.
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::Limits;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::Devices;
+use virtbus_conf_base::Limits;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::Devices;
 
 /// What a client may send. The largest definitions in use have some hundred kilobytes.
 pub(crate) const CLIENT: Limits = Limits {
@@ -208,7 +208,7 @@ fn other_counts(definition: &Definition) -> Vec<(&'static str, usize, usize)> {
 }
 
 fn controllers(devices: &Devices) -> Result<()> {
-    use virtbus_conf::domain::devices::controller::ControllerType;
+    use virtbus_conf_domain::domain::devices::controller::ControllerType;
 
     for controller in &devices.controller {
         let (kind, index) = (controller.kind.kind(), controller.index());

@@ -4,15 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::Devices;
-use virtbus_conf::domain::devices::address::Address;
-use virtbus_conf::domain::devices::chardev::{ChannelTarget, ChardevSource};
-use virtbus_conf::domain::devices::controller::{ControllerKind, ControllerType};
-use virtbus_conf::domain::devices::disk::DiskBus;
-use virtbus_conf::domain::devices::graphics::{GraphicsKind, Listen};
-use virtbus_conf::domain::devices::info::DeviceInfo;
-use virtbus_conf::{Text, YesNo, format_text};
+use virtbus_conf_base::{Text, YesNo, format_text};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::Devices;
+use virtbus_conf_domain::domain::devices::address::Address;
+use virtbus_conf_domain::domain::devices::chardev::{ChannelTarget, ChardevSource};
+use virtbus_conf_domain::domain::devices::controller::{ControllerKind, ControllerType};
+use virtbus_conf_domain::domain::devices::disk::DiskBus;
+use virtbus_conf_domain::domain::devices::graphics::{GraphicsKind, Listen};
+use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 
 use crate::core::Core;
 use crate::ports::Addresses;

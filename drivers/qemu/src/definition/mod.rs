@@ -1,7 +1,7 @@
 //! Domain definitions as this driver takes them: read, completed, checked, shown.
 //!
 //! What is here holds for QEMU only; the documents themselves and what every driver means by leaving something out are in
-//! `virtbus-conf`. A definition that has passed [`parse`] or [`parse_stored`] has `<os>`, memory and
+//! `virtbus-conf-domain`. A definition that has passed [`parse`] or [`parse_stored`] has `<os>`, memory and
 //! virtual CPUs, which the accessors rely on.
 
 mod check;
@@ -20,13 +20,14 @@ use std::sync::Arc;
 
 use virtbus_api::domain::{DomainId, DomainUndefineFlags, DomainXmlFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::chardev::{ChannelTarget, ChardevSource};
-use virtbus_conf::domain::devices::disk::Disk;
-use virtbus_conf::domain::devices::tpm::TpmBackend;
-use virtbus_conf::domain::lifecycle::LifecycleAction;
-use virtbus_conf::domain::os::{Nvram, NvramSource, Os, OsType};
-use virtbus_conf::{Flags, Limits, XmlError, YesNo};
+use virtbus_conf_base::common::OsType;
+use virtbus_conf_base::{Flags, Limits, XmlError, YesNo};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::chardev::{ChannelTarget, ChardevSource};
+use virtbus_conf_domain::domain::devices::disk::Disk;
+use virtbus_conf_domain::domain::devices::tpm::TpmBackend;
+use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
+use virtbus_conf_domain::domain::os::{Nvram, NvramSource, Os};
 
 use crate::core::Core;
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use virtbus_api::Result;
 use virtbus_api::domain::DomainUndefineFlags;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::address::Address;
-use virtbus_conf::{Fragment, Limits};
+use virtbus_conf_base::{Fragment, Limits};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::address::Address;
 
 use super::{check, complete, limits, read, read_back};
 use crate::capabilities::{Accelerated, Capabilities, CpuModel, Machine};

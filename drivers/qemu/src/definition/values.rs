@@ -6,12 +6,12 @@ use std::collections::HashSet;
 use std::net::Ipv6Addr;
 
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::clock::ClockOffset;
-use virtbus_conf::domain::devices::DeviceRef;
-use virtbus_conf::domain::devices::graphics::{Graphics, GraphicsKind, Listen};
-use virtbus_conf::domain::devices::info::DeviceInfo;
-use virtbus_conf::domain::devices::interface::{Interface, InterfaceSource};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::clock::ClockOffset;
+use virtbus_conf_domain::domain::devices::DeviceRef;
+use virtbus_conf_domain::domain::devices::graphics::{Graphics, GraphicsKind, Listen};
+use virtbus_conf_domain::domain::devices::info::DeviceInfo;
+use virtbus_conf_domain::domain::devices::interface::{Interface, InterfaceSource};
 
 /// The longest alias, bytes: names of block nodes and back ends are made of it.
 const LONGEST_ALIAS: usize = 64;

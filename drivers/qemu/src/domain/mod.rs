@@ -27,7 +27,7 @@ use virtbus_api::domain::{
 use virtbus_api::event::{Event, EventHub};
 use virtbus_api::object::View;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::process::Pidfd;
 
 pub(crate) use table::{Claim, Table};

@@ -250,7 +250,7 @@ mod tests {
             Domain::new(uuid, name, ShutoffReason::Unknown)
         });
         let xml = "<domain type='qemu'><name>any</name></domain>";
-        let definition = virtbus_conf::domain::Domain::parse(xml).unwrap();
+        let definition = virtbus_conf_domain::domain::Domain::parse(xml).unwrap();
         let claim = claim.unwrap();
         claim.domain().adjust(&EventHub::default(), |inner| {
             inner.config = Some(Arc::new(definition));
@@ -289,7 +289,7 @@ mod tests {
 
         let reserved = table.reserve(&domain, "new").unwrap();
         let xml = "<domain type='qemu'><name>new</name></domain>";
-        let definition = virtbus_conf::domain::Domain::parse(xml).unwrap();
+        let definition = virtbus_conf_domain::domain::Domain::parse(xml).unwrap();
         domain.rename(&EventHub::default(), Arc::new(definition));
         assert!(table.get_by_name("new").is_ok() && table.get_by_name("old").is_err());
         drop(reserved);

@@ -13,8 +13,8 @@ use virtbus_api::domain::{
 };
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::Flags;
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_base::Flags;
+use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::file;
 
 use super::Opened;

@@ -27,7 +27,7 @@ use virtbus_api::domain::{
     DomainCreateFlags, DomainJobOperation, DomainSaveRestoreFlags, PausedReason, RunningReason,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
-use virtbus_conf::domain::{AbiFlags, Domain as Definition};
+use virtbus_conf_domain::domain::{AbiFlags, Domain as Definition};
 use virtbus_util::file;
 
 use crate::core::{Core, blocking};

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use virtbus_api::security::{FileId, Prepared};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::storage::{ChainEnd, ImageFormat, StorageSource};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_storage::storage::{ChainEnd, ImageFormat, StorageSource};
 use virtbus_util::file::acting::{self, Beneficiary};
 use virtbus_util::file::{Found, walk, walk_to_place};
 

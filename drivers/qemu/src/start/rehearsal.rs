@@ -12,8 +12,8 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, CWD};
 use virtbus_api::security::{Access, Resource};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::interface::InterfaceSource;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
 use virtbus_util::file::acting::{self, Beneficiary};
 use virtbus_util::users;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use virtbus_api::security::Prepared as HeldFiles;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::YesNo;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::interface::InterfaceSource;
-use virtbus_conf::domain::devices::tpm::{TpmBackend, TpmVersion};
+use virtbus_conf_base::YesNo;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
+use virtbus_conf_domain::domain::devices::tpm::{TpmBackend, TpmVersion};
 use virtbus_util::cmd::Cmd;
 use virtbus_util::socket;
 

@@ -9,10 +9,10 @@ use virtbus_api::domain::{
 };
 use virtbus_api::object::{IdRef, Kind};
 use virtbus_api::{Error, Result, naming};
-use virtbus_conf::Flags;
-use virtbus_conf::checkpoint::{Checkpoint, CheckpointName};
-use virtbus_conf::domain::CompleteFlags;
-use virtbus_conf::moment::{Definitions, Guest, Purpose};
+use virtbus_conf_base::Flags;
+use virtbus_conf_domain::checkpoint::{Checkpoint, CheckpointName};
+use virtbus_conf_domain::domain::CompleteFlags;
+use virtbus_conf_domain::moment::{Definitions, Guest, Purpose};
 
 use super::{Domain, definition, snapshots};
 use crate::driver::{State, Test};
@@ -110,7 +110,7 @@ impl DomainCheckpoints for Test {
         let mut state = self.lock();
         self.change_checkpoints(&mut state, id, |domain| {
             if redefine {
-                let uuid = virtbus_conf::common::Uuid(domain.uuid);
+                let uuid = virtbus_conf_base::common::Uuid(domain.uuid);
                 checkpoint
                     .redefine(uuid)
                     .map_err(|error| error::conf(&error))?;

@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use virtbus_api::domain::DomainId;
 use virtbus_api::{Result, Uuid};
-use virtbus_conf::domain::devices::interface::Interface;
-use virtbus_conf::domain::devices::video::VideoModelType;
-use virtbus_conf::domain::devices::{Device, DeviceMut};
-use virtbus_conf::domain::os::{Arch, OsType};
-use virtbus_conf::domain::{
-    CompleteFlags, Domain as Definition, DomainDefaults, DriverFeatures, Entropy, Seams,
+use virtbus_conf_base::common::{Arch, OsType};
+use virtbus_conf_base::{ConfError, Entropy, Text, format_text};
+use virtbus_conf_domain::domain::devices::interface::Interface;
+use virtbus_conf_domain::domain::devices::video::VideoModelType;
+use virtbus_conf_domain::domain::devices::{Device, DeviceMut};
+use virtbus_conf_domain::domain::{
+    CompleteFlags, Domain as Definition, DomainDefaults, DriverFeatures, Seams,
 };
-use virtbus_conf::{ConfError, Text, format_text};
 
 use crate::error;
 

@@ -21,7 +21,7 @@ use crate::table::Named;
 #[async_trait]
 impl DomainDescription for Test {
     async fn rename(&self, id: &DomainId, name: &str) -> Result<()> {
-        if !virtbus_conf::common::is_valid_name(name) {
+        if !virtbus_conf_base::common::is_valid_name(name) {
             return Err(Error::invalid_argument(format!(
                 "'{name}' cannot be the name of a domain"
             )));
@@ -123,7 +123,8 @@ impl DomainDescription for Test {
         self.with_domain(id, |domain: &Domain| {
             let all = types.is_empty();
             let mut messages = Vec::new();
-            let runs_foreign = domain.current()?.virt_type != virtbus_conf::domain::VirtType::Test;
+            let runs_foreign =
+                domain.current()?.virt_type != virtbus_conf_base::common::VirtType::Test;
             if runs_foreign && (all || types.contains(DomainMessageTypes::TAINTING)) {
                 messages.push("tainted: the definition is of another hypervisor".to_owned());
             }

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use virtbus_api::domain::{DomainDeviceModifyFlags, DomainDevices, DomainEvent, DomainId};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::Text;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::devices::{Device, DeviceRef};
+use virtbus_conf_base::Text;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::devices::{Device, DeviceRef};
 
 use super::definition;
 use crate::driver::Test;
@@ -19,13 +19,13 @@ fn is_same(there: DeviceRef<'_>, asked: DeviceRef<'_>) -> bool {
     match (there, asked) {
         (DeviceRef::Disk(there), DeviceRef::Disk(asked)) => there.target.dev == asked.target.dev,
         (DeviceRef::Interface(there), DeviceRef::Interface(asked)) => {
-            let mac = |interface: &virtbus_conf::domain::devices::interface::Interface| {
+            let mac = |interface: &virtbus_conf_domain::domain::devices::interface::Interface| {
                 interface.mac.as_ref().map(|mac| mac.address)
             };
             mac(there) == mac(asked)
         }
         (there, asked) => {
-            let plain = |device: DeviceRef<'_>| device.format(virtbus_conf::Flags::INACTIVE);
+            let plain = |device: DeviceRef<'_>| device.format(virtbus_conf_base::Flags::INACTIVE);
             there.name() == asked.name() && plain(there) == plain(asked)
         }
     }

@@ -13,9 +13,9 @@ use virtbus_api::domain::{
 };
 use virtbus_api::listing::Views;
 use virtbus_api::{Error, Result, Uuid};
-use virtbus_conf::Flags;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::lifecycle::LifecycleAction;
+use virtbus_conf_base::Flags;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
 
 use super::{Domain, definition};
 use crate::driver::{State, Test};

@@ -25,7 +25,7 @@ use virtbus_api::domain::{
 use virtbus_api::event::Event;
 use virtbus_api::object::{IdRef, View};
 use virtbus_api::{Error, Result, Uuid};
-use virtbus_conf::domain::Domain as Definition;
+use virtbus_conf_domain::domain::Domain as Definition;
 
 use crate::driver::{State, Test};
 use crate::table::Named;
@@ -51,8 +51,8 @@ pub(crate) struct Domain {
     /// The state that the next start takes up, and the definition to start with.
     pub(crate) saved: Option<Saved>,
     pub(crate) scheduler_weight: u32,
-    pub(crate) snapshots: Tree<virtbus_conf::snapshot::Snapshot>,
-    pub(crate) checkpoints: Tree<virtbus_conf::checkpoint::Checkpoint>,
+    pub(crate) snapshots: Tree<virtbus_conf_domain::snapshot::Snapshot>,
+    pub(crate) checkpoints: Tree<virtbus_conf_domain::checkpoint::Checkpoint>,
     /// Mount points of frozen file systems.
     pub(crate) frozen: BTreeSet<String>,
     started: Instant,

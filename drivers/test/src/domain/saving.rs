@@ -15,8 +15,8 @@ use virtbus_api::domain::{
     RunningReason, SavedImage, ShutoffReason, StartedDetail, StoppedDetail, SuspendedDetail,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf::Flags;
-use virtbus_conf::domain::{AbiFlags, Domain as Definition};
+use virtbus_conf_base::Flags;
+use virtbus_conf_domain::domain::{AbiFlags, Domain as Definition};
 
 use super::{Domain, Saved, definition, lifecycle};
 use crate::driver::Test;

@@ -12,11 +12,11 @@ use virtbus_api::domain::{
 };
 use virtbus_api::object::{IdRef, Kind};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, naming};
-use virtbus_conf::domain::devices::disk::SnapshotMode;
-use virtbus_conf::domain::{AbiFlags, CompleteFlags};
-use virtbus_conf::moment::{Guest, Purpose};
-use virtbus_conf::snapshot::{AlignOptions, Snapshot, SnapshotState};
-use virtbus_conf::{Flags, Text};
+use virtbus_conf_base::{Flags, Text};
+use virtbus_conf_domain::domain::devices::disk::SnapshotMode;
+use virtbus_conf_domain::domain::{AbiFlags, CompleteFlags};
+use virtbus_conf_domain::moment::{Guest, Purpose};
+use virtbus_conf_domain::snapshot::{AlignOptions, Snapshot, SnapshotState};
 
 use super::{Domain, definition};
 use crate::driver::{State, Test};
@@ -146,7 +146,7 @@ impl DomainSnapshots for Test {
             let mut events = Vec::new();
             if redefine {
                 let previous = domain.snapshots.get(&name).map(|moment| &moment.content);
-                let uuid = virtbus_conf::common::Uuid(domain.uuid);
+                let uuid = virtbus_conf_base::common::Uuid(domain.uuid);
                 snapshot
                     .redefine(uuid, previous)
                     .map_err(|error| error::conf(&error))?;

@@ -7,7 +7,7 @@ use virtbus_api::domain::{
 };
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use virtbus_api::{Error, Result};
-use virtbus_conf::domain::devices::misc::{Memballoon, MemballoonModel};
+use virtbus_conf_domain::domain::devices::misc::{Memballoon, MemballoonModel};
 
 use super::{Domain, tuning};
 use crate::driver::Test;

@@ -9,14 +9,14 @@ use virtbus_api::domain::{
 };
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use virtbus_api::{Error, Result};
-use virtbus_conf::common::{Bandwidth, BandwidthRate};
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::blkiotune::{BlkioDevice, BlkioTune};
-use virtbus_conf::domain::devices::iotune::IoTune;
-use virtbus_conf::domain::lifecycle::{LifecycleAction, PerfEvent, PerfEventName};
-use virtbus_conf::domain::memory::MemTune;
-use virtbus_conf::domain::numatune::{NumaMemory, NumaMode};
-use virtbus_conf::{BitSet, Kib, Value, YesNo};
+use virtbus_conf_base::common::{Bandwidth, BandwidthRate};
+use virtbus_conf_base::{BitSet, Kib, Value, YesNo};
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::blkiotune::{BlkioDevice, BlkioTune};
+use virtbus_conf_domain::domain::devices::iotune::IoTune;
+use virtbus_conf_domain::domain::lifecycle::{LifecycleAction, PerfEvent, PerfEventName};
+use virtbus_conf_domain::domain::memory::MemTune;
+use virtbus_conf_domain::domain::numatune::{NumaMemory, NumaMode};
 
 use super::definition;
 use crate::driver::Test;

@@ -7,10 +7,10 @@ use virtbus_api::domain::{
 };
 use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use virtbus_api::{Error, Result};
-use virtbus_conf::BitSet;
-use virtbus_conf::domain::Domain as Definition;
-use virtbus_conf::domain::cputune::{CpuTune, IoThreadPin, VcpuPin};
-use virtbus_conf::domain::vcpu::{IoThread, Poll, VcpuCount};
+use virtbus_conf_base::BitSet;
+use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_conf_domain::domain::cputune::{CpuTune, IoThreadPin, VcpuPin};
+use virtbus_conf_domain::domain::vcpu::{IoThread, Poll, VcpuCount};
 
 use super::definition;
 use crate::driver::Test;

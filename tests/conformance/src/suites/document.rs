@@ -1,11 +1,11 @@
 //! Documents that are read, completed and written, and nothing more.
 
-use virtbus_conf::network::{Network, UpdateCommand, UpdateSection};
-use virtbus_conf::network_port::NetworkPort;
-use virtbus_conf::nwfilter::NwFilter;
-use virtbus_conf::nwfilter_binding::NwFilterBinding;
-use virtbus_conf::secret::Secret;
-use virtbus_conf::{Flags, XmlError};
+use virtbus_conf_base::{Flags, XmlError};
+use virtbus_conf_host::network::{Network, UpdateCommand, UpdateSection};
+use virtbus_conf_host::network_port::NetworkPort;
+use virtbus_conf_host::nwfilter::NwFilter;
+use virtbus_conf_host::nwfilter_binding::NwFilterBinding;
+use virtbus_conf_host::secret::Secret;
 
 use crate::case::Case;
 use crate::outcome::{Held, Problem, Refusal};

@@ -1,8 +1,8 @@
 //! Domains without a hypervisor.
 
-use virtbus_conf::Flags;
-use virtbus_conf::domain::os::Arch;
-use virtbus_conf::domain::{CompleteFlags, Domain, DriverFeatures, NoDefaults, Seams};
+use virtbus_conf_base::Flags;
+use virtbus_conf_base::common::Arch;
+use virtbus_conf_domain::domain::{CompleteFlags, Domain, DriverFeatures, NoDefaults, Seams};
 
 use crate::case::Case;
 use crate::outcome::{Held, Refusal};

@@ -1,7 +1,7 @@
 //! Small formats: JSON, URIs, addresses, the map of Ethernet addresses.
 
 use serde_json::Value;
-use virtbus_conf::common::{Ip, IpFamily};
+use virtbus_conf_base::common::{Ip, IpFamily};
 use virtbus_util::json;
 use virtbus_util::mac_map::MacMap;
 use virtbus_util::uri::Uri;

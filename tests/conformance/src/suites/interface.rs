@@ -1,7 +1,7 @@
 //! Host interfaces.
 
-use virtbus_conf::Flags;
-use virtbus_conf::interface::Interface;
+use virtbus_conf_base::Flags;
+use virtbus_conf_host::interface::Interface;
 
 use crate::case::Case;
 use crate::outcome::{Held, Refusal};

@@ -2,14 +2,13 @@
 
 use std::fmt;
 
-use virtbus_conf::backup::Backup;
-use virtbus_conf::checkpoint::{Checkpoint, CheckpointDisk, CheckpointMode, CheckpointName};
-use virtbus_conf::common::Uuid;
-use virtbus_conf::domain::os::Arch;
-use virtbus_conf::domain::{CompleteFlags, Domain, DriverFeatures, NoDefaults, Seams};
-use virtbus_conf::moment::{Guest, Purpose};
-use virtbus_conf::snapshot::{Snapshot, SnapshotState};
-use virtbus_conf::{Flags, XmlError};
+use virtbus_conf_base::common::{Arch, Uuid};
+use virtbus_conf_base::{Flags, XmlError};
+use virtbus_conf_domain::backup::Backup;
+use virtbus_conf_domain::checkpoint::{Checkpoint, CheckpointDisk, CheckpointMode, CheckpointName};
+use virtbus_conf_domain::domain::{CompleteFlags, Domain, DriverFeatures, NoDefaults, Seams};
+use virtbus_conf_domain::moment::{Guest, Purpose};
+use virtbus_conf_domain::snapshot::{Snapshot, SnapshotState};
 
 use super::domain::MAC_PREFIX;
 use crate::case::Case;

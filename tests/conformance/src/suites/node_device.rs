@@ -1,7 +1,7 @@
 //! Node devices.
 
-use virtbus_conf::Flags;
-use virtbus_conf::node_device::{Capability, Media, NodeDevice, Purpose};
+use virtbus_conf_base::Flags;
+use virtbus_conf_host::node_device::{Capability, Media, NodeDevice, Purpose};
 
 use crate::case::Case;
 use crate::outcome::{Held, Refusal};

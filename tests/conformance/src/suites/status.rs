@@ -1,6 +1,6 @@
 //! Status documents of running guests.
 
-use virtbus_conf::domain_status::{DomainStatus, StatusFolders};
+use virtbus_conf_domain::domain_status::{DomainStatus, StatusFolders};
 
 use crate::case::Case;
 use crate::outcome::{Held, Refusal};

@@ -1,10 +1,10 @@
 //! Storage pools, their volumes and their capabilities.
 
 use serde_json::Value;
-use virtbus_conf::Flags;
-use virtbus_conf::storage_pool::{PoolType, StoragePool};
-use virtbus_conf::storage_pool_capabilities::StoragePoolCapabilities;
-use virtbus_conf::storage_volume::{CapacityRule, StorageVolume};
+use virtbus_conf_base::Flags;
+use virtbus_conf_storage::storage_pool::{PoolType, StoragePool};
+use virtbus_conf_storage::storage_pool_capabilities::StoragePoolCapabilities;
+use virtbus_conf_storage::storage_volume::{CapacityRule, StorageVolume};
 
 use crate::case::Case;
 use crate::outcome::{Held, Problem, Refusal};

@@ -9,12 +9,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use virtbus_conf::reference::DOCUMENTS;
-
 use self::section::Writer;
 use self::types::{SHARED, Sections};
+use crate::kinds::DOCUMENTS;
 
-const NOTE: &str = "<!-- Written by VIRTBUS_UPDATE=1 cargo test -p virtbus-conf --test reference; do not edit. -->\n\n";
+const NOTE: &str = "<!-- Written by VIRTBUS_UPDATE=1 cargo test -p virtbus-conf-tests --test reference; do not edit. -->\n\n";
 
 /// How tables are to be read, for the index.
 const READING: &str = "\
@@ -29,14 +28,14 @@ not at all. What does not go together, although each part is allowed, is refused
 ";
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/xml")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../data/xml")
 }
 
 /// The pages: names of files, and their texts.
 fn pages() -> Vec<(String, String)> {
     let sections = Sections::new();
     let mut pages = vec![("README.md".to_owned(), index())];
-    for kind in DOCUMENTS {
+    for kind in DOCUMENTS.iter() {
         let title = format!("# The document `<{}>`\n", kind.root);
         pages.push((
             format!("{}.md", kind.name),
@@ -65,7 +64,7 @@ fn page(sections: &Sections, page: &'static str, title: &str) -> String {
 
 fn index() -> String {
     let mut out = format!("# XML documents\n\n{NOTE}");
-    for kind in DOCUMENTS {
+    for kind in DOCUMENTS.iter() {
         let about = (kind.describe)().doc;
         let about = about.split_once(": ").map_or(about, |(_, about)| about);
         let _ = writeln!(out, "- [`<{}>`]({}.md): {about}", kind.root, kind.name);

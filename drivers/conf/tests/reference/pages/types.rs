@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use virtbus_conf::reference::{DOCUMENTS, DocumentKind};
+use virtbus_conf_base::reference::DocumentKind;
 use virtbus_xml::{Description, Kind, Part};
+
+use crate::kinds::DOCUMENTS;
 
 /// Name of the page of what several documents have.
 pub(super) const SHARED: &str = "shared";
@@ -55,7 +57,7 @@ struct Search {
 impl Sections {
     pub(super) fn new() -> Self {
         let mut search = Search::default();
-        for kind in DOCUMENTS {
+        for kind in DOCUMENTS.iter() {
             search.description(kind, kind.root, (kind.describe)(), None, true);
         }
         let uses = search.uses.iter();

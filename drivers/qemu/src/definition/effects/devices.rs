@@ -1,23 +1,23 @@
 //! The same for devices: each refusal names the device.
 
 use virtbus_api::Error;
-use virtbus_conf::domain::devices::Devices;
-use virtbus_conf::domain::devices::chardev::{Chardev, ChardevProtocol, ChardevSource};
-use virtbus_conf::domain::devices::controller::{
+use virtbus_conf_base::{OnOff, YesNo};
+use virtbus_conf_domain::domain::devices::Devices;
+use virtbus_conf_domain::domain::devices::chardev::{Chardev, ChardevProtocol, ChardevSource};
+use virtbus_conf_domain::domain::devices::controller::{
     Controller, ControllerKind, PciModel, PciModelName,
 };
-use virtbus_conf::domain::devices::disk::{Disk, DiskBus, SgIo, VirtioModel};
-use virtbus_conf::domain::devices::graphics::{
+use virtbus_conf_domain::domain::devices::disk::{Disk, DiskBus, SgIo, VirtioModel};
+use virtbus_conf_domain::domain::devices::graphics::{
     Graphics, GraphicsKind, Spice, SpiceChannelMode, Vnc,
 };
-use virtbus_conf::domain::devices::info::VirtioOptions;
-use virtbus_conf::domain::devices::interface::{Interface, InterfaceSource};
-use virtbus_conf::domain::devices::misc::{Input, Memballoon};
-use virtbus_conf::domain::devices::sound::{Audio, Sound};
-use virtbus_conf::domain::devices::tpm::{TpmBackend, TpmEmulator};
-use virtbus_conf::domain::devices::video::{Acceleration, Video, VideoBackend, VideoModel};
-use virtbus_conf::storage::{SourceCommon, StorageSource};
-use virtbus_conf::{OnOff, YesNo};
+use virtbus_conf_domain::domain::devices::info::VirtioOptions;
+use virtbus_conf_domain::domain::devices::interface::{Interface, InterfaceSource};
+use virtbus_conf_domain::domain::devices::misc::{Input, Memballoon};
+use virtbus_conf_domain::domain::devices::sound::{Audio, Sound};
+use virtbus_conf_domain::domain::devices::tpm::{TpmBackend, TpmEmulator};
+use virtbus_conf_domain::domain::devices::video::{Acceleration, Video, VideoBackend, VideoModel};
+use virtbus_conf_storage::storage::{SourceCommon, StorageSource};
 
 use super::{Unsupported, collect, says};
 

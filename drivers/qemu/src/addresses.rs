@@ -14,9 +14,9 @@ use virtbus_api::domain::{
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_base::common::Mac;
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_qemu_monitor::agent::commands::{NetworkGetInterfaces, NetworkInterface};
 
 use crate::driver::Qemu;
-use crate::monitor::agent::commands::{NetworkGetInterfaces, NetworkInterface};
 use crate::{shutdown, tap};
 
 /// No guest has more interfaces and addresses together.

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use virtbus_api::Uuid;
+use virtbus_qemu_capabilities::GuestUser;
 use virtbus_util::socket::LONGEST_PATH;
 
 use crate::prepare::guest_dir;
@@ -82,17 +82,6 @@ impl Dirs {
     pub fn guest_log(&self, name: &str) -> PathBuf {
         self.log.join(format!("{name}.log"))
     }
-}
-
-/// As whom guests run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GuestUser {
-    /// The user's number.
-    pub uid: u32,
-    /// The main group's number.
-    pub gid: u32,
-    /// Further groups, such as `kvm`.
-    pub groups: Vec<u32>,
 }
 
 /// Limits on waiting. None of them is how long something takes; each is when waiting any longer helps nobody.

@@ -9,12 +9,12 @@ use virtbus_api::listing::Listing;
 use virtbus_api::placement::Placement;
 use virtbus_api::security::Security;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_qemu_capabilities::{CapabilitiesStore, ProbeOptions};
+use virtbus_qemu_monitor::MonitorError;
 
-use crate::capabilities::{CapabilitiesStore, ProbeOptions};
 use crate::config::Config;
 use crate::definition::Readers;
 use crate::domain::{Domain, Inner, Live, Table};
-use crate::monitor::MonitorError;
 use crate::persist::Store;
 use crate::prepare::Preparer;
 use crate::saving::SealKey;

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use virtbus_api::Result;
 use virtbus_api::domain::{DomainState, PausedReason, RunningReason};
+use virtbus_qemu_monitor::commands::migration::{DumpStatus, QueryDump};
+use virtbus_qemu_monitor::commands::system::{Cont, QueryStatus, RunState, Stop};
+use virtbus_qemu_monitor::{Monitor, MonitorError};
 
 use crate::core::{Core, monitor_failed};
 use crate::domain::Domain;
-use crate::monitor::commands::migration::{DumpStatus, QueryDump};
-use crate::monitor::commands::system::{Cont, QueryStatus, RunState, Stop};
-use crate::monitor::{Monitor, MonitorError};
 use crate::translate;
 
 /// QEMU has so long to leave a migration or a dump that it has told the end of.
@@ -122,8 +122,8 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
-    use crate::monitor::Limits;
-    use crate::monitor::test_peer::{Step, hello, play, reply, send};
+    use virtbus_qemu_monitor::Limits;
+    use virtbus_qemu_peer::{Step, hello, play, reply, send};
 
     /// QEMU's answers to what `release` asks.
     async fn released(steps: Vec<Step>) -> (std::result::Result<(), MonitorError>, Vec<String>) {

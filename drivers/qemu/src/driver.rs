@@ -19,11 +19,11 @@ use virtbus_api::node::Node;
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_qemu_monitor::commands::system::{InjectNmi, Stop, SystemReset, SystemWakeup};
 
 use crate::config::Config;
 use crate::core::{Core, HostServices, blocking, monitor_failed};
 use crate::domain::{Claim, Domain, Run};
-use crate::monitor::commands::system::{InjectNmi, Stop, SystemReset, SystemWakeup};
 use crate::start::Origin;
 use crate::{
     autostart, cpus, definition, reconnect, saving, shutdown, start, stats, stop, translate,

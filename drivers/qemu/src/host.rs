@@ -8,9 +8,9 @@ use virtbus_api::connection::Host;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_base::common::VirtType;
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_qemu_capabilities::{Capabilities, Emulators, ProgramError, Programs};
 use virtbus_util::process;
 
-use crate::capabilities::{Capabilities, Emulators, ProgramError, Programs};
 use crate::core::{Core, blocking};
 use crate::host_xml;
 
@@ -23,7 +23,7 @@ impl Core {
         let dirs = self.config.emulator_path.clone();
         // Named by the settings, together.
         let find = move || Emulators::find(&dirs);
-        let found = self.capabilities.looks().look(Path::new(""), find).await;
+        let found = self.capabilities.look(Path::new(""), find).await;
         found.map_err(|error| {
             let message = format!("emulators cannot be looked for: {error}");
             Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
@@ -60,7 +60,7 @@ impl Core {
                 .kvm(&path)
                 .await
                 .map_err(|error| probe_failed(&error))?;
-            if let crate::capabilities::KvmUsability::Unusable(problem) = &*usable {
+            if let virtbus_qemu_capabilities::KvmUsability::Unusable(problem) = &*usable {
                 return Err(unsupported(format!(
                     "<domain type='kvm'> cannot be had on this host: {problem}"
                 )));
@@ -78,7 +78,7 @@ impl Core {
         let path = match named {
             Some(path) => path,
             None => {
-                let arch = arch.unwrap_or(crate::capabilities::host_arch());
+                let arch = arch.unwrap_or(virtbus_qemu_capabilities::host_arch());
                 let found = self.emulators().await?;
                 found
                     .for_arch(arch)
@@ -106,7 +106,7 @@ impl Core {
         programs.check_path(path).map_err(|error| refused(&error))?;
         let wanted = path.to_owned();
         let look = move || programs.check(&wanted);
-        let looked = self.capabilities.looks().look(path, look).await;
+        let looked = self.capabilities.look(path, look).await;
         let checked = looked.map_err(|error| {
             let path = path.display();
             unsupported(format!("emulator '{path}' cannot be looked at: {error}"))
@@ -115,7 +115,7 @@ impl Core {
     }
 }
 
-fn probe_failed(error: &crate::capabilities::ProbeError) -> Error {
+fn probe_failed(error: &virtbus_qemu_capabilities::ProbeError) -> Error {
     Error::chain(ErrorCode::InternalError, ErrorDomain::Qemu, error)
 }
 

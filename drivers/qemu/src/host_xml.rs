@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::capabilities::{Accelerated, Cap, Capabilities, Machine, host_arch};
+use virtbus_qemu_capabilities::{Accelerated, Cap, Capabilities, Machine, host_arch};
 
 /// Text in XML.
 fn escape(text: &str) -> String {

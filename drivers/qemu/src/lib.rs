@@ -5,15 +5,14 @@
 //!    start ── definition ── command ── prepare ──▶ a QEMU process
 //!    watch ── monitor's events, the process's end ──▶ stop
 //!    reconnect ── guests of an earlier daemon
-//!    capabilities ── what an emulator can do; host ── what this host offers
+//!    host ── what this host offers
 //! ```
 //!
-//! Whatever a monitor keeps is private to [`monitor`]; it is attached to a running domain, and the watcher hears of its end by one
-//! notification.
+//! What is said to QEMU and to agents of guests is a crate of its own (`virtbus-qemu-monitor`), and so is what an emulator can do
+//! (`virtbus-qemu-capabilities`). A monitor is attached to a running domain, and the watcher hears of its end by one notification.
 
 mod addresses;
 mod autostart;
-pub mod capabilities;
 mod command;
 mod config;
 mod core;
@@ -26,7 +25,6 @@ mod host;
 mod host_xml;
 mod job;
 mod long;
-pub mod monitor;
 mod node;
 mod persist;
 mod ports;
@@ -44,6 +42,7 @@ mod tpm;
 mod translate;
 mod watch;
 
-pub use config::{Config, Dirs, GuestUser, Timeouts};
+pub use config::{Config, Dirs, Timeouts};
 pub use core::HostServices;
 pub use driver::Qemu;
+pub use virtbus_qemu_capabilities::GuestUser;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use virtbus_api::domain::{DomainRebootFlags, DomainShutdownFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_qemu_monitor::agent::commands::{Shutdown, ShutdownMode};
+use virtbus_qemu_monitor::agent::{Agent, AgentLimits};
+use virtbus_qemu_monitor::commands::system::SystemPowerdown;
 use virtbus_util::socket;
 
 use crate::core::{Core, monitor_failed};
 use crate::definition;
 use crate::domain::Domain;
-use crate::monitor::agent::commands::{Shutdown, ShutdownMode};
-use crate::monitor::agent::{Agent, AgentLimits};
-use crate::monitor::commands::system::SystemPowerdown;
 use crate::stop;
 
 /// How a guest is asked.
@@ -170,7 +170,7 @@ pub(crate) async fn agent(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<Agen
 }
 
 /// An agent's failure as the public API tells it.
-pub(crate) fn agent_failed(domain: &Domain, error: &crate::monitor::MonitorError) -> Error {
+pub(crate) fn agent_failed(domain: &Domain, error: &virtbus_qemu_monitor::MonitorError) -> Error {
     let code = if error.is_timeout() || error.is_closed() {
         ErrorCode::AgentUnresponsive
     } else {

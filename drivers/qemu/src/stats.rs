@@ -11,18 +11,18 @@ use virtbus_api::typed::{TypedParameter, TypedParameters, TypedValue};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::interface::InterfaceTarget;
+use virtbus_qemu_monitor::commands::block::{
+    BlockDeviceInfo, BlockStats, QueryBlockstats, QueryNamedBlockNodes,
+};
+use virtbus_qemu_monitor::commands::cpu::QueryCpusFast;
+use virtbus_qemu_monitor::commands::memory::QueryBalloon;
+use virtbus_qemu_monitor::{Command, Monitor, MonitorError};
 use virtbus_util::process;
 
 use crate::core::{Core, monitor_failed};
 use crate::definition;
 use crate::domain::Domain;
 use crate::host;
-use crate::monitor::commands::block::{
-    BlockDeviceInfo, BlockStats, QueryBlockstats, QueryNamedBlockNodes,
-};
-use crate::monitor::commands::cpu::QueryCpusFast;
-use crate::monitor::commands::memory::QueryBalloon;
-use crate::monitor::{Command, Monitor, MonitorError};
 
 /// QEMU has so long to answer somebody who only counts.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -6,9 +6,9 @@ use virtbus_api::domain::{
     RunningReason, SuspendedDetail, WatchdogAction,
 };
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_qemu_monitor::event::{self, Event};
 
 use crate::definition;
-use crate::monitor::event::{self, Event};
 
 /// The alias of the guest agent's channel begins so.
 const AGENT_CHANNEL: &str = "channel";

@@ -14,6 +14,9 @@ use virtbus_api::domain::{
     CrashedDetail, DomainEvent, DomainState, Lifecycle, PausedReason, PmSuspendedDetail,
     RunningReason, ShutdownDetail, ShutdownReason, StartedDetail,
 };
+use virtbus_qemu_monitor::commands::system::{Cont, QueryStatus, Quit, RunState, SystemReset};
+use virtbus_qemu_monitor::event::{self, Event};
+use virtbus_qemu_monitor::{Events, Limits, Monitor, Notification};
 use virtbus_util::cmd::{Child, ExitStatus};
 use virtbus_util::process::Pidfd;
 use virtbus_util::socket;
@@ -21,9 +24,6 @@ use virtbus_util::socket;
 use crate::core::Core;
 use crate::definition::{self, OnLifecycle};
 use crate::domain::{Domain, Run};
-use crate::monitor::commands::system::{Cont, QueryStatus, Quit, RunState, SystemReset};
-use crate::monitor::event::{self, Event};
-use crate::monitor::{Events, Limits, Monitor, Notification};
 use crate::saving::Flow;
 use crate::stop::Ending;
 use crate::{cpus, guest_log, saving, stop, translate};

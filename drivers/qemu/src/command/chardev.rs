@@ -10,10 +10,10 @@ use virtbus_conf_domain::domain::devices::chardev::{
     SerialTargetModel,
 };
 use virtbus_conf_domain::domain::devices::info::DeviceInfo;
+use virtbus_qemu_monitor::commands::chardev::QueryChardev;
+use virtbus_qemu_monitor::{Monitor, MonitorError};
 
 use super::{Builder, Props, alias, escape, unsupported};
-use crate::monitor::commands::chardev::QueryChardev;
-use crate::monitor::{Monitor, MonitorError};
 
 /// Adds serial ports, parallel ports, consoles and channels.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {

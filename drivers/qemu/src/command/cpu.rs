@@ -6,10 +6,10 @@ use virtbus_conf_base::cpu::{CpuMode, FeaturePolicy, GuestCpu};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::clock::TimerName;
 use virtbus_conf_domain::domain::features::{HyperV, HyperVMode, State};
+use virtbus_qemu_capabilities::Cap;
 
 use super::machine::timer;
 use super::{Builder, escape, unsupported};
-use crate::capabilities::Cap;
 
 /// Tries of a lock before the guest tells its hypervisor that it waits, where the definition names none: the fewest that QEMU documents.
 const SPINLOCK_RETRIES: u32 = 4095;

@@ -8,10 +8,10 @@ use virtbus_conf_domain::domain::devices::graphics::{
     ConnectedAction, Graphics, GraphicsAuth, GraphicsKind, Listen, SharePolicy, Spice, Vnc,
 };
 use virtbus_conf_domain::domain::devices::video::VideoModelType;
+use virtbus_qemu_monitor::commands::display::{ExpirePassword, SetPassword};
+use virtbus_qemu_monitor::{Monitor, MonitorError, Secret};
 
 use super::{Builder, Props, alias, before_port, escape, unsupported};
-use crate::monitor::commands::display::{ExpirePassword, SetPassword};
-use crate::monitor::{Monitor, MonitorError, Secret};
 
 /// Adds graphics servers and video cards.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
@@ -139,7 +139,7 @@ fn vnc(builder: &mut Builder<'_>, graphics: &Graphics, vnc: &Vnc) -> Result<()> 
 }
 
 fn spice(builder: &mut Builder<'_>, graphics: &Graphics, spice: &Spice) -> Result<()> {
-    if !builder.has(crate::capabilities::Cap::Spice) {
+    if !builder.has(virtbus_qemu_capabilities::Cap::Spice) {
         return Err(unsupported("this emulator has no SPICE"));
     }
     let mut options = Vec::new();

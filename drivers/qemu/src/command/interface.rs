@@ -7,10 +7,10 @@ use virtbus_conf_domain::domain::devices::interface::{
     Interface, InterfaceBackendType, InterfaceDriverName, InterfaceSource, LinkState,
     PortForwardProtocol, TxMode,
 };
+use virtbus_qemu_monitor::commands::device::SetLink;
+use virtbus_qemu_monitor::{Monitor, MonitorError};
 
 use super::{Builder, Props, alias, before_port, unsupported};
-use crate::monitor::commands::device::SetLink;
-use crate::monitor::{Monitor, MonitorError};
 
 /// Adds every interface. Taps have been made before, and their names stand in the definition.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {

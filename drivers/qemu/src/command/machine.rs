@@ -13,9 +13,9 @@ use virtbus_conf_domain::domain::clock::{
 use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
 use virtbus_conf_domain::domain::memory::{MemoryAllocation, MemorySource};
 use virtbus_conf_domain::domain::os::{BootDevice, LoaderType, Os};
+use virtbus_qemu_capabilities::{Cap, Machine};
 
 use super::{Builder, Props, cpu, escape, unsupported};
-use crate::capabilities::{Cap, Machine};
 use crate::definition;
 
 /// What comes before the machine: name, confinement, nothing of QEMU's own defaults.

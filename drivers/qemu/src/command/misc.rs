@@ -13,10 +13,10 @@ use virtbus_conf_domain::domain::devices::misc::{
 };
 use virtbus_conf_domain::domain::devices::sound::{AudioType, CodecType, Sound, SoundModel};
 use virtbus_conf_domain::domain::devices::tpm::{Tpm, TpmBackend, TpmModel};
+use virtbus_qemu_monitor::commands::memory::Balloon;
+use virtbus_qemu_monitor::{Monitor, MonitorError};
 
 use crate::definition;
-use crate::monitor::commands::memory::Balloon;
-use crate::monitor::{Monitor, MonitorError};
 
 use super::{Builder, Props, alias, chardev, unsupported};
 

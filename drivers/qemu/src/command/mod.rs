@@ -31,11 +31,11 @@ use virtbus_conf_domain::domain::devices::address::Address;
 use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 use virtbus_conf_domain::domain::os::Os;
 use virtbus_conf_storage::storage::ImageFormat;
+use virtbus_qemu_capabilities::{Cap, Capabilities};
+use virtbus_qemu_monitor::{Monitor, MonitorError};
 use virtbus_util::cmd::{Cmd, Limit, Resource as RlimitResource};
 
-use crate::capabilities::{Cap, Capabilities};
 use crate::definition;
-use crate::monitor::{Monitor, MonitorError};
 
 pub(crate) use chardev::files;
 pub(crate) use machine::{has_device_boot_order, is_q35};

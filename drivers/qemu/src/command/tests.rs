@@ -9,10 +9,10 @@ use virtbus_api::{ErrorCode, Result};
 use virtbus_conf_base::{Fragment, FragmentNode, format_text};
 use virtbus_conf_domain::domain::devices::chardev::ChardevSource;
 use virtbus_conf_domain::domain::devices::graphics::GraphicsKind;
+use virtbus_qemu_capabilities::Cap;
 use virtbus_util::cmd::Cmd;
 
 use super::{Host, Needs, files, fill, held_name};
-use crate::capabilities::Cap;
 use crate::definition;
 
 /// Texts that mean something to one or the other syntax that is read behind the command line.

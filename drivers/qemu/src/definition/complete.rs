@@ -28,8 +28,8 @@ use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
 use virtbus_conf_domain::domain::os::BootDevice;
 use virtbus_conf_domain::domain::vcpu::VcpuCount;
 use virtbus_conf_storage::storage::ImageFormat;
+use virtbus_qemu_capabilities::Capabilities;
 
-use crate::capabilities::Capabilities;
 use crate::command::is_q35;
 
 /// The first bytes of addresses that are made up here: QEMU's own prefix.

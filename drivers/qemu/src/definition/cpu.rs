@@ -4,8 +4,7 @@
 use virtbus_conf_base::common::VirtType;
 use virtbus_conf_base::cpu::{CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel, GuestCpu};
 use virtbus_conf_domain::domain::Domain as Definition;
-
-use crate::capabilities::{Accelerated, Capabilities, Machine};
+use virtbus_qemu_capabilities::{Accelerated, Capabilities, Machine};
 
 /// Architectures whose default processor can be had under KVM as well as without it.
 const SAME_WITH_KVM: [&str; 6] = ["i686", "x86_64", "s390", "s390x", "ppc64", "ppc64le"];
@@ -79,7 +78,7 @@ mod tests {
         let tcg = capabilities.tcg.as_mut().unwrap();
         tcg.machines[0].default_cpu = Some(format!("{default}-{arch}-cpu"));
         let typed = |name: &str, typename: String| {
-            crate::capabilities::CpuModel::new(name.to_owned(), typename, None)
+            virtbus_qemu_capabilities::CpuModel::new(name.to_owned(), typename, None)
         };
         tcg.cpu_models
             .push(typed("qemu64", format!("qemu64-{arch}-cpu")));

@@ -9,9 +9,9 @@ use virtbus_api::domain::DomainUndefineFlags;
 use virtbus_conf_base::{Fragment, Limits};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::address::Address;
+use virtbus_qemu_capabilities::{Accelerated, Capabilities, CpuModel, Machine};
 
 use super::{check, complete, limits, read, read_back};
-use crate::capabilities::{Accelerated, Capabilities, CpuModel, Machine};
 
 /// An emulator with one machine.
 pub(crate) fn capabilities() -> Capabilities {

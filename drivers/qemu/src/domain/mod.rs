@@ -28,13 +28,13 @@ use virtbus_api::event::{Event, EventHub};
 use virtbus_api::object::View;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_qemu_monitor::Monitor;
 use virtbus_util::process::Pidfd;
 
 pub(crate) use table::{Claim, Table};
 
 use crate::job::{Jobs, Turn};
 use crate::long::LongJobs;
-use crate::monitor::Monitor;
 use crate::persist::Status;
 use crate::saving::Flow;
 

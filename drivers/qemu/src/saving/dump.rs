@@ -7,6 +7,7 @@ use virtbus_api::domain::{
     DomainCoreDumpFlags, DomainCoreDumpFormat, DomainJobOperation, PausedReason, RunningReason,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_qemu_monitor::commands::system::SystemReset;
 
 use super::recover::{self, Purpose, Saving};
 use super::target::{Target, Wanted};
@@ -15,7 +16,6 @@ use crate::core::{Core, blocking, monitor_failed};
 use crate::cpus;
 use crate::domain::Domain;
 use crate::long::Underway;
-use crate::monitor::commands::system::SystemReset;
 use crate::stop::{self, Ending};
 
 /// Dumps the guest's memory. To be run as a job of `domain`.

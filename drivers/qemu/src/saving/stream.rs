@@ -17,16 +17,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_qemu_monitor::commands::migration::{
+    Closefd, DumpGuestMemory, DumpStatus, Getfd, Migrate, MigrateCancel, MigrateIncoming,
+    MigrateSetCapabilities, MigrateSetParameters, MigrationCapability, QueryDump, QueryMigrate,
+};
+use virtbus_qemu_monitor::event::{Event, MigrationStatus};
+use virtbus_qemu_monitor::{Events, Monitor, MonitorError, Notification};
 
 use crate::core::monitor_failed;
 use crate::domain::Domain;
 use crate::long::{Amounts, Underway};
-use crate::monitor::commands::migration::{
-    Closefd, DumpGuestMemory, DumpStatus, Getfd, Migrate, MigrateCancel, MigrateIncoming,
-    MigrateSetCapabilities, MigrateSetParameters, MigrationCapability, QueryDump, QueryMigrate,
-};
-use crate::monitor::event::{Event, MigrationStatus};
-use crate::monitor::{Events, Monitor, MonitorError, Notification};
 
 /// The name that the descriptor has in QEMU.
 const FD: &str = "virtbus-state";

@@ -491,8 +491,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::config::{Config, GuestUser};
+    use crate::config::Config;
     use crate::core::HostServices;
+    use virtbus_qemu_capabilities::GuestUser;
 
     /// A driver for guests of this user, with its directories below `root`.
     fn core(root: &Path, user: Option<u32>) -> Core {

@@ -14,11 +14,11 @@ use virtbus_api::security::{Access, Resource};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
+use virtbus_qemu_capabilities::Capabilities;
 use virtbus_util::file::acting::{self, Beneficiary};
 use virtbus_util::users;
 
 use super::Attempt;
-use crate::capabilities::Capabilities;
 use crate::core::blocking;
 use crate::{command, definition, tap};
 

@@ -10,13 +10,13 @@ use virtbus_conf_base::YesNo;
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
 use virtbus_conf_domain::domain::devices::tpm::{TpmBackend, TpmVersion};
+use virtbus_qemu_monitor::{Events, Monitor};
 use virtbus_util::cmd::Cmd;
 use virtbus_util::socket;
 
 use super::Attempt;
 use crate::command::Held;
 use crate::core::blocking;
-use crate::monitor::{Events, Monitor};
 use crate::persist::Status;
 use crate::prepare::guest_dir;
 use crate::tap::{self, Tap};

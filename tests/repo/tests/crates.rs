@@ -23,6 +23,8 @@ enum Room {
     Xml,
     XmlDerive,
     Format,
+    /// What drivers of hypervisors on this host share. It is no driver itself.
+    Hypervisor,
     Driver,
     /// A part of one driver, below its folder: known to that driver and its other parts, and no driver itself.
     Part,
@@ -39,6 +41,7 @@ impl Room {
             ["interfaces", _] => Self::Interface,
             ["drivers", "api"] => Self::Api,
             ["drivers", "util"] => Self::Util,
+            ["drivers", "hypervisor"] => Self::Hypervisor,
             ["drivers", "conf", "base"] => Self::ConfBase,
             ["drivers", "conf", "storage"] => Self::ConfStorage,
             ["drivers", "conf", "host"] => Self::ConfHost,
@@ -88,6 +91,14 @@ impl Room {
             ],
             Self::Xml => &[Self::XmlDerive],
             Self::Format => &[Self::Xml, Self::Util],
+            Self::Hypervisor => &[
+                Self::Api,
+                Self::ConfBase,
+                Self::ConfStorage,
+                Self::ConfHost,
+                Self::ConfDomain,
+                Self::Util,
+            ],
             Self::Driver => &[
                 Self::Api,
                 Self::ConfBase,
@@ -96,6 +107,7 @@ impl Room {
                 Self::ConfDomain,
                 Self::Util,
                 Self::Format,
+                Self::Hypervisor,
                 Self::Part,
             ],
             Self::Part => &[
@@ -120,6 +132,7 @@ impl Room {
                 Self::ConfDomain,
                 Self::Xml,
                 Self::Format,
+                Self::Hypervisor,
                 Self::Driver,
                 Self::Part,
                 Self::TestAid,
@@ -253,6 +266,7 @@ fn rooms_are_told_by_their_folders() {
     assert_eq!(Room::of("drivers/conf/xml"), Some(Room::Xml));
     assert_eq!(Room::of("drivers/formats/vmx"), Some(Room::Format));
     assert_eq!(Room::of("drivers/qemu/monitor"), Some(Room::Part));
+    assert_eq!(Room::of("drivers/hypervisor"), Some(Room::Hypervisor));
     assert_eq!(Room::of("elsewhere"), None);
     assert_eq!(Room::of("drivers/conf/host"), Some(Room::ConfHost));
     assert!(!Room::Driver.may_know().contains(&Room::Driver));

@@ -13,6 +13,7 @@ use crate::domain::{
     DomainSnapshots, DomainStatistics, DomainTuning, DomainVcpus, Domains,
 };
 use crate::event::EventHub;
+use crate::flags::KnownFlags;
 use crate::interface::Interfaces;
 use crate::network::{NetworkPorts, Networks};
 use crate::node::Node;
@@ -39,6 +40,9 @@ macro_rules! offers {
 pub trait Connection: Send + Sync {
     /// The short name in libvirt's spelling: `QEMU`, `LXC`, `Test`, …. Object paths and access rules carry it.
     fn driver(&self) -> &'static str;
+
+    /// The flags that the driver knows, call by call; every other one is refused before the driver is called.
+    fn flags(&self) -> &'static [KnownFlags];
 
     /// The URI that the connection was opened by, such as `qemu:///system`.
     fn uri(&self) -> &str;

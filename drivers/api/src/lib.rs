@@ -16,6 +16,7 @@ pub mod domain;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod flags;
 pub mod interface;
 pub mod listing;
 pub mod naming;

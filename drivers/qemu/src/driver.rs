@@ -141,6 +141,10 @@ fn is_of_monitor(error: &Error) -> bool {
 }
 
 impl Connection for Qemu {
+    fn flags(&self) -> &'static [virtbus_api::flags::KnownFlags] {
+        crate::flags::FLAGS
+    }
+
     fn driver(&self) -> &'static str {
         "QEMU"
     }

@@ -20,6 +20,7 @@ mod cpus;
 mod definition;
 mod domain;
 mod driver;
+mod flags;
 mod guest_log;
 mod host;
 mod host_xml;

@@ -254,6 +254,10 @@ macro_rules! offers {
 }
 
 impl Connection for Test {
+    fn flags(&self) -> &'static [virtbus_api::flags::KnownFlags] {
+        crate::flags::FLAGS
+    }
+
     fn driver(&self) -> &'static str {
         "Test"
     }

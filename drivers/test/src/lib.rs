@@ -10,6 +10,7 @@ mod data;
 mod domain;
 mod driver;
 mod error;
+mod flags;
 mod host;
 mod interface;
 mod kept;

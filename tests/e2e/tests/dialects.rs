@@ -265,3 +265,22 @@ async fn arguments_are_checked_before_any_driver_sees_them() {
         assert_eq!(error, "org.libvirt.Error.InvalidArg", "{method}: {text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_that_a_driver_does_not_know_are_refused_before_anything_happens() {
+    let testbed = or_skip!(testbed().await);
+    let domain = first_domain(&testbed.client).await;
+    let before: (i32, i32) = domain.call("GetState", &(0_u32,)).await.unwrap();
+    for (method, flags, named) in [
+        ("Shutdown", 1_u32, "0x1"),
+        ("Destroy", 2, "0x2 (VIR_DOMAIN_DESTROY_REMOVE_LOGS)"),
+        ("Reboot", 1 << 20, "0x100000"),
+    ] {
+        let answer = domain.call::<_, ()>(method, &(flags,)).await;
+        let (error, text) = refusal(answer);
+        assert_eq!(error, "org.libvirt.Error.InvalidArg", "{method}: {text}");
+        assert!(text.contains(named), "{method}: {text}");
+    }
+    let after: (i32, i32) = domain.call("GetState", &(0_u32,)).await.unwrap();
+    assert_eq!(after, before);
+}

@@ -26,7 +26,7 @@ pub use target::Target;
 
 use crate::access::{Arguments, Call, Caller, Guard, ObjectClass};
 use crate::object::{Id, Kind};
-use crate::{Connection, Error, Result};
+use crate::{Connection, Error, Result, flags};
 use target::{About, Absent, Known};
 
 /// A connection as it is served: behind the guard, under the name that interfaces know it by.
@@ -158,6 +158,7 @@ impl<'a> Session<'a> {
             return Err(not_found);
         }
         self.require(call, arguments, target).await?;
+        flags::check(self.guarded.connection.flags(), call, arguments.flags)?;
         Ok(Granted::new(self, call, target))
     }
 

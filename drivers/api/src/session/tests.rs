@@ -6,6 +6,7 @@ use super::*;
 use crate::access::{Authorizer, Object, Permission, Verdict};
 use crate::connection::Host;
 use crate::event::EventHub;
+use crate::flags::KnownFlags;
 
 type Details = Vec<(&'static str, String)>;
 
@@ -48,6 +49,10 @@ impl Host for NoHost {
 impl Connection for Bare {
     fn driver(&self) -> &'static str {
         "QEMU"
+    }
+
+    fn flags(&self) -> &'static [KnownFlags] {
+        &[]
     }
 
     fn uri(&self) -> &str {

@@ -108,7 +108,7 @@ impl<F: Argument + Without> Argument for ParameterFlags<F> {
     const IS_FLAGS: bool = true;
 
     fn flags(&self) -> u32 {
-        self.0.flags()
+        self.0.flags() & !TypedParameterFlags::STRING_OKAY.bits()
     }
 }
 
@@ -123,7 +123,7 @@ impl<F: Explained> Explained for ParameterFlags<F> {
     }
 }
 
-/// Flags of the set `S`, of which those that nobody knows mean nothing.
+/// Groups of the set `S` that are asked for, of which those that nobody knows mean nothing.
 #[derive(Debug, Deserialize)]
 #[serde(transparent, bound = "")]
 pub(crate) struct AnyFlags<S>(u32, PhantomData<S>);
@@ -137,12 +137,6 @@ impl<S: Numbered<Value: Checked>> Argument for AnyFlags<S> {
 
     fn checked(self, _: &str) -> Result<S::Value> {
         Ok(retain(self.0))
-    }
-
-    const IS_FLAGS: bool = true;
-
-    fn flags(&self) -> u32 {
-        self.0
     }
 }
 

@@ -49,6 +49,10 @@ impl Connection for Nothing {
         "Nothing"
     }
 
+    fn flags(&self) -> &'static [virtbus_api::flags::KnownFlags] {
+        &[]
+    }
+
     fn uri(&self) -> &'static str {
         "nothing:///"
     }

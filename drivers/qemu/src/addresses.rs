@@ -17,7 +17,7 @@ use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_qemu_monitor::agent::commands::{NetworkGetInterfaces, NetworkInterface};
 
 use crate::driver::Qemu;
-use crate::{shutdown, tap};
+use crate::{jobs, shutdown, tap};
 
 /// No guest has more interfaces and addresses together.
 const MOST: usize = 4096;
@@ -44,16 +44,13 @@ impl DomainAgent for Qemu {
             InterfaceAddressesSource::Agent => {
                 let core = Arc::clone(&self.core);
                 let asked = Arc::clone(&domain);
-                let limit = self.core.config.timeouts.job;
-                // One question at a time, beside the jobs of the domain: an agent that hangs holds up those who ask it and nobody else.
                 let asking = async move {
                     let agent = shutdown::agent(&core, &asked).await?;
                     let told = agent.execute(&NetworkGetInterfaces {}).await;
                     let told = told.map_err(|error| shutdown::agent_failed(&asked, &error))?;
                     from_agent(told, &asked.name())
                 };
-                let call = "DomainInterfaceAddresses";
-                domain.agent_jobs.run(&id.name, call, limit, asking).await
+                self.job(&domain, jobs::INTERFACE_ADDRESSES, asking).await
             }
             InterfaceAddressesSource::Arp => from_neighbours(&tap::neighbours().await?, &live),
         }

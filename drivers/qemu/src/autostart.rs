@@ -20,7 +20,7 @@ use virtbus_util::process;
 
 use crate::core::{Core, blocking};
 use crate::domain::Domain;
-use crate::saving;
+use crate::{jobs, saving};
 
 /// The file.
 const NOTES: &str = "autostarted";
@@ -193,15 +193,15 @@ const fn deadline(job: Duration, start: Duration) -> Duration {
 async fn start(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<()> {
     let (core, job_domain) = (Arc::clone(core), Arc::clone(domain));
     let limit = core.config.timeouts.job;
-    let work = async move {
+    let work = |turn| async move {
         if job_domain.snapshot().live.is_some() {
             return Ok(());
         }
-        saving::create(core, job_domain, DomainCreateFlags::empty()).await
+        saving::create(core, job_domain, &turn, DomainCreateFlags::empty()).await
     };
     domain
         .jobs
-        .run(&domain.name(), "DomainCreate", limit, work)
+        .run_with(&domain.name(), jobs::AUTOSTART, limit, work)
         .await
 }
 

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use virtbus_api::Result;
 use virtbus_api::domain::{DomainState, PausedReason, RunningReason};
+use virtbus_api::{Error, Result};
 use virtbus_qemu_monitor::commands::migration::{DumpStatus, QueryDump};
 use virtbus_qemu_monitor::commands::system::{Cont, QueryStatus, RunState, Stop};
 use virtbus_qemu_monitor::{Monitor, MonitorError};
@@ -52,6 +52,44 @@ async fn is_leaving(monitor: &Monitor) -> bool {
     }
     let dump = monitor.execute(&QueryDump {}).await;
     dump.is_ok_and(|dump| dump.status == DumpStatus::Active)
+}
+
+/// Halts the guest's CPUs for whoever wants the guest suspended. To be run as a job of `domain`.
+///
+/// It may run beside a save or a dump that has halted the guest. The guest then stays halted after that, and is halted in the saved image.
+///
+/// # Errors
+/// `OperationInvalid` if it does not run or is suspended to memory; what the monitor says.
+pub(crate) async fn suspend(core: &Core, domain: &Domain) -> Result<()> {
+    let paused = DomainState::Paused(PausedReason::User);
+    let state = domain.snapshot().view.state;
+    if state == paused {
+        return Ok(());
+    }
+    if state == DomainState::PmSuspended {
+        return Err(Error::operation_invalid(format!(
+            "domain '{}' is suspended to memory (S3); use PMWakeup before Suspend",
+            domain.name()
+        )));
+    }
+    let (monitor, epoch) = domain.monitor()?;
+    monitor
+        .execute(&Stop {})
+        .await
+        .map_err(|error| monitor_failed(domain, &error))?;
+    crate::driver::settled(domain, epoch).await;
+    core.transition(domain, epoch, |live| {
+        let was_to_run = live.status.stay_halted();
+        match live.status.state() {
+            DomainState::Running(_) => Some((paused, translate::cpus(paused))),
+            // That it was halted has been told.
+            DomainState::Paused(PausedReason::Save | PausedReason::Dump) => {
+                Some((paused, Vec::new()))
+            }
+            state => was_to_run.then_some((state, Vec::new())),
+        }
+    });
+    Ok(())
 }
 
 /// Halts the guest's CPUs, if they run, for a job.

@@ -10,8 +10,8 @@ use virtbus_api::domain::{
     DomainDestroyFlags, DomainEvent, DomainId, DomainInfo, DomainJobs, DomainLifecycle,
     DomainModificationImpact, DomainRebootFlags, DomainSaving, DomainShutdownFlags, DomainState,
     DomainStatistics, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags, DomainVcpuFlags,
-    DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, PausedReason, RunningReason,
-    ShutoffReason, UndefinedDetail,
+    DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, RunningReason, ShutoffReason,
+    UndefinedDetail,
 };
 use virtbus_api::event::EventHub;
 use virtbus_api::listing::Views;
@@ -19,14 +19,16 @@ use virtbus_api::node::Node;
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
-use virtbus_qemu_monitor::commands::system::{InjectNmi, Stop, SystemReset, SystemWakeup};
+use virtbus_hypervisor::jobs::{Job, Turn};
+use virtbus_qemu_monitor::commands::system::{InjectNmi, SystemReset, SystemWakeup};
 
 use crate::config::Config;
 use crate::core::{Core, HostServices, blocking, monitor_failed};
 use crate::domain::{Claim, Domain, Run};
+use crate::shutdown::{Way, Wish};
 use crate::start::Origin;
 use crate::{
-    autostart, cpus, definition, reconnect, saving, shutdown, start, stats, stop, translate,
+    autostart, cpus, definition, jobs, reconnect, saving, shutdown, start, stats, stop, translate,
 };
 
 /// A connection to QEMU on this host.
@@ -69,12 +71,26 @@ impl Qemu {
         self.core.table.get_named(id)
     }
 
-    /// Runs `work` as a modifying job of the domain.
-    pub(crate) async fn job<T, F>(
+    /// Runs `work` as this job of the domain.
+    pub(crate) async fn job<T, F>(&self, domain: &Arc<Domain>, job: Job, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let work = |turn: Turn| async move {
+            let answer = work.await;
+            drop(turn);
+            answer
+        };
+        self.long_job(domain, job, work).await
+    }
+
+    /// Runs `work` as this job of the domain, and gives it its turn.
+    pub(crate) async fn long_job<T, F>(
         &self,
         domain: &Arc<Domain>,
-        name: &'static str,
-        work: F,
+        job: Job,
+        work: impl FnOnce(Turn) -> F + Send,
     ) -> Result<T>
     where
         T: Send + 'static,
@@ -83,23 +99,40 @@ impl Qemu {
         let known = domain.name();
         let (asked, called) = (Arc::clone(domain), Arc::clone(&known));
         // Whoever was allowed to do it to a domain of one name was not asked about another one.
-        let work = async move {
-            if asked.name() != called {
-                return Err(Error::no_domain(asked.uuid));
+        let work = |turn| {
+            let work = work(turn);
+            async move {
+                if asked.name() != called {
+                    return Err(Error::no_domain(asked.uuid));
+                }
+                work.await
             }
-            work.await
         };
         let limit = self.core.config.timeouts.job;
-        domain.jobs.run(&known, name, limit, work).await
+        domain.jobs.run_with(&known, job, limit, work).await
     }
 
-    /// The same for a job that talks to the guest. A guest that was found again is waited for before the job's turn, so that
+    /// As [`Qemu::job`], for one that talks to the guest.
+    pub(crate) async fn guest_job<T, F>(&self, domain: &Arc<Domain>, job: Job, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let work = |turn: Turn| async move {
+            let answer = work.await;
+            drop(turn);
+            answer
+        };
+        self.long_guest_job(domain, job, work).await
+    }
+
+    /// As [`Qemu::long_job`], for one that talks to the guest. A guest that was found again is waited for before the job's turn, so that
     /// many who wait for one that hangs do not wait for one another.
-    pub(crate) async fn guest_job<T, F>(
+    pub(crate) async fn long_guest_job<T, F>(
         &self,
         domain: &Arc<Domain>,
-        name: &'static str,
-        work: F,
+        job: Job,
+        work: impl FnOnce(Turn) -> F + Send,
     ) -> Result<T>
     where
         T: Send + 'static,
@@ -107,7 +140,7 @@ impl Qemu {
     {
         domain.reached(self.core.config.timeouts.command).await;
         let run = domain.lock().live().map(|live| live.epoch).ok();
-        let answer = self.job(domain, name, work).await;
+        let answer = self.long_job(domain, job, work).await;
         match (answer, run) {
             // What the monitor of a guest that ends has to say about it is that it says nothing.
             (Err(error), Some(run)) if is_of_monitor(&error) && domain.is_over(run).await => {
@@ -118,6 +151,21 @@ impl Qemu {
             }
             (answer, _) => answer,
         }
+    }
+
+    /// Asks the guest in one way after the other until one of them is taken, each as a job of its own: an agent that does not answer holds
+    /// up only those who ask it. Tells the last failure.
+    async fn ask(&self, domain: &Arc<Domain>, wish: Wish, ways: Vec<Way>) -> Result<()> {
+        let mut failure = Error::internal("no way to ask the guest was given");
+        for way in ways {
+            let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(domain));
+            let asking = async move { shutdown::ask(&core, &job_domain, wish, way).await };
+            match self.guest_job(domain, wish.job(way), asking).await {
+                Ok(()) => return Ok(()),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 
     /// Takes a name and UUID for a definition from a client.
@@ -277,7 +325,7 @@ impl Domains for Qemu {
         let domain = Arc::clone(claim.domain());
         let core = Arc::clone(&self.core);
         let (job_domain, definition) = (Arc::clone(&domain), Arc::new(definition));
-        self.job(&domain, "DomainDefineXml", async move {
+        self.job(&domain, jobs::DEFINE_XML, async move {
             let answer = blocking(move || define(&core, &job_domain, definition)).await;
             // Held until the definition is published, or the entry is given back.
             drop(claim);
@@ -298,7 +346,7 @@ impl Domains for Qemu {
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(
             &domain,
-            "DomainUndefine",
+            jobs::UNDEFINE,
             blocking(move || undefine(&core, &job_domain, flags)),
         )
         .await
@@ -320,7 +368,7 @@ impl Domains for Qemu {
                 Ok(((), Vec::new()))
             })
         });
-        self.job(&domain, "DomainSetAutostart", work).await
+        self.job(&domain, jobs::SET_AUTOSTART, work).await
     }
 }
 
@@ -335,7 +383,8 @@ fn define(core: &Core, domain: &Domain, definition: Arc<Definition>) -> Result<A
             DefinedDetail::Added
         };
         inner.config = Some(definition);
-        inner.updated = matches!(inner.run, Run::Live(_));
+        // What is being started has another one already.
+        inner.updated = matches!(inner.run, Run::Live(_) | Run::Starting(_));
         Ok(((), vec![DomainEvent::Lifecycle(Lifecycle::Defined(detail))]))
     })?;
     Ok(Arc::clone(&domain.snapshot().view))
@@ -435,8 +484,8 @@ impl DomainLifecycle for Qemu {
         refuse_unsupported(flags)?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainCreate", async move {
-            saving::create(core, job_domain, flags).await
+        self.long_job(&domain, jobs::CREATE, |turn| async move {
+            saving::create(core, job_domain, &turn, flags).await
         })
         .await
     }
@@ -448,7 +497,7 @@ impl DomainLifecycle for Qemu {
         let claim = self.claim(&definition)?;
         let domain = Arc::clone(claim.domain());
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainCreateXml", async move {
+        self.job(&domain, jobs::CREATE_XML, async move {
             let answer = start::start(
                 core,
                 Arc::clone(&job_domain),
@@ -465,26 +514,20 @@ impl DomainLifecycle for Qemu {
 
     async fn shutdown(&self, domain: &DomainId, flags: DomainShutdownFlags) -> Result<()> {
         let domain = self.domain(domain)?;
-        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.guest_job(&domain, "DomainShutdown", async move {
-            shutdown::shutdown(&core, &job_domain, flags).await
-        })
-        .await
+        let ways = shutdown::ways_to_shut_down(&domain, flags)?;
+        self.ask(&domain, Wish::Shutdown, ways).await
     }
 
     async fn reboot(&self, domain: &DomainId, flags: DomainRebootFlags) -> Result<()> {
         let domain = self.domain(domain)?;
-        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.guest_job(&domain, "DomainReboot", async move {
-            shutdown::reboot(&core, &job_domain, flags).await
-        })
-        .await
+        let ways = shutdown::ways_to_reboot(&domain, flags)?;
+        self.ask(&domain, Wish::Reboot, ways).await
     }
 
     async fn reset(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.guest_job(&domain, "DomainReset", async move {
+        self.guest_job(&domain, jobs::RESET, async move {
             let (monitor, _) = job_domain.monitor()?;
             monitor
                 .execute(&SystemReset {})
@@ -497,38 +540,18 @@ impl DomainLifecycle for Qemu {
 
     async fn destroy(&self, domain: &DomainId, flags: DomainDestroyFlags) -> Result<()> {
         let domain = self.domain(domain)?;
-        let core = Arc::clone(&self.core);
-        // No job, but a task of its own, so that a caller who goes away does not leave the guest half ended.
-        let ending = tokio::spawn(async move { stop::destroy(&core, &domain, flags).await });
-        ending
-            .await
-            .unwrap_or_else(|error| Err(Error::internal(format!("DomainDestroy failed: {error}"))))
+        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
+        self.job(&domain, jobs::DESTROY, async move {
+            stop::destroy(&core, &job_domain, flags).await
+        })
+        .await
     }
 
     async fn suspend(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.guest_job(&domain, "DomainSuspend", async move {
-            let state = job_domain.snapshot().view.state;
-            if matches!(state, DomainState::Paused(PausedReason::User)) {
-                return Ok(());
-            }
-            if matches!(state, DomainState::PmSuspended) {
-                let message = format!("domain '{}' sleeps; wake it first", job_domain.name());
-                return Err(Error::operation_invalid(message));
-            }
-            let (monitor, epoch) = job_domain.monitor()?;
-            monitor
-                .execute(&Stop {})
-                .await
-                .map_err(|error| monitor_failed(&job_domain, &error))?;
-            settled(&job_domain, epoch).await;
-            core.transition(&job_domain, epoch, |live| {
-                let paused = DomainState::Paused(PausedReason::User);
-                let running = matches!(live.status.state(), DomainState::Running(_));
-                running.then(|| (paused, translate::cpus(paused)))
-            });
-            Ok(())
+        self.guest_job(&domain, jobs::SUSPEND, async move {
+            cpus::suspend(&core, &job_domain).await
         })
         .await
     }
@@ -536,7 +559,7 @@ impl DomainLifecycle for Qemu {
     async fn resume(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.guest_job(&domain, "DomainResume", async move {
+        self.guest_job(&domain, jobs::RESUME, async move {
             match job_domain.snapshot().view.state {
                 DomainState::Running(_) => {
                     let message = format!("domain '{}' is already running", job_domain.name());
@@ -569,7 +592,7 @@ impl DomainLifecycle for Qemu {
     async fn inject_nmi(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.guest_job(&domain, "DomainInjectNmi", async move {
+        self.guest_job(&domain, jobs::INJECT_NMI, async move {
             let (monitor, _) = job_domain.monitor()?;
             monitor
                 .execute(&InjectNmi {})
@@ -583,7 +606,7 @@ impl DomainLifecycle for Qemu {
     async fn pm_wakeup(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let job_domain = Arc::clone(&domain);
-        self.guest_job(&domain, "DomainPmWakeup", async move {
+        self.guest_job(&domain, jobs::PM_WAKEUP, async move {
             let (monitor, _) = job_domain.monitor()?;
             if job_domain.snapshot().view.state != DomainState::PmSuspended {
                 let message = format!("domain '{}' does not sleep", job_domain.name());

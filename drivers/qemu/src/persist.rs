@@ -122,6 +122,12 @@ impl Status {
         self.state = SavedState::of(state);
     }
 
+    /// A guest that is being saved or dumped is to stay halted afterwards. Returns whether that is new.
+    pub(crate) fn stay_halted(&mut self) -> bool {
+        let saving = self.saving.as_mut();
+        saving.is_some_and(crate::saving::Saving::stay_halted)
+    }
+
     /// Whether the CPUs are to be released for the first time.
     pub(crate) const fn is_to_be_released(&self) -> bool {
         self.release

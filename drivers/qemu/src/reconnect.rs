@@ -25,7 +25,7 @@ use crate::domain::{Domain, Live, Run};
 use crate::persist::{Status, Statuses};
 use crate::stop::Ending;
 use crate::watch::Process;
-use crate::{definition, rename, saving, stray};
+use crate::{definition, jobs, rename, saving, stray};
 
 /// So many guests of the last daemon are taken in at the same time.
 const AT_ONCE: usize = 32;
@@ -171,7 +171,7 @@ async fn resume_one(
             }
             if status.saving.is_some() {
                 let limit = core.config.timeouts.job;
-                let turn = domain.jobs.turn(&name, "DomainRecovery", limit).await;
+                let turn = domain.jobs.turn(&name, jobs::RECOVERY, limit).await;
                 domain.keep_for_recovery(turn.ok());
             }
             take_in(core, domain, status.clone(), definition, process);
@@ -183,7 +183,7 @@ async fn resume_one(
             // Done before anybody calls, unless its files are on a file system that does not answer: then whoever wants to start the
             // guest goes on waiting, and nobody else.
             let limit = core.config.timeouts.job;
-            let turn = domain.jobs.turn(&name, "DomainRecovery", limit).await;
+            let turn = domain.jobs.turn(&name, jobs::RECOVERY, limit).await;
             let (core, status) = (Arc::clone(core), status.clone());
             let clearing = tokio::spawn(async move {
                 for process in other.into_iter().chain(found) {

@@ -22,7 +22,7 @@ use crate::core::{Core, blocking};
 use crate::domain::{Domain, Run};
 use crate::driver::Qemu;
 use crate::persist::Stored;
-use crate::{definition, saving};
+use crate::{definition, jobs, saving};
 
 /// The names of notes end so. They are beside the definitions.
 const NOTE: &str = ".renaming";
@@ -46,7 +46,7 @@ impl DomainDescription for Qemu {
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         let to = name.to_owned();
         let work = blocking(move || rename(&core, &job_domain, to));
-        self.job(&domain, "DomainRename", work).await
+        self.job(&domain, jobs::RENAME, work).await
     }
 }
 

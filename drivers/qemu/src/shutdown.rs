@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use virtbus_api::domain::{DomainRebootFlags, DomainShutdownFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_hypervisor::jobs::Job;
 use virtbus_qemu_monitor::agent::commands::{Shutdown, ShutdownMode};
 use virtbus_qemu_monitor::agent::{Agent, AgentLimits};
 use virtbus_qemu_monitor::commands::system::SystemPowerdown;
@@ -15,45 +16,59 @@ use virtbus_util::socket;
 use crate::core::{Core, monitor_failed};
 use crate::definition;
 use crate::domain::Domain;
-use crate::stop;
+use crate::{jobs, stop};
 
 /// How a guest is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
+    /// By its agent.
     Agent,
+    /// By the ACPI power button.
     PowerButton,
 }
 
-/// Asks the guest to shut down, in the ways that `flags` allow; none named: the agent if there is one, else the button.
-pub(crate) async fn shutdown(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    flags: DomainShutdownFlags,
-) -> Result<()> {
+/// What a guest is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// To power itself off.
+    Shutdown,
+    /// To start anew.
+    Reboot,
+}
+
+impl Wish {
+    /// The job that asking for it in this way is.
+    pub(crate) const fn job(self, way: Way) -> Job {
+        match (self, way) {
+            (Self::Shutdown, Way::Agent) => jobs::SHUTDOWN_BY_AGENT,
+            (Self::Shutdown, Way::PowerButton) => jobs::SHUTDOWN,
+            (Self::Reboot, Way::Agent) => jobs::REBOOT_BY_AGENT,
+            (Self::Reboot, Way::PowerButton) => jobs::REBOOT,
+        }
+    }
+}
+
+/// The ways in which the guest may be asked to shut down: those that `flags` name; none named: the agent if there is one, then the
+/// button.
+pub(crate) fn ways_to_shut_down(domain: &Domain, flags: DomainShutdownFlags) -> Result<Vec<Way>> {
     let known = DomainShutdownFlags::ACPI_POWER_BTN | DomainShutdownFlags::GUEST_AGENT;
     only(flags.bits(), known.bits(), "Shutdown")?;
-    let ways = ways(
+    Ok(ways(
         domain,
         flags.contains(DomainShutdownFlags::GUEST_AGENT),
         flags.contains(DomainShutdownFlags::ACPI_POWER_BTN),
-    );
-    ask(core, domain, &ways, false).await
+    ))
 }
 
-/// Asks the guest to reboot, likewise.
-pub(crate) async fn reboot(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    flags: DomainRebootFlags,
-) -> Result<()> {
+/// The ways in which it may be asked to reboot, likewise.
+pub(crate) fn ways_to_reboot(domain: &Domain, flags: DomainRebootFlags) -> Result<Vec<Way>> {
     let known = DomainRebootFlags::ACPI_POWER_BTN | DomainRebootFlags::GUEST_AGENT;
     only(flags.bits(), known.bits(), "Reboot")?;
-    let ways = ways(
+    Ok(ways(
         domain,
         flags.contains(DomainRebootFlags::GUEST_AGENT),
         flags.contains(DomainRebootFlags::ACPI_POWER_BTN),
-    );
-    ask(core, domain, &ways, true).await
+    ))
 }
 
 fn only(flags: u32, known: u32, call: &str) -> Result<()> {
@@ -90,37 +105,34 @@ fn ways(domain: &Domain, agent: bool, button: bool) -> Vec<Way> {
     }
 }
 
-/// Tries one way after the other, and tells the last failure.
-async fn ask(core: &Arc<Core>, domain: &Arc<Domain>, ways: &[Way], reboot: bool) -> Result<()> {
-    let (monitor, epoch) = domain.monitor()?;
-    let mut failure = Error::internal("no way to ask the guest was given");
-    for way in ways {
-        let asked = match way {
-            Way::Agent => {
-                let mode = if reboot {
-                    ShutdownMode::Reboot
-                } else {
-                    ShutdownMode::Powerdown
-                };
-                // The agent reboots by itself; what follows its power-off must not be taken for the button's.
-                stop::reboot_wanted(core, domain, epoch, false);
-                ask_agent(core, domain, mode).await
-            }
-            Way::PowerButton => {
-                stop::reboot_wanted(core, domain, epoch, reboot);
-                monitor
-                    .execute(&SystemPowerdown {})
-                    .await
-                    .map(drop)
-                    .map_err(|error| monitor_failed(domain, &error))
-            }
-        };
-        match asked {
-            Ok(()) => return Ok(()),
-            Err(error) => failure = error,
+/// Asks the guest in one way. To be run as the job that [`Wish::job`] says.
+pub(crate) async fn ask(
+    core: &Arc<Core>,
+    domain: &Arc<Domain>,
+    wish: Wish,
+    way: Way,
+) -> Result<()> {
+    match way {
+        Way::Agent => {
+            let epoch = domain.lock().live()?.epoch;
+            let mode = match wish {
+                Wish::Shutdown => ShutdownMode::Powerdown,
+                Wish::Reboot => ShutdownMode::Reboot,
+            };
+            // The agent reboots by itself; what follows its power-off must not be taken for the button's.
+            stop::reboot_wanted(core, domain, epoch, false);
+            ask_agent(core, domain, mode).await
+        }
+        Way::PowerButton => {
+            let (monitor, epoch) = domain.monitor()?;
+            stop::reboot_wanted(core, domain, epoch, wish == Wish::Reboot);
+            monitor
+                .execute(&SystemPowerdown {})
+                .await
+                .map(drop)
+                .map_err(|error| monitor_failed(domain, &error))
         }
     }
-    Err(failure)
 }
 
 async fn ask_agent(core: &Arc<Core>, domain: &Arc<Domain>, mode: ShutdownMode) -> Result<()> {

@@ -28,13 +28,12 @@ use virtbus_api::event::{Event, EventHub};
 use virtbus_api::object::View;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_hypervisor::jobs::{Jobs, Turn};
 use virtbus_qemu_monitor::Monitor;
 use virtbus_util::process::Pidfd;
 
 pub(crate) use table::{Claim, Table};
 
-use crate::job::{Jobs, Turn};
-use crate::long::LongJobs;
 use crate::persist::Status;
 use crate::saving::Flow;
 
@@ -179,9 +178,6 @@ pub(crate) struct Domain {
     published: ArcSwap<Snapshot>,
     inner: Mutex<Inner>,
     pub(crate) jobs: Jobs,
-    /// The turns of those who ask the guest's agent and change nothing.
-    pub(crate) agent_jobs: Jobs,
-    pub(crate) long: LongJobs,
     /// The domain's turn, kept from a new daemon's start until it has dealt with what the last one left half done.
     recovery: Mutex<Option<Turn>>,
     /// Follows [`Run`]: how many runs have ended. Who waits for an end waits for this to grow.
@@ -205,9 +201,7 @@ impl Domain {
             claims: AtomicUsize::new(0),
             published: ArcSwap::from_pointee(inner.snapshot(uuid)),
             inner: Mutex::new(inner),
-            jobs: Jobs::default(),
-            agent_jobs: Jobs::default(),
-            long: LongJobs::default(),
+            jobs: Jobs::new(ErrorDomain::Qemu),
             recovery: Mutex::default(),
             ended: watch::Sender::new(0),
         }

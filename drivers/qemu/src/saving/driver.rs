@@ -15,17 +15,18 @@ use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_base::Flags;
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_hypervisor::jobs::Aborting;
 use virtbus_util::file;
 
-use super::Opened;
 use super::image::Access;
 use super::recover::{Purpose, Saving};
 use super::target::{Target, Wanted};
+use super::{Opened, Work};
 use crate::core::{Core, blocking};
 use crate::definition;
 use crate::domain::Domain;
 use crate::driver::Qemu;
-use crate::long::{Calling, Underway};
+use crate::jobs::{self, Abort};
 use crate::start::{self, Origin};
 
 /// A client's path, which must not depend on where the daemon happens to be.
@@ -108,8 +109,9 @@ impl SavedImage for Image<'_> {
             managed: None,
         };
         let (core, job_domain) = (Arc::clone(&qemu.core), Arc::clone(&domain));
-        qemu.job(&domain, "DomainRestore", async move {
-            let job = Underway::begin(&core, &job_domain, DomainJobOperation::Restore);
+        qemu.long_job(&domain, jobs::RESTORE, |turn| async move {
+            let restoring = DomainJobOperation::Restore;
+            let job = jobs::progress(&core, &job_domain, &turn, restoring, Abort::Impossible);
             let flags = DomainCreateFlags::empty();
             let definition = Arc::new(definition);
             let (after, restored) = (Arc::clone(&core), Arc::clone(&job_domain));
@@ -151,7 +153,8 @@ impl DomainSaving for Qemu {
         let definition = replacement(&self.core, xml).await?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.guest_job(&domain, "DomainSave", async move {
+        self.long_guest_job(&domain, jobs::SAVE, |turn| async move {
+            let work = Work::begin(&core, &job_domain, turn)?;
             let making = Arc::clone(&core);
             let wanted = Wanted {
                 guest: job_domain.uuid,
@@ -160,8 +163,8 @@ impl DomainSaving for Qemu {
             };
             let target = move || Ok(Target::of_client(&making, &path, wanted)?);
             let target = blocking(target).await?;
-            let saving = Saving::new(&job_domain, target, Purpose::Save);
-            super::save(&core, &job_domain, saving, definition, flags).await
+            let saving = Saving::new(target, Purpose::Save);
+            super::save(&work, saving, definition, flags).await
         })
         .await
     }
@@ -194,7 +197,8 @@ impl DomainSaving for Qemu {
         super::runs(flags, false)?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.guest_job(&domain, "DomainManagedSave", async move {
+        self.long_guest_job(&domain, jobs::MANAGED_SAVE, |turn| async move {
+            let work = Work::begin(&core, &job_domain, turn)?;
             if job_domain.snapshot().config.is_none() {
                 return Err(Error::operation_invalid(format!(
                     "domain '{}' is transient: nothing would start from the image",
@@ -207,8 +211,8 @@ impl DomainSaving for Qemu {
                 file::ensure_dir(&dir, 0o700, None).map_err(crate::prepare::failed)?;
                 Ok(Target::own(&path)?)
             });
-            let saving = Saving::new(&job_domain, target.await?, Purpose::ManagedSave);
-            super::save(&core, &job_domain, saving, None, flags).await
+            let saving = Saving::new(target.await?, Purpose::ManagedSave);
+            super::save(&work, saving, None, flags).await
         })
         .await
     }
@@ -216,7 +220,7 @@ impl DomainSaving for Qemu {
     async fn managed_save_remove(&self, domain: &DomainId) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainManagedSaveRemove", async move {
+        self.job(&domain, jobs::MANAGED_SAVE_REMOVE, async move {
             super::remove_managed(&core, &job_domain).await
         })
         .await
@@ -248,7 +252,7 @@ impl DomainSaving for Qemu {
         let domain = self.domain(domain)?;
         let definition = definition::parse(&self.core, xml, false).await?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.job(&domain, "DomainManagedSaveDefineXml", async move {
+        self.job(&domain, jobs::MANAGED_SAVE_DEFINE_XML, async move {
             let path = managed(&core, &job_domain)?;
             blocking(move || {
                 let opened = Opened::open(&core, &path, Access::Change)?;
@@ -291,8 +295,9 @@ impl DomainSaving for Qemu {
         }
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        self.guest_job(&domain, "DomainCoreDump", async move {
-            super::dump::core_dump(&core, &job_domain, (path, by_root), format, flags).await
+        self.long_guest_job(&domain, jobs::CORE_DUMP, |turn| async move {
+            let work = Work::begin(&core, &job_domain, turn)?;
+            super::dump::core_dump(&work, (path, by_root), format, flags).await
         })
         .await
     }
@@ -304,8 +309,8 @@ impl DomainJobs for Qemu {
         let domain = self.domain(domain)?;
         check_active(&domain)?;
         Ok(domain
-            .long
-            .current()
+            .jobs
+            .long()
             .map_or(JobInfo::NONE, |report| report.info()))
     }
 
@@ -317,7 +322,7 @@ impl DomainJobs for Qemu {
         let domain = self.domain(domain)?;
         let report = if flags.contains(DomainGetJobStatsFlags::COMPLETED) {
             domain
-                .long
+                .jobs
                 .completed(flags.contains(DomainGetJobStatsFlags::KEEP_COMPLETED))
         } else if flags.contains(DomainGetJobStatsFlags::KEEP_COMPLETED) {
             return Err(Error::invalid_argument(
@@ -325,7 +330,7 @@ impl DomainJobs for Qemu {
             ));
         } else {
             check_active(&domain)?;
-            domain.long.current()
+            domain.jobs.long()
         };
         Ok(report.map_or_else(
             || (DomainJobType::None, Vec::new()),
@@ -342,13 +347,13 @@ impl DomainJobs for Qemu {
         let domain = self.domain(domain)?;
         check_active(&domain)?;
         let name = domain.name();
-        match domain.long.cancel() {
-            Calling::Off => Ok(()),
-            Calling::InVain => Err(Error::operation_invalid(format!(
-                "the job of domain '{name}' goes on to its end"
+        match domain.jobs.abort() {
+            Aborting::Told => Ok(()),
+            Aborting::Impossible => Err(Error::operation_invalid(format!(
+                "this job of domain '{name}' cannot be aborted"
             ))),
-            Calling::Nothing => Err(Error::operation_invalid(format!(
-                "domain '{name}' has no job that could be called off"
+            Aborting::Nothing => Err(Error::operation_invalid(format!(
+                "domain '{name}' has no job that could be aborted"
             ))),
         }
     }
@@ -359,9 +364,9 @@ impl DomainJobs for Qemu {
         let answers = domain
             .monitor()
             .is_ok_and(|(monitor, _)| monitor.is_responsive());
-        let (state, since) = match domain.jobs.current() {
+        let (state, since) = match domain.jobs.busy() {
             _ if !answers => (DomainControlState::Occupied, Duration::ZERO),
-            Some((_, since)) => (DomainControlState::Job, since),
+            Some(since) => (DomainControlState::Job, since),
             None => (DomainControlState::Ok, Duration::ZERO),
         };
         Ok(ControlInfo {

@@ -7,35 +7,35 @@ use virtbus_api::domain::{
     DomainCoreDumpFlags, DomainCoreDumpFormat, DomainJobOperation, PausedReason, RunningReason,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_hypervisor::jobs::Progress;
 use virtbus_qemu_monitor::commands::system::SystemReset;
 
 use super::recover::{self, Purpose, Saving};
 use super::target::{Target, Wanted};
-use super::{image, stream};
-use crate::core::{Core, blocking, monitor_failed};
+use super::{Work, image, stream};
+use crate::core::{blocking, monitor_failed};
 use crate::cpus;
-use crate::domain::Domain;
-use crate::long::Underway;
+use crate::jobs::Abort;
 use crate::stop::{self, Ending};
 
-/// Dumps the guest's memory. To be run as a job of `domain`.
+/// Dumps the guest's memory.
 ///
 /// # Errors
 /// If the dump cannot be written, and then no file is left; or if the guest does not go on after it.
 pub(super) async fn core_dump(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
+    work: &Work,
     (path, by_root): (PathBuf, bool),
     format: DomainCoreDumpFormat,
     flags: DomainCoreDumpFlags,
 ) -> Result<()> {
     use DomainCoreDumpFlags as F;
-    let (_, epoch) = domain.monitor()?;
-    let job = if flags.contains(F::MEMORY_ONLY) {
-        Underway::begin(core, domain, DomainJobOperation::Dump)
+    let (core, domain, epoch) = (&work.core, &work.domain, work.epoch);
+    let abort = if flags.contains(F::MEMORY_ONLY) {
+        Abort::Impossible
     } else {
-        Underway::begin_cancellable(core, domain, DomainJobOperation::Dump)
+        Abort::Possible
     };
+    let job = work.progress(DomainJobOperation::Dump, abort);
     let making = Arc::clone(core);
     let wanted = Wanted {
         guest: domain.uuid,
@@ -43,14 +43,14 @@ pub(super) async fn core_dump(
         by_root,
     };
     let target = blocking(move || Ok(Target::of_client(&making, &path, wanted)?)).await?;
-    let saving = Saving::new(domain, target, Purpose::Dump);
-    recover::note(core, domain, epoch, &saving)?;
-    let written = write(core, domain, epoch, &job, &saving, (format, flags)).await;
-    if let Err(error) = written {
-        recover::give_up(core, domain, epoch, saving, RunningReason::Unpaused).await?;
+    let mut saving = Saving::new(target, Purpose::Dump);
+    recover::note(core, domain, epoch, &mut saving)?;
+    if let Err(error) = write(work, &job, &saving, (format, flags)).await {
+        recover::give_up(work, saving, RunningReason::Unpaused).await?;
         return Err(error);
     }
     job.completed();
+    let _alone = work.turn.step().await;
     if flags.contains(F::CRASH) {
         return stop::end(core, domain, epoch, Ending::Crashed).await;
     }
@@ -63,23 +63,23 @@ pub(super) async fn core_dump(
     } else {
         Ok(())
     };
-    recover::done(core, domain, epoch, saving.running, RunningReason::Unpaused).await?;
+    recover::done(work, RunningReason::Unpaused).await?;
     reset
 }
 
 async fn write(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    epoch: u64,
-    job: &Underway,
+    work: &Work,
+    job: &Progress,
     saving: &Saving,
     (format, flags): (DomainCoreDumpFormat, DomainCoreDumpFlags),
 ) -> Result<()> {
     use DomainCoreDumpFlags as F;
+    let (core, domain, epoch) = (&work.core, &work.domain, work.epoch);
     let (making, target) = (Arc::clone(core), saving.target.clone());
     let file = blocking(move || Ok(target.create(&making)?)).await?;
     // A migration's stream is of one moment only if the CPUs stand.
     if !flags.contains(F::LIVE) || !flags.contains(F::MEMORY_ONLY) {
+        let _alone = work.turn.step().await;
         cpus::pause(core, domain, epoch, PausedReason::Dump).await?;
     }
     if flags.contains(F::MEMORY_ONLY) {

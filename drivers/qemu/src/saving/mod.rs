@@ -28,11 +28,12 @@ use virtbus_api::domain::{
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::{AbiFlags, Domain as Definition};
+use virtbus_hypervisor::jobs::{Progress, Turn};
 use virtbus_util::file;
 
 use crate::core::{Core, blocking};
 use crate::domain::Domain;
-use crate::long::Underway;
+use crate::jobs::{self, Abort};
 use crate::start::{self, Origin};
 use crate::stop::{self, Ending};
 use crate::{cpus, definition};
@@ -41,33 +42,59 @@ use image::{Access, Header, ImageError};
 pub(crate) use recover::{Saving, ended, recover, sweep};
 pub(crate) use seal::SealKey;
 pub(crate) use stream::{Flow, take_in};
-use target::Target;
 
-/// Saves the guest and ends it. To be run as a job of `domain`.
+/// A save or dump under way.
+struct Work {
+    core: Arc<Core>,
+    domain: Arc<Domain>,
+    /// The run of the guest.
+    epoch: u64,
+    /// The job's turn. The guest may be suspended meanwhile; whatever else halts it or lets it go on is done in a step.
+    turn: Turn,
+}
+
+impl Work {
+    fn begin(core: &Arc<Core>, domain: &Arc<Domain>, turn: Turn) -> Result<Self> {
+        let (_, epoch) = domain.monitor()?;
+        Ok(Self {
+            core: Arc::clone(core),
+            domain: Arc::clone(domain),
+            epoch,
+            turn,
+        })
+    }
+
+    /// Begins to tell how far it is.
+    fn progress(&self, operation: DomainJobOperation, abort: Abort) -> Progress {
+        jobs::progress(&self.core, &self.domain, &self.turn, operation, abort)
+    }
+}
+
+/// Saves the guest and ends it.
 async fn save(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    saving: Saving,
+    work: &Work,
+    mut saving: Saving,
     definition: Option<Definition>,
     flags: DomainSaveRestoreFlags,
 ) -> Result<()> {
-    let (_, epoch) = domain.monitor()?;
+    let (core, domain, epoch) = (&work.core, &work.domain, work.epoch);
     let live = domain.snapshot().live.clone().ok_or_else(|| {
         Error::operation_invalid(format!("domain '{}' is not running", domain.name()))
     })?;
     if let Some(definition) = &definition {
         check_abi(&live, definition)?;
     }
-    let running = runs(flags, saving.running)?;
     let xml = definition::format_status(definition.as_ref().unwrap_or(&live));
 
-    let job = Underway::begin_cancellable(core, domain, DomainJobOperation::Save);
-    recover::note(core, domain, epoch, &saving)?;
-    let written = write(core, domain, epoch, &job, &saving.target, xml, running).await;
-    if let Err(error) = written {
-        recover::give_up(core, domain, epoch, saving, RunningReason::SaveCanceled).await?;
-        return Err(error);
-    }
+    let job = work.progress(DomainJobOperation::Save, Abort::Possible);
+    recover::note(core, domain, epoch, &mut saving)?;
+    let _alone = match write(work, &job, &saving, xml, flags).await {
+        Ok(step) => step,
+        Err(error) => {
+            recover::give_up(work, saving, RunningReason::SaveCanceled).await?;
+            return Err(error);
+        }
+    };
     if saving.managed() {
         show_managed(core, domain, true);
     }
@@ -79,31 +106,43 @@ async fn save(
     }
 }
 
-/// Stops the guest's CPUs and writes everything down.
+/// Stops the guest's CPUs and writes everything down. The guest is whole in the file then, and for that to stay so it must be ended in the
+/// step of the job that this returns.
 async fn write(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    epoch: u64,
-    job: &Underway,
-    target: &Target,
+    work: &Work,
+    job: &Progress,
+    saving: &Saving,
     xml: String,
-    running: bool,
-) -> Result<()> {
-    let (creating, making) = (Arc::clone(core), target.clone());
+    flags: DomainSaveRestoreFlags,
+) -> Result<Turn> {
+    let (core, domain, epoch) = (&work.core, &work.domain, work.epoch);
+    let running = runs(flags, saving.running)?;
+    let (creating, making) = (Arc::clone(core), saving.target.clone());
     let file = blocking(move || {
         let mut file = making.create(&creating)?;
         let header = image::begin(&mut file, &making.path, &xml, running, making.identity)?;
         Ok((file, header))
     });
-    let (file, header) = file.await?;
+    let (file, mut header) = file.await?;
+    let alone = work.turn.step().await;
     cpus::pause(core, domain, epoch, PausedReason::Save).await?;
+    drop(alone);
     stream::send(domain, epoch, job, &file).await?;
-    let (finishing, target) = (Arc::clone(core), target.clone());
-    blocking(move || {
+    // A slow disk is waited for before the guest can no longer be suspended.
+    let path = saving.target.path.clone();
+    let synced = blocking(move || {
+        file.sync_all().map_err(image::failed("write", &path))?;
+        Ok(file)
+    });
+    let file = synced.await?;
+    let alone = work.turn.step().await;
+    header.running = runs(flags, recover::is_to_run(domain, epoch)?)?;
+    let (finishing, target) = (Arc::clone(core), saving.target.clone());
+    let finished = blocking(move || {
         image::complete(&file, &target.path, header, &finishing.seal_key)?;
         Ok(target.finish(&finishing)?)
-    })
-    .await
+    });
+    finished.await.map(|()| alone)
 }
 
 /// A saved guest that was opened, and is not looked for by its path again: what was found out about it holds for what is done with it.
@@ -286,6 +325,7 @@ pub(crate) async fn remove_managed(core: &Arc<Core>, domain: &Arc<Domain>) -> Re
 pub(crate) async fn create(
     core: Arc<Core>,
     domain: Arc<Domain>,
+    turn: &Turn,
     flags: DomainCreateFlags,
 ) -> Result<()> {
     let snapshot = domain.snapshot();
@@ -332,7 +372,8 @@ pub(crate) async fn create(
         }
     };
     let (core_after, domain_after) = (Arc::clone(&core), Arc::clone(&domain));
-    let job = Underway::begin(&core, &domain, DomainJobOperation::Restore);
+    let restoring = DomainJobOperation::Restore;
+    let job = jobs::progress(&core, &domain, turn, restoring, Abort::Impossible);
     let started = start::start(core, domain, definition, flags, origin).await;
     drop(job);
     let path = managed_path(&core_after, &domain_after.name());

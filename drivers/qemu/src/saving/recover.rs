@@ -14,7 +14,7 @@ use virtbus_api::{Result, Uuid};
 use virtbus_util::file;
 
 use super::target::{PARTS, Target};
-use super::{outlived, show_managed, stream};
+use super::{Work, outlived, show_managed, stream};
 use crate::core::{Core, blocking};
 use crate::cpus;
 use crate::domain::Domain;
@@ -37,18 +37,18 @@ pub(crate) enum Purpose {
 pub(crate) struct Saving {
     #[serde(flatten)]
     pub(super) target: Target,
-    /// Whether the guest ran before.
+    /// Whether the guest is to run again: it ran before, and nobody has suspended it since.
     pub(super) running: bool,
     #[serde(default)]
     purpose: Purpose,
 }
 
 impl Saving {
-    /// For the guest as it is now.
-    pub(super) fn new(domain: &Domain, target: Target, purpose: Purpose) -> Self {
+    /// For a guest that is looked at when this is noted.
+    pub(super) const fn new(target: Target, purpose: Purpose) -> Self {
         Self {
             target,
-            running: matches!(domain.snapshot().view.state, DomainState::Running(_)),
+            running: false,
             purpose,
         }
     }
@@ -56,6 +56,11 @@ impl Saving {
     /// Whether the domain's next start is to find it.
     pub(super) fn managed(&self) -> bool {
         self.purpose == Purpose::ManagedSave
+    }
+
+    /// The guest is to stay halted, whatever it did before. Returns whether that is new.
+    pub(crate) fn stay_halted(&mut self) -> bool {
+        std::mem::take(&mut self.running)
     }
 
     /// Whether the guest is whole in the file. Blocks.
@@ -71,17 +76,29 @@ impl Saving {
     }
 }
 
-/// Notes what is about to be made.
+/// Notes what is about to be made, and whether the guest runs.
 ///
 /// # Errors
 /// If that cannot be written down, and then it must not be made.
-pub(super) fn note(core: &Core, domain: &Domain, epoch: u64, saving: &Saving) -> Result<()> {
+pub(super) fn note(core: &Core, domain: &Domain, epoch: u64, saving: &mut Saving) -> Result<()> {
     let mut inner = domain.lock();
     let live = inner.live_mut(epoch)?;
+    // Under the lock: whoever suspends the guest finds this note, or has halted the guest before.
+    saving.running = matches!(live.status.state(), DomainState::Running(_));
     live.status.saving = Some(saving.clone());
     core.store.write_status(&live.status).inspect_err(|_| {
         live.status.saving = None;
     })
+}
+
+/// Whether the guest is to run again, by what is noted now.
+///
+/// # Errors
+/// `OperationInvalid` if it has ended.
+pub(super) fn is_to_run(domain: &Domain, epoch: u64) -> Result<bool> {
+    let mut inner = domain.lock();
+    let noted = inner.live_mut(epoch)?.status.saving.as_ref();
+    Ok(noted.is_some_and(|saving| saving.running))
 }
 
 /// Notes that nothing is being made any more, which is a fact.
@@ -96,31 +113,20 @@ fn forget(core: &Core, domain: &Domain, epoch: u64) {
 ///
 /// # Errors
 /// If it does not go on.
-pub(super) async fn give_up(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    epoch: u64,
-    saving: Saving,
-    reason: RunningReason,
-) -> Result<()> {
-    let ran = saving.running;
+pub(super) async fn give_up(work: &Work, saving: Saving, reason: RunningReason) -> Result<()> {
     // First of all: a guest that has gone on is newer than any image.
-    discard(core, saving.target).await;
-    done(core, domain, epoch, ran, reason).await
+    discard(&work.core, saving.target).await;
+    let _alone = work.turn.step().await;
+    done(work, reason).await
 }
 
-/// Lets the guest go on, if it ran and is still there, and notes that nothing is being made any more.
+/// Lets the guest go on, if it is to and is still there, and notes that nothing is being made any more. To be run in a step of the job.
 ///
 /// # Errors
 /// If it does not go on.
-pub(super) async fn done(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    epoch: u64,
-    ran: bool,
-    reason: RunningReason,
-) -> Result<()> {
-    let gone_on = if ran {
+pub(super) async fn done(work: &Work, reason: RunningReason) -> Result<()> {
+    let (core, domain, epoch) = (&work.core, &work.domain, work.epoch);
+    let gone_on = if is_to_run(domain, epoch).unwrap_or(false) {
         cpus::go_on(core, domain, epoch, reason).await
     } else {
         Ok(())

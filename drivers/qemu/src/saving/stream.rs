@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_hypervisor::jobs::{Amounts, Progress};
 use virtbus_qemu_monitor::commands::migration::{
     Closefd, DumpGuestMemory, DumpStatus, Getfd, Migrate, MigrateCancel, MigrateIncoming,
     MigrateSetCapabilities, MigrateSetParameters, MigrationCapability, QueryDump, QueryMigrate,
@@ -26,7 +27,6 @@ use virtbus_qemu_monitor::{Events, Monitor, MonitorError, Notification};
 
 use crate::core::monitor_failed;
 use crate::domain::Domain;
-use crate::long::{Amounts, Underway};
 
 /// The name that the descriptor has in QEMU.
 const FD: &str = "virtbus-state";
@@ -62,7 +62,7 @@ pub(crate) enum Flow {
 struct Follower<'a> {
     domain: &'a Arc<Domain>,
     flow: watch::Receiver<Flow>,
-    job: &'a Underway,
+    job: &'a Progress,
 }
 
 /// What is known of a stream after an event or an answer.
@@ -78,7 +78,7 @@ enum Known {
 pub(crate) async fn send(
     domain: &Arc<Domain>,
     epoch: u64,
-    job: &Underway,
+    job: &Progress,
     file: &File,
 ) -> Result<()> {
     let (monitor, mut follower) = begin(domain, epoch, job)?;
@@ -200,7 +200,7 @@ fn copy(out: &OwnedFd, mut file: &File, stop: &OwnedFd) -> io::Result<()> {
 pub(crate) async fn dump(
     domain: &Arc<Domain>,
     epoch: u64,
-    job: &Underway,
+    job: &Progress,
     file: &File,
     format: &'static str,
 ) -> Result<()> {
@@ -312,7 +312,7 @@ pub(crate) async fn call_off(domain: &Domain) {
 fn begin<'a>(
     domain: &'a Arc<Domain>,
     epoch: u64,
-    job: &'a Underway,
+    job: &'a Progress,
 ) -> Result<(Monitor, Follower<'a>)> {
     let (monitor, _) = domain.monitor()?;
     let flow = {
@@ -364,7 +364,7 @@ impl Follower<'_> {
                         return Ok(());
                     }
                 }
-                () = self.job.cancelled(), if !called_off => {
+                () = self.job.aborted(), if !called_off => {
                     called_off = true;
                     if let Ok((monitor, _)) = self.domain.monitor() {
                         // Whether it was in time is told by the end.
@@ -376,7 +376,7 @@ impl Follower<'_> {
                     let Ok((monitor, _)) = self.domain.monitor() else { continue };
                     let Ok(info) = monitor.execute(&QueryMigrate {}).await else { continue };
                     if let Some(ram) = &info.ram {
-                        self.job.progress(Amounts { total: ram.total, remaining: ram.remaining });
+                        self.job.set(Amounts { total: ram.total, remaining: ram.remaining });
                     }
                     if let Some(status) = &info.status
                         && let Known::Done = self.judge(status, info.error_desc.as_deref()).await?
@@ -405,7 +405,7 @@ impl Follower<'_> {
                     let Ok((monitor, _)) = self.domain.monitor() else { continue };
                     let Ok(info) = monitor.execute(&QueryDump {}).await else { continue };
                     let remaining = info.total.saturating_sub(info.completed);
-                    self.job.progress(Amounts { total: info.total, remaining });
+                    self.job.set(Amounts { total: info.total, remaining });
                     match info.status {
                         DumpStatus::Completed => return Ok(()),
                         DumpStatus::Failed => return Err(failed(self.domain, "QEMU cannot write the dump")),
@@ -434,7 +434,7 @@ impl Follower<'_> {
             MigrationStatus::Cancelled => Err(Error::new(
                 ErrorCode::OperationAborted,
                 ErrorDomain::Qemu,
-                format!("the job of domain '{}' was called off", self.domain.name()),
+                format!("the job of domain '{}' was aborted", self.domain.name()),
             )),
             MigrationStatus::Failed => {
                 let why = match why {

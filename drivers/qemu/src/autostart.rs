@@ -18,8 +18,9 @@ use virtbus_api::{Result, Uuid};
 use virtbus_util::file;
 use virtbus_util::process;
 
-use crate::core::{Core, blocking};
+use crate::core::Core;
 use crate::domain::Domain;
+use crate::outside::blocking;
 use crate::{jobs, saving};
 
 /// The file.

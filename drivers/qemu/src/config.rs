@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use virtbus_api::Uuid;
 use virtbus_qemu_capabilities::GuestUser;
+use virtbus_util::file::Owner;
 use virtbus_util::socket::LONGEST_PATH;
 
-use crate::prepare::guest_dir;
+use crate::folder::guest_dir;
 
 /// Digits of a guest's UUID in the name of its folder.
 const UUID_DIGITS: usize = 8;
@@ -144,6 +145,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whose a guest's files are, if not the daemon's.
+    pub(crate) fn guest_owner(&self) -> Option<Owner> {
+        self.user.as_ref().map(|user| Owner {
+            uid: user.uid,
+            gid: user.gid,
+        })
+    }
+
     /// Settings with all directories below `root`, for a session or a test.
     #[must_use]
     pub fn below(root: &Path, uri: &str) -> Self {

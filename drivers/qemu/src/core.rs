@@ -8,16 +8,16 @@ use virtbus_api::event::EventHub;
 use virtbus_api::listing::Listing;
 use virtbus_api::placement::Placement;
 use virtbus_api::security::Security;
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::{Error, ErrorCode, ErrorDomain};
 use virtbus_qemu_capabilities::{CapabilitiesStore, ProbeOptions};
 use virtbus_qemu_monitor::MonitorError;
 
 use crate::config::Config;
 use crate::definition::Readers;
 use crate::domain::{Domain, Inner, Live, Table};
-use crate::persist::Store;
+use crate::persist::{Status, Store};
 use crate::prepare::Preparer;
-use crate::saving::SealKey;
+use crate::seal::SealKey;
 
 /// What the host offers to the driver, made by whoever opens it.
 #[derive(Clone)]
@@ -71,6 +71,11 @@ impl Core {
         }
     }
 
+    /// Undoes all that `status` tells of.
+    pub(crate) async fn undo(&self, status: &Status) {
+        self.preparer.undo(&*self.placement, status).await;
+    }
+
     /// A number that no other run of any domain has.
     pub(crate) fn next_epoch(&self) -> u64 {
         self.epochs.fetch_add(1, Ordering::Relaxed) + 1
@@ -104,7 +109,7 @@ impl Core {
         decide: impl FnOnce(&mut Live) -> Option<(DomainState, Vec<DomainEvent>)>,
     ) {
         // Nothing to do is no failure, and there is no other.
-        let _: std::result::Result<(), ()> = domain.change(&self.hub, |inner: &mut Inner| {
+        let _: Result<(), ()> = domain.change(&self.hub, |inner: &mut Inner| {
             let live = inner.live_mut(epoch).map_err(drop)?;
             let (state, events) = decide(live).ok_or(())?;
             live.status.set_state(state);
@@ -115,7 +120,7 @@ impl Core {
 
     /// Tells of something that does not change what is known.
     pub(crate) fn tell(&self, domain: &Domain, events: Vec<DomainEvent>) {
-        let told: std::result::Result<(), std::convert::Infallible> =
+        let told: Result<(), std::convert::Infallible> =
             domain.change(&self.hub, |_| Ok(((), events)));
         told.unwrap_or_else(|never| match never {});
     }
@@ -143,17 +148,4 @@ pub(crate) fn monitor_failed(domain: &Domain, error: &MonitorError) -> Error {
         error.message
     );
     error
-}
-
-/// Runs blocking work on the threads kept for it.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| {
-            Err(Error::internal(format!(
-                "a task of the driver failed: {error}"
-            )))
-        })
 }

@@ -77,7 +77,7 @@ pub(crate) async fn suspend(core: &Core, domain: &Domain) -> Result<()> {
         .execute(&Stop {})
         .await
         .map_err(|error| monitor_failed(domain, &error))?;
-    crate::driver::settled(domain, epoch).await;
+    domain.settled(epoch).await;
     core.transition(domain, epoch, |live| {
         let was_to_run = live.status.stay_halted();
         match live.status.state() {
@@ -141,7 +141,7 @@ pub(crate) async fn bring(
     } else {
         monitor.execute(&Stop {}).await.map(drop)
     };
-    crate::driver::settled(domain, epoch).await;
+    domain.settled(epoch).await;
     if let Ok(live) = domain.lock().live_mut(epoch) {
         live.wanted = None;
     }

@@ -23,12 +23,14 @@ use virtbus_hypervisor::jobs::{Job, Turn};
 use virtbus_qemu_monitor::commands::system::{InjectNmi, SystemReset, SystemWakeup};
 
 use crate::config::Config;
-use crate::core::{Core, HostServices, blocking, monitor_failed};
+use crate::core::{Core, HostServices, monitor_failed};
 use crate::domain::{Claim, Domain, Run};
+use crate::outside::blocking;
 use crate::shutdown::{Way, Wish};
 use crate::start::Origin;
 use crate::{
-    autostart, cpus, definition, jobs, reconnect, saving, shutdown, start, stats, stop, translate,
+    autostart, cpus, definition, jobs, reading, reconnect, saving, shutdown, start, stats, stop,
+    tpm, translate,
 };
 
 /// A connection to QEMU on this host.
@@ -315,12 +317,12 @@ impl Domains for Qemu {
     }
 
     async fn identify_xml(&self, xml: &str) -> Result<DomainId> {
-        definition::identify_sent(&self.core, xml).await
+        reading::identify(&self.core, xml).await
     }
 
     async fn define_xml(&self, xml: &str, flags: DomainDefineFlags) -> Result<Arc<DomainView>> {
         let definition =
-            definition::parse(&self.core, xml, flags.contains(DomainDefineFlags::VALIDATE)).await?;
+            reading::parse(&self.core, xml, flags.contains(DomainDefineFlags::VALIDATE)).await?;
         let claim = self.claim(&definition)?;
         let domain = Arc::clone(claim.domain());
         let core = Arc::clone(&self.core);
@@ -409,7 +411,9 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
     if saved {
         saving::remove_image(core, domain)?;
     }
-    definition::remove_state(core, &config, flags)?;
+    if definition::drops_tpm_state(&config, flags) {
+        tpm::remove_state(&core.config, domain.uuid)?;
+    }
     core.store.remove_config(&name)?;
     domain.change(&core.hub, |inner| -> Result<_> {
         inner.config = None;
@@ -493,7 +497,7 @@ impl DomainLifecycle for Qemu {
     async fn create_xml(&self, xml: &str, flags: DomainCreateFlags) -> Result<Arc<DomainView>> {
         refuse_unsupported(flags)?;
         let validate = flags.contains(DomainCreateFlags::VALIDATE);
-        let definition = Arc::new(definition::parse(&self.core, xml, validate).await?);
+        let definition = Arc::new(reading::parse(&self.core, xml, validate).await?);
         let claim = self.claim(&definition)?;
         let domain = Arc::clone(claim.domain());
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
@@ -578,7 +582,7 @@ impl DomainLifecycle for Qemu {
             cpus::release(&monitor)
                 .await
                 .map_err(|error| monitor_failed(&job_domain, &error))?;
-            settled(&job_domain, epoch).await;
+            job_domain.settled(epoch).await;
             core.transition(&job_domain, epoch, |live| {
                 let running = DomainState::Running(RunningReason::Unpaused);
                 let paused = matches!(live.status.state(), DomainState::Paused(_));
@@ -619,17 +623,6 @@ impl DomainLifecycle for Qemu {
             Ok(())
         })
         .await
-    }
-}
-
-/// Lets the watcher handle what arrived before the answer to a command.
-pub(crate) async fn settled(domain: &Domain, epoch: u64) {
-    let watcher = domain
-        .lock()
-        .live_mut(epoch)
-        .map(|live| live.watcher.clone());
-    if let Ok(watcher) = watcher {
-        watcher.settled().await;
     }
 }
 

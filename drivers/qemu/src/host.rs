@@ -11,8 +11,9 @@ use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_qemu_capabilities::{Capabilities, Emulators, ProgramError, Programs};
 use virtbus_util::process;
 
-use crate::core::{Core, blocking};
+use crate::core::Core;
 use crate::host_xml;
+use crate::outside::blocking;
 
 impl Core {
     /// The emulators on this host.

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use virtbus_api::node::Node;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 
-use crate::core::blocking;
 use crate::driver::Qemu;
+use crate::outside::blocking;
 
 /// All cells together, in the place of a cell's number.
 const ALL_CELLS: i32 = -1;

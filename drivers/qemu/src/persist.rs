@@ -75,7 +75,7 @@ pub(crate) struct Status {
     pub(crate) saving: Option<crate::saving::Saving>,
     /// What was done on the host for this run, to be undone after it.
     #[serde(default)]
-    pub(crate) prepared: crate::prepare::Prepared,
+    pub(crate) prepared: crate::record::Prepared,
     /// The definition as it runs, with its secrets.
     pub(crate) definition: String,
 }
@@ -106,7 +106,7 @@ impl Status {
             place: None,
             reboot_wanted: false,
             saving: None,
-            prepared: crate::prepare::Prepared::default(),
+            prepared: crate::record::Prepared::default(),
             definition: definition::format_status(definition),
         }
     }

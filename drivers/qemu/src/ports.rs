@@ -12,7 +12,7 @@ use std::time::Duration;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_util::file::acting::{self, ActError, Beneficiary};
 
-use crate::core::blocking;
+use crate::outside::blocking;
 
 /// A server of names that is well answers in much less.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::FileType;
-use serde::{Deserialize, Serialize};
+use virtbus_api::placement::Placement;
 use virtbus_api::security::{FileId, Prepared as HeldFiles, Resource, Security};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
@@ -19,8 +19,10 @@ use virtbus_util::process::ProcessId;
 
 use crate::command::ways;
 use crate::config::Config;
-use crate::core::{Core, blocking};
+use crate::folder::{channel_dir, guest_dir};
+use crate::outside::{blocking, failed};
 use crate::persist::Status;
+use crate::record::Helper;
 use crate::tpm;
 
 /// All files of a guest are looked at within this time; a local one takes microseconds.
@@ -28,43 +30,6 @@ const LOOKING: Duration = Duration::from_secs(30);
 
 /// A guest that has ended is off after this time, even if the file system of its files hangs and they are given back later.
 const GIVING_BACK: Duration = Duration::from_secs(5);
-
-/// A process that serves a guest beside QEMU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Helper {
-    pub(crate) pid: i32,
-    pub(crate) start_time: u64,
-}
-
-/// What was done on the host for a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Prepared {
-    /// The security driver's record.
-    #[serde(default)]
-    pub(crate) confined: Option<String>,
-    /// Tap devices that are to be removed.
-    #[serde(default)]
-    pub(crate) taps: Vec<String>,
-    /// Processes beside QEMU that are to be ended, as earlier releases noted them.
-    #[serde(default)]
-    pub(crate) helpers: Vec<Helper>,
-    /// Emulators of TPMs that are to be ended.
-    #[serde(default)]
-    pub(crate) tpms: Vec<tpm::Emulator>,
-    /// Ports that graphics listen on, reserved for the run.
-    #[serde(default)]
-    pub(crate) ports: Vec<u16>,
-}
-
-/// Where QEMU makes what it likes, in the folder of a run.
-pub(crate) fn guest_dir(dir: &Path) -> PathBuf {
-    dir.join("guest")
-}
-
-/// Where the sockets of channels are, whose names the definition chooses, in the folder of a run.
-pub(crate) fn channel_dir(dir: &Path) -> PathBuf {
-    dir.join("channel")
-}
 
 /// Prepares hosts for guests.
 pub(crate) struct Preparer {
@@ -108,7 +73,7 @@ impl Preparer {
     }
 
     /// Whose a guest's files are, if not the daemon's.
-    pub(crate) fn owner(&self) -> Option<Owner> {
+    fn owner(&self) -> Option<Owner> {
         self.user.as_ref().map(|user| Owner {
             uid: user.uid,
             gid: user.gid,
@@ -221,7 +186,7 @@ impl Preparer {
     }
 
     /// Undoes all that `status` tells of.
-    pub(crate) async fn undo(&self, core: &Arc<Core>, status: &Status) {
+    pub(crate) async fn undo(&self, placement: &dyn Placement, status: &Status) {
         for helper in &status.prepared.helpers {
             end_helper(*helper);
         }
@@ -232,7 +197,7 @@ impl Preparer {
         };
         let place = async {
             if let Some(place) = &status.place {
-                core.placement.release(place).await;
+                placement.release(place).await;
             }
         };
         let taps = async {
@@ -317,10 +282,6 @@ fn end_helper(helper: Helper) {
         // Helpers hold no data that is not written; most end by themselves when QEMU does.
         let _ = process.signal(rustix::process::Signal::TERM);
     }
-}
-
-pub(crate) fn failed(error: file::FileError) -> Error {
-    Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error)
 }
 
 #[cfg(test)]

@@ -21,9 +21,8 @@ use virtbus_util::process::{self, Pidfd};
 
 use crate::config::Dirs;
 use crate::core::Core;
-use crate::domain::{Domain, Live, Run};
+use crate::domain::{Domain, Ending, Handle, Live, Run};
 use crate::persist::{Status, Statuses};
-use crate::stop::Ending;
 use crate::watch::Process;
 use crate::{definition, jobs, rename, saving, stray};
 
@@ -55,11 +54,15 @@ pub(crate) fn load(core: &Core) -> Result<Statuses> {
         (&core.config.dirs.log, 0o711),
         (&core.config.dirs.state, 0o711),
     ] {
-        file::ensure_dir(dir, mode, None).map_err(crate::prepare::failed)?;
+        file::ensure_dir(dir, mode, None).map_err(crate::outside::failed)?;
     }
-    file::ensure_dir(&core.config.dirs.memory(), 0o700, None).map_err(crate::prepare::failed)?;
-    file::ensure_dir(&core.config.dirs.consoles(), 0o750, core.preparer.owner())
-        .map_err(crate::prepare::failed)?;
+    file::ensure_dir(&core.config.dirs.memory(), 0o700, None).map_err(crate::outside::failed)?;
+    file::ensure_dir(
+        &core.config.dirs.consoles(),
+        0o750,
+        core.config.guest_owner(),
+    )
+    .map_err(crate::outside::failed)?;
     core.store.sweep();
     rename::recover(core);
     for stored in core.store.read_configs() {
@@ -120,7 +123,7 @@ async fn cannot_resume(core: &Arc<Core>, status: &Status, boot: &str, error: &Er
         Ok(None) => {
             tracing::error!(domain = status.name, %error, "a guest that has ended cannot be taken in, ignoring");
             saving::ended(core, status.saving.as_ref()).await;
-            core.preparer.undo(core, status).await;
+            core.undo(status).await;
             core.store.remove_status(status.uuid);
         }
         Ok(Some(process)) => {
@@ -213,7 +216,7 @@ async fn end_interrupted(core: &Core, status: &Status, process: &Pidfd) {
 async fn clear_away(core: &Arc<Core>, domain: &Arc<Domain>, status: &Status) {
     let started = !status.is_starting();
     let saved = saving::ended(core, status.saving.as_ref()).await;
-    core.preparer.undo(core, status).await;
+    core.undo(status).await;
     let (reason, detail) = if saved {
         (ShutoffReason::Saved, StoppedDetail::Saved)
     } else if started {
@@ -248,16 +251,10 @@ fn find(status: &Status, user: Option<u32>) -> Result<Vec<Pidfd>> {
     let is_it = |process: &Pidfd| {
         let pid = process.pid();
         names_dir(pid, &status.dir)
-            && is_of(pid, user)
+            && stray::is_of(pid, user)
             && process::executable(pid).is_ok_and(|path| path == status.emulator)
     };
     Ok(handles.filter(is_it).collect())
-}
-
-/// Whether a process is one that the daemon may have started for a guest: of the guests' user, or, before it became that, of the daemon's.
-pub(crate) fn is_of(pid: i32, user: Option<u32>) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    process::user(pid).is_ok_and(|found| found == own || Some(found) == user)
 }
 
 /// Whether a process was given a file of this folder as an argument.
@@ -282,7 +279,7 @@ fn take_in(
 ) {
     let process = Arc::new(process);
     let epoch = core.next_epoch();
-    let (handle, requests) = crate::watch::Handle::new();
+    let (handle, requests) = Handle::new();
     let live = Live {
         epoch,
         status,

@@ -18,9 +18,10 @@ use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::file;
 
-use crate::core::{Core, blocking};
+use crate::core::Core;
 use crate::domain::{Domain, Run};
 use crate::driver::Qemu;
+use crate::outside::blocking;
 use crate::persist::Stored;
 use crate::{definition, jobs, saving};
 
@@ -124,12 +125,12 @@ impl Renaming {
     fn note(&self, core: &Core) -> Result<()> {
         let text = serde_json::to_vec(self)
             .map_err(|error| Error::internal(format!("cannot write a note: {error}")))?;
-        file::write_atomic(&self.note_path(core), &text, 0o600).map_err(crate::prepare::failed)
+        file::write_atomic(&self.note_path(core), &text, 0o600).map_err(crate::outside::failed)
     }
 
     fn forget(&self, core: &Core) -> Result<()> {
         let removed = file::remove(&self.note_path(core));
-        removed.map(drop).map_err(crate::prepare::failed)
+        removed.map(drop).map_err(crate::outside::failed)
     }
 
     /// All but the note, the old definition last.

@@ -31,12 +31,12 @@ use virtbus_util::socket::{self, ListenOptions};
 
 use crate::command;
 use crate::core::Core;
-use crate::domain::{Domain, Live, Run, Starting};
+use crate::domain::{Domain, Ending, Handle, Live, Run, Starting};
+use crate::folder::{MONITOR_SOCKET, guest_dir};
 use crate::persist::Status;
 use crate::ports::Addresses;
-use crate::prepare::{Preparer, guest_dir};
-use crate::stop::Ending;
-use crate::watch::{self, MONITOR_SOCKET, Process};
+use crate::prepare::Preparer;
+use crate::watch::{self, Process};
 use crate::{definition, guest_log, saving, stop, translate};
 
 /// Starts the guest. To be run as a job of `domain`.
@@ -217,10 +217,16 @@ impl Attempt {
             self.domain.uuid,
             Beneficiary::Guest(self.domain.uuid.into_bytes()),
         );
-        let hosts = definition::listen_hosts(&live, &core);
+        let hosts = definition::listen_hosts(&live, &core.config);
         let addresses = Addresses::resolve(whose, hosts.into_iter()).await?;
         let mut status = Status::starting(self.domain.uuid, &name, id, binary, dir.clone(), &live);
-        let made = definition::make_live(&mut live, &core, &mut status.prepared, &dir, &addresses);
+        let surroundings = definition::Surroundings {
+            config: &core.config,
+            ports: &core.preparer.ports,
+            addresses: &addresses,
+            dir: &dir,
+        };
+        let made = definition::make_live(&mut live, &surroundings, &mut status.prepared);
         // Ports are reserved by now, and nothing else; that is undone with the rest.
         self.status = Some(status.clone());
         made?;
@@ -406,7 +412,7 @@ impl Attempt {
 
     /// Makes the guest the domain's, and tells; unless the start was called off.
     fn publish(&mut self, up: Up, beginning: Beginning) -> Result<()> {
-        let (handle, requests) = watch::Handle::new();
+        let (handle, requests) = Handle::new();
         let epoch = self.core.next_epoch();
         let events = beginning.events();
         let live = Live {
@@ -458,7 +464,7 @@ impl Attempt {
         if let Some(status) = self.status.take() {
             let path = self.core.config.dirs.guest_log(&status.name);
             guest_log::append(path, format!("the start failed: {}", cause.message)).await;
-            self.core.preparer.undo(&self.core, &status).await;
+            self.core.undo(&status).await;
         }
         stop::off(&self.core, &self.domain, ShutoffReason::Failed, Vec::new());
     }

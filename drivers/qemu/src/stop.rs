@@ -11,22 +11,8 @@ use virtbus_util::cmd::ExitStatus;
 use virtbus_util::process::{self, Pidfd, ProcessState};
 
 use crate::core::Core;
-use crate::domain::{Domain, Run};
-use crate::{guest_log, watch};
-
-/// Why a run was ended from here; decides what its end is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Ending {
-    /// Nobody ended it.
-    #[default]
-    None,
-    /// Somebody destroyed it.
-    Destroyed,
-    /// It was saved.
-    Saved,
-    /// It was dumped, and is to count as crashed.
-    Crashed,
-}
+use crate::domain::{Domain, Ending, Run};
+use crate::guest_log;
 
 /// Ends the domain. Takes no job's turn, so that a stuck guest can always be ended.
 pub(crate) async fn destroy(
@@ -212,7 +198,7 @@ pub(crate) async fn finish(
     status: Option<ExitStatus>,
     shutdown_seen: bool,
 ) {
-    if !watch::is_current(domain, epoch) {
+    if !domain.is_current(epoch) {
         return;
     }
     let (saved, ending) = {
@@ -243,7 +229,7 @@ pub(crate) async fn finish(
     }
     tokio::join!(
         log_end(core, &saved.name, status, reason),
-        core.preparer.undo(core, &saved)
+        core.undo(&saved)
     );
     let event = DomainEvent::Lifecycle(Lifecycle::Stopped(detail));
     off(core, domain, reason, vec![event]);

@@ -12,10 +12,11 @@ use virtbus_api::Uuid;
 use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
 use virtbus_util::process::{self, Pidfd};
 
-use crate::core::{Core, blocking};
+use crate::core::Core;
 use crate::domain::{Domain, Run, Stray};
+use crate::outside::blocking;
 use crate::persist::Unreadable;
-use crate::{reconnect, stop};
+use crate::stop;
 
 /// QEMU's process of a guest, with the guest's name.
 struct Found {
@@ -100,6 +101,12 @@ async fn put_aside(core: &Arc<Core>, path: &Path, why: &str) {
     }
 }
 
+/// Whether a process is one that the daemon may have started for a guest: of the guests' user, or, before it became that, of the daemon's.
+pub(crate) fn is_of(pid: i32, user: Option<u32>) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    process::user(pid).is_ok_and(|found| found == own || Some(found) == user)
+}
+
 /// The process that was told this UUID, and to have its sockets below `run`.
 fn find(uuid: Uuid, run: &Path, user: Option<u32>) -> Option<Found> {
     let uuid = uuid.to_string();
@@ -121,7 +128,7 @@ fn find(uuid: Uuid, run: &Path, user: Option<u32>) -> Option<Found> {
         let below = format!("{}/", run.display());
         if after("-uuid") == Some(&uuid)
             && arguments.iter().any(|argument| argument.contains(&below))
-            && reconnect::is_of(pid, user)
+            && is_of(pid, user)
             && !process.has_exited().unwrap_or(false)
         {
             let name = after("-name").and_then(|option| name_in(option));

@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_util::cmd::Cmd;
 use virtbus_util::file;
 use virtbus_util::process::{self, Pidfd, ProcessId};
 use virtbus_util::socket::{self, ListenOptions};
 
-use crate::core::{Core, blocking};
-use crate::prepare::{Helper, failed};
+use crate::config::Config;
+use crate::folder;
+use crate::outside::{blocking, failed};
+use crate::record::{Helper, TpmEmulator};
 
 /// Where `swtpm` may be.
 const SWTPM: [&str; 2] = ["/usr/bin/swtpm", "/usr/local/bin/swtpm"];
@@ -28,34 +29,18 @@ const QUIT: Duration = Duration::from_secs(2);
 /// The kernel has so long to end it.
 const KILL: Duration = Duration::from_secs(10);
 
-/// The emulator of a run, as the status tells of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Emulator {
-    program: PathBuf,
-    /// Where it keeps its state, and works.
-    state: PathBuf,
-    /// Its process; none until it runs.
-    #[serde(default)]
-    pub(crate) process: Option<Helper>,
-}
-
-/// The socket by which QEMU reaches the TPM of the run with this folder.
-pub(crate) fn socket(dir: &Path) -> PathBuf {
-    dir.join("swtpm.sock")
-}
-
 /// Removes the state of a domain's TPM. Blocks.
 ///
 /// # Errors
 /// If it cannot be removed.
-pub(crate) fn remove_state(core: &Core, uuid: Uuid) -> Result<()> {
-    let dir = core.config.dirs.state.join("swtpm").join(uuid.to_string());
+pub(crate) fn remove_state(config: &Config, uuid: Uuid) -> Result<()> {
+    let dir = config.dirs.state.join("swtpm").join(uuid.to_string());
     file::remove_dir(&dir).map(drop).map_err(failed)
 }
 
 /// Where a domain's TPM keeps its state.
-pub(crate) fn state_dir(core: &Core, uuid: Uuid, version2: bool) -> PathBuf {
-    core.config
+pub(crate) fn state_dir(config: &Config, uuid: Uuid, version2: bool) -> PathBuf {
+    config
         .dirs
         .state
         .join("swtpm")
@@ -67,9 +52,9 @@ pub(crate) fn state_dir(core: &Core, uuid: Uuid, version2: bool) -> PathBuf {
 ///
 /// # Errors
 /// If there is no `swtpm`, or the directory cannot be made.
-pub(crate) async fn prepare(core: &Core, uuid: Uuid, version2: bool) -> Result<Emulator> {
-    let state = state_dir(core, uuid, version2);
-    let owner = core.preparer.owner();
+pub(crate) async fn prepare(config: &Config, uuid: Uuid, version2: bool) -> Result<TpmEmulator> {
+    let state = state_dir(config, uuid, version2);
+    let owner = config.guest_owner();
     blocking(move || {
         let program = SWTPM
             .iter()
@@ -89,7 +74,7 @@ pub(crate) async fn prepare(core: &Core, uuid: Uuid, version2: bool) -> Result<E
         file::ensure_dir(&state, 0o700, owner).map_err(failed)?;
         // As the kernel will show it.
         let state = state.canonicalize().unwrap_or(state);
-        Ok(Emulator {
+        Ok(TpmEmulator {
             program,
             state,
             process: None,
@@ -105,12 +90,17 @@ pub(crate) async fn prepare(core: &Core, uuid: Uuid, version2: bool) -> Result<E
 ///
 /// # Errors
 /// If it cannot be started.
-pub(crate) fn start(core: &Core, emulator: &Emulator, dir: &Path, log: File) -> Result<Helper> {
+pub(crate) fn start(
+    config: &Config,
+    emulator: &TpmEmulator,
+    dir: &Path,
+    log: File,
+) -> Result<Helper> {
     let options = ListenOptions {
-        owner: core.preparer.owner(),
+        owner: config.guest_owner(),
         ..ListenOptions::default()
     };
-    let listener = socket::listen(&socket(dir), options)
+    let listener = socket::listen(&folder::tpm_socket(dir), options)
         .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Tpm, &error))?;
     let mut cmd = Cmd::new(&emulator.program);
     let fd = cmd.pass_fd(listener);
@@ -125,7 +115,7 @@ pub(crate) fn start(core: &Core, emulator: &Emulator, dir: &Path, log: File) -> 
         .new_session()
         .umask(0o077)
         .stderr(log);
-    if let Some(user) = &core.config.user {
+    if let Some(user) = &config.user {
         cmd.user(user.uid, user.gid, &user.groups);
     }
     let child = cmd
@@ -141,7 +131,7 @@ pub(crate) fn start(core: &Core, emulator: &Emulator, dir: &Path, log: File) -> 
 }
 
 /// Ends the emulator, if it runs, and waits until it has.
-pub(crate) async fn end(emulator: &Emulator) {
+pub(crate) async fn end(emulator: &TpmEmulator) {
     let searched = emulator.clone();
     let found = tokio::task::spawn_blocking(move || find(&searched)).await;
     for process in found.unwrap_or_default() {
@@ -162,7 +152,7 @@ pub(crate) async fn end(emulator: &Emulator) {
 }
 
 /// The emulator's processes: the one that was noted, or whichever runs this program in this directory.
-fn find(emulator: &Emulator) -> Vec<Pidfd> {
+fn find(emulator: &TpmEmulator) -> Vec<Pidfd> {
     if let Some(noted) = emulator.process {
         let id = ProcessId {
             pid: noted.pid,

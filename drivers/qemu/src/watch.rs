@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use virtbus_api::domain::{
     CrashedDetail, DomainEvent, DomainState, Lifecycle, PausedReason, PmSuspendedDetail,
@@ -23,9 +23,8 @@ use virtbus_util::socket;
 
 use crate::core::Core;
 use crate::definition::{self, OnLifecycle};
-use crate::domain::{Domain, Run};
-use crate::saving::Flow;
-use crate::stop::Ending;
+use crate::domain::{Domain, Ending, Flow, Request};
+use crate::folder::MONITOR_SOCKET;
 use crate::{cpus, guest_log, saving, stop, translate};
 
 /// How long what QEMU said last may take to arrive after it has ended.
@@ -36,34 +35,6 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// A monitor that is silent for so many times as long as a command may take is connected to anew.
 const SILENCE: u32 = 3;
-
-/// What a job asks of the watcher.
-pub(crate) enum Request {
-    /// Answer once all events that have arrived are handled.
-    Barrier(oneshot::Sender<()>),
-}
-
-/// Reaches the watcher of one run.
-#[derive(Debug, Clone)]
-pub(crate) struct Handle(mpsc::UnboundedSender<Request>);
-
-impl Handle {
-    /// A handle and what the watcher takes from it.
-    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Request>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
-    }
-
-    /// Waits until the events that had arrived when this was called have been handled. Whoever sent a command and has its
-    /// answer calls this, and can then tell what the events made of the state.
-    pub(crate) async fn settled(&self) {
-        let (sender, receiver) = oneshot::channel();
-        if self.0.send(Request::Barrier(sender)).is_ok() {
-            // An error means that the guest has ended, which settles everything.
-            let _ = receiver.await;
-        }
-    }
-}
 
 /// QEMU's process, ours or found again.
 pub(crate) enum Process {
@@ -625,9 +596,6 @@ async fn missed_shutdown(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64, mon
     }
 }
 
-/// The socket of the monitor in a guest's folder.
-pub(crate) const MONITOR_SOCKET: &str = "monitor.sock";
-
 /// The monitor's bounds by the driver's settings.
 pub(crate) fn limits(core: &Core) -> Limits {
     let timeouts = core.config.timeouts;
@@ -636,9 +604,4 @@ pub(crate) fn limits(core: &Core) -> Limits {
         command: timeouts.command,
         ..Limits::default()
     }
-}
-
-/// Whether a run is the domain's current one.
-pub(crate) fn is_current(domain: &Domain, epoch: u64) -> bool {
-    matches!(&domain.lock().run, Run::Live(live) if live.epoch == epoch)
 }

@@ -9,7 +9,8 @@ use virtbus_conf_domain::domain::devices::controller::{
 use virtbus_conf_domain::domain::devices::disk::DiskBus;
 use virtbus_conf_domain::domain::os::Os;
 
-use super::{Builder, Props, alias, machine, unsupported};
+use super::{Builder, Props, alias, unsupported};
+use crate::definition;
 
 /// Adds every controller that is not part of the machine.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
@@ -184,7 +185,10 @@ fn scsi_device(model: Option<ScsiModel>) -> Result<&'static str> {
 
 /// Whether the machine is of the q35 family.
 pub(super) fn is_q35(os: &Os) -> bool {
-    os.machine.machine.as_deref().is_some_and(machine::is_q35)
+    os.machine
+        .machine
+        .as_deref()
+        .is_some_and(definition::is_q35)
 }
 
 /// The name of a PCI bus by its number.

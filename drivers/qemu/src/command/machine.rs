@@ -64,7 +64,7 @@ pub(super) fn platform(builder: &mut Builder<'_>) -> Result<()> {
     if let Some(uuid) = definition.uuid {
         builder.option("-uuid", uuid.to_string());
     }
-    let folder = crate::prepare::guest_dir(builder.host.dir);
+    let folder = crate::folder::guest_dir(builder.host.dir);
     builder.option("-pidfile", format!("{}/pid", folder.display()));
     // No window of QEMU's own; servers for graphics are added later.
     builder.option("-display", "none");
@@ -462,7 +462,7 @@ fn power(builder: &mut Builder<'_>) {
 
 fn chipset(os: &Os) -> Option<&'static str> {
     let machine = os.machine.machine.as_deref().unwrap_or("pc");
-    if is_q35(machine) {
+    if definition::is_q35(machine) {
         Some("ICH9-LPC")
     } else if machine == "pc" || machine.starts_with("pc-i440fx") {
         Some("PIIX4_PM")
@@ -494,21 +494,6 @@ fn iothread_numbers(definition: &Definition) -> Vec<u32> {
     numbers
 }
 
-/// Whether the order of booting is given device by device.
-pub(crate) fn has_device_boot_order(definition: &Definition) -> bool {
-    let devices = &definition.devices;
-    devices.disk.iter().any(|disk| disk.info.boot.is_some())
-        || devices
-            .interface
-            .iter()
-            .any(|interface| interface.info.boot.is_some())
-}
-
-/// Whether a machine is of the q35 family.
-pub(crate) fn is_q35(machine: &str) -> bool {
-    machine == "q35" || machine.starts_with("pc-q35")
-}
-
 fn boot(builder: &mut Builder<'_>) -> Result<()> {
     let os = builder.os;
     let mut options = Vec::new();
@@ -524,7 +509,7 @@ fn boot(builder: &mut Builder<'_>) -> Result<()> {
     if let Some(timeout) = os.bios.as_ref().and_then(|bios| bios.reboot_timeout) {
         options.push(format!("reboot-timeout={timeout}"));
     }
-    let per_device = has_device_boot_order(builder.definition);
+    let per_device = definition::has_device_boot_order(builder.definition);
     if !per_device && !os.boot.is_empty() && os.direct.kernel.is_none() {
         let order: String = os
             .boot

@@ -297,7 +297,7 @@ fn tpm(builder: &mut Builder<'_>, tpm: &Tpm) -> Result<()> {
         }
         TpmBackend::Emulator(_) => {
             // Started before QEMU; see `crate::tpm`.
-            let socket = crate::tpm::socket(builder.host.dir);
+            let socket = crate::folder::tpm_socket(builder.host.dir);
             builder.option(
                 "-chardev",
                 format!(

@@ -36,9 +36,9 @@ use virtbus_qemu_monitor::{Monitor, MonitorError};
 use virtbus_util::cmd::{Cmd, Limit, Resource as RlimitResource};
 
 use crate::definition;
+use crate::refusals;
 
 pub(crate) use chardev::files;
-pub(crate) use machine::{has_device_boot_order, is_q35};
 use props::{Props, before_port, escape};
 
 /// What the host gives to this run.
@@ -150,7 +150,7 @@ pub(crate) fn fill(
     for part in parts {
         builder.try_each([()], |builder, ()| part(builder));
     }
-    together(builder.refusals)?;
+    refusals::together(builder.refusals)?;
     cmd.args(builder.args);
     if machine::memory_locked(definition) && may_raise_limits() {
         cmd.rlimit(RlimitResource::MemLock, Limit::Unlimited);
@@ -196,36 +196,6 @@ pub(crate) fn rehearse(
     };
     let mut unused = Cmd::new("/nonexistent");
     fill(&mut unused, &definition, capabilities, &host).map(|needs| needs.resources)
-}
-
-/// So many refusals are told; whoever has as many is helped by no more.
-const MOST_REFUSALS: usize = 20;
-
-/// All that is against something as one error, with the kind of the first.
-pub(crate) fn together(refusals: Vec<Error>) -> Result<()> {
-    let mut messages: Vec<String> = Vec::new();
-    let mut first = None;
-    let mut more = 0;
-    for refusal in refusals {
-        if !messages.contains(&refusal.message) {
-            if messages.len() < MOST_REFUSALS {
-                messages.push(refusal.message.clone());
-            } else {
-                more += 1;
-            }
-        }
-        first.get_or_insert(refusal);
-    }
-    if more > 0 {
-        messages.push(format!("and {more} more"));
-    }
-    match first {
-        None => Ok(()),
-        Some(first) => Err(Error {
-            message: messages.join("; "),
-            ..first
-        }),
-    }
 }
 
 /// Finds out, after QEMU is up, what only it knows: the terminals that it opened. Sets what no command line should show.

@@ -283,14 +283,14 @@ fn all_that_cannot_be_had_is_told_at_once() {
 #[test]
 fn a_list_of_refusals_has_an_end_and_says_nothing_twice() {
     let refusal = |number: usize| super::unsupported(format!("no {}", number / 2));
-    let error = super::together((0..100).map(refusal).collect()).unwrap_err();
+    let error = crate::refusals::together((0..100).map(refusal).collect()).unwrap_err();
     assert!(error.message.starts_with("no 0; no 1; no 2; "));
     assert!(
         error.message.ends_with("; no 19; and 60 more"),
         "{}",
         error.message
     );
-    super::together(Vec::new()).unwrap();
+    crate::refusals::together(Vec::new()).unwrap();
 }
 
 /// The places of texts in a document: attributes and the texts of elements, by their paths.

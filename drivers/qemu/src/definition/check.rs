@@ -11,7 +11,7 @@ use virtbus_util::socket::LONGEST_PATH;
 
 use super::effects;
 use super::limits::{self, MOST_VCPUS};
-use crate::command;
+use crate::refusals;
 
 /// The longest name, bytes: files are called after it.
 const LONGEST_NAME: usize = 200;
@@ -80,7 +80,7 @@ pub(super) fn whole(definition: &Definition) -> Result<()> {
     refusals.extend(disks.filter_map(|disk| source(disk).err()));
     refusals.extend(long_sockets(definition));
     refusals.extend(effects::missing(definition));
-    command::together(refusals)
+    refusals::together(refusals)
 }
 
 fn memory(definition: &Definition) -> Result<()> {

@@ -30,7 +30,7 @@ use virtbus_conf_domain::domain::vcpu::VcpuCount;
 use virtbus_conf_storage::storage::ImageFormat;
 use virtbus_qemu_capabilities::Capabilities;
 
-use crate::command::is_q35;
+use super::machine::is_q35;
 
 /// The first bytes of addresses that are made up here: QEMU's own prefix.
 const MAC_PREFIX: [u8; 3] = [0x52, 0x54, 0x00];
@@ -572,7 +572,7 @@ fn insert(controllers: &mut Vec<Controller>, controller: Controller) {
 
 /// Without any word about booting, from the first disk.
 fn boot(definition: &mut Definition) {
-    let ordered = crate::command::has_device_boot_order(definition);
+    let ordered = super::machine::has_device_boot_order(definition);
     if let Some(os) = &mut definition.os
         && os.boot.is_empty()
         && os.direct.kernel.is_none()

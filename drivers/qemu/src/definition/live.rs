@@ -14,19 +14,32 @@ use virtbus_conf_domain::domain::devices::disk::DiskBus;
 use virtbus_conf_domain::domain::devices::graphics::{GraphicsKind, Listen};
 use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 
-use crate::core::Core;
-use crate::ports::Addresses;
-use crate::prepare::{Prepared, channel_dir, guest_dir};
+use crate::config::Config;
+use crate::folder::{channel_dir, guest_dir};
+use crate::ports::{Addresses, Ports};
+use crate::record::Prepared;
+
+/// What of the host and of its settings a running definition depends on.
+pub(crate) struct Surroundings<'a> {
+    /// The driver's settings.
+    pub(crate) config: &'a Config,
+    /// Ports for graphics.
+    pub(crate) ports: &'a Ports,
+    /// The addresses of the hosts that [`listen_hosts`] tells.
+    pub(crate) addresses: &'a Addresses,
+    /// The folder of the run.
+    pub(crate) dir: &'a Path,
+}
 
 /// The hosts that a definition's screens listen on, by address or name.
-pub(crate) fn listen_hosts(definition: &Definition, core: &Core) -> Vec<String> {
+pub(crate) fn listen_hosts(definition: &Definition, config: &Config) -> Vec<String> {
     let screens = definition.devices.graphics.iter();
     let named = screens.filter_map(|graphics| match graphics.listen.first()? {
         Listen::Address(listen) => listen.address.as_deref(),
         Listen::Network(listen) => listen.address.as_deref(),
         Listen::Socket(_) | Listen::None => None,
     });
-    let defaults = [&core.config.vnc_listen, &core.config.spice_listen];
+    let defaults = [&config.vnc_listen, &config.spice_listen];
     let mut hosts: Vec<String> = named
         .chain(defaults.into_iter().map(String::as_str))
         .map(str::to_owned)
@@ -43,31 +56,34 @@ fn is_of_a_run(path: &str, dir: &Path) -> bool {
         .is_some_and(|runs| Path::new(path).starts_with(runs))
 }
 
-/// Turns a definition into that of a run with this folder.
+/// Turns a definition into that of a run, and notes what is reserved for that.
 pub(crate) fn make_live(
     definition: &mut Definition,
-    core: &Core,
+    surroundings: &Surroundings<'_>,
     prepared: &mut Prepared,
-    dir: &Path,
-    addresses: &Addresses,
 ) -> Result<()> {
+    let Surroundings {
+        config,
+        ports,
+        addresses,
+        dir,
+    } = *surroundings;
     let q35 = definition
         .os
         .as_ref()
         .and_then(|os| os.machine.machine.as_deref())
-        .is_some_and(crate::command::is_q35);
+        .is_some_and(super::machine::is_q35);
     let devices = &mut definition.devices;
     aliases(devices, q35);
     indexes(devices);
     channels(devices, dir)?;
     for (index, graphics) in devices.graphics.iter_mut().enumerate() {
         let default = match &graphics.kind {
-            GraphicsKind::Spice(_) => &core.config.spice_listen,
-            _ => &core.config.vnc_listen,
+            GraphicsKind::Spice(_) => &config.spice_listen,
+            _ => &config.vnc_listen,
         };
         let socket = guest_dir(dir).join(format!("graphics{index}.sock"));
         let address = address(&mut graphics.listen, default, &socket, dir);
-        let ports = &core.preparer.ports;
         match &mut graphics.kind {
             GraphicsKind::Vnc(vnc) => {
                 if let Some(address) = &address

@@ -1,7 +1,7 @@
 //! Domain definitions as this driver takes them: read, completed, checked, shown.
 //!
 //! What is here holds for QEMU only; the documents themselves and what every driver means by leaving something out are in
-//! `virtbus-conf-domain`. A definition that has passed [`parse`] or [`parse_stored`] has `<os>`, memory and
+//! `virtbus-conf-domain`. A definition that has passed [`finish`] or [`parse_stored`] has `<os>`, memory and
 //! virtual CPUs, which the accessors rely on.
 
 mod check;
@@ -10,13 +10,13 @@ mod cpu;
 mod effects;
 pub(crate) mod limits;
 mod live;
+mod machine;
 mod readers;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod values;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use virtbus_api::domain::{DomainId, DomainUndefineFlags, DomainXmlFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
@@ -28,10 +28,10 @@ use virtbus_conf_domain::domain::devices::disk::Disk;
 use virtbus_conf_domain::domain::devices::tpm::TpmBackend;
 use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
 use virtbus_conf_domain::domain::os::{Nvram, NvramSource, Os};
+use virtbus_qemu_capabilities::Capabilities;
 
-use crate::core::Core;
-
-pub(crate) use live::{listen_hosts, make_live};
+pub(crate) use live::{Surroundings, listen_hosts, make_live};
+pub(crate) use machine::{has_device_boot_order, is_q35};
 pub(crate) use readers::Readers;
 
 /// The guest agent's channel has this name in the guest.
@@ -64,30 +64,25 @@ impl From<Option<LifecycleAction>> for OnLifecycle {
     }
 }
 
-/// Reads a client's definition, completes it for this host, and checks it. What comes back is what will be read from the
-/// file in which it is kept. The work is done on threads of its own, a few at a time, whatever documents have in them.
+/// Completes what [`read`] gave for this emulator, and checks it. What comes back is what will be read from the file in which it is kept.
 ///
 /// # Errors
-/// `XmlError` or `XmlInvalidSchema` naming element and line for what cannot be read; `ConfigUnsupported` for what
-/// cannot be had, and for what could not be read back.
-pub(crate) async fn parse(core: &Arc<Core>, xml: &str, strict: bool) -> Result<Definition> {
-    too_long(xml)?;
-    let (text, bytes) = (xml.to_owned(), xml.len());
-    let reading = core.readers.run(bytes, move || read(&text, strict));
-    let definition = reading.await?;
-    let (emulator, capabilities) = core.capabilities_of(&definition).await?;
-    core.readers
-        .run(bytes, move || {
-            let mut definition = definition;
-            complete::complete(&mut definition, &emulator, &capabilities)?;
-            check::whole(&definition)?;
-            read_back(definition)
-        })
-        .await
+/// `ConfigUnsupported` for what cannot be had, and for what could not be read back.
+pub(crate) fn finish(
+    mut definition: Definition,
+    emulator: &Path,
+    capabilities: &Capabilities,
+) -> Result<Definition> {
+    complete::complete(&mut definition, emulator, capabilities)?;
+    check::whole(&definition)?;
+    read_back(definition)
 }
 
 /// Reads a client's definition as it stands.
-fn read(xml: &str, strict: bool) -> Result<Definition> {
+///
+/// # Errors
+/// `XmlError` or `XmlInvalidSchema` naming element and line.
+pub(crate) fn read(xml: &str, strict: bool) -> Result<Definition> {
     let code = if strict {
         ErrorCode::XmlInvalidSchema
     } else {
@@ -169,23 +164,6 @@ fn difference<'t>(first: &'t str, second: &'t str) -> Option<&'t str> {
     }
 }
 
-/// Texts up to this length are gone through where they are: it takes less than handing them over. Bytes.
-const SHORT: usize = 8 << 10;
-
-/// Which domain a client's definition is about, as [`identify`] finds it.
-///
-/// # Errors
-/// `XmlError` if that cannot be found.
-pub(crate) async fn identify_sent(core: &Core, xml: &str) -> Result<DomainId> {
-    if xml.len() <= SHORT {
-        return identify(xml);
-    }
-    too_long(xml)?;
-    let text = xml.to_owned();
-    let bytes = text.len();
-    core.readers.run(bytes, move || identify(&text)).await
-}
-
 /// Which domain a definition is about; its UUID is nil if it names none. Nothing but that is read of it.
 ///
 /// # Errors
@@ -201,7 +179,10 @@ pub(crate) fn identify(xml: &str) -> Result<DomainId> {
 }
 
 /// Refuses a document for its length, before it is copied.
-fn too_long(xml: &str) -> Result<()> {
+///
+/// # Errors
+/// `XmlError`, telling the most that is read.
+pub(crate) fn check_length(xml: &str) -> Result<()> {
     let (bytes, most) = (xml.len(), limits::CLIENT.bytes);
     if bytes <= most {
         return Ok(());
@@ -426,22 +407,12 @@ fn nvram_store(nvram: &Nvram) -> Option<String> {
     (!absent).then(|| path.to_owned())
 }
 
-/// Removes what a domain kept between its runs, unless it is to be kept: the state of its TPM.
-///
-/// # Errors
-/// If it cannot be removed; the definition is to stay then.
-pub(crate) fn remove_state(
-    core: &Core,
-    definition: &Definition,
-    flags: DomainUndefineFlags,
-) -> Result<()> {
+/// Whether the state of the domain's TPM goes with its definition when that is taken away with these flags.
+pub(crate) fn drops_tpm_state(definition: &Definition, flags: DomainUndefineFlags) -> bool {
     let persistent = definition.devices.tpm.iter().any(|tpm| {
         matches!(&tpm.backend, TpmBackend::Emulator(emulator) if emulator.persistent_state == Some(YesNo::Yes))
     });
     let keep = flags.contains(DomainUndefineFlags::KEEP_TPM)
         || (persistent && !flags.contains(DomainUndefineFlags::TPM));
-    if keep || definition.devices.tpm.is_empty() {
-        return Ok(());
-    }
-    crate::tpm::remove_state(core, uuid(definition)?)
+    !keep && !definition.devices.tpm.is_empty()
 }

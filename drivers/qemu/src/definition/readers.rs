@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, oneshot};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_util::memory;
 
-use crate::core::blocking;
+use crate::outside::blocking;
 
 /// So many documents are read at a time at most, however many processors there are.
 const MOST: usize = 4;

@@ -11,6 +11,7 @@
 //! write the status file, swap the snapshot and announce, in this order; so the order of events is the order of states, and
 //! what was announced is on disk. Nothing waits for a guest under the lock.
 
+mod live;
 mod table;
 
 use std::path::PathBuf;
@@ -32,10 +33,10 @@ use virtbus_hypervisor::jobs::{Jobs, Turn};
 use virtbus_qemu_monitor::Monitor;
 use virtbus_util::process::Pidfd;
 
+pub(crate) use live::{Ending, Flow, Handle, Request};
 pub(crate) use table::{Claim, Table};
 
 use crate::persist::Status;
-use crate::saving::Flow;
 
 /// A process that has closed its monitor's connection ends within this time, and is cleaned up after, or goes on.
 const ENDING: Duration = Duration::from_secs(3);
@@ -84,9 +85,9 @@ pub(crate) struct Live {
     /// The state that the next stop or release of its CPUs leads to, if a job wants it.
     pub(crate) wanted: Option<DomainState>,
     /// Whether it is being ended from here.
-    pub(crate) ending: crate::stop::Ending,
+    pub(crate) ending: Ending,
     /// Reaches the task that watches the guest.
-    pub(crate) watcher: crate::watch::Handle,
+    pub(crate) watcher: Handle,
 }
 
 /// What the domain is doing, with what exists only then.
@@ -338,7 +339,7 @@ impl Domain {
         let mut ended = self.ended.subscribe();
         let seen = *ended.borrow_and_update();
         let closed = match self.lock().live_mut(epoch) {
-            Ok(live) if live.ending != crate::stop::Ending::None => return true,
+            Ok(live) if live.ending != Ending::None => return true,
             Ok(live) => live.monitor.as_ref().is_none_or(Monitor::is_closed),
             Err(_) => return true,
         };
@@ -346,6 +347,19 @@ impl Domain {
             && tokio::time::timeout(ENDING, ended.wait_for(|count| *count > seen))
                 .await
                 .is_ok()
+    }
+
+    /// Whether this run is the domain's current one.
+    pub(crate) fn is_current(&self, epoch: u64) -> bool {
+        matches!(&self.lock().run, Run::Live(live) if live.epoch == epoch)
+    }
+
+    /// Lets the watcher of this run handle what arrived before the answer to a command.
+    pub(crate) async fn settled(&self, epoch: u64) {
+        let watcher = self.lock().live_mut(epoch).map(|live| live.watcher.clone());
+        if let Ok(watcher) = watcher {
+            watcher.settled().await;
+        }
     }
 
     /// The monitor of the running guest and the run that it belongs to.

@@ -22,12 +22,13 @@ use super::image::Access;
 use super::recover::{Purpose, Saving};
 use super::target::{Target, Wanted};
 use super::{Opened, Work};
-use crate::core::{Core, blocking};
-use crate::definition;
+use crate::core::Core;
 use crate::domain::Domain;
 use crate::driver::Qemu;
 use crate::jobs::{self, Abort};
+use crate::outside::blocking;
 use crate::start::{self, Origin};
+use crate::{definition, reading};
 
 /// A client's path, which must not depend on where the daemon happens to be.
 fn absolute(path: &str) -> Result<PathBuf> {
@@ -52,7 +53,7 @@ fn xml_flags(flags: DomainSaveImageXmlFlags) -> Flags {
 /// A definition that a client gives in place of one that ran.
 async fn replacement(core: &Arc<Core>, xml: Option<&str>) -> Result<Option<Definition>> {
     match xml {
-        Some(xml) => definition::parse(core, xml, false).await.map(Some),
+        Some(xml) => reading::parse(core, xml, false).await.map(Some),
         None => Ok(None),
     }
 }
@@ -129,7 +130,7 @@ impl SavedImage for Image<'_> {
 
     async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()> {
         super::runs(flags, false)?;
-        let definition = definition::parse(&self.qemu.core, xml, false).await?;
+        let definition = reading::parse(&self.qemu.core, xml, false).await?;
         let (core, opened) = (Arc::clone(&self.qemu.core), self.opened);
         blocking(move || {
             opened.check_vouched(&core)?;
@@ -208,7 +209,7 @@ impl DomainSaving for Qemu {
             let dir = core.config.dirs.saved();
             let path = super::managed_path(&core, &job_domain.name());
             let target = blocking(move || {
-                file::ensure_dir(&dir, 0o700, None).map_err(crate::prepare::failed)?;
+                file::ensure_dir(&dir, 0o700, None).map_err(crate::outside::failed)?;
                 Ok(Target::own(&path)?)
             });
             let saving = Saving::new(target.await?, Purpose::ManagedSave);
@@ -250,7 +251,7 @@ impl DomainSaving for Qemu {
     ) -> Result<()> {
         super::runs(flags, false)?;
         let domain = self.domain(domain)?;
-        let definition = definition::parse(&self.core, xml, false).await?;
+        let definition = reading::parse(&self.core, xml, false).await?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, jobs::MANAGED_SAVE_DEFINE_XML, async move {
             let path = managed(&core, &job_domain)?;

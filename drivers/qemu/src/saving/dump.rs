@@ -13,10 +13,12 @@ use virtbus_qemu_monitor::commands::system::SystemReset;
 use super::recover::{self, Purpose, Saving};
 use super::target::{Target, Wanted};
 use super::{Work, image, stream};
-use crate::core::{blocking, monitor_failed};
+use crate::core::monitor_failed;
 use crate::cpus;
+use crate::domain::Ending;
 use crate::jobs::Abort;
-use crate::stop::{self, Ending};
+use crate::outside::blocking;
+use crate::stop;
 
 /// Dumps the guest's memory.
 ///

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Uuid};
 use virtbus_util::file::acting::ActError;
 
-use super::seal::{SEAL, SealKey};
+use crate::seal::{SEAL, SealError, SealKey};
 
 /// A file that holds a whole guest begins so.
 const COMPLETE: &[u8; 16] = b"LibvirtQemudSave";
@@ -104,6 +104,21 @@ impl ImageError {
     /// Whether there is no such file.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl From<SealError> for ImageError {
+    fn from(error: SealError) -> Self {
+        let SealError {
+            action,
+            path,
+            source,
+        } = error;
+        Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 }
 
@@ -388,7 +403,7 @@ impl Header {
     /// # Errors
     /// If the key cannot be read.
     pub(super) fn is_sealed(&self, key: &SealKey) -> Result<bool, ImageError> {
-        key.verify(&self.seal_parts(), &self.seal)
+        Ok(key.verify(&self.seal_parts(), &self.seal)?)
     }
 
     /// The largest part of the room that is free, without the zero that ends a text.

@@ -14,7 +14,6 @@ mod driver;
 mod dump;
 mod image;
 mod recover;
-mod seal;
 mod stream;
 mod target;
 
@@ -31,17 +30,17 @@ use virtbus_conf_domain::domain::{AbiFlags, Domain as Definition};
 use virtbus_hypervisor::jobs::{Progress, Turn};
 use virtbus_util::file;
 
-use crate::core::{Core, blocking};
-use crate::domain::Domain;
+use crate::core::Core;
+use crate::domain::{Domain, Ending};
 use crate::jobs::{self, Abort};
+use crate::outside::blocking;
 use crate::start::{self, Origin};
-use crate::stop::{self, Ending};
+use crate::stop;
 use crate::{cpus, definition};
 
 use image::{Access, Header, ImageError};
 pub(crate) use recover::{Saving, ended, recover, sweep};
-pub(crate) use seal::SealKey;
-pub(crate) use stream::{Flow, take_in};
+pub(crate) use stream::take_in;
 
 /// A save or dump under way.
 struct Work {
@@ -300,7 +299,7 @@ fn show_managed(core: &Core, domain: &Domain, there: bool) {
 
 /// Removes the domain's managed save image, and shows that. Blocks.
 pub(crate) fn remove_image(core: &Core, domain: &Domain) -> Result<()> {
-    file::remove(&managed_path(core, &domain.name())).map_err(crate::prepare::failed)?;
+    file::remove(&managed_path(core, &domain.name())).map_err(crate::outside::failed)?;
     show_managed(core, domain, false);
     Ok(())
 }
@@ -311,7 +310,7 @@ pub(crate) fn move_image(core: &Core, from: &str, to: &str) -> Result<()> {
     let from = managed_path(core, from);
     match file::rename_new(&from, &managed_path(core, to)) {
         Err(error) if error.is_not_found() => Ok(()),
-        moved => moved.map_err(crate::prepare::failed),
+        moved => moved.map_err(crate::outside::failed),
     }
 }
 

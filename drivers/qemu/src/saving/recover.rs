@@ -15,10 +15,11 @@ use virtbus_util::file;
 
 use super::target::{PARTS, Target};
 use super::{Work, outlived, show_managed, stream};
-use crate::core::{Core, blocking};
+use crate::core::Core;
 use crate::cpus;
-use crate::domain::Domain;
-use crate::stop::{self, Ending};
+use crate::domain::{Domain, Ending};
+use crate::outside::blocking;
+use crate::stop;
 
 /// What a file in the making is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

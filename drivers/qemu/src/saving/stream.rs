@@ -26,7 +26,7 @@ use virtbus_qemu_monitor::event::{Event, MigrationStatus};
 use virtbus_qemu_monitor::{Events, Monitor, MonitorError, Notification};
 
 use crate::core::monitor_failed;
-use crate::domain::Domain;
+use crate::domain::{Domain, Flow};
 
 /// The name that the descriptor has in QEMU.
 const FD: &str = "virtbus-state";
@@ -45,18 +45,6 @@ const LONGEST_DUMP: Duration = Duration::from_secs(3 * 3600);
 
 /// As fast as it goes: the most that every QEMU takes. Bytes per second.
 const NO_LIMIT: u64 = (i64::MAX as u64) >> 20 << 20;
-
-/// How the guest's stream is doing, as its events tell.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) enum Flow {
-    /// Nothing was told yet.
-    #[default]
-    Idle,
-    /// A migration has this status.
-    Migration(MigrationStatus),
-    /// A dump ended, and why it failed if it did.
-    Dumped(Option<String>),
-}
 
 /// Follows the stream of one run.
 struct Follower<'a> {

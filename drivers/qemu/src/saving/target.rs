@@ -25,9 +25,9 @@ use virtbus_util::file::acting::{self, ActError, ActingUser, Beneficiary};
 use virtbus_util::file::{self, Place, WalkError};
 
 use super::image::{self, ImageError, failed};
-use super::seal::SealKey;
 use crate::core::Core;
 use crate::definition;
+use crate::seal::SealKey;
 
 /// Names of files in the making end so, after a dot and the identity.
 pub(super) const PARTS: &str = ".part";

@@ -22,7 +22,7 @@ use virtbus_util::file::acting::{self, Beneficiary};
 use virtbus_util::file::{Found, walk, walk_to_place};
 
 use crate::command::{Backing, BackingLayer};
-use crate::core::blocking;
+use crate::outside::blocking;
 use crate::prepare::Preparer;
 
 /// Header, extensions and the name of the backing file are in the first cluster, and before this.

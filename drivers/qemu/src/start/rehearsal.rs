@@ -19,8 +19,8 @@ use virtbus_util::file::acting::{self, Beneficiary};
 use virtbus_util::users;
 
 use super::Attempt;
-use crate::core::blocking;
-use crate::{command, definition, tap};
+use crate::outside::blocking;
+use crate::{command, definition, refusals, tap};
 
 /// All files of a guest are looked at within this time; a local one takes microseconds.
 const LOOKING: Duration = Duration::from_secs(30);
@@ -62,7 +62,7 @@ impl Attempt {
             Ok(missing) => refusals.extend(missing),
             Err(error) => refusals.push(error),
         }
-        command::together(refusals)
+        refusals::together(refusals)
     }
 }
 

@@ -16,11 +16,11 @@ use virtbus_util::socket;
 
 use super::Attempt;
 use crate::command::Held;
-use crate::core::blocking;
+use crate::folder::{MONITOR_SOCKET, guest_dir};
+use crate::outside::blocking;
 use crate::persist::Status;
-use crate::prepare::guest_dir;
 use crate::tap::{self, Tap};
-use crate::watch::{self, MONITOR_SOCKET};
+use crate::watch;
 use crate::{command, guest_log, tpm};
 
 impl Attempt {
@@ -90,12 +90,12 @@ impl Attempt {
                 continue;
             };
             let version2 = emulator.version != Some(TpmVersion::V1_2);
-            let mut emulator = tpm::prepare(&self.core, self.domain.uuid, version2).await?;
+            let mut emulator = tpm::prepare(&self.core.config, self.domain.uuid, version2).await?;
             self.check_cancelled()?;
             status.prepared.tpms.push(emulator.clone());
             self.core.store.write_status(status)?;
             self.status = Some(status.clone());
-            let started = tpm::start(&self.core, &emulator, &status.dir, duplicate(log)?)?;
+            let started = tpm::start(&self.core.config, &emulator, &status.dir, duplicate(log)?)?;
             emulator.process = Some(started);
             status.prepared.tpms.pop();
             status.prepared.tpms.push(emulator);

@@ -5,23 +5,42 @@
 //! daemon's user can read.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use virtbus_util::file::{self, FileError};
 
-use super::image::{ImageError, failed};
-
 /// The length of a key, bytes.
 const KEY: usize = 32;
 
 /// The length of a seal, bytes: half of the digest, which is what is customary at least.
-pub(super) const SEAL: usize = 16;
+pub(crate) const SEAL: usize = 16;
 
 /// The file of the key, in the driver's state directory.
 const FILE: &str = "seal.key";
+
+/// Why the key cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} '{path}'")]
+pub(crate) struct SealError {
+    /// What was being done with it.
+    pub(crate) action: &'static str,
+    /// Its file.
+    pub(crate) path: PathBuf,
+    /// What is against that.
+    pub(crate) source: io::Error,
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SealError {
+    let path = path.to_owned();
+    move |source| SealError {
+        action,
+        path,
+        source,
+    }
+}
 
 /// The key of this host's saved guests, which is made when it is needed first.
 #[derive(Debug)]
@@ -31,7 +50,7 @@ pub(crate) struct SealKey {
 }
 
 impl SealKey {
-    pub(crate) fn new(state: &std::path::Path) -> Self {
+    pub(crate) fn new(state: &Path) -> Self {
         Self {
             path: state.join(FILE),
             known: Mutex::new(None),
@@ -42,7 +61,7 @@ impl SealKey {
     ///
     /// # Errors
     /// If the key can be neither read nor made.
-    pub(super) fn seal(&self, parts: &[&[u8]]) -> Result<[u8; SEAL], ImageError> {
+    pub(crate) fn seal(&self, parts: &[&[u8]]) -> Result<[u8; SEAL], SealError> {
         let digest = self.digest(parts)?.finalize().into_bytes();
         let mut seal = [0; SEAL];
         seal.copy_from_slice(&digest[..SEAL]);
@@ -53,11 +72,11 @@ impl SealKey {
     ///
     /// # Errors
     /// As [`SealKey::seal`].
-    pub(super) fn verify(&self, parts: &[&[u8]], seal: &[u8; SEAL]) -> Result<bool, ImageError> {
+    pub(crate) fn verify(&self, parts: &[&[u8]], seal: &[u8; SEAL]) -> Result<bool, SealError> {
         Ok(self.digest(parts)?.verify_truncated_left(seal).is_ok())
     }
 
-    fn digest(&self, parts: &[&[u8]]) -> Result<Hmac<Sha256>, ImageError> {
+    fn digest(&self, parts: &[&[u8]]) -> Result<Hmac<Sha256>, SealError> {
         let key = self.key()?;
         let mut digest = Hmac::new_from_slice(&key)
             .map_err(|_| failed("use", &self.path)(io::ErrorKind::InvalidData.into()))?;
@@ -68,7 +87,7 @@ impl SealKey {
         Ok(digest)
     }
 
-    fn key(&self) -> Result<[u8; KEY], ImageError> {
+    fn key(&self) -> Result<[u8; KEY], SealError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = *known {
             return Ok(key);
@@ -84,7 +103,7 @@ impl SealKey {
         Ok(key)
     }
 
-    fn make(&self) -> Result<[u8; KEY], ImageError> {
+    fn make(&self) -> Result<[u8; KEY], SealError> {
         let mut key = [0; KEY];
         let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty());
         let filled = filled.map_err(|errno| failed("make", &self.path)(errno.into()))?;

@@ -16,7 +16,7 @@ use virtbus_conf_base::common::Mac;
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_qemu_monitor::agent::commands::{NetworkGetInterfaces, NetworkInterface};
 
-use crate::driver::Qemu;
+use crate::connection::Qemu;
 use crate::{jobs, shutdown, tap};
 
 /// No guest has more interfaces and addresses together.

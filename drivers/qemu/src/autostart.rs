@@ -21,7 +21,7 @@ use virtbus_util::process;
 use crate::core::Core;
 use crate::domain::Domain;
 use crate::outside::blocking;
-use crate::{jobs, saving};
+use crate::{jobs, start};
 
 /// The file.
 const NOTES: &str = "autostarted";
@@ -198,7 +198,7 @@ async fn start(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<()> {
         if job_domain.snapshot().live.is_some() {
             return Ok(());
         }
-        saving::create(core, job_domain, &turn, DomainCreateFlags::empty()).await
+        start::create(core, job_domain, &turn, DomainCreateFlags::empty()).await
     };
     domain
         .jobs

@@ -1,4 +1,6 @@
-//! The connection: each call of the driver API, forwarded to the module that does it.
+//! The calls of the driver API, each forwarded to the module that does it.
+
+mod saving;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,8 +12,7 @@ use virtbus_api::domain::{
     DomainDestroyFlags, DomainEvent, DomainId, DomainInfo, DomainJobs, DomainLifecycle,
     DomainModificationImpact, DomainRebootFlags, DomainSaving, DomainShutdownFlags, DomainState,
     DomainStatistics, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags, DomainVcpuFlags,
-    DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, RunningReason, ShutoffReason,
-    UndefinedDetail,
+    DomainVcpus, DomainView, DomainXmlFlags, Domains, Lifecycle, RunningReason, UndefinedDetail,
 };
 use virtbus_api::event::EventHub;
 use virtbus_api::listing::Views;
@@ -19,32 +20,19 @@ use virtbus_api::node::Node;
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, ErrorCode, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
-use virtbus_hypervisor::jobs::{Job, Turn};
 use virtbus_qemu_monitor::commands::system::{InjectNmi, SystemReset, SystemWakeup};
 
 use crate::config::Config;
+use crate::connection::Qemu;
 use crate::core::{Core, HostServices, monitor_failed};
-use crate::domain::{Claim, Domain, Run};
+use crate::domain::{Domain, Run};
 use crate::outside::blocking;
 use crate::shutdown::{Way, Wish};
 use crate::start::Origin;
 use crate::{
-    autostart, cpus, definition, jobs, reading, reconnect, saving, shutdown, start, stats, stop,
-    tpm, translate,
+    autostart, cpus, definition, jobs, reading, reconnect, shutdown, start, stats, stop, tpm,
+    translate,
 };
-
-/// A connection to QEMU on this host.
-pub struct Qemu {
-    pub(crate) core: Arc<Core>,
-}
-
-impl std::fmt::Debug for Qemu {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Qemu")
-            .field("uri", &self.core.config.uri)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Qemu {
     /// Opens the connection: reads the definitions, and finds the guests of an earlier daemon again. Guests are known when this
@@ -67,94 +55,6 @@ impl Qemu {
         }
     }
 
-    /// The domain with both this UUID and this name: what its caller was allowed to do to one is not done to another that has taken over
-    /// its UUID since.
-    pub(crate) fn domain(&self, id: &DomainId) -> Result<Arc<Domain>> {
-        self.core.table.get_named(id)
-    }
-
-    /// Runs `work` as this job of the domain.
-    pub(crate) async fn job<T, F>(&self, domain: &Arc<Domain>, job: Job, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        let work = |turn: Turn| async move {
-            let answer = work.await;
-            drop(turn);
-            answer
-        };
-        self.long_job(domain, job, work).await
-    }
-
-    /// Runs `work` as this job of the domain, and gives it its turn.
-    pub(crate) async fn long_job<T, F>(
-        &self,
-        domain: &Arc<Domain>,
-        job: Job,
-        work: impl FnOnce(Turn) -> F + Send,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        let known = domain.name();
-        let (asked, called) = (Arc::clone(domain), Arc::clone(&known));
-        // Whoever was allowed to do it to a domain of one name was not asked about another one.
-        let work = |turn| {
-            let work = work(turn);
-            async move {
-                if asked.name() != called {
-                    return Err(Error::no_domain(asked.uuid));
-                }
-                work.await
-            }
-        };
-        let limit = self.core.config.timeouts.job;
-        domain.jobs.run_with(&known, job, limit, work).await
-    }
-
-    /// As [`Qemu::job`], for one that talks to the guest.
-    pub(crate) async fn guest_job<T, F>(&self, domain: &Arc<Domain>, job: Job, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        let work = |turn: Turn| async move {
-            let answer = work.await;
-            drop(turn);
-            answer
-        };
-        self.long_guest_job(domain, job, work).await
-    }
-
-    /// As [`Qemu::long_job`], for one that talks to the guest. A guest that was found again is waited for before the job's turn, so that
-    /// many who wait for one that hangs do not wait for one another.
-    pub(crate) async fn long_guest_job<T, F>(
-        &self,
-        domain: &Arc<Domain>,
-        job: Job,
-        work: impl FnOnce(Turn) -> F + Send,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
-        domain.reached(self.core.config.timeouts.command).await;
-        let run = domain.lock().live().map(|live| live.epoch).ok();
-        let answer = self.long_job(domain, job, work).await;
-        match (answer, run) {
-            // What the monitor of a guest that ends has to say about it is that it says nothing.
-            (Err(error), Some(run)) if is_of_monitor(&error) && domain.is_over(run).await => {
-                let name = domain.name();
-                Err(Error::operation_invalid(format!(
-                    "domain '{name}' is not running: it ended meanwhile"
-                )))
-            }
-            (answer, _) => answer,
-        }
-    }
-
     /// Asks the guest in one way after the other until one of them is taken, each as a job of its own: an agent that does not answer holds
     /// up only those who ask it. Tells the last failure.
     async fn ask(&self, domain: &Arc<Domain>, wish: Wish, ways: Vec<Way>) -> Result<()> {
@@ -169,25 +69,6 @@ impl Qemu {
         }
         Err(failure)
     }
-
-    /// Takes a name and UUID for a definition from a client.
-    pub(crate) fn claim(&self, definition: &Definition) -> Result<Claim> {
-        let (uuid, name) = (
-            definition::uuid(definition)?,
-            definition::name(definition).to_owned(),
-        );
-        self.core.table.claim(uuid, &name, || {
-            Domain::new(uuid, &name, ShutoffReason::Unknown)
-        })
-    }
-}
-
-/// Whether an error may be due to a monitor that is gone.
-fn is_of_monitor(error: &Error) -> bool {
-    matches!(
-        error.code,
-        ErrorCode::OperationTimeout | ErrorCode::OperationFailed
-    )
 }
 
 impl Connection for Qemu {
@@ -409,7 +290,7 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
     // What depends on the definition goes first: killed in between, this leaves a definition without its state, and never a state that
     // another guest of this name would take for its own.
     if saved {
-        saving::remove_image(core, domain)?;
+        crate::saving::remove_image(core, domain)?;
     }
     if definition::drops_tpm_state(&config, flags) {
         tpm::remove_state(&core.config, domain.uuid)?;
@@ -489,7 +370,7 @@ impl DomainLifecycle for Qemu {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_job(&domain, jobs::CREATE, |turn| async move {
-            saving::create(core, job_domain, &turn, flags).await
+            start::create(core, job_domain, &turn, flags).await
         })
         .await
     }

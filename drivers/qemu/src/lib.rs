@@ -1,12 +1,14 @@
 //! The QEMU driver.
 //!
 //! ```text
-//! driver ── each call of the driver API ──▶ domain (state, jobs) ── persist (what is on disk)
-//!    start ── definition ── command ── prepare ──▶ a QEMU process
-//!    watch ── monitor's events, the process's end ──▶ stop
-//!    reconnect ── guests of an earlier daemon
-//!    host ── what this host offers
+//!   driver ── each call of the driver API, forwarded; connection: domains and the turns of their jobs
+//!   acts ──── start, reconnect, autostart, rename │ saving, watch, stop, shutdown, cpus, stats
+//!   core ──── what they share; prepare, tpm, tap, ports: what is done on the host and undone
+//!   domain ── snapshot, lock, run; persist: what is on disk
+//!   facts ─── definition, command: from a document to a command line; config, folder, record, translate, refusals
 //! ```
+//!
+//! A module knows those below it and some beside it. None knows another that knows it, by whatever way, which a test holds.
 //!
 //! What is said to QEMU and to agents of guests is a crate of its own (`virtbus-qemu-monitor`), and so is what an emulator can do
 //! (`virtbus-qemu-capabilities`). A monitor is attached to a running domain, and the watcher hears of its end by one notification.
@@ -15,6 +17,7 @@ mod addresses;
 mod autostart;
 mod command;
 mod config;
+mod connection;
 mod core;
 mod cpus;
 mod definition;
@@ -49,6 +52,6 @@ mod translate;
 mod watch;
 
 pub use config::{Config, Dirs, Timeouts};
+pub use connection::Qemu;
 pub use core::HostServices;
-pub use driver::Qemu;
 pub use virtbus_qemu_capabilities::GuestUser;

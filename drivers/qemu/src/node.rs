@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use virtbus_api::node::Node;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 
-use crate::driver::Qemu;
+use crate::connection::Qemu;
 use crate::outside::blocking;
 
 /// All cells together, in the place of a cell's number.

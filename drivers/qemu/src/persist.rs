@@ -72,7 +72,7 @@ pub(crate) struct Status {
     pub(crate) reboot_wanted: bool,
     /// The save that is under way.
     #[serde(default)]
-    pub(crate) saving: Option<crate::saving::Saving>,
+    pub(crate) saving: Option<crate::record::Saving>,
     /// What was done on the host for this run, to be undone after it.
     #[serde(default)]
     pub(crate) prepared: crate::record::Prepared,
@@ -125,7 +125,7 @@ impl Status {
     /// A guest that is being saved or dumped is to stay halted afterwards. Returns whether that is new.
     pub(crate) fn stay_halted(&mut self) -> bool {
         let saving = self.saving.as_mut();
-        saving.is_some_and(crate::saving::Saving::stay_halted)
+        saving.is_some_and(crate::record::Saving::stay_halted)
     }
 
     /// Whether the CPUs are to be released for the first time.

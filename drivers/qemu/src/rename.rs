@@ -18,9 +18,9 @@ use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::file;
 
+use crate::connection::Qemu;
 use crate::core::Core;
 use crate::domain::{Domain, Run};
-use crate::driver::Qemu;
 use crate::outside::blocking;
 use crate::persist::Stored;
 use crate::{definition, jobs, saving};

@@ -4,6 +4,7 @@
 //! leaves what its successor can undo. What fails unwinds everything, and the domain is *shut off* again.
 
 mod backing;
+mod create;
 mod rehearsal;
 mod steps;
 
@@ -38,6 +39,8 @@ use crate::ports::Addresses;
 use crate::prepare::Preparer;
 use crate::watch::{self, Process};
 use crate::{definition, guest_log, saving, stop, translate};
+
+pub(crate) use create::create;
 
 /// Starts the guest. To be run as a job of `domain`.
 ///

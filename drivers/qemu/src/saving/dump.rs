@@ -10,21 +10,22 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_hypervisor::jobs::Progress;
 use virtbus_qemu_monitor::commands::system::SystemReset;
 
-use super::recover::{self, Purpose, Saving};
-use super::target::{Target, Wanted};
+use super::recover;
+use super::target::Wanted;
 use super::{Work, image, stream};
 use crate::core::monitor_failed;
 use crate::cpus;
 use crate::domain::Ending;
 use crate::jobs::Abort;
 use crate::outside::blocking;
+use crate::record::{Purpose, Saving, Target};
 use crate::stop;
 
 /// Dumps the guest's memory.
 ///
 /// # Errors
 /// If the dump cannot be written, and then no file is left; or if the guest does not go on after it.
-pub(super) async fn core_dump(
+pub(crate) async fn core_dump(
     work: &Work,
     (path, by_root): (PathBuf, bool),
     format: DomainCoreDumpFormat,
@@ -99,7 +100,7 @@ async fn write(
 }
 
 /// QEMU's word for the format of a dump of memory alone.
-pub(super) fn format_name(format: DomainCoreDumpFormat) -> Result<&'static str> {
+pub(crate) fn format_name(format: DomainCoreDumpFormat) -> Result<&'static str> {
     use DomainCoreDumpFormat as F;
     match format {
         F::Raw => Ok("elf"),

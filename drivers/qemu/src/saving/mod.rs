@@ -10,7 +10,6 @@
 //! an older image in its place is there until the new one is. A daemon that is killed in the middle leaves the image that it had noted,
 //! told by its identity, and then the next one ends the guest; or anything else, and then the guest goes on (`recover.rs`).
 
-mod driver;
 mod dump;
 mod image;
 mod recover;
@@ -23,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use virtbus_api::domain::{
-    DomainCreateFlags, DomainJobOperation, DomainSaveRestoreFlags, PausedReason, RunningReason,
+    DomainJobOperation, DomainSaveRestoreFlags, PausedReason, RunningReason,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::{AbiFlags, Domain as Definition};
@@ -33,17 +32,20 @@ use virtbus_util::file;
 use crate::core::Core;
 use crate::domain::{Domain, Ending};
 use crate::jobs::{self, Abort};
-use crate::outside::blocking;
-use crate::start::{self, Origin};
+use crate::outside::{blocking, failed};
+use crate::record::{Purpose, Saving, Target};
 use crate::stop;
 use crate::{cpus, definition};
 
-use image::{Access, Header, ImageError};
-pub(crate) use recover::{Saving, ended, recover, sweep};
+pub(crate) use dump::{core_dump, format_name as dump_format};
+pub(crate) use image::Access;
+use image::{Header, ImageError};
+pub(crate) use recover::{ended, recover, sweep};
 pub(crate) use stream::take_in;
+use target::Wanted;
 
 /// A save or dump under way.
-struct Work {
+pub(crate) struct Work {
     core: Arc<Core>,
     domain: Arc<Domain>,
     /// The run of the guest.
@@ -53,7 +55,11 @@ struct Work {
 }
 
 impl Work {
-    fn begin(core: &Arc<Core>, domain: &Arc<Domain>, turn: Turn) -> Result<Self> {
+    /// For the guest that runs now.
+    ///
+    /// # Errors
+    /// `OperationInvalid` if none does; `OperationTimeout` if its monitor was not found again yet.
+    pub(crate) fn begin(core: &Arc<Core>, domain: &Arc<Domain>, turn: Turn) -> Result<Self> {
         let (_, epoch) = domain.monitor()?;
         Ok(Self {
             core: Arc::clone(core),
@@ -67,6 +73,47 @@ impl Work {
     fn progress(&self, operation: DomainJobOperation, abort: Abort) -> Progress {
         jobs::progress(&self.core, &self.domain, &self.turn, operation, abort)
     }
+}
+
+/// Saves the guest to where a client wants it, who may be root, and ends it. To be run as a job of the domain.
+///
+/// # Errors
+/// If it cannot be saved; it goes on then.
+pub(crate) async fn save_as(
+    work: &Work,
+    (path, by_root): (PathBuf, bool),
+    definition: Option<Definition>,
+    flags: DomainSaveRestoreFlags,
+) -> Result<()> {
+    let making = Arc::clone(&work.core);
+    let wanted = Wanted {
+        guest: work.domain.uuid,
+        replaces: true,
+        by_root,
+    };
+    let target = blocking(move || Ok(Target::of_client(&making, &path, wanted)?)).await?;
+    save(work, Saving::new(target, Purpose::Save), definition, flags).await
+}
+
+/// Saves the guest to where the domain's next start finds it, and ends it. To be run as a job of the domain.
+///
+/// # Errors
+/// `OperationInvalid` if nothing would start from there; if it cannot be saved; it goes on then.
+pub(crate) async fn managed_save(work: &Work, flags: DomainSaveRestoreFlags) -> Result<()> {
+    let (core, domain) = (&work.core, &work.domain);
+    if domain.snapshot().config.is_none() {
+        return Err(Error::operation_invalid(format!(
+            "domain '{}' is transient: nothing would start from the image",
+            domain.name()
+        )));
+    }
+    let (dir, path) = (core.config.dirs.saved(), managed_path(core, &domain.name()));
+    let target = blocking(move || {
+        file::ensure_dir(&dir, 0o700, None).map_err(failed)?;
+        Ok(Target::own(&path)?)
+    });
+    let saving = Saving::new(target.await?, Purpose::ManagedSave);
+    save(work, saving, None, flags).await
 }
 
 /// Saves the guest and ends it.
@@ -146,19 +193,20 @@ async fn write(
 
 /// A saved guest that was opened, and is not looked for by its path again: what was found out about it holds for what is done with it.
 pub(crate) struct Opened {
-    path: PathBuf,
+    /// Where it is.
+    pub(crate) path: PathBuf,
     /// The file, standing at the guest's state.
-    state: File,
+    pub(crate) state: File,
     header: Header,
     /// The definition as it ran.
-    definition: Definition,
+    pub(crate) definition: Definition,
     /// Whether the daemon wrote it as it is.
     is_sealed: bool,
 }
 
 impl Opened {
     /// Opens a saved guest. Blocks.
-    fn open(core: &Core, path: &Path, access: Access) -> Result<Self> {
+    pub(crate) fn open(core: &Core, path: &Path, access: Access) -> Result<Self> {
         Self::new(core, path, image::open(path, access)?)
     }
 
@@ -182,7 +230,7 @@ impl Opened {
     }
 
     /// The managed save image of this domain, which may have had another name when it was saved.
-    fn of(mut self, domain: &Domain) -> Self {
+    pub(crate) fn of(mut self, domain: &Domain) -> Self {
         if is_of(&self.definition, domain.uuid) {
             self.definition.name = (&*domain.name()).into();
         }
@@ -195,7 +243,7 @@ impl Opened {
     ///
     /// # Errors
     /// `OperationDenied`.
-    fn check_vouched(&self, core: &Core) -> Result<()> {
+    pub(crate) fn check_vouched(&self, core: &Core) -> Result<()> {
         if self.is_sealed || core.preparer.acting().is_none() || is_roots(&self.path, &self.state) {
             return Ok(());
         }
@@ -206,7 +254,7 @@ impl Opened {
     ///
     /// # Errors
     /// `OperationDenied`.
-    fn check_own(&self, core: &Core) -> Result<()> {
+    pub(crate) fn check_own(&self, core: &Core) -> Result<()> {
         if self.is_sealed || core.preparer.acting().is_none() {
             return Ok(());
         }
@@ -214,12 +262,12 @@ impl Opened {
     }
 
     /// Whether the guest ran.
-    const fn running(&self) -> bool {
+    pub(crate) const fn running(&self) -> bool {
         self.header.running
     }
 
     /// Puts another definition or state into it. It must have been opened to be changed. Blocks.
-    fn exchange(
+    pub(crate) fn exchange(
         mut self,
         core: &Core,
         definition: &Definition,
@@ -299,7 +347,7 @@ fn show_managed(core: &Core, domain: &Domain, there: bool) {
 
 /// Removes the domain's managed save image, and shows that. Blocks.
 pub(crate) fn remove_image(core: &Core, domain: &Domain) -> Result<()> {
-    file::remove(&managed_path(core, &domain.name())).map_err(crate::outside::failed)?;
+    file::remove(&managed_path(core, &domain.name())).map_err(failed)?;
     show_managed(core, domain, false);
     Ok(())
 }
@@ -310,7 +358,7 @@ pub(crate) fn move_image(core: &Core, from: &str, to: &str) -> Result<()> {
     let from = managed_path(core, from);
     match file::rename_new(&from, &managed_path(core, to)) {
         Err(error) if error.is_not_found() => Ok(()),
-        moved => moved.map_err(crate::outside::failed),
+        moved => moved.map_err(failed),
     }
 }
 
@@ -320,26 +368,23 @@ pub(crate) async fn remove_managed(core: &Arc<Core>, domain: &Arc<Domain>) -> Re
     blocking(move || remove_image(&core, &domain)).await
 }
 
-/// Starts the domain from its definition, or from its managed save image if it has one. To be run as a job of `domain`.
-pub(crate) async fn create(
-    core: Arc<Core>,
-    domain: Arc<Domain>,
-    turn: &Turn,
-    flags: DomainCreateFlags,
-) -> Result<()> {
-    let snapshot = domain.snapshot();
-    let config = snapshot.config.clone().ok_or_else(|| {
-        Error::operation_invalid(format!("domain '{}' is running already", domain.name()))
-    })?;
-    if !snapshot.view.managed_save || snapshot.live.is_some() {
-        return start::start(core, domain, config, flags, Origin::Boot).await;
-    }
-    if flags.contains(DomainCreateFlags::FORCE_BOOT) {
-        remove_managed(&core, &domain).await?;
-        return start::start(core, domain, config, flags, Origin::Boot).await;
-    }
-    let path = managed_path(&core, &domain.name());
-    let (looking, whose) = (Arc::clone(&core), Arc::clone(&domain));
+/// What is found where a domain's managed save image is expected.
+pub(crate) enum Managed {
+    /// The image.
+    Image(Box<Opened>),
+    /// One of another guest, which had the same name. It is not shown any more.
+    Strangers,
+    /// One that was not finished: no state of the guest's, and never announced.
+    Incomplete,
+}
+
+/// Looks for the image from which the domain's next start goes on.
+///
+/// # Errors
+/// `OperationInvalid` if it is gone; `OperationDenied` if it may be another's than the daemon's; what its file has against it.
+pub(crate) async fn find_managed(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<Managed> {
+    let path = managed_path(core, &domain.name());
+    let (looking, whose) = (Arc::clone(core), Arc::clone(domain));
     let found = blocking(move || match image::open(&path, Access::Read) {
         // What a crash left is no state of the guest's; it had never been announced.
         Err(ImageError::Incomplete(_)) => Ok(None),
@@ -351,41 +396,33 @@ pub(crate) async fn create(
             Ok(Some(opened.of(&whose)))
         }
     });
-    let (definition, origin) = match found.await? {
+    Ok(match found.await? {
         Some(opened) if !is_of(&opened.definition, domain.uuid) => {
             tell_of_stranger(&opened.path, domain.uuid);
-            show_managed(&core, &domain, false);
-            return start::start(core, domain, config, flags, Origin::Boot).await;
+            show_managed(core, domain, false);
+            Managed::Strangers
         }
-        Some(opened) => (
-            Arc::new(opened.definition),
-            Origin::Saved {
-                state: opened.state,
-                running: opened.header.running,
-                managed: Some(opened.path),
-            },
-        ),
+        Some(opened) => Managed::Image(Box::new(opened)),
         None => {
             tracing::warn!(domain = %domain.name(), "its managed save is incomplete, ignoring");
-            (config, Origin::Boot)
+            Managed::Incomplete
         }
-    };
-    let (core_after, domain_after) = (Arc::clone(&core), Arc::clone(&domain));
-    let restoring = DomainJobOperation::Restore;
-    let job = jobs::progress(&core, &domain, turn, restoring, Abort::Impossible);
-    let started = start::start(core, domain, definition, flags, origin).await;
-    drop(job);
-    let path = managed_path(&core_after, &domain_after.name());
-    if started.is_ok() {
-        outlived(&core_after, &domain_after).await;
-    } else if matches!(
-        blocking(move || Ok(image::open(&path, Access::Read).map(drop))).await,
-        Ok(Err(ImageError::Incomplete(_)))
-    ) {
-        // Somebody destroyed the guest when it had been written off already.
-        show_managed(&core_after, &domain_after, false);
+    })
+}
+
+/// What becomes of the managed save image after a start from it: it is forgotten if the guest has `started`; otherwise it is as good as it
+/// was, unless it had been written off already.
+pub(crate) async fn after_start(core: &Arc<Core>, domain: &Arc<Domain>, started: bool) {
+    if started {
+        outlived(core, domain).await;
+        return;
     }
-    started
+    let path = managed_path(core, &domain.name());
+    let found = blocking(move || Ok(image::open(&path, Access::Read).map(drop))).await;
+    if matches!(found, Ok(Err(ImageError::Incomplete(_)))) {
+        // Somebody destroyed the guest when it had been written off already.
+        show_managed(core, domain, false);
+    }
 }
 
 /// Somebody has taken the image away. Nothing is booted in its place unless that is wanted: it may only be elsewhere.

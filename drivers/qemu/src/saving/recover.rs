@@ -8,62 +8,20 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use virtbus_api::domain::{DomainState, RunningReason};
 use virtbus_api::{Result, Uuid};
 use virtbus_util::file;
 
-use super::target::{PARTS, Target};
+use super::target::PARTS;
 use super::{Work, outlived, show_managed, stream};
 use crate::core::Core;
 use crate::cpus;
 use crate::domain::{Domain, Ending};
 use crate::outside::blocking;
+use crate::record::{Purpose, Saving, Target};
 use crate::stop;
 
-/// What a file in the making is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) enum Purpose {
-    /// The guest is saved to where a client wants it.
-    #[default]
-    Save,
-    /// The guest is saved to where the domain's next start finds it.
-    ManagedSave,
-    /// The guest's memory is dumped, and the guest goes on.
-    Dump,
-}
-
-/// A file in the making, as it is noted in the guest's status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Saving {
-    #[serde(flatten)]
-    pub(super) target: Target,
-    /// Whether the guest is to run again: it ran before, and nobody has suspended it since.
-    pub(super) running: bool,
-    #[serde(default)]
-    purpose: Purpose,
-}
-
 impl Saving {
-    /// For a guest that is looked at when this is noted.
-    pub(super) const fn new(target: Target, purpose: Purpose) -> Self {
-        Self {
-            target,
-            running: false,
-            purpose,
-        }
-    }
-
-    /// Whether the domain's next start is to find it.
-    pub(super) fn managed(&self) -> bool {
-        self.purpose == Purpose::ManagedSave
-    }
-
-    /// The guest is to stay halted, whatever it did before. Returns whether that is new.
-    pub(crate) fn stay_halted(&mut self) -> bool {
-        std::mem::take(&mut self.running)
-    }
-
     /// Whether the guest is whole in the file. Blocks.
     fn has_guest(&self, core: &Core) -> bool {
         if self.purpose == Purpose::Dump {

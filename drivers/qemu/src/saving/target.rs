@@ -19,7 +19,6 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 use virtbus_api::Uuid;
 use virtbus_util::file::acting::{self, ActError, ActingUser, Beneficiary};
 use virtbus_util::file::{self, Place, WalkError};
@@ -27,6 +26,7 @@ use virtbus_util::file::{self, Place, WalkError};
 use super::image::{self, ImageError, failed};
 use crate::core::Core;
 use crate::definition;
+use crate::record::{Rights, Room, Target};
 use crate::seal::SealKey;
 
 /// Names of files in the making end so, after a dot and the identity.
@@ -34,51 +34,6 @@ pub(super) const PARTS: &str = ".part";
 
 /// So much of a file's name stands in the name that it has first, for people who look.
 const HINT: usize = 32;
-
-/// With whose rights a file is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-enum Rights {
-    /// The daemon's.
-    #[default]
-    Daemon,
-    /// Those of the guests' user.
-    Guest,
-}
-
-/// What makes room for a file in the making.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-enum Room {
-    /// Whatever has its name.
-    #[default]
-    Anything,
-    /// Nothing has it.
-    Nothing,
-    /// The file with this device and inode.
-    This(u64, u64),
-}
-
-/// A file in the making.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Target {
-    /// The name that it is to have.
-    pub(super) path: PathBuf,
-    /// The name that it has until it is whole, in the same directory. Empty in the note of an earlier release, whose files had none.
-    #[serde(default)]
-    temporary: PathBuf,
-    /// Tells this file from every other one. Nil in such a note, and then no file is this one.
-    #[serde(default)]
-    pub(super) identity: Uuid,
-    /// The guest whose memory it is; nil where a client has no part in it.
-    #[serde(default)]
-    guest: Uuid,
-    #[serde(default)]
-    rights: Rights,
-    #[serde(default)]
-    room: Room,
-    /// Device and inode of its directory; none in notes of earlier releases.
-    #[serde(default)]
-    dir: Option<(u64, u64)>,
-}
 
 /// Where a file in the making is, while something is done to it.
 struct Names<'a> {

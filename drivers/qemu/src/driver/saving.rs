@@ -1,4 +1,4 @@
-//! The calls of the driver API about saving and about jobs, forwarded.
+//! The calls about saving and about jobs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,17 +16,13 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_base::Flags;
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_hypervisor::jobs::Aborting;
-use virtbus_util::file;
 
-use super::image::Access;
-use super::recover::{Purpose, Saving};
-use super::target::{Target, Wanted};
-use super::{Opened, Work};
+use crate::connection::Qemu;
 use crate::core::Core;
 use crate::domain::Domain;
-use crate::driver::Qemu;
 use crate::jobs::{self, Abort};
 use crate::outside::blocking;
+use crate::saving::{self, Access, Opened, Work};
 use crate::start::{self, Origin};
 use crate::{definition, reading};
 
@@ -61,7 +57,7 @@ async fn replacement(core: &Arc<Core>, xml: Option<&str>) -> Result<Option<Defin
 /// Where the domain's managed save image is, if it has one.
 fn managed(core: &Core, domain: &Domain) -> Result<PathBuf> {
     if domain.snapshot().view.managed_save {
-        return Ok(super::managed_path(core, &domain.name()));
+        return Ok(saving::managed_path(core, &domain.name()));
     }
     Err(Error::operation_invalid(format!(
         "domain '{}' has no managed save image",
@@ -94,10 +90,10 @@ impl SavedImage for Image<'_> {
         let Self { qemu, opened, .. } = *self;
         let looking = Arc::clone(&qemu.core);
         let opened = blocking(move || opened.check_vouched(&looking).map(|()| opened)).await?;
-        let running = super::runs(flags, opened.running())?;
+        let running = saving::runs(flags, opened.running())?;
         let definition = match replacement(&qemu.core, xml).await? {
             Some(definition) => {
-                super::check_abi(&opened.definition, &definition)?;
+                saving::check_abi(&opened.definition, &definition)?;
                 definition
             }
             None => opened.definition,
@@ -121,7 +117,7 @@ impl SavedImage for Image<'_> {
             drop(claim);
             if started.is_ok() && restored.snapshot().view.managed_save {
                 // Older than the guest from now on.
-                super::outlived(&after, &restored).await;
+                saving::outlived(&after, &restored).await;
             }
             started
         })
@@ -129,7 +125,7 @@ impl SavedImage for Image<'_> {
     }
 
     async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()> {
-        super::runs(flags, false)?;
+        saving::runs(flags, false)?;
         let definition = reading::parse(&self.qemu.core, xml, false).await?;
         let (core, opened) = (Arc::clone(&self.qemu.core), self.opened);
         blocking(move || {
@@ -149,23 +145,14 @@ impl DomainSaving for Qemu {
         xml: Option<&str>,
         flags: DomainSaveRestoreFlags,
     ) -> Result<()> {
-        super::runs(flags, false)?;
+        saving::runs(flags, false)?;
         let (path, by_root) = (absolute(to.path)?, to.by_root);
         let definition = replacement(&self.core, xml).await?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_guest_job(&domain, jobs::SAVE, |turn| async move {
             let work = Work::begin(&core, &job_domain, turn)?;
-            let making = Arc::clone(&core);
-            let wanted = Wanted {
-                guest: job_domain.uuid,
-                replaces: true,
-                by_root,
-            };
-            let target = move || Ok(Target::of_client(&making, &path, wanted)?);
-            let target = blocking(target).await?;
-            let saving = Saving::new(target, Purpose::Save);
-            super::save(&work, saving, definition, flags).await
+            saving::save_as(&work, (path, by_root), definition, flags).await
         })
         .await
     }
@@ -195,25 +182,12 @@ impl DomainSaving for Qemu {
     }
 
     async fn managed_save(&self, domain: &DomainId, flags: DomainSaveRestoreFlags) -> Result<()> {
-        super::runs(flags, false)?;
+        saving::runs(flags, false)?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_guest_job(&domain, jobs::MANAGED_SAVE, |turn| async move {
             let work = Work::begin(&core, &job_domain, turn)?;
-            if job_domain.snapshot().config.is_none() {
-                return Err(Error::operation_invalid(format!(
-                    "domain '{}' is transient: nothing would start from the image",
-                    job_domain.name()
-                )));
-            }
-            let dir = core.config.dirs.saved();
-            let path = super::managed_path(&core, &job_domain.name());
-            let target = blocking(move || {
-                file::ensure_dir(&dir, 0o700, None).map_err(crate::outside::failed)?;
-                Ok(Target::own(&path)?)
-            });
-            let saving = Saving::new(target.await?, Purpose::ManagedSave);
-            super::save(&work, saving, None, flags).await
+            saving::managed_save(&work, flags).await
         })
         .await
     }
@@ -222,7 +196,7 @@ impl DomainSaving for Qemu {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, jobs::MANAGED_SAVE_REMOVE, async move {
-            super::remove_managed(&core, &job_domain).await
+            saving::remove_managed(&core, &job_domain).await
         })
         .await
     }
@@ -249,7 +223,7 @@ impl DomainSaving for Qemu {
         xml: &str,
         flags: DomainSaveRestoreFlags,
     ) -> Result<()> {
-        super::runs(flags, false)?;
+        saving::runs(flags, false)?;
         let domain = self.domain(domain)?;
         let definition = reading::parse(&self.core, xml, false).await?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
@@ -288,7 +262,7 @@ impl DomainSaving for Qemu {
                 "dumps past the host's page cache (BYPASS_CACHE) are not supported",
             ));
         }
-        super::dump::format_name(format)?;
+        saving::dump_format(format)?;
         if format != DomainCoreDumpFormat::Raw && !flags.contains(F::MEMORY_ONLY) {
             return Err(Error::invalid_argument(
                 "a dump in another format than raw is one of memory alone (MEMORY_ONLY)",
@@ -298,7 +272,7 @@ impl DomainSaving for Qemu {
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_guest_job(&domain, jobs::CORE_DUMP, |turn| async move {
             let work = Work::begin(&core, &job_domain, turn)?;
-            super::dump::core_dump(&work, (path, by_root), format, flags).await
+            saving::core_dump(&work, (path, by_root), format, flags).await
         })
         .await
     }

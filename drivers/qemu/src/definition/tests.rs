@@ -52,7 +52,7 @@ fn document(elements: &str, devices: &str) -> String {
 
 /// One device of each kind and type that the cases of the document have.
 fn samples() -> BTreeMap<String, String> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/tests/data/domain");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/domain/tests/data/domain");
     let mut samples = BTreeMap::new();
     for case in std::fs::read_dir(data).unwrap() {
         let path = case.unwrap().path();

@@ -266,8 +266,8 @@ fn define(core: &Core, domain: &Domain, definition: Arc<Definition>) -> Result<A
             DefinedDetail::Added
         };
         inner.config = Some(definition);
-        // What is being started has another one already.
-        inner.updated = matches!(inner.run, Run::Live(_) | Run::Starting(_));
+        // One that is being started finds out itself whether it has another one.
+        inner.updated = matches!(inner.run, Run::Live(_));
         Ok(((), vec![DomainEvent::Lifecycle(Lifecycle::Defined(detail))]))
     })?;
     Ok(Arc::clone(&domain.snapshot().view))
@@ -386,7 +386,7 @@ impl DomainLifecycle for Qemu {
             let answer = start::start(
                 core,
                 Arc::clone(&job_domain),
-                definition,
+                Some(definition),
                 flags,
                 Origin::Boot,
             )

@@ -42,7 +42,8 @@ use crate::{definition, guest_log, saving, stop, translate};
 
 pub(crate) use create::create;
 
-/// Starts the guest. To be run as a job of `domain`.
+/// Starts the guest with this definition; none: with the one that is stored. To be run as a job of `domain`, beside which another one may
+/// be stored.
 ///
 /// # Errors
 /// `OperationInvalid` if it runs already; `OperationAborted` if somebody destroyed it meanwhile; what the definition, the host and
@@ -50,10 +51,15 @@ pub(crate) use create::create;
 pub(crate) async fn start(
     core: Arc<Core>,
     domain: Arc<Domain>,
-    config: Arc<Definition>,
+    definition: Option<Arc<Definition>>,
     flags: DomainCreateFlags,
     origin: Origin,
 ) -> Result<()> {
+    let stored = domain.snapshot().config.clone();
+    let config = definition.or_else(|| stored.clone()).ok_or_else(|| {
+        let name = domain.name();
+        Error::operation_invalid(format!("domain '{name}' has no stored definition"))
+    })?;
     domain.check_name(&config)?;
     let emulator = core.capabilities_of(&config).await?;
     let starting = begin(&domain)?;
@@ -63,6 +69,7 @@ pub(crate) async fn start(
         core: Arc::clone(&core),
         domain: Arc::clone(&domain),
         starting,
+        stored,
         status: None,
         child: None,
         held: Vec::new(),
@@ -194,6 +201,8 @@ struct Attempt {
     core: Arc<Core>,
     domain: Arc<Domain>,
     starting: Arc<Starting>,
+    /// The definition that was stored when the start began.
+    stored: Option<Arc<Definition>>,
     status: Option<Status>,
     child: Option<Child>,
     /// The files that QEMU has as descriptors and opens itself, by its names for them.
@@ -431,11 +440,15 @@ impl Attempt {
             watcher: handle,
         };
         // Starts are called off under the domain's lock, which is held here: whoever comes later finds a guest to end.
-        let starting = Arc::clone(&self.starting);
+        let (starting, stored) = (Arc::clone(&self.starting), self.stored.take());
         let published = self.domain.change(&self.core.hub, |inner| {
             if starting.is_cancelled() {
                 return Err(());
             }
+            inner.updated = match (&inner.config, &stored) {
+                (Some(now), Some(then)) => !Arc::ptr_eq(now, then),
+                (now, _) => now.is_some(),
+            };
             inner.run = Run::Live(Box::new(live));
             Ok(((), events))
         });

@@ -9,12 +9,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::process::{Signal, kill_process};
 use tokio::task::JoinHandle;
 use virtbus_tests::client::CallError;
 use virtbus_tests::domain::{PAUSED, RUNNING, SHUTOFF, Statistics, XML_INACTIVE};
 use virtbus_tests::guest::READY;
-use virtbus_tests::wait::{LIMIT, patient, wait_for_async, wait_until};
-use virtbus_tests::{Domain, DomainXml, Testbed, need, or_skip};
+use virtbus_tests::wait::{LIMIT, patient, wait_for, wait_for_async, wait_until};
+use virtbus_tests::{Domain, DomainXml, Testbed, need, or_skip, process};
 use zbus::OwnedVariant;
 
 /// `VIR_DOMAIN_PAUSED_USER`, `VIR_DOMAIN_PAUSED_SAVE`.
@@ -184,7 +185,11 @@ async fn what_may_run_beside_a_save_does_and_the_rest_is_told_of_it() {
 
     domain.tell("AbortJob").await.unwrap();
     let error = save.await.unwrap().unwrap_err();
-    assert_eq!(error.name(), "org.libvirt.Error.OperationAborted", "{error}");
+    assert_eq!(
+        error.name(),
+        "org.libvirt.Error.OperationAborted",
+        "{error}"
+    );
     assert!(!held.file.exists());
     assert_eq!(domain.state().await.unwrap(), (PAUSED, BY_USER));
     domain.tell("Resume").await.unwrap();
@@ -253,4 +258,42 @@ async fn a_guest_that_was_suspended_while_it_was_saved_stays_so_when_the_daemon_
     held.domain.tell("Resume").await.unwrap();
     held.testbed.console("cut-off").wait_for_ticks().await;
     held.testbed.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_is_stored_while_a_guest_starts_counts_as_changed() {
+    let qemu = or_skip!(need::qemu());
+    let testbed = or_skip!(Testbed::start(&[]).await);
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in *guest=*) kill -STOP $$;; esac\nexec {} \"$@\"\n",
+        qemu.display()
+    );
+    let emulator = testbed.script("emulator", &text);
+    let guest = DomainXml::small("starting").emulator(&emulator);
+    let domain = testbed.define(&guest).await;
+    for stored_meanwhile in [true, false] {
+        let started = domain.clone();
+        let start = tokio::spawn(async move { started.act("Create", 0).await });
+        let pid = wait_for("the emulator to stop", LIMIT, || {
+            let emulator = testbed.daemon.emulator("starting");
+            emulator.filter(|pid| process::is_stopped(*pid))
+        })
+        .await;
+        if stored_meanwhile {
+            let titled = guest.clone().element("<title>anew</title>");
+            testbed.client.define(&titled.xml()).await.unwrap();
+            domain.0.set("Autostart", true.into()).await.unwrap();
+            domain.0.set("Autostart", false.into()).await.unwrap();
+        }
+        assert!(!start.is_finished(), "it has started while it was stopped");
+        kill_process(pid, Signal::CONT).unwrap();
+        start.await.unwrap().unwrap();
+        let live = domain.xml(0).await.unwrap();
+        assert_eq!(!live.contains("anew"), stored_meanwhile, "{live}");
+        let updated = domain.0.get::<bool>("Updated").await.unwrap();
+        assert_eq!(updated, stored_meanwhile);
+        domain.act("Destroy", 0).await.unwrap();
+        assert!(!domain.0.get::<bool>("Updated").await.unwrap());
+    }
+    testbed.end().await;
 }

@@ -110,7 +110,7 @@ impl SavedImage for Image<'_> {
             let restoring = DomainJobOperation::Restore;
             let job = jobs::progress(&core, &job_domain, &turn, restoring, Abort::Impossible);
             let flags = DomainCreateFlags::empty();
-            let definition = Arc::new(definition);
+            let definition = Some(Arc::new(definition));
             let (after, restored) = (Arc::clone(&core), Arc::clone(&job_domain));
             let started = start::start(core, job_domain, definition, flags, origin).await;
             drop(job);

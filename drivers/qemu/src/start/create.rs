@@ -20,15 +20,16 @@ pub(crate) async fn create(
     flags: DomainCreateFlags,
 ) -> Result<()> {
     let snapshot = domain.snapshot();
-    let config = snapshot.config.clone().ok_or_else(|| {
-        Error::operation_invalid(format!("domain '{}' is running already", domain.name()))
-    })?;
+    if snapshot.config.is_none() {
+        let message = format!("domain '{}' is running already", domain.name());
+        return Err(Error::operation_invalid(message));
+    }
     if !snapshot.view.managed_save || snapshot.live.is_some() {
-        return super::start(core, domain, config, flags, Origin::Boot).await;
+        return super::start(core, domain, None, flags, Origin::Boot).await;
     }
     if flags.contains(DomainCreateFlags::FORCE_BOOT) {
         saving::remove_managed(&core, &domain).await?;
-        return super::start(core, domain, config, flags, Origin::Boot).await;
+        return super::start(core, domain, None, flags, Origin::Boot).await;
     }
     let (definition, origin) = match saving::find_managed(&core, &domain).await? {
         Managed::Image(opened) => {
@@ -38,12 +39,12 @@ pub(crate) async fn create(
                 running,
                 managed: Some(opened.path),
             };
-            (Arc::new(opened.definition), origin)
+            (Some(Arc::new(opened.definition)), origin)
         }
         Managed::Strangers => {
-            return super::start(core, domain, config, flags, Origin::Boot).await;
+            return super::start(core, domain, None, flags, Origin::Boot).await;
         }
-        Managed::Incomplete => (config, Origin::Boot),
+        Managed::Incomplete => (None, Origin::Boot),
     };
     let (core_after, domain_after) = (Arc::clone(&core), Arc::clone(&domain));
     let restoring = DomainJobOperation::Restore;

@@ -5,6 +5,7 @@
 //! program does.
 
 pub mod bless;
+pub mod circles;
 pub mod completions;
 pub mod crates;
 pub mod man;

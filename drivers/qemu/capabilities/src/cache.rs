@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use virtbus_util::file;
 
-use super::cap::Cap;
 use super::probe::ProbeOptions;
+use super::table::Cap;
 use crate::GuestUser;
 
 /// To be raised whenever the meaning of saved values changes. New capabilities and changed rules

@@ -1,49 +1,12 @@
-//! The names of single capabilities, and a set of them.
+//! A set of capabilities, and how it is kept and shown.
 //!
-//! What each one means for a binary is in `table`; this module only names, numbers and packs.
+//! Which there are, and what each one means for a binary, is in `table`; this module only packs.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Declares the capabilities: variant, libvirt's name, the rule by which it is found.
-macro_rules! capabilities {
-    ($( $variant:ident = $name:literal if $rule:expr; )*) => {
-        /// Something that an emulator can do. The names are libvirt's where it has one.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u16)]
-        #[non_exhaustive]
-        pub enum Cap {
-            $(
-                #[doc = concat!("`", $name, "`")]
-                $variant,
-            )*
-        }
-
-        impl Cap {
-            /// All of them, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$( Self::$variant, )*];
-
-            /// Its name, as in libvirt's capability cache.
-            pub fn name(self) -> &'static str {
-                match self { $( Self::$variant => $name, )* }
-            }
-
-            /// Finds a capability by its name.
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $( $name => Some(Self::$variant), )* _ => None }
-            }
-
-            /// How it is found out.
-            pub(crate) fn rule(self) -> &'static Rule {
-                match self { $( Self::$variant => &$rule, )* }
-            }
-        }
-    };
-}
-pub(crate) use capabilities;
-
-pub use super::table::Cap;
+use super::table::Cap;
 
 impl fmt::Display for Cap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,12 +19,12 @@ use virtbus_qemu_monitor::commands::system::{QueryKvm, QueryVersion};
 use super::Capabilities;
 use super::answers::{Answers, Question};
 use super::arch;
-use super::cap::Cap;
 use super::model::{
     Accelerated, CpuModel, Gic, HostModel, Machine, PropertyValue, Sev, Sgx, Version,
 };
 use super::rule::Facts;
 use super::schema::Schema;
+use super::table::Cap;
 
 /// What QEMU's answers lack for them to make sense.
 #[derive(Debug, thiserror::Error)]

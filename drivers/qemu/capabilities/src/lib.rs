@@ -9,6 +9,7 @@ mod answers;
 mod arch;
 mod cache;
 mod cap;
+mod declare;
 mod distill;
 mod emulators;
 mod kvm;
@@ -30,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use answers::Answers;
 pub use arch::host as host_arch;
-pub use cap::{Cap, CapSet};
+pub use cap::CapSet;
 pub use distill::DistillError;
 pub use emulators::Emulators;
 pub use kvm::{KvmProblem, KvmUsability};
@@ -38,6 +39,7 @@ pub use model::{Accelerated, CpuModel, Gic, HostModel, Machine, PropertyValue, S
 pub use probe::{ProbeError, ProbeFailure, ProbeOptions};
 pub use programs::{ProgramError, Programs};
 pub use store::CapabilitiesStore;
+pub use table::Cap;
 pub use user::GuestUser;
 
 /// What one emulator binary can do on this host.

@@ -352,8 +352,8 @@ mod tests {
 
     #[test]
     fn the_table_asks_in_the_right_form() {
-        use super::super::cap::Cap;
         use super::super::rule::Rule;
+        use super::super::table::Cap;
         let well_formed = |path: &str| {
             path.matches('(').count() == path.matches(')').count()
                 && !path.contains(' ')

@@ -4,7 +4,7 @@
 //! elsewhere can be compared; a few are ours, for QEMU before 6.2. What holds for every QEMU from
 //! 4.2 on has no entry.
 
-use super::cap::capabilities;
+use super::declare::capabilities;
 use super::rule::Rule;
 
 capabilities! {

@@ -136,16 +136,8 @@ impl Connection for Qemu {
 #[async_trait]
 impl Domains for Qemu {
     async fn views(&self) -> Result<Views<DomainView>> {
-        let gather = || {
-            let domains = self.core.table.all();
-            domains
-                .iter()
-                .map(|domain| domain.snapshot())
-                .filter(|snapshot| snapshot.is_shown())
-                .map(|snapshot| Arc::clone(&snapshot.view))
-                .collect()
-        };
-        Ok(self.core.listing.get(gather))
+        let core = &self.core;
+        Ok(core.listing.get(|| core.table.views().into()))
     }
 
     async fn view(&self, uuid: Uuid) -> Result<Arc<DomainView>> {

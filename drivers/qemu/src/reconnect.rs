@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_hypervisor::domains::Snapshot as _;
 use virtbus_util::file;
 use virtbus_util::process::{self, Pidfd};
 

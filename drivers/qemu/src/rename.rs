@@ -90,7 +90,10 @@ fn rename(core: &Core, domain: &Arc<Domain>, to: String) -> Result<()> {
         }
         return Err(error);
     }
-    domain.rename(&core.hub, Arc::new(new));
+    domain.rename(&core.hub, |inner| {
+        inner.name = new.name.as_str().into();
+        inner.config = Some(Arc::new(new));
+    });
     drop(reserved);
     if let Err(error) = renaming.forget(core) {
         // It is of no use any more, and the next daemon finds nothing to do for it.

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use virtbus_api::Uuid;
 use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
+use virtbus_hypervisor::domains::Snapshot as _;
 use virtbus_util::process::{self, Pidfd};
 
 use crate::core::Core;

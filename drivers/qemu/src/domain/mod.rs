@@ -1,4 +1,4 @@
-//! A domain: what is known of it, and the one way in which that changes.
+//! A domain: what it does, with what exists only then, and what is known of it.
 //!
 //! ```text
 //!            create                 monitor up, CPUs released
@@ -7,36 +7,33 @@
 //!    └──────────────────────┴────────────────────────────────────┘  the process ended, whatever ended it
 //! ```
 //!
-//! Readers take the published [`Snapshot`], which is swapped whole and needs no lock. Writers hold the domain's lock while they
-//! write the status file, swap the snapshot and announce, in this order; so the order of events is the order of states, and
-//! what was announced is on disk. Nothing waits for a guest under the lock.
+//! It changes in one way only, which announces it (`virtbus_hypervisor::domains`). Nothing waits for a guest under its lock.
 
 mod live;
-mod table;
 
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use virtbus_api::domain::{
-    DefinedDetail, DomainEvent, DomainId, DomainState, DomainView, JobProgress, Lifecycle,
-    ShutoffReason, UndefinedDetail,
-};
-use virtbus_api::event::{Event, EventHub};
-use virtbus_api::object::View;
+use virtbus_api::domain::{DomainId, DomainState, DomainView, JobProgress, ShutoffReason};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_hypervisor::domains::{self, Entry, Published, State};
 use virtbus_hypervisor::jobs::{Jobs, Turn};
 use virtbus_qemu_monitor::Monitor;
 use virtbus_util::process::Pidfd;
 
 pub(crate) use live::{Ending, Flow, Handle, Request};
-pub(crate) use table::{Claim, Table};
 
 use crate::persist::Status;
+
+/// The domains of a connection.
+pub(crate) type Table = domains::Table<Domain>;
+
+/// Keeps a domain in the table while something is being made of it.
+pub(crate) type Claim = domains::Claim<Domain>;
 
 /// A process that has closed its monitor's connection ends within this time, and is cleaned up after, or goes on.
 const ENDING: Duration = Duration::from_secs(3);
@@ -53,12 +50,17 @@ pub(crate) struct Snapshot {
     stray: bool,
 }
 
-impl Snapshot {
-    /// Whether anybody may know of the domain yet, or still.
-    pub(crate) const fn is_shown(&self) -> bool {
-        self.config.is_some() || self.live.is_some() || self.stray
+impl domains::Snapshot for Snapshot {
+    fn view(&self) -> &Arc<DomainView> {
+        &self.view
     }
 
+    fn is_shown(&self) -> bool {
+        self.config.is_some() || self.live.is_some() || self.stray
+    }
+}
+
+impl Snapshot {
     /// The definition that counts now.
     pub(crate) fn current(&self) -> Option<&Arc<Definition>> {
         self.live.as_ref().or(self.config.as_ref())
@@ -158,6 +160,7 @@ impl Starting {
 /// What writers change, under the domain's lock.
 #[derive(Debug)]
 pub(crate) struct Inner {
+    uuid: Uuid,
     pub(crate) name: Arc<str>,
     pub(crate) config: Option<Arc<Definition>>,
     pub(crate) autostart: bool,
@@ -173,11 +176,7 @@ pub(crate) struct Inner {
 /// A domain of the connection.
 #[derive(Debug)]
 pub(crate) struct Domain {
-    pub(crate) uuid: Uuid,
-    /// How many makings of this domain keep it in the table; see [`Claim`].
-    claims: AtomicUsize,
-    published: ArcSwap<Snapshot>,
-    inner: Mutex<Inner>,
+    published: Published<Inner>,
     pub(crate) jobs: Jobs,
     /// The domain's turn, kept from a new daemon's start until it has dealt with what the last one left half done.
     recovery: Mutex<Option<Turn>>,
@@ -185,10 +184,23 @@ pub(crate) struct Domain {
     pub(crate) ended: watch::Sender<u64>,
 }
 
+impl Deref for Domain {
+    type Target = Published<Inner>;
+
+    fn deref(&self) -> &Published<Inner> {
+        &self.published
+    }
+}
+
+impl Entry for Domain {
+    type State = Inner;
+}
+
 impl Domain {
     /// A domain that is off and not defined, and so not shown yet.
     pub(crate) fn new(uuid: Uuid, name: &str, reason: ShutoffReason) -> Self {
         let inner = Inner {
+            uuid,
             name: name.into(),
             config: None,
             autostart: false,
@@ -198,87 +210,11 @@ impl Domain {
             run: Run::Off(reason),
         };
         Self {
-            uuid,
-            claims: AtomicUsize::new(0),
-            published: ArcSwap::from_pointee(inner.snapshot(uuid)),
-            inner: Mutex::new(inner),
+            published: Published::new(inner),
             jobs: Jobs::new(ErrorDomain::Qemu),
             recovery: Mutex::default(),
             ended: watch::Sender::new(0),
         }
-    }
-
-    /// What is known of the domain. Never waits.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.published.load_full()
-    }
-
-    /// The domain's name now.
-    pub(crate) fn name(&self) -> Arc<str> {
-        Arc::clone(&self.published.load().view.id.name)
-    }
-
-    /// Looks at what writers change. Not across an await, and not for readers.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes the domain: `change` edits and says what happened; then the snapshot is swapped, and both are announced.
-    ///
-    /// What must be on disk is written by `change`; if it fails, it must have left everything as it was.
-    pub(crate) fn change<T, E>(
-        &self,
-        hub: &EventHub,
-        change: impl FnOnce(&mut Inner) -> std::result::Result<(T, Vec<DomainEvent>), E>,
-    ) -> std::result::Result<T, E> {
-        let mut inner = self.lock();
-        let (answer, events) = change(&mut inner)?;
-        let before = self.published.load_full();
-        let after = Arc::new(inner.snapshot(self.uuid));
-        self.published.store(Arc::clone(&after));
-        let shown = |snapshot: &Snapshot| snapshot.is_shown().then(|| Arc::clone(&snapshot.view));
-        let (was, is) = (shown(&before), shown(&after));
-        // An event about a domain that is going must come while the domain is still named.
-        let id: DomainId = after.view.id.clone();
-        let goes = is.is_none();
-        if was != is && !goes {
-            hub.publish(&Event::Changed {
-                before: was.clone().map(View::from),
-                after: is.clone().map(View::from),
-            });
-        }
-        for event in events {
-            hub.publish(&Event::Domain(id.clone(), event));
-        }
-        if was != is && goes {
-            hub.publish(&Event::Changed {
-                before: was.map(View::from),
-                after: None,
-            });
-        }
-        drop(inner);
-        Ok(answer)
-    }
-
-    /// Gives the domain, which is off, the name of this definition, and tells of that: it is gone under one name and there under the other.
-    pub(crate) fn rename(&self, hub: &EventHub, definition: Arc<Definition>) {
-        let mut inner = self.lock();
-        let before = self.snapshot();
-        inner.name = definition.name.as_str().into();
-        inner.config = Some(definition);
-        let after = Arc::new(inner.snapshot(self.uuid));
-        self.published.store(Arc::clone(&after));
-        let (was, is) = (Arc::clone(&before.view), Arc::clone(&after.view));
-        let event = |lifecycle| DomainEvent::Lifecycle(lifecycle);
-        let gone = event(Lifecycle::Undefined(UndefinedDetail::Renamed));
-        hub.publish(&Event::Domain(was.id.clone(), gone));
-        hub.publish(&Event::Changed {
-            before: Some(View::from(was)),
-            after: Some(View::from(Arc::clone(&is))),
-        });
-        let came = event(Lifecycle::Defined(DefinedDetail::Renamed));
-        hub.publish(&Event::Domain(is.id.clone(), came));
-        drop(inner);
     }
 
     /// Refuses a definition of another name: the domain may have been renamed while its turn was waited for.
@@ -298,15 +234,6 @@ impl Domain {
                 self.uuid
             ),
         ))
-    }
-
-    /// Changes what nothing has to be written down for, and nothing is told of but the change itself.
-    pub(crate) fn adjust(&self, hub: &EventHub, change: impl FnOnce(&mut Inner)) {
-        let done: std::result::Result<(), std::convert::Infallible> = self.change(hub, |inner| {
-            change(inner);
-            Ok(((), Vec::new()))
-        });
-        done.unwrap_or_else(|never| match never {});
     }
 
     /// Waits until the monitor of a guest that was found again has been reached for the first time, at most `limit`. Whoever comes
@@ -407,8 +334,12 @@ impl Inner {
         }
         Error::operation_invalid(format!("domain '{}' is not running", self.name))
     }
+}
 
-    fn snapshot(&self, uuid: Uuid) -> Snapshot {
+impl State for Inner {
+    type Snapshot = Snapshot;
+
+    fn snapshot(&self) -> Snapshot {
         let (state, id, live) = match &self.run {
             Run::Off(reason) => (DomainState::Shutoff(*reason), None, None),
             // Not up yet: nobody can do anything with it but end it.
@@ -426,7 +357,7 @@ impl Inner {
         );
         let view = DomainView {
             id: DomainId {
-                uuid,
+                uuid: self.uuid,
                 name: Arc::clone(&self.name),
                 id,
             },

@@ -111,18 +111,19 @@ impl Told {
     }
 }
 
-fn told() -> (EventHub, Arc<Told>) {
+/// A hub, what is told by it, and what keeps that being told.
+fn told() -> (EventHub, Arc<Told>, impl Sized) {
     let (hub, told) = (EventHub::default(), Arc::new(Told::default()));
-    hub.subscribe(Arc::clone(&told) as Arc<dyn EventListener>)
-        .keep();
-    (hub, told)
+    let listener: Arc<dyn EventListener> = Arc::clone(&told) as _;
+    let heard = hub.subscribe(listener);
+    (hub, told, heard)
 }
 
 const STOPPED: DomainEvent = DomainEvent::Lifecycle(Lifecycle::Stopped(StoppedDetail::Destroyed));
 
 #[test]
 fn a_domain_is_there_before_its_events_and_gone_after_them() {
-    let (hub, told) = told();
+    let (hub, told, _heard) = told();
     let domain = domain(Uuid::new_v4(), "web");
     let show = |is_defined| {
         let done: Result<(), ()> = domain.change(&hub, |state| {
@@ -143,7 +144,7 @@ fn a_domain_is_there_before_its_events_and_gone_after_them() {
 
 #[test]
 fn what_fails_is_neither_published_nor_told() {
-    let (hub, told) = told();
+    let (hub, told, _heard) = told();
     let domain = domain(Uuid::new_v4(), "web");
     let failed: Result<(), &str> = domain.change(&hub, |_| Err("no room"));
     assert_eq!(failed, Err("no room"));
@@ -153,7 +154,7 @@ fn what_fails_is_neither_published_nor_told() {
 
 #[test]
 fn who_reads_while_it_changes_sees_what_was_known_before() {
-    let (hub, _) = told();
+    let (hub, _told, _heard) = told();
     let domain = domain(Uuid::new_v4(), "web");
     domain.adjust(&hub, |state| {
         state.id = Some(1);
@@ -164,7 +165,7 @@ fn who_reads_while_it_changes_sees_what_was_known_before() {
 
 #[test]
 fn a_renamed_domain_goes_under_one_name_and_comes_under_the_other() {
-    let (hub, told) = told();
+    let (hub, told, _heard) = told();
     let domain = domain(Uuid::new_v4(), "old");
     domain.adjust(&hub, |state| state.is_defined = true);
     told.take();

@@ -12,3 +12,4 @@ pub mod man;
 pub mod policy;
 pub mod source;
 pub mod tracked;
+pub mod words;

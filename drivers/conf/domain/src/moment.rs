@@ -47,13 +47,13 @@ impl Guest {
     }
 }
 
-/// `<domain>` and `<inactiveDomain>`: the guest at that time.
+/// `<domain>` and `<inactiveDomain>`: the guest's definitions at that time.
 #[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct Definitions {
-    /// The definition in use.
+    /// Definition that the guest had at that time.
     #[xml(child = "domain", value = Domain)]
     pub guest: Option<Guest>,
-    /// The definition for the next start, where it was another.
+    /// Definition for the next start, if it was different.
     #[xml(child = "inactiveDomain")]
     pub inactive: Option<Box<Domain>>,
 }

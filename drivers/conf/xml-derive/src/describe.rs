@@ -93,7 +93,13 @@ fn choice(input: &DeriveInput, data: &DataEnum) -> Result<TokenStream> {
             Some(content) if whole && matches!(variant.fields, Fields::Unnamed(_)) => {
                 let ty = &content.ty;
                 let kind = quote!(Flat(<#ty as ::virtbus_xml::Describe>::describe));
-                vec![write_part("", "", Shape::Required, &kind, &Rest::default())]
+                vec![write_part(
+                    "",
+                    &doc,
+                    Shape::Required,
+                    &kind,
+                    &Rest::default(),
+                )]
             }
             _ => parts(&variant.fields)?,
         };

@@ -11,12 +11,16 @@ use crate::dom::Node;
 use crate::error::Result;
 use crate::writer::Writer;
 
-/// A size in units of `UNIT` bytes, read in any unit and written in that one.
+/// A size in units of `UNIT` bytes (KiB for memory, bytes for storage), which is read in any unit and written in this one.
 ///
-/// A size without a unit counts in `UNIT`s; one that is no whole number of them is rounded up.
+/// A size without a unit counts in `UNIT`s; one that is not a whole number of them is rounded up.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[xml(more(attr = "unit", value = String, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the size: powers of 1000 with `B`, of 1024 with `iB` or the letter alone."))]
-pub struct Scaled<const UNIT: u64>(#[xml(text)] pub u64);
+pub struct Scaled<const UNIT: u64>(
+    /// The size, in the unit given.
+    #[xml(text)]
+    pub u64,
+);
 
 /// A size in KiB.
 pub type Kib = Scaled<1024>;

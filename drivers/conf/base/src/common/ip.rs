@@ -68,39 +68,39 @@ xml_names! {
 /// `<ip>`: an address on an interface.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct IpAddress {
-    /// The address.
+    /// IPv4 or IPv6 address of the interface.
     #[xml(attr)]
     pub address: Ip,
-    /// Its family, if stated.
+    /// Family of the address; absent means that it is found from the address.
     #[xml(attr)]
     pub family: Option<IpFamily>,
-    /// Length of the network part in bits.
+    /// Length of the network part in bits: up to 32 for IPv4, up to 128 for IPv6.
     #[xml(attr)]
     pub prefix: Option<u32>,
-    /// The other end of a point-to-point link.
+    /// Address of the other end of a point-to-point link.
     #[xml(attr)]
     pub peer: Option<Ip>,
 }
 
-/// `<route>`: a static route.
+/// `<route>`: a static route to another network.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Family of the destination, if stated.
+    /// Family of the destination; absent means IPv4.
     #[xml(attr)]
     pub family: Option<IpFamily>,
-    /// The destination network.
+    /// Address of the destination network.
     #[xml(attr)]
     pub address: Ip,
-    /// Its netmask (IPv4 only; excludes `prefix`).
+    /// Netmask of the destination network (IPv4 only; excludes `prefix`).
     #[xml(attr)]
     pub netmask: Option<Ip>,
-    /// Its length in bits.
+    /// Length of the destination's network part in bits: up to 32 for IPv4, up to 128 for IPv6.
     #[xml(attr)]
     pub prefix: Option<u32>,
-    /// The next hop.
+    /// Address of the router through which the destination is reached.
     #[xml(attr)]
     pub gateway: Ip,
-    /// Preference; lower wins. At least 1.
+    /// Metric of the route, at least 1; among several routes the lowest metric wins.
     #[xml(attr)]
     pub metric: Option<u32>,
 }
@@ -108,10 +108,10 @@ pub struct Route {
 /// Addresses and routes of one end of an interface.
 #[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct IpInfo {
-    /// The addresses.
+    /// Addresses that the interface is given.
     #[xml(child)]
     pub ip: Vec<IpAddress>,
-    /// The routes.
+    /// Static routes that are set up with the addresses.
     #[xml(child)]
     pub route: Vec<Route>,
 }

@@ -13,35 +13,36 @@ xml_names! {
     }
 }
 
-/// `<seclabel>` of a guest.
+/// `<seclabel>`: a security label of a guest's process and files.
 ///
 /// Labels that a driver added are not written for older releases.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecLabel {
-    /// Who chooses the label.
+    /// Who chooses the label: `dynamic` lets the driver make a unique one, `static` takes the one given, `none`
+    /// confines nothing.
     #[xml(attr = "type", when = is_visible)]
     pub kind: Option<SecLabelType>,
-    /// The security driver: `selinux`, `apparmor`, `dac`.
+    /// Name of the security driver: `selinux`, `apparmor` or `dac`.
     #[xml(attr, when = is_visible)]
     pub model: Option<Text>,
-    /// Whether the guest's files are labelled too.
+    /// Whether the driver labels the files of the guest (disk images and others) before it starts.
     #[xml(attr, when = has_relabel)]
     pub relabel: Option<YesNo>,
-    /// The label of the process.
+    /// Label of the guest's process; for `dac` user and group as `+UID:+GID` or names.
     #[xml(text_child, when = is_visible)]
     pub label: Option<Text>,
-    /// The label of the files; output only.
+    /// Label of the guest's files; written for running guests, ignored when read.
     #[xml(text_child, when = has_image_label)]
     pub imagelabel: Option<Text>,
-    /// What a dynamic label is made from.
+    /// Label from which the driver derives the dynamic one, instead of its default.
     #[xml(text_child, when = has_base_label)]
     pub baselabel: Option<Text>,
-    /// Added by a driver, not by the user; such labels are left out for older releases. Never in XML.
+    /// Marks a label that a driver added; such labels are left out for older releases, and the mark is never in XML.
     #[xml(flat)]
     pub implicit: Implicit,
 }
 
-/// Marks what a driver added by itself. Not part of any document.
+/// Marks what a driver added by itself. It is not part of any document.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Implicit(#[xml(skip)] pub bool);
 
@@ -72,19 +73,19 @@ fn has_base_label(label: &SecLabel, flags: Flags) -> bool {
     label.kind != Some(SecLabelType::Static) && is_visible(label, flags)
 }
 
-/// `<seclabel>` of one file or device: an exception from the guest's.
+/// `<seclabel>` of one file or device: overrides the guest's label for it.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceLabel {
-    /// The security driver.
+    /// Name of the security driver that the label is for; absent means all of them.
     #[xml(attr)]
     pub model: Option<Text>,
-    /// Whether to label the file; nothing is said with `labelskip`.
+    /// Whether the driver labels the file; absent if `labelskip` is written.
     #[xml(attr, absent = "yes")]
     pub relabel: Option<YesNo>,
-    /// The file could not be labelled; running guests only.
+    /// Whether labelling the file failed because its file system has no labels; running guests only.
     #[xml(attr, value = YesNo, optional, conditional, absent = "no")]
     pub labelskip: bool,
-    /// The label.
+    /// Label that the file is given, instead of the guest's.
     #[xml(text_child)]
     pub label: Option<Text>,
 }
@@ -152,7 +153,7 @@ impl Content for DeviceLabel {
     }
 }
 
-/// `<seclabel>`s of one file, written together.
+/// `<seclabel>`s of one file or device, one for each security driver.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceLabels(#[xml(child = "seclabel")] pub Vec<DeviceLabel>);
 

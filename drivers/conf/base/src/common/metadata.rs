@@ -2,7 +2,7 @@
 
 use virtbus_xml::{Content, Describe, Fragment, FragmentNode, Node, Result, Writer};
 
-/// `<metadata>`, which other programs own: each has an element there in a name space of its own.
+/// `<metadata>`: data of other programs, each in an element with an XML name space of its own; kept as it is.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata(#[xml(child = "metadata", foreign)] pub Option<Box<Fragment>>);
 

@@ -6,19 +6,19 @@ use virtbus_xml::{Content, Describe, Hex, Node, OnOff, Result, Text, Writer, Xml
 
 /// Domain, bus, slot and function of a PCI device.
 ///
-/// A part that is not given counts as 0, and an address that is 0 altogether as none.
+/// A part that is not given counts as 0; an address whose parts are all 0 counts as none.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PciAddress {
-    /// Domain, 0 to 0xffff (larger ones exist on hosts).
+    /// PCI domain, 0 to 0xffff; hosts may have larger ones.
     #[xml(attr, value = Hex<4>, optional)]
     pub domain: u32,
-    /// Bus, 0 to 255.
+    /// PCI bus, 0 to 0xff.
     #[xml(attr, value = Hex<2>, optional)]
     pub bus: u8,
-    /// Slot, 0 to 31.
+    /// PCI slot on the bus, 0 to 0x1f.
     #[xml(attr, value = Hex<2>, optional)]
     pub slot: u8,
-    /// Function, 0 to 7.
+    /// Function of the device in its slot, 0 to 7.
     #[xml(attr, value = Hex<1>, optional)]
     pub function: u8,
 }
@@ -73,13 +73,13 @@ impl Content for PciAddress {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<zpci>`: what s390 guests know a PCI device by.
+/// `<zpci>`: identifiers by which s390 guests know a PCI device.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Zpci {
-    /// User-defined identifier, 1 to 0xffff.
+    /// User-defined identifier (UID) of the device in the guest, 1 to 0xffff.
     #[xml(attr)]
     pub uid: Option<Hex<4>>,
-    /// Function identifier.
+    /// Function identifier (FID) of the device in the guest, 0 to 0xffffffff.
     #[xml(attr)]
     pub fid: Option<Hex<8>>,
 }
@@ -93,13 +93,13 @@ xml_names! {
     }
 }
 
-/// `<driver>` of a PCI device.
+/// `<driver>`: how a PCI device of the host is assigned.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostdevDriver {
-    /// Who detaches it.
+    /// Assignment mechanism: `vfio` for KVM, `xen` for Xen, `kvm` for the removed legacy mechanism.
     #[xml(attr)]
     pub name: Option<PciBackend>,
-    /// The host's driver for it.
+    /// Kernel driver on the host that the device is bound to for assignment; absent means the best match for `vfio`.
     #[xml(attr)]
     pub model: Option<Text>,
 }

@@ -14,36 +14,36 @@ xml_names! {
     }
 }
 
-/// `<parameters>` of a port profile.
+/// `<parameters>`: what the switch is told of the port; which ones apply depends on the type.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualPortParameters {
-    /// VSI manager, 0 to 255.
+    /// Identifier of the VSI manager (802.1Qbg), 0 to 255.
     #[xml(attr)]
     pub managerid: Option<AnyBase>,
-    /// VSI type, 0 to 0xffffff.
+    /// Identifier of the VSI type (802.1Qbg), 0 to 0xffffff.
     #[xml(attr)]
     pub typeid: Option<AnyBase>,
-    /// Version of the VSI type, 0 to 255.
+    /// Version of the VSI type (802.1Qbg), 0 to 255.
     #[xml(attr)]
     pub typeidversion: Option<AnyBase>,
-    /// VSI instance.
+    /// UUID of the VSI instance (802.1Qbg); generated if absent.
     #[xml(attr)]
     pub instanceid: Option<Uuid>,
-    /// The interface towards Open vSwitch or MidoNet.
+    /// UUID of the interface at Open vSwitch or MidoNet; generated for Open vSwitch if absent.
     #[xml(attr)]
     pub interfaceid: Option<Uuid>,
-    /// Name of the profile, up to 39 bytes.
+    /// Name of the port profile (802.1Qbh, Open vSwitch), up to 39 bytes.
     #[xml(attr)]
     pub profileid: Option<Text>,
 }
 
-/// `<virtualport>`.
+/// `<virtualport>`: what a switch beyond a plain bridge needs for the port.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualPort {
-    /// The kind of switch; absent if only parameters are given.
+    /// Kind of switch; absent if only parameters are given, and the network says the kind.
     #[xml(attr = "type")]
     pub kind: Option<VirtualPortType>,
-    /// The profile.
+    /// Parameters of the port, by the kind of switch.
     #[xml(child, skip_empty)]
     pub parameters: Option<VirtualPortParameters>,
 }

@@ -10,32 +10,32 @@ xml_names! {
     }
 }
 
-/// `<tag>`: one VLAN.
+/// `<tag>`: one VLAN that the interface belongs to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VlanTag {
-    /// VLAN number, 0 to 4095.
+    /// Number of the VLAN, 0 to 4095.
     #[xml(attr)]
     pub id: u32,
-    /// This is the native VLAN of the trunk.
+    /// Marks the native VLAN of a trunk (Open vSwitch only): `tagged` or `untagged` frames.
     #[xml(attr = "nativeMode")]
     pub native_mode: Option<NativeVlanMode>,
 }
 
-/// `<vlan>`: the VLANs an interface is in.
+/// `<vlan>`: the VLANs that an interface belongs to.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vlan {
-    /// Whether several VLANs share the port.
+    /// Whether the port is a trunk that carries several VLANs; always so with more than one tag.
     #[xml(attr)]
     pub trunk: Option<YesNo>,
-    /// The VLANs.
+    /// VLANs of the port; more than one makes it a trunk.
     #[xml(child)]
     pub tag: Vec<VlanTag>,
 }
 
-/// `<port>`: options of the bridge port.
+/// `<port>`: options of the bridge port that the interface is attached to.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PortOptions {
-    /// Whether the port may only talk to ports that are not isolated.
+    /// Whether the port is isolated: it can only exchange packets with ports that are not.
     #[xml(attr)]
     pub isolated: Option<YesNo>,
 }

@@ -9,24 +9,24 @@ use super::{CpuCache, CpuFeature, CpuModel, CpuTopology, GuestCpu, MaxPhysAddr};
 use crate::common::Arch;
 use crate::common::scaled_attr;
 
-/// `<signature>`: what a processor says it is.
+/// `<signature>`: identification that the processor reports by CPUID.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuSignature {
-    /// Family.
+    /// Family number that CPUID reports.
     #[xml(attr)]
     pub family: u32,
-    /// Model.
+    /// Model number that CPUID reports.
     #[xml(attr)]
     pub model: u32,
-    /// Stepping.
+    /// Stepping number that CPUID reports.
     #[xml(attr)]
     pub stepping: u32,
 }
 
-/// `<microcode>`.
+/// `<microcode>`: the microcode loaded on the host.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuMicrocode {
-    /// Its version.
+    /// Version of the microcode loaded on the host.
     #[xml(attr)]
     pub version: u32,
 }
@@ -38,24 +38,28 @@ xml_names! {
     }
 }
 
-/// `<counter>`: what counts with a constant frequency.
+/// `<counter>`: a counter of the host's processor that runs at a constant frequency.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuCounter {
-    /// What counts.
+    /// Name of the counter: always `tsc`, the time stamp counter.
     #[xml(attr)]
     pub name: CpuCounterName,
-    /// Frequency in Hz.
+    /// Frequency of the counter in Hz.
     #[xml(attr)]
     pub frequency: u64,
-    /// Whether guests can have another one.
+    /// Whether the processor can show guests another frequency than its own.
     #[xml(attr)]
     pub scaling: Option<YesNo>,
 }
 
-/// `<pages>`: a size that pages can have.
+/// `<pages>`: a page size that the host's processor supports.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
-pub struct CpuPageSize(#[xml(attr = "size", value = u64)] pub virtbus_xml::Kib);
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the page size; without it the size is in bytes."))]
+pub struct CpuPageSize(
+    /// Size of a page; in bytes if no unit is given.
+    #[xml(attr = "size", value = u64)]
+    pub virtbus_xml::Kib,
+);
 
 impl Content for CpuPageSize {
     fn parse(node: Node<'_>) -> Result<Self> {
@@ -70,71 +74,71 @@ impl Content for CpuPageSize {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<features>` of the processors of Xen hosts.
+/// `<features>`: features of the processor of a Xen host.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuFlags {
-    /// Physical addresses of more than 32 bits.
+    /// Physical address extension: physical addresses of more than 32 bits.
     #[xml(flag)]
     pub pae: bool,
-    /// Also without them.
+    /// The processor can also run without physical address extension.
     #[xml(flag)]
     pub nonpae: bool,
-    /// Virtualization of Intel.
+    /// Intel's hardware virtualization (VT-x) is available.
     #[xml(flag)]
     pub vmx: bool,
-    /// Virtualization of AMD.
+    /// AMD's hardware virtualization (AMD-V) is available.
     #[xml(flag)]
     pub svm: bool,
 }
 
-/// `<cpu>` of a host.
+/// `<cpu>` of a host: its processor, in terms of a known model.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostCpu {
-    /// Architecture.
+    /// Architecture of the host's processor.
     #[xml(text_child)]
     pub arch: Option<Arch>,
-    /// Flags of the processors of Xen hosts.
+    /// Features of the processor of a Xen host.
     #[xml(child, skip_empty)]
     pub features: Option<CpuFlags>,
-    /// The model that comes closest from below.
+    /// Known model with the most features that the host's processor all has.
     #[xml(child, skip_empty)]
     pub model: Option<CpuModel>,
-    /// Vendor.
+    /// Vendor of the host's processor.
     #[xml(text_child)]
     pub vendor: Option<Text>,
-    /// Microcode.
+    /// Microcode that is loaded on the host.
     #[xml(child)]
     pub microcode: Option<CpuMicrocode>,
-    /// Signature.
+    /// Family, model and stepping that the processor reports.
     #[xml(child)]
     pub signature: Option<CpuSignature>,
-    /// Time stamp counter.
+    /// Time stamp counter of the host.
     #[xml(child)]
     pub counter: Option<CpuCounter>,
-    /// Sockets, cores, threads.
+    /// Numbers of sockets, dies, cores and threads.
     #[xml(child)]
     pub topology: Option<CpuTopology>,
-    /// Caches.
+    /// Caches of the processor that guests see.
     #[xml(child)]
     pub cache: Option<CpuCache>,
-    /// Width of physical addresses.
+    /// Width of physical addresses of the host.
     #[xml(child)]
     pub maxphysaddr: Option<MaxPhysAddr>,
-    /// Features beyond those of the model.
+    /// Features that the processor has beyond those of the model.
     #[xml(child)]
     pub feature: Vec<CpuFeature>,
-    /// Sizes of pages.
+    /// Page sizes that the processor supports.
     #[xml(child)]
     pub pages: Vec<CpuPageSize>,
 }
 
-/// `<cpu>`: a processor in a document of its own, as clients compare them.
+/// `<cpu>`: a processor in a document of its own, as used to compare processors and to find their common features.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum Cpu {
-    /// A host's: it names its architecture.
+    /// Processor of a host; recognized by its `<arch>`.
     #[xml(flat, required)]
     Host(HostCpu),
-    /// A guest's.
+    /// Processor that a guest asks for.
     #[xml(flat, required)]
     Guest(GuestCpu),
 }

@@ -62,36 +62,37 @@ xml_names! {
     }
 }
 
-/// `<model>`.
+/// `<model>`: a named processor model.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct CpuModel {
-    /// Whether another model may stand in.
+    /// What to do if the hypervisor lacks the model: `allow` takes the closest one that it has, `forbid` refuses to
+    /// start.
     #[xml(attr, absent = "allow")]
     pub fallback: Option<CpuFallback>,
-    /// Vendor to show to the guest: 12 characters.
+    /// Vendor string that the guest sees, exactly 12 characters.
     #[xml(attr)]
     pub vendor_id: Option<Text>,
-    /// Name of the model.
+    /// Name of the model; absent where the mode chooses it.
     #[xml(text)]
     pub name: Option<Text>,
 }
 
-/// `<topology>`.
+/// `<topology>`: how the guest's virtual CPUs are grouped; the numbers multiplied are the most virtual CPUs.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuTopology {
-    /// Sockets.
+    /// Number of CPU sockets, at least 1.
     #[xml(attr)]
     pub sockets: u32,
-    /// Dies in a socket.
+    /// Number of dies in each socket.
     #[xml(attr, absent = "1")]
     pub dies: Option<u32>,
-    /// Clusters in a die.
+    /// Number of clusters in each die.
     #[xml(attr, absent = "1")]
     pub clusters: Option<u32>,
-    /// Cores in a cluster.
+    /// Number of cores in each cluster.
     #[xml(attr)]
     pub cores: u32,
-    /// Threads in a core.
+    /// Number of threads in each core.
     #[xml(attr)]
     pub threads: u32,
 }
@@ -119,13 +120,13 @@ xml_names! {
     }
 }
 
-/// `<cache>`.
+/// `<cache>`: the processor cache that the guest sees.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuCache {
-    /// Level, 1 to 3.
+    /// Cache level that this describes, 1 to 3.
     #[xml(attr, absent = "all")]
     pub level: Option<u32>,
-    /// What the guest sees.
+    /// What the guest sees: `emulate` a cache made by the hypervisor, `passthrough` the host's, `disable` none.
     #[xml(attr)]
     pub mode: CpuCacheMode,
 }
@@ -138,68 +139,72 @@ xml_names! {
     }
 }
 
-/// `<maxphysaddr>`.
+/// `<maxphysaddr>`: width of physical addresses in the guest.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxPhysAddr {
-    /// Where the width comes from.
+    /// How the width is chosen: `passthrough` takes the host's, `emulate` the one in `bits`.
     #[xml(attr)]
     pub mode: MaxPhysAddrMode,
-    /// The width in bits.
+    /// Width in bits, with mode `emulate`; the hypervisor's default if absent.
     #[xml(attr)]
     pub bits: Option<u32>,
-    /// Most bits to take from the host.
+    /// Upper bound in bits for the width taken from the host, with mode `passthrough`.
     #[xml(attr)]
     pub limit: Option<u32>,
 }
 
-/// `<feature>`.
+/// `<feature>`: a single feature of the processor.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct CpuFeature {
-    /// What to do with it; hosts have none.
+    /// What to do: `require` it of the host, `force` it even without the host, `optional` if the host has it, `disable`
+    /// it, `forbid` hosts that have it. Host processors have no policy.
     #[xml(attr, absent = "require")]
     pub policy: Option<FeaturePolicy>,
-    /// Name.
+    /// Name of the processor feature, such as `vmx`.
     #[xml(attr)]
     pub name: Text,
 }
 
-/// `<cpu>` of a guest.
+/// `<cpu>`: the processor of a guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct GuestCpu {
-    /// Where the model comes from.
+    /// Where the model comes from: `custom` (named below), `host-model` (a copy of the host's), `host-passthrough`
+    /// (exactly the host's), `maximum` (everything the hypervisor can do).
     #[xml(attr)]
     pub mode: Option<CpuMode>,
-    /// How close it must come.
+    /// How the host must match: `minimum` gives the guest all features of the host, `exact` only those asked for,
+    /// `strict` refuses hosts with more.
     #[xml(attr = "match", absent = "exact")]
     pub matching: Option<CpuMatch>,
-    /// How the result is checked.
+    /// How the result is checked before start: `none` not at all, `partial` against the host, `full` against what the
+    /// hypervisor really offers.
     #[xml(attr)]
     pub check: Option<CpuCheck>,
-    /// Leave out what cannot be migrated.
+    /// Whether features that prevent migration are left out; with mode `host-passthrough` and `maximum`.
     #[xml(attr)]
     pub migratable: Option<OnOff>,
-    /// Features that the hypervisor calls deprecated.
+    /// Whether features that the hypervisor calls deprecated stay on; the hypervisor decides if absent.
     #[xml(attr)]
     pub deprecated_features: Option<OnOff>,
-    /// Model.
+    /// Named processor model, for mode `custom`.
     #[xml(child, skip_empty)]
     pub model: Option<CpuModel>,
-    /// Vendor the host must have.
+    /// Vendor that the host's processor must have.
     #[xml(text_child)]
     pub vendor: Option<Text>,
-    /// Sockets, cores, threads.
+    /// Numbers of sockets, dies, cores and threads; absent means one socket for each virtual CPU.
     #[xml(child)]
     pub topology: Option<CpuTopology>,
-    /// Caches.
+    /// Processor cache that the guest sees; the hypervisor decides if absent.
     #[xml(child)]
     pub cache: Option<CpuCache>,
-    /// Width of physical addresses.
+    /// Width of physical addresses in the guest; the hypervisor decides if absent.
     #[xml(child)]
     pub maxphysaddr: Option<MaxPhysAddr>,
-    /// Features.
+    /// Single features, in addition to those of the model.
     #[xml(child)]
     pub feature: Vec<CpuFeature>,
-    /// NUMA nodes.
+    /// NUMA nodes of the guest; absent means none.
     #[xml(child, skip_empty)]
     pub numa: Option<NumaTopology>,
 }

@@ -4,13 +4,14 @@ use virtbus_xml::{BitSet, Content, Describe, Kib, Node, Result, Writer, Xml, Yes
 
 use crate::common::{MemoryAccess, scaled_attr};
 
-/// `<sibling>` in `<distances>`.
+/// `<sibling>` in `<distances>`: the distance to one node.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Distance {
-    /// Another node, or the same.
+    /// Number of the node that the distance is to; it may be the node itself.
     #[xml(attr)]
     pub id: u32,
-    /// How far it is: 10 is local, at most 255.
+    /// Relative distance as in ACPI's SLIT: 10 is local, 20 a common remote distance, at most 254; 255 means
+    /// unreachable.
     #[xml(attr)]
     pub value: u32,
 }
@@ -33,11 +34,13 @@ xml_names! {
     }
 }
 
-/// A size in attributes: `value='10' unit='KiB'`.
+/// Size of a cache or of one of its lines: `value='10' unit='KiB'`.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the size; without it the size is in KiB."))]
 pub struct SizeValue<const UNIT: u64>(
-    #[xml(attr = "value", value = u64)] pub virtbus_xml::Scaled<UNIT>,
+    /// Size in the given unit; in KiB if none is given.
+    #[xml(attr = "value", value = u64)]
+    pub virtbus_xml::Scaled<UNIT>,
 );
 
 impl<const UNIT: u64> Content for SizeValue<UNIT> {
@@ -60,49 +63,49 @@ impl<const UNIT: u64> Content for SizeValue<UNIT> {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<cache>` of a node.
+/// `<cache>`: a memory-side cache of a NUMA node.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumaCache {
-    /// Level.
+    /// Level of the memory-side cache, from 1.
     #[xml(attr)]
     pub level: u32,
-    /// How it maps addresses.
+    /// Associativity of the cache: `none`, `direct` (mapped) or `full` (fully associative).
     #[xml(attr)]
     pub associativity: CacheAssociativity,
-    /// When it writes.
+    /// When the cache writes to memory: `writeback` later, `writethrough` at once, `none` not told.
     #[xml(attr)]
     pub policy: CachePolicy,
-    /// Size.
+    /// Total size of the cache.
     #[xml(child)]
     pub size: SizeValue<1024>,
-    /// Size of a line.
+    /// Size of one line of the cache.
     #[xml(child)]
     pub line: SizeValue<1>,
 }
 
-/// `<cell>`: a node.
+/// `<cell>`: a NUMA node of the guest.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the memory; without it the memory is in KiB."))]
 pub struct NumaCell {
-    /// Which.
+    /// Number of the node, from 0.
     #[xml(attr, absent = "its place in the list")]
     pub id: Option<u32>,
-    /// Virtual CPUs.
+    /// Virtual CPUs of the node, such as `0-3,8`; absent for a node with memory only.
     #[xml(attr)]
     pub cpus: Option<BitSet>,
-    /// Memory.
+    /// Memory of the node; in KiB if no unit is given.
     #[xml(attr, value = u64)]
     pub memory: Kib,
-    /// Whether other processes see it.
+    /// Whether the node's memory can be mapped by other processes: `shared` (vhost-user needs it) or `private`.
     #[xml(attr = "memAccess")]
     pub mem_access: Option<MemoryAccess>,
-    /// Discard the contents when the guest goes.
+    /// Whether the node's memory is discarded when the guest stops, so that nothing is written back to a file.
     #[xml(attr)]
     pub discard: Option<YesNo>,
-    /// Distances to other nodes.
+    /// Distances to the guest's other nodes; absent means 10 for the node itself and 20 for others.
     #[xml(child = "sibling", wrap = "distances")]
     pub distances: Vec<Distance>,
-    /// Memory-side caches.
+    /// Memory-side caches of the node.
     #[xml(child)]
     pub cache: Vec<NumaCache>,
 }
@@ -152,43 +155,43 @@ xml_names! {
     }
 }
 
-/// `<latency>` between nodes.
+/// `<latency>`: time that one node takes to reach another's memory.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumaLatency {
-    /// The node that asks.
+    /// Number of the node whose CPUs ask for the memory.
     #[xml(attr)]
     pub initiator: u32,
-    /// The node that has the memory.
+    /// Number of the node that has the memory.
     #[xml(attr)]
     pub target: u32,
-    /// Level of the target's cache.
+    /// Level of the target's memory-side cache; absent means the memory itself.
     #[xml(attr)]
     pub cache: Option<u32>,
-    /// Which accesses.
+    /// Kind of access that it is for: `access` (read and write), `read` or `write`.
     #[xml(attr = "type")]
     pub kind: MemoryLatencyType,
-    /// Time in ns.
+    /// Time that the access takes, in nanoseconds.
     #[xml(attr)]
     pub value: u64,
 }
 
-/// `<bandwidth>` between nodes.
+/// `<bandwidth>`: rate at which one node reaches another's memory.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the bandwidth, per second; without it the bandwidth is in KiB per second."))]
 pub struct NumaBandwidth {
-    /// The node that asks.
+    /// Number of the node whose CPUs ask for the memory.
     #[xml(attr)]
     pub initiator: u32,
-    /// The node that has the memory.
+    /// Number of the node that has the memory.
     #[xml(attr)]
     pub target: u32,
-    /// Level of the target's cache.
+    /// Level of the target's memory-side cache; absent means the memory itself.
     #[xml(attr)]
     pub cache: Option<u32>,
-    /// Which accesses.
+    /// Kind of access that it is for: `access` (read and write), `read` or `write`.
     #[xml(attr = "type")]
     pub kind: MemoryLatencyType,
-    /// Per second.
+    /// Bandwidth; in KiB per second if no unit is given.
     #[xml(attr, value = u64)]
     pub value: Kib,
 }
@@ -216,24 +219,24 @@ impl Content for NumaBandwidth {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<interconnects>`.
+/// `<interconnects>`: how fast the nodes reach each other's memory (ACPI HMAT).
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interconnects {
-    /// Latencies.
+    /// Latency from one node to another, for each pair.
     #[xml(child)]
     pub latency: Vec<NumaLatency>,
-    /// Bandwidths.
+    /// Bandwidth from one node to another, for each pair.
     #[xml(child)]
     pub bandwidth: Vec<NumaBandwidth>,
 }
 
-/// `<numa>`.
+/// `<numa>`: the NUMA nodes of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NumaTopology {
-    /// The nodes.
+    /// NUMA nodes of the guest; each virtual CPU belongs to one.
     #[xml(child)]
     pub cell: Vec<NumaCell>,
-    /// Between them.
+    /// Latencies and bandwidths between the nodes.
     #[xml(child, skip_empty)]
     pub interconnects: Option<Interconnects>,
 }

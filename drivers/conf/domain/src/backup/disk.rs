@@ -28,57 +28,57 @@ xml_names! {
     }
 }
 
-/// `<disk>` of a backup.
+/// `<disk>`: how one disk of the guest is backed up.
 #[derive(Describe, Debug, Clone, PartialEq)]
-#[xml(more(child_attr = "driver/type", value = ImageFormat, optional, doc = "Format of the target, or of the scratch image."))]
-#[xml(more(child = "target", value = FileSource, optional, doc = "Where the data go to, of a backup that is pushed."))]
+#[xml(more(child_attr = "driver/type", value = ImageFormat, optional, doc = "Format of the target (push) or of the scratch image (pull)."))]
+#[xml(more(child = "target", value = FileSource, optional, doc = "Image that the data is written to; push mode only."))]
 #[xml(more(
     attr = "dev",
     wrap = "target",
     value = Text,
     told = "an absolute path",
     optional,
-    doc = "A block device that they go to."
+    doc = "Block device that the data is written to; push mode only."
 ))]
-#[xml(more(child = "scratch", value = FileSource, optional, doc = "Where what the guest overwrites is kept, of a backup that is pulled."))]
+#[xml(more(child = "scratch", value = FileSource, optional, doc = "Image that keeps what the guest overwrites during the backup; pull mode only."))]
 #[xml(more(
     attr = "dev",
     wrap = "scratch",
     value = Text,
     told = "an absolute path",
     optional,
-    doc = "A block device where it is kept."
+    doc = "Block device that keeps what the guest overwrites during the backup; pull mode only."
 ))]
 pub struct BackupDisk {
-    /// Target of the guest's disk.
+    /// Target name of the guest's disk, such as `vda`.
     #[xml(attr)]
     pub name: Text,
-    /// Whether it is copied. If not, nothing below means anything.
+    /// Whether the disk is backed up. If not, the other settings are ignored.
     #[xml(attr, optional, absent = "yes")]
     pub backup: YesNo,
-    /// How far the job is; only in files of drivers.
+    /// State of the disk's backup job; in files of drivers only.
     #[xml(attr)]
     pub state: Option<BackupState>,
-    /// What is copied.
+    /// How much is copied: `full` everything, `incremental` what has changed since the checkpoint.
     #[xml(attr = "backupmode")]
     pub mode: Option<BackupDiskMode>,
-    /// Checkpoint since which changes are copied.
+    /// Name of the checkpoint since which changes are copied; that of the whole backup if absent.
     #[xml(attr)]
     pub incremental: Option<Text>,
-    /// Name under which clients fetch the data.
+    /// Name under which NBD clients find the data; the target name if absent.
     #[xml(attr = "exportname")]
     pub export_name: Option<Text>,
-    /// Name under which clients fetch the bitmap.
+    /// Name under which NBD clients find the bitmap of changes; only with `incremental`.
     #[xml(attr = "exportbitmap")]
     pub export_bitmap: Option<Text>,
-    /// Number of the image in the running guest; only in files of drivers.
+    /// Number of the image in the running guest; in files of drivers only.
     #[xml(attr)]
     pub index: Option<u32>,
     /// Format of the target, or of the scratch image.
     #[xml(skip)]
     pub format: Option<ImageFormat>,
-    /// The target (push), or the scratch image that keeps what the guest overwrites (pull): a file or
-    /// block device. Its path may be left out.
+    /// Target (push), or scratch image that keeps what the guest overwrites (pull): a file or block device, whose path
+    /// the driver chooses if absent.
     #[xml(
         attr = "type",
         told = "one of 'file', 'block'",

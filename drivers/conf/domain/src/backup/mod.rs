@@ -23,13 +23,13 @@ xml_names! {
     }
 }
 
-/// `<privateData>`: names of what the driver made for the job.
+/// `<privateData>`: identifiers of what the driver made for the backup job.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackupObjects {
-    /// Secret of the TLS key.
+    /// Identifier of the secret that opens the TLS key.
     #[xml(child_attr = "secret[type=tlskey]/alias", wrap = "objects")]
     pub tls_secret: Option<Text>,
-    /// TLS credentials.
+    /// Identifier of the object with the TLS credentials.
     #[xml(child_attr = "TLSx509/alias", wrap = "objects")]
     pub tls: Option<Text>,
 }
@@ -67,22 +67,22 @@ impl Content for BackupObjects {
     }
 }
 
-/// `<domainbackup>`: a copy of a guest's disks that is made while it runs.
+/// `<domainbackup>`: a backup of a guest's disks that is made while the guest runs.
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub struct Backup {
-    /// Who moves the data.
+    /// Who moves the data: with `push` the hypervisor writes it, with `pull` clients fetch it over NBD.
     #[xml(attr, optional, absent = "push")]
     pub mode: BackupMode,
-    /// Checkpoint since which changes are copied.
+    /// Name of the checkpoint since which changes are copied; absent means a full backup.
     #[xml(text_child)]
     pub incremental: Option<Text>,
-    /// Where clients fetch the data.
+    /// NBD server from which clients fetch the data; pull mode only.
     #[xml(child)]
     pub server: Option<BackupServer>,
-    /// The guest's disks.
+    /// Disks of the guest; those not listed are not backed up, without any list all are.
     #[xml(child = "disk", wrap = "disks")]
     pub disks: Vec<BackupDisk>,
-    /// What the driver made.
+    /// Identifiers of what the driver made for the job; in files of drivers only.
     #[xml(child = "privateData", optional)]
     pub objects: BackupObjects,
 }

@@ -50,25 +50,25 @@ impl Content for BackupTransport {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<server>`.
+/// `<server>`: the NBD server from which clients fetch the data.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BackupServer {
-    /// What carries the protocol.
+    /// How clients connect to the server: TCP, a socket or passed descriptors.
     #[xml(flat)]
     pub transport: BackupTransport,
-    /// Whether the driver's TLS credentials are used.
+    /// Whether the connection is encrypted by TLS with the driver's credentials.
     #[xml(attr)]
     pub tls: Option<YesNo>,
-    /// Name or address to listen on, with TCP.
+    /// Host name or IP address to listen on; with TCP only.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// Port, with TCP.
+    /// TCP port to listen on, 1 to 65535; with TCP only.
     #[xml(attr, absent = "the driver's choice")]
     pub port: Option<u16>,
-    /// Path of a socket.
+    /// Absolute path of the socket to listen on; with `unix` only.
     #[xml(attr, told = "an absolute path")]
     pub socket: Option<Text>,
-    /// Name of the descriptors.
+    /// Name of a group of file descriptors that the client has passed.
     #[xml(attr)]
     pub fdgroup: Option<Text>,
 }

@@ -55,42 +55,42 @@ xml_names! {
     }
 }
 
-/// `<disk>` of a checkpoint.
+/// `<disk>`: what the checkpoint does with one disk of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckpointDisk {
-    /// Target of the guest's disk, or its absolute path.
+    /// Target name of the guest's disk, or the absolute path of its image.
     #[xml(attr)]
     pub name: Text,
-    /// Whether its changes are recorded.
+    /// Whether changes are recorded: `bitmap`, or `no`.
     #[xml(attr)]
     pub checkpoint: Option<CheckpointMode>,
-    /// Name of the bitmap.
+    /// Name of the bitmap in the image; the checkpoint's name if absent.
     #[xml(attr)]
     pub bitmap: Option<Text>,
-    /// How many bytes have changed; only a driver knows.
+    /// Estimated size of the changes in bytes; told by the driver on request, ignored when read.
     #[xml(attr)]
     pub size: Option<u64>,
 }
 
-/// `<domaincheckpoint>`: a moment since which changes of a guest's disks are recorded.
+/// `<domaincheckpoint>`: a point in time since which changes of a guest's disks are recorded.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct Checkpoint {
-    /// Name.
+    /// Name of the checkpoint; made of the current time if absent.
     #[xml(text_child)]
     pub name: Option<CheckpointName>,
-    /// Description.
+    /// Description for people, which no program interprets.
     #[xml(text_child)]
     pub description: Option<Text>,
-    /// Name of the checkpoint before.
+    /// Name of the checkpoint before this one.
     #[xml(text_child = "name", wrap = "parent")]
     pub parent: Option<CheckpointName>,
-    /// When it was made, in seconds since 1970 began.
+    /// Time of creation, in seconds since 1970 UTC.
     #[xml(text_child = "creationTime")]
     pub creation_time: Option<i64>,
-    /// The guest's disks.
+    /// Disks of the guest, with what is recorded for each.
     #[xml(child = "disk", wrap = "disks")]
     pub disks: Vec<CheckpointDisk>,
-    /// The guest; a checkpoint keeps no definition for the next start.
+    /// Definition of the guest when the checkpoint was made; none for the next start is kept.
     #[xml(flat)]
     pub definitions: Definitions,
 }

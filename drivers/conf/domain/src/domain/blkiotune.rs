@@ -2,25 +2,25 @@
 
 use virtbus_xml::{Text, Xml};
 
-/// `<device>`: limits on one host device.
+/// `<device>`: block I/O limits of the guest on one device of the host.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BlkioDevice {
-    /// The host device.
+    /// Absolute path of the host's device.
     #[xml(text_child)]
     pub path: Text,
-    /// Weight, 100 to 1000 (10 to 1000 on newer kernels).
+    /// Relative weight of the guest's I/O on the device, 100 to 1000 (10 to 1000 since Linux 2.6.39).
     #[xml(text_child)]
     pub weight: Option<u32>,
-    /// Reads per second.
+    /// Limit on read operations per second.
     #[xml(text_child)]
     pub read_iops_sec: Option<u32>,
-    /// Writes per second.
+    /// Limit on write operations per second.
     #[xml(text_child)]
     pub write_iops_sec: Option<u32>,
-    /// Bytes read per second.
+    /// Limit on reads in bytes per second.
     #[xml(text_child)]
     pub read_bytes_sec: Option<u64>,
-    /// Bytes written per second.
+    /// Limit on writes in bytes per second.
     #[xml(text_child)]
     pub write_bytes_sec: Option<u64>,
 }
@@ -35,24 +35,24 @@ impl BlkioDevice {
     }
 }
 
-/// `<blkiotune>`.
+/// `<blkiotune>`: block I/O of the guest as the host's cgroups limit it.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlkioTune {
-    /// Weight on all devices.
+    /// Relative weight of the guest's I/O on all devices, 100 to 1000 (10 to 1000 since Linux 2.6.39).
     #[xml(text_child)]
     pub weight: Option<u32>,
-    /// Limits by device.
+    /// Weights and limits for single devices of the host.
     #[xml(child)]
     pub device: Vec<BlkioDevice>,
 }
 
-/// `<resource>`.
+/// `<resource>`: where the guest's resources are accounted.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resource {
-    /// Path of the cgroup partition, from its root.
+    /// Absolute path of the cgroup that the guest is put in, below the cgroup root; `/machine` if absent.
     #[xml(text_child)]
     pub partition: Option<Text>,
-    /// Application identifier for Fibre Channel fabrics.
+    /// Application identifier of the guest's Fibre Channel traffic, up to 128 bytes.
     #[xml(child_attr = "fibrechannel/appid")]
     pub fibrechannel: Option<Text>,
 }

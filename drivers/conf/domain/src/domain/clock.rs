@@ -42,24 +42,25 @@ impl Value for ClockAdjustment {
     }
 }
 
-/// A clock that follows the host's.
+/// A clock that starts with the host's time.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct FollowingClock {
-    /// What to do about drift that the guest has asked for.
+    /// `reset` starts with the host's time each time, forgetting what the guest set; a number of seconds makes the
+    /// clock a `variable` one.
     #[xml(attr)]
     pub adjustment: Option<ClockAdjustment>,
 }
 
-/// A clock that keeps what the guest sets it to.
+/// A clock that keeps the difference that the guest sets.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VariableClock {
-    /// Seconds ahead of the basis.
+    /// Difference from the basis in seconds; updated when the guest sets its clock.
     #[xml(attr)]
     pub adjustment: Option<i64>,
-    /// What it is relative to.
+    /// What the difference is relative to: `utc` or `localtime`.
     #[xml(attr, absent = "utc")]
     pub basis: Option<ClockBasis>,
-    /// The adjustment at start; status only.
+    /// Difference in seconds with which the guest was started; status only.
     #[xml(attr, when = has_initial)]
     pub adjustment0: Option<i64>,
 }
@@ -68,39 +69,39 @@ fn has_initial(_: &VariableClock, flags: Flags) -> bool {
     flags.contains(Flags::CLOCK_ADJUST)
 }
 
-/// A clock in a fixed time zone.
+/// A clock that shows the time of a time zone.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ZoneClock {
-    /// Name of the zone.
+    /// Name of the time zone, such as `Europe/Berlin`; the host's if absent.
     #[xml(attr)]
     pub timezone: Option<Text>,
 }
 
-/// A clock that starts at a fixed time.
+/// A clock that starts at a fixed time, whenever the guest is started.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct AbsoluteClock {
-    /// Seconds since 1970.
+    /// Time at start, in seconds since 1970 UTC.
     #[xml(attr)]
     pub start: u64,
 }
 
-/// `offset` of the clock.
+/// Time with which the guest's clock starts.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "offset")]
 pub enum ClockOffset {
-    /// UTC.
+    /// The clock shows UTC.
     #[xml("utc", default)]
     Utc(FollowingClock),
-    /// The host's local time.
+    /// The clock shows the host's local time.
     #[xml("localtime")]
     Localtime(FollowingClock),
-    /// Set by the guest.
+    /// The clock keeps a difference from UTC or local time that the guest can set.
     #[xml("variable")]
     Variable(VariableClock),
-    /// Local time elsewhere.
+    /// The clock shows the time of a time zone.
     #[xml("timezone")]
     Timezone(ZoneClock),
-    /// Starts at a fixed time.
+    /// The clock starts at a fixed time.
     #[xml("absolute")]
     Absolute(AbsoluteClock),
 }
@@ -150,53 +151,54 @@ xml_names! {
     }
 }
 
-/// `<catchup>`.
+/// `<catchup>`: how missed ticks are made up for with `tickpolicy='catchup'`.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Catchup {
-    /// Ticks that may be missed; 0 is the hypervisor's choice, as in all three.
+    /// Number of missed ticks at which catching up begins; 0 in any of the three means the hypervisor's default.
     #[xml(attr, unset = 0)]
     pub threshold: Option<u64>,
-    /// Speed of catching up.
+    /// Rate at which missed ticks are delivered; the hypervisor defines the unit.
     #[xml(attr, unset = 0)]
     pub slew: Option<u64>,
-    /// Most ticks to catch up.
+    /// Largest number of ticks to catch up.
     #[xml(attr, unset = 0)]
     pub limit: Option<u64>,
 }
 
-/// `<timer>`.
+/// `<timer>`: one timer device or time source of the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Timer {
-    /// Which.
+    /// Name of the timer, such as `rtc`, `hpet`, `tsc` or `kvmclock`.
     #[xml(attr)]
     pub name: TimerName,
-    /// Whether the guest has it.
+    /// Whether the guest has the timer; the hypervisor decides if absent.
     #[xml(attr)]
     pub present: Option<YesNo>,
-    /// Missed ticks.
+    /// What happens to ticks that were missed: `delay` delivers them at normal rate, `catchup` faster, `merge` as one,
+    /// `discard` never.
     #[xml(attr)]
     pub tickpolicy: Option<TickPolicy>,
-    /// What it follows.
+    /// Clock that the timer follows: `boot`, `guest`, `wall` or `realtime`; `rtc` and `platform` only.
     #[xml(attr)]
     pub track: Option<TimerTrack>,
-    /// Frequency of the time stamp counter in Hz; 0 is the host's.
+    /// Frequency of the time stamp counter in Hz; 0 or absent means the host's.
     #[xml(attr, unset = 0)]
     pub frequency: Option<u64>,
-    /// How the time stamp counter is made.
+    /// How the time stamp counter is provided: `auto`, `native`, `emulate`, `paravirt` or `smpsafe`.
     #[xml(attr)]
     pub mode: Option<TimerMode>,
-    /// How to catch up.
+    /// Details of catching up; with `tickpolicy='catchup'` only.
     #[xml(child, skip_empty)]
     pub catchup: Option<Box<Catchup>>,
 }
 
-/// `<clock>`.
+/// `<clock>`: the guest's clock and its timers.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Clock {
-    /// How it relates to the host's.
+    /// Time with which the guest's clock starts.
     #[xml(flat)]
     pub offset: ClockOffset,
-    /// Timers.
+    /// Timers of the guest; those not listed are as the hypervisor has them.
     #[xml(child)]
     pub timer: Vec<Timer>,
 }

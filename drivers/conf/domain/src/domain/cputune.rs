@@ -5,24 +5,24 @@ use virtbus_xml::{
     BitSet, Bytes, Content, Describe, Flags, Node, Result, Text, Writer, Xml, xml_names,
 };
 
-/// `<vcpupin>`: host CPUs of one virtual CPU.
+/// `<vcpupin>`: the host CPUs on which a virtual CPU may run.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VcpuPin {
-    /// Which virtual CPU.
+    /// Number of the virtual CPU, from 0.
     #[xml(attr)]
     pub vcpu: u32,
-    /// The host CPUs.
+    /// Host CPUs, such as `0-3,^2`.
     #[xml(attr)]
     pub cpuset: BitSet,
 }
 
-/// `<iothreadpin>`: host CPUs of one I/O thread.
+/// `<iothreadpin>`: the host CPUs on which an I/O thread may run.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct IoThreadPin {
-    /// Which I/O thread.
+    /// Number of the I/O thread, from 1.
     #[xml(attr)]
     pub iothread: u32,
-    /// The host CPUs.
+    /// Host CPUs, such as `0-3,^2`.
     #[xml(attr)]
     pub cpuset: BitSet,
 }
@@ -44,35 +44,35 @@ impl Scheduler {
     }
 }
 
-/// Policy and priority.
+/// Scheduling policy and priority of threads.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SchedParam {
-    /// The policy.
+    /// Scheduling policy of Linux: `batch`, `idle`, `fifo` or `rr`.
     #[xml(attr)]
     pub scheduler: Scheduler,
-    /// Priority of `fifo` and `rr`, 1 to 99 on Linux.
+    /// Real-time priority, required for `fifo` and `rr`: 1 to 99, the highest first.
     #[xml(attr)]
     pub priority: Option<u32>,
 }
 
-/// `<vcpusched>`.
+/// `<vcpusched>`: scheduling of some virtual CPUs.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VcpuSched {
-    /// Which virtual CPUs.
+    /// Numbers of the virtual CPUs, such as `0-3`.
     #[xml(attr)]
     pub vcpus: BitSet,
-    /// How.
+    /// Scheduling policy and priority of these virtual CPUs.
     #[xml(flat)]
     pub param: SchedParam,
 }
 
-/// `<iothreadsched>`.
+/// `<iothreadsched>`: scheduling of some I/O threads.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct IoThreadSched {
-    /// Which I/O threads.
+    /// Numbers of the I/O threads, such as `1-2`.
     #[xml(attr)]
     pub iothreads: BitSet,
-    /// How.
+    /// Scheduling policy and priority of these I/O threads.
     #[xml(flat)]
     pub param: SchedParam,
 }
@@ -86,20 +86,20 @@ xml_names! {
     }
 }
 
-/// `<cache>` in `<cachetune>`: a part of one host cache.
+/// `<cache>` in `<cachetune>`: the part of one host cache that is allocated.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the size; without it the size is in KiB."))]
 pub struct CacheAllocation {
-    /// Which cache of the level.
+    /// Number of the cache among those of its level.
     #[xml(attr)]
     pub id: u32,
-    /// Cache level.
+    /// Level of the cache; at present 3 only.
     #[xml(attr)]
     pub level: u32,
-    /// What it is for.
+    /// What the part caches: `both`, `code` or `data`.
     #[xml(attr = "type")]
     pub kind: CacheKind,
-    /// How much.
+    /// Size of the part; in KiB if no unit is given.
     #[xml(attr, value = u64)]
     pub size: Bytes,
 }
@@ -140,30 +140,30 @@ pub(crate) fn pretty_size(bytes: u64) -> (u64, &'static str) {
     (size, unit)
 }
 
-/// `<monitor>` in `<cachetune>`.
+/// `<monitor>` in `<cachetune>`: monitors the use of a cache.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct CacheMonitor {
-    /// Cache level; only 3 can be watched.
+    /// Level of the monitored cache; at present 3 only.
     #[xml(attr)]
     pub level: u32,
-    /// Virtual CPUs to watch.
+    /// Virtual CPUs whose use is monitored.
     #[xml(attr)]
     pub vcpus: BitSet,
 }
 
-/// `<cachetune>`.
+/// `<cachetune>`: host cache that is allocated to some virtual CPUs (resctrl).
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct CacheTune {
-    /// Virtual CPUs it is for.
+    /// Virtual CPUs that the allocation is for.
     #[xml(attr)]
     pub vcpus: BitSet,
     /// Name of the allocation on the host; running guests only.
     #[xml(attr, when = cache_live)]
     pub id: Option<Text>,
-    /// The parts.
+    /// Parts of caches that are allocated.
     #[xml(child)]
     pub cache: Vec<CacheAllocation>,
-    /// What to watch.
+    /// Monitors for the use of the caches.
     #[xml(child)]
     pub monitor: Vec<CacheMonitor>,
 }
@@ -172,38 +172,38 @@ fn cache_live(_: &CacheTune, flags: Flags) -> bool {
     !flags.contains(Flags::INACTIVE)
 }
 
-/// `<node>` in `<memorytune>`: memory bandwidth of one host cache domain.
+/// `<node>` in `<memorytune>`: memory bandwidth of one memory controller.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MemoryBandwidth {
-    /// Which one.
+    /// Number of the memory controller, as in the host's capabilities.
     #[xml(attr)]
     pub id: u32,
-    /// Percent.
+    /// Share of the memory bandwidth in percent, 1 to 100.
     #[xml(attr)]
     pub bandwidth: u32,
 }
 
-/// `<monitor>` in `<memorytune>`.
+/// `<monitor>` in `<memorytune>`: monitors the use of memory bandwidth.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MemoryMonitor {
-    /// Virtual CPUs to watch.
+    /// Virtual CPUs whose use is monitored.
     #[xml(attr)]
     pub vcpus: BitSet,
 }
 
-/// `<memorytune>`.
+/// `<memorytune>`: memory bandwidth that is allocated to some virtual CPUs (resctrl).
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MemoryTune {
-    /// Virtual CPUs it is for.
+    /// Virtual CPUs that the allocation is for.
     #[xml(attr)]
     pub vcpus: BitSet,
     /// Name of the allocation on the host; running guests only.
     #[xml(attr, when = memory_live)]
     pub id: Option<Text>,
-    /// The bandwidths.
+    /// Shares of bandwidth, one for each memory controller.
     #[xml(child)]
     pub node: Vec<MemoryBandwidth>,
-    /// What to watch.
+    /// Monitors for the use of memory bandwidth.
     #[xml(child)]
     pub monitor: Vec<MemoryMonitor>,
 }
@@ -212,60 +212,61 @@ fn memory_live(_: &MemoryTune, flags: Flags) -> bool {
     !flags.contains(Flags::INACTIVE)
 }
 
-/// `<cputune>`.
+/// `<cputune>`: CPU time and placement of the guest's threads.
 ///
-/// Periods and quotas are in µs; a quota of -1 is no limit.
+/// Periods and quotas are in microseconds: in each period a thread may run for its quota. Periods are 1000 to 1000000;
+/// quotas 1000 to 17592186044415, or -1 for no limit.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct CpuTune {
-    /// Weight against other guests.
+    /// Relative weight of the guest's CPU time against other guests; the host's default if absent.
     #[xml(text_child)]
     pub shares: Option<u64>,
-    /// Period of each virtual CPU.
+    /// Period of each virtual CPU, in microseconds.
     #[xml(text_child)]
     pub period: Option<u64>,
-    /// Quota of each virtual CPU.
+    /// CPU time of each virtual CPU per period, in microseconds; -1 means no limit.
     #[xml(text_child)]
     pub quota: Option<i64>,
-    /// Period of the whole guest.
+    /// Period of the whole guest, in microseconds.
     #[xml(text_child)]
     pub global_period: Option<u64>,
-    /// Quota of the whole guest.
+    /// CPU time of the whole guest per period, in microseconds; -1 means no limit.
     #[xml(text_child)]
     pub global_quota: Option<i64>,
-    /// Period of the hypervisor's other threads.
+    /// Period of the emulator threads (those that are neither virtual CPUs nor I/O threads), in microseconds.
     #[xml(text_child)]
     pub emulator_period: Option<u64>,
-    /// Quota of the hypervisor's other threads.
+    /// CPU time of the emulator threads per period, in microseconds; -1 means no limit.
     #[xml(text_child)]
     pub emulator_quota: Option<i64>,
-    /// Period of each I/O thread.
+    /// Period of each I/O thread, in microseconds.
     #[xml(text_child)]
     pub iothread_period: Option<u64>,
-    /// Quota of each I/O thread.
+    /// CPU time of each I/O thread per period, in microseconds; -1 means no limit.
     #[xml(text_child)]
     pub iothread_quota: Option<i64>,
-    /// Host CPUs by virtual CPU.
+    /// Host CPUs of single virtual CPUs; others may run on those of `<vcpu cpuset='…'>`.
     #[xml(child)]
     pub vcpupin: Vec<VcpuPin>,
-    /// Host CPUs of the hypervisor's other threads.
+    /// Host CPUs of the emulator threads, such as `0-3,^2`.
     #[xml(child_attr = "emulatorpin/cpuset")]
     pub emulatorpin: Option<BitSet>,
-    /// Host CPUs by I/O thread.
+    /// Host CPUs of single I/O threads.
     #[xml(child)]
     pub iothreadpin: Vec<IoThreadPin>,
-    /// Policy of the hypervisor's other threads.
+    /// Scheduling policy and priority of the emulator threads.
     #[xml(child)]
     pub emulatorsched: Option<SchedParam>,
-    /// Policy by virtual CPU.
+    /// Scheduling policies of single virtual CPUs.
     #[xml(child)]
     pub vcpusched: Vec<VcpuSched>,
-    /// Policy by I/O thread.
+    /// Scheduling policies of single I/O threads.
     #[xml(child)]
     pub iothreadsched: Vec<IoThreadSched>,
-    /// Cache allocations.
+    /// Host cache that is allocated to virtual CPUs (resctrl).
     #[xml(child)]
     pub cachetune: Vec<CacheTune>,
-    /// Memory bandwidths.
+    /// Memory bandwidth that is allocated to virtual CPUs (resctrl).
     #[xml(child)]
     pub memorytune: Vec<MemoryTune>,
 }

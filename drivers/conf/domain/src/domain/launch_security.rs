@@ -2,76 +2,76 @@
 
 use virtbus_xml::{Base16, Text, Xml, YesNo};
 
-/// `type='sev'`: AMD Secure Encrypted Virtualization.
+/// `type='sev'`: AMD Secure Encrypted Virtualization: the guest's memory is encrypted.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(text_child = "handle", value = u32, optional, input, doc = "The firmware's number for the guest; of no effect."))]
+#[xml(more(text_child = "handle", value = u32, optional, input, doc = "Number that the firmware gave the running guest; read from older documents, and not used."))]
 pub struct Sev {
-    /// Measure kernel, initial RAM disk and command line too.
+    /// Whether kernel, initial RAM disk and command line are part of the measurement; `no` if absent.
     #[xml(attr = "kernelHashes")]
     pub kernel_hashes: Option<YesNo>,
-    /// Bit of a page table entry that means encrypted.
+    /// Number of the page table bit that marks a page as encrypted; that of the host if absent.
     #[xml(text_child)]
     pub cbitpos: Option<u32>,
-    /// Address bits lost to encryption.
+    /// Number of physical address bits that are lost to encryption; that of the host if absent.
     #[xml(text_child = "reducedPhysBits")]
     pub reduced_phys_bits: Option<u32>,
-    /// Policy for the firmware.
+    /// Policy bits for the firmware, 32 bits, such as 0x0003 (no debugging, no key sharing).
     #[xml(text_child)]
     pub policy: Base16<4>,
-    /// The owner's Diffie-Hellman key, base64.
+    /// The guest owner's Diffie-Hellman certificate, base64; required for attestation.
     #[xml(text_child = "dhCert")]
     pub dh_cert: Option<Text>,
-    /// The owner's session data, base64.
+    /// The guest owner's session data, base64; required for attestation.
     #[xml(text_child)]
     pub session: Option<Text>,
 }
 
-/// `type='sev-snp'`: the same with integrity.
+/// `type='sev-snp'`: AMD SEV with protection of the memory's integrity (SNP).
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SevSnp {
-    /// Measure kernel, initial RAM disk and command line too.
+    /// Whether kernel, initial RAM disk and command line are part of the measurement; `no` if absent.
     #[xml(attr = "kernelHashes")]
     pub kernel_hashes: Option<YesNo>,
-    /// Whether the identity block has an author key.
+    /// Whether the authentication block has an author key besides the identity key; `no` if absent.
     #[xml(attr = "authorKey")]
     pub author_key: Option<YesNo>,
-    /// Whether reports are signed by the chip's key.
+    /// Whether attestation reports are signed by the chip's own key (VCEK); the loaded key (VLEK) otherwise.
     #[xml(attr)]
     pub vcek: Option<YesNo>,
-    /// Bit of a page table entry that means encrypted.
+    /// Number of the page table bit that marks a page as encrypted; that of the host if absent.
     #[xml(text_child)]
     pub cbitpos: Option<u32>,
-    /// Address bits lost to encryption.
+    /// Number of physical address bits that are lost to encryption; that of the host if absent.
     #[xml(text_child = "reducedPhysBits")]
     pub reduced_phys_bits: Option<u32>,
-    /// Policy for the firmware.
+    /// Policy bits for the firmware, 64 bits, such as 0x30000.
     #[xml(text_child)]
     pub policy: Base16<8, u64>,
-    /// Guest-visible workarounds, base64.
+    /// Guest-visible workarounds for the firmware: 16 bytes, base64.
     #[xml(text_child = "guestVisibleWorkarounds")]
     pub guest_visible_workarounds: Option<Text>,
-    /// Identity block, base64.
+    /// Identity block that the firmware compares with the measurement: 96 bytes, base64.
     #[xml(text_child = "idBlock")]
     pub id_block: Option<Text>,
-    /// Authentication of the identity block, base64.
+    /// Authentication of the identity block: 4096 bytes, base64.
     #[xml(text_child = "idAuth")]
     pub id_auth: Option<Text>,
-    /// Data of the host for the report, base64.
+    /// Data of the user that appears in the attestation report: 32 bytes, base64.
     #[xml(text_child = "hostData")]
     pub host_data: Option<Text>,
 }
 
-/// `<launchSecurity>`.
+/// `<launchSecurity>`: protects the guest's memory against the host. The guest does not start if the host cannot do it.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum LaunchSecurity {
-    /// AMD SEV.
+    /// AMD Secure Encrypted Virtualization.
     #[xml("sev")]
     Sev(Sev),
-    /// AMD SEV-SNP.
+    /// AMD SEV with integrity protection (SNP).
     #[xml("sev-snp")]
     SevSnp(SevSnp),
-    /// s390 protected virtualization.
+    /// IBM Secure Execution for s390 guests (protected virtualization).
     #[xml("s390-pv")]
     S390Pv,
 }

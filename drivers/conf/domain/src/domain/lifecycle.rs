@@ -24,13 +24,13 @@ xml_names! {
     }
 }
 
-/// `<pm>`: what the firmware offers.
+/// `<pm>`: the sleep states that the firmware offers to the guest.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pm {
-    /// Sleep.
+    /// Whether the guest can suspend to memory (S3); the hypervisor decides if absent.
     #[xml(child_attr = "suspend-to-mem/enabled")]
     pub suspend_to_mem: Option<YesNo>,
-    /// Hibernation.
+    /// Whether the guest can suspend to disk (S4); the hypervisor decides if absent.
     #[xml(child_attr = "suspend-to-disk/enabled")]
     pub suspend_to_disk: Option<YesNo>,
 }
@@ -63,46 +63,46 @@ xml_names! {
     }
 }
 
-/// `<event>` in `<perf>`.
+/// `<event>`: whether one performance counter of the host counts for the guest.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerfEvent {
-    /// Which counter.
+    /// Name of the counter, such as `cpu_cycles` or `page_faults`.
     #[xml(attr)]
     pub name: PerfEventName,
-    /// Whether it counts.
+    /// Whether the counter counts for the guest.
     #[xml(attr)]
     pub enabled: YesNo,
 }
 
-/// `<perf>`.
+/// `<perf>`: performance counters of the host that count for the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Perf {
-    /// The counters.
+    /// Counters that are turned on or off; those not listed are off.
     #[xml(child)]
     pub event: Vec<PerfEvent>,
 }
 
-/// `<uid>` or `<gid>`: a range of mapped ids.
+/// `<uid>` or `<gid>`: a range of mapped user or group IDs.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdRange {
-    /// First id in the container.
+    /// First ID in the container; the first range must begin with 0.
     #[xml(attr)]
     pub start: u32,
-    /// First id on the host.
+    /// First ID on the host that it is mapped to.
     #[xml(attr)]
     pub target: u32,
-    /// How many.
+    /// Number of IDs in the range.
     #[xml(attr)]
     pub count: u32,
 }
 
-/// `<idmap>`.
+/// `<idmap>`: how users and groups of a container are mapped to those of the host.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdMap {
-    /// Users.
+    /// Ranges of mapped user IDs.
     #[xml(child)]
     pub uid: Vec<IdRange>,
-    /// Groups.
+    /// Ranges of mapped group IDs.
     #[xml(child)]
     pub gid: Vec<IdRange>,
 }
@@ -115,21 +115,21 @@ xml_names! {
     }
 }
 
-/// `<cipher>` in `<keywrap>`.
+/// `<cipher>`: whether s390 guests may wrap keys of one cipher.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyWrapState {
-    /// Which.
+    /// Name of the cipher: `aes` or `dea`.
     #[xml(attr)]
     pub name: KeyWrapCipher,
-    /// Whether allowed.
+    /// Whether keys of the cipher may be wrapped.
     #[xml(attr)]
     pub state: OnOff,
 }
 
-/// `<keywrap>`.
+/// `<keywrap>`: whether s390 guests may use wrapped (protected) keys; both ciphers are allowed if absent.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyWrap {
-    /// The ciphers.
+    /// Ciphers with a state of their own.
     #[xml(child)]
     pub cipher: Vec<KeyWrapState>,
 }

@@ -3,24 +3,24 @@
 use virtbus_conf_base::common::{MemoryAccess, scaled_attr};
 use virtbus_xml::{BitSet, Content, Describe, Kib, Node, OnOff, Result, Writer, Xml, xml_names};
 
-/// `<memory>`: what the guest boots with, memory devices included.
+/// `<memory>`: memory of the guest at start, including memory devices.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MemorySize {
-    /// Whether a core dump of the hypervisor holds the guest's memory.
+    /// Whether a core dump of the hypervisor includes the guest's memory; the driver's configuration decides if absent.
     #[xml(attr = "dumpCore")]
     pub dump_core: Option<OnOff>,
-    /// The size.
+    /// Size of the memory; in KiB if no unit is given.
     #[xml(flat)]
     pub size: Kib,
 }
 
-/// `<maxMemory>`: what memory devices can make it grow to.
+/// `<maxMemory>`: size up to which memory devices can be added.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxMemory {
-    /// Slots for memory devices.
+    /// Number of slots for memory devices; required for adding them.
     #[xml(attr)]
     pub slots: Option<u32>,
-    /// The size.
+    /// Largest size of memory with all devices; in KiB if no unit is given.
     #[xml(flat)]
     pub size: Kib,
 }
@@ -42,15 +42,15 @@ xml_names! {
     }
 }
 
-/// `<page>`: huge pages of one size.
+/// `<page>`: use of huge pages of one size.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the page size; without it the size is in KiB."))]
 pub struct HugePage {
-    /// Size of a page.
+    /// Size of a page; in KiB if no unit is given.
     #[xml(attr, value = u64)]
     pub size: Kib,
-    /// Guest NUMA nodes it is for.
-    #[xml(attr, absent = "all others")]
+    /// NUMA nodes of the guest that use pages of this size, such as `0,2-3`.
+    #[xml(attr, absent = "all nodes without an entry")]
     pub nodeset: Option<BitSet>,
 }
 
@@ -71,64 +71,65 @@ impl Content for HugePage {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<hugepages>`.
+/// `<hugepages>`: the guest's memory is taken from huge pages of the host.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct HugePages {
-    /// Page sizes; none means the host's default.
+    /// Page sizes to use; absent means the host's default size for the whole guest.
     #[xml(child)]
     pub page: Vec<HugePage>,
 }
 
-/// `<allocation>`.
+/// `<allocation>`: when and how the memory is allocated.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allocation {
-    /// When.
+    /// When memory is allocated: `immediate` at start, `ondemand` when the guest uses it; the hypervisor decides if
+    /// absent.
     #[xml(attr)]
     pub mode: Option<MemoryAllocation>,
-    /// Threads that do it.
+    /// Number of threads that allocate memory at start; 1 if absent.
     #[xml(attr)]
     pub threads: Option<u32>,
 }
 
-/// `<memoryBacking>`.
+/// `<memoryBacking>`: the host memory behind the guest's memory.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryBacking {
-    /// Huge pages.
+    /// Huge pages of the host that are used.
     #[xml(child)]
     pub hugepages: Option<HugePages>,
-    /// No merging of equal pages.
+    /// The host must not merge equal pages of this guest with others (KSM).
     #[xml(flag)]
     pub nosharepages: bool,
-    /// Memory stays out of the swap.
+    /// The guest's memory stays in the host's memory and is never swapped out; `<hard_limit>` is recommended with it.
     #[xml(flag)]
     pub locked: bool,
-    /// What backs it.
+    /// Kind of memory: `anonymous`, `file` (in the driver's folder) or `memfd`; the hypervisor decides if absent.
     #[xml(child_attr = "source/type")]
     pub source: Option<MemorySource>,
-    /// Whether other processes see it.
+    /// Whether the memory can be mapped by other processes: `shared` (vhost-user and virtiofs need it) or `private`.
     #[xml(child_attr = "access/mode")]
     pub access: Option<MemoryAccess>,
-    /// When it is allocated.
+    /// When and by how many threads memory is allocated.
     #[xml(child, skip_empty)]
     pub allocation: Option<Allocation>,
-    /// Discard the contents when the guest goes.
+    /// The memory's contents are discarded when the guest stops, so that nothing is written back to a file.
     #[xml(flag)]
     pub discard: bool,
 }
 
-/// `<memtune>`: limits for the hypervisor process.
+/// `<memtune>`: limits on the memory of the hypervisor's process, in KiB unless a unit is given; no limits if absent.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemTune {
-    /// Most memory.
+    /// Most memory that the process may use, guest memory and overhead together; it is killed if it needs more.
     #[xml(child)]
     pub hard_limit: Option<Kib>,
-    /// Most memory while the host is short of it.
+    /// Memory that the process may keep while the host is short of memory.
     #[xml(child)]
     pub soft_limit: Option<Kib>,
-    /// Least memory.
+    /// Memory that the guest is guaranteed; VMware only.
     #[xml(child)]
     pub min_guarantee: Option<Kib>,
-    /// Most memory and swap together.
+    /// Most memory and swap together; at least `hard_limit`.
     #[xml(child)]
     pub swap_hard_limit: Option<Kib>,
 }

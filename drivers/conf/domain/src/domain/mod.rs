@@ -43,133 +43,137 @@ use self::os::{GenId, Os};
 use self::sysinfo::Sysinfo;
 use self::vcpu::{DefaultIoThread, IoThreadIds, VcpuCount, Vcpus};
 
-/// `<domain>`: a guest.
+/// `<domain>`: the definition of a guest.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct Domain {
-    /// Hypervisor.
+    /// Hypervisor type, such as `kvm`, `qemu`, `lxc` or `xen`.
     #[xml(attr = "type")]
     pub virt_type: VirtType,
-    /// Number of the running guest.
+    /// Number of the guest while it runs; written for running guests, ignored when read.
     #[xml(attr, when = has_id)]
     pub id: Option<u32>,
-    /// Elements of single hypervisors.
+    /// Elements that only one hypervisor has, in XML name spaces of their own.
     #[xml(flat, late)]
     pub namespaces: Option<Box<Namespaces>>,
-    /// Name.
+    /// Name of the guest, unique on the host.
     #[xml(text_child)]
     pub name: Text,
-    /// UUID.
+    /// UUID of the guest; generated if absent.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
-    /// Token of the guest's generation.
+    /// Generation ID, which changes when the guest is put back to an earlier state.
     #[xml(child)]
     pub genid: Option<GenId>,
-    /// Short description.
+    /// Short title for people, without line breaks.
     #[xml(text_child)]
     pub title: Option<Text>,
-    /// Description.
+    /// Description for people, which no program interprets.
     #[xml(text_child)]
     pub description: Option<Text>,
-    /// Notes of other programs.
+    /// Data of other programs, kept as it is.
     #[xml(flat)]
     pub metadata: Metadata,
-    /// What memory devices can make it grow to.
+    /// Size up to which memory devices can be added while the guest runs.
     #[xml(child = "maxMemory")]
     pub max_memory: Option<MaxMemory>,
-    /// Memory at start, with memory devices.
+    /// Memory of the guest at start, including memory devices.
     #[xml(child)]
     pub memory: Option<MemorySize>,
-    /// What the balloon leaves it.
+    /// Memory that the guest has now, at most `memory`; the memory balloon takes the rest. In KiB if no unit is given;
+    /// all of `memory` if absent.
     #[xml(child = "currentMemory")]
     pub current_memory: Option<virtbus_xml::Kib>,
-    /// Block I/O limits.
+    /// Weights and limits of block I/O, by the host's cgroups.
     #[xml(child, skip_empty)]
     pub blkiotune: Option<Box<BlkioTune>>,
-    /// Memory limits.
+    /// Limits on the memory of the hypervisor's process.
     #[xml(child, skip_empty)]
     pub memtune: Option<Box<MemTune>>,
-    /// What backs its memory.
+    /// Host memory behind the guest's memory: huge pages, sharing, locking.
     #[xml(child = "memoryBacking", skip_empty)]
     pub memory_backing: Option<Box<MemoryBacking>>,
-    /// Virtual CPUs.
+    /// Number and placement of virtual CPUs; 1 if absent.
     #[xml(child)]
     pub vcpu: Option<VcpuCount>,
-    /// Virtual CPUs one by one.
+    /// State of single virtual CPUs at start.
     #[xml(child, skip_empty)]
     pub vcpus: Option<Box<Vcpus>>,
-    /// How many I/O threads.
+    /// Number of I/O threads that devices can use; 0 if absent.
     #[xml(text_child)]
     pub iothreads: Option<u32>,
-    /// I/O threads one by one.
+    /// Numbers and settings of single I/O threads.
     #[xml(child, skip_empty)]
     pub iothreadids: Option<Box<IoThreadIds>>,
-    /// The main loop's thread pool.
+    /// Thread pool of the hypervisor's main loop.
     #[xml(child, skip_empty)]
     pub defaultiothread: Option<DefaultIoThread>,
-    /// Limits that disks can share.
+    /// Limits on throughput that disks can share.
     #[xml(child, skip_empty)]
     pub throttlegroups: Option<Box<ThrottleGroups>>,
-    /// Scheduling.
+    /// CPU time, scheduling and placement of the guest's threads.
     #[xml(child, skip_empty)]
     pub cputune: Option<Box<CpuTune>>,
-    /// Host nodes of its memory.
+    /// NUMA nodes of the host that the guest's memory is taken from.
     #[xml(child, skip_empty)]
     pub numatune: Option<Box<NumaTune>>,
-    /// Place in the cgroup tree.
+    /// Where the guest's resources are accounted: cgroup and Fibre Channel identifier.
     #[xml(child, skip_empty)]
     pub resource: Option<Box<Resource>>,
-    /// What its firmware tells.
+    /// SMBIOS strings and firmware settings that the guest sees.
     #[xml(child)]
     pub sysinfo: Rare<Vec<Sysinfo>>,
-    /// Boot loader on the host, for Xen.
+    /// Absolute path of a boot loader that the host runs; Xen only.
     #[xml(text_child)]
     pub bootloader: Option<Box<Text>>,
-    /// Its arguments.
+    /// Arguments of the host's boot loader.
     #[xml(text_child)]
     pub bootloader_args: Option<Box<Text>>,
-    /// How it boots.
+    /// Kind of guest, firmware, and what it boots.
     #[xml(child)]
     pub os: Option<Os>,
-    /// Mapped owners, for containers.
+    /// Mapping of a container's users and groups to those of the host.
     #[xml(child, skip_empty)]
     pub idmap: Option<Box<IdMap>>,
-    /// Switches of the machine.
+    /// Features of the guest's machine, such as ACPI.
     #[xml(child, skip_empty)]
     pub features: Option<Features>,
-    /// Processor.
+    /// Processor model, topology and NUMA nodes of the guest; the hypervisor's default if absent.
     #[xml(child)]
     pub cpu: Option<Box<GuestCpu>>,
-    /// Clock.
+    /// Time with which the clock starts, and the guest's timers.
     #[xml(child)]
     pub clock: Option<Clock>,
-    /// When it powers off.
+    /// Action when the guest powers off: `destroy` frees its resources, `restart` starts it again, `preserve` keeps
+    /// them for analysis, `rename-restart` starts it under a new name.
     #[xml(text_child, absent = "destroy")]
     pub on_poweroff: Option<LifecycleAction>,
-    /// When it reboots.
+    /// Action when the guest reboots: as for `on_poweroff`.
     #[xml(text_child, absent = "restart")]
     pub on_reboot: Option<LifecycleAction>,
-    /// When it crashes.
+    /// Action when the guest crashes: as for `on_poweroff`; `coredump-destroy` and `coredump-restart` first dump its
+    /// memory.
     #[xml(text_child, absent = "destroy")]
     pub on_crash: Option<LifecycleAction>,
-    /// When a lock is lost.
+    /// Action when the lock manager loses a lock: `poweroff`, `restart`, `pause` or `ignore`; the lock manager decides
+    /// if absent.
     #[xml(text_child)]
     pub on_lockfailure: Option<LockFailureAction>,
-    /// Sleep and hibernation.
+    /// Sleep states that the firmware offers to the guest.
     #[xml(child, skip_empty)]
     pub pm: Option<Pm>,
-    /// Performance counters.
+    /// Performance counters of the host that count for the guest.
     #[xml(child, skip_empty)]
     pub perf: Option<Box<Perf>>,
-    /// Devices.
+    /// Emulator and devices of the guest.
     #[xml(child, default, open)]
     pub devices: Devices,
-    /// Security labels.
+    /// Labels under which security drivers confine the guest; chosen by the drivers if absent.
     #[xml(child, skip_empty)]
     pub seclabel: Rare<Vec<SecLabel>>,
-    /// Wrapped keys.
+    /// Whether s390 guests may use wrapped keys.
     #[xml(child)]
     pub keywrap: Option<Box<KeyWrap>>,
-    /// Confidentiality.
+    /// Protection of the guest's memory against the host (AMD SEV, s390 Secure Execution).
     #[xml(child = "launchSecurity")]
     pub launch_security: Option<Box<LaunchSecurity>>,
 }

@@ -18,10 +18,10 @@ pub const VMWARE_URI: &str = "http://libvirt.org/schemas/domain/vmware/1.0";
 /// `<qemu:env>`: a variable of QEMU's environment.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct QemuEnv {
-    /// Its name.
+    /// Name of the environment variable.
     #[xml(attr, told = "the name of a variable: letters, digits and underscores")]
     pub name: Text,
-    /// Its value.
+    /// Value of the environment variable; empty if absent.
     #[xml(attr)]
     pub value: Option<Text>,
 }
@@ -47,50 +47,50 @@ xml_names! {
     }
 }
 
-/// `<qemu:property>`.
+/// `<qemu:property>`: a property of a device that is set or removed.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct QemuProperty {
-    /// Its name.
+    /// Name of the property, as QEMU knows it.
     #[xml(attr)]
     pub name: Text,
-    /// Its type.
+    /// Type of the value: `string`, `signed`, `unsigned`, `bool`; `remove` leaves the property out.
     #[xml(attr = "type")]
     pub kind: OverrideType,
-    /// Its value; `remove` has none.
+    /// Value of the property; `remove` has none.
     #[xml(attr)]
     pub value: Option<Text>,
 }
 
-/// `<qemu:device>` of an override.
+/// `<qemu:device>`: properties of one device that are overridden.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct QemuDeviceOverride {
-    /// Alias of the device.
+    /// Alias of the device whose properties are overridden.
     #[xml(attr)]
     pub alias: Text,
-    /// Properties of the guest's side.
+    /// Properties of the device that the guest sees (frontend).
     #[xml(child = "qemu:property", wrap = "qemu:frontend")]
     pub frontend: Vec<QemuProperty>,
 }
 
-/// Elements of QEMU.
+/// Elements of QEMU, which bypass all checks and taint the guest.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct QemuNamespace {
-    /// Arguments.
+    /// Argument that is added to QEMU's command line.
     #[xml(child_attr = "qemu:arg/value", wrap = "qemu:commandline")]
     pub arg: Vec<Text>,
-    /// Environment.
+    /// Variable that is added to QEMU's environment.
     #[xml(child = "qemu:env", wrap = "qemu:commandline")]
     pub env: Vec<QemuEnv>,
-    /// Capabilities to assume.
+    /// QEMU capability that is assumed although it was not detected.
     #[xml(child_attr = "qemu:add/capability", wrap = "qemu:capabilities")]
     pub capability_add: Vec<Text>,
-    /// Capabilities to forget.
+    /// QEMU capability that is ignored although it was detected.
     #[xml(child_attr = "qemu:del/capability", wrap = "qemu:capabilities")]
     pub capability_del: Vec<Text>,
-    /// Deprecated commands.
+    /// How QEMU treats deprecated commands of the monitor: `none`, `omit`, `reject` or `crash`.
     #[xml(child_attr = "qemu:deprecation/behavior")]
     pub deprecation: Option<DeprecationBehavior>,
-    /// Properties of devices.
+    /// Properties of devices that are overridden.
     #[xml(child = "qemu:device", wrap = "qemu:override")]
     pub overrides: Vec<QemuDeviceOverride>,
 }
@@ -104,47 +104,47 @@ xml_names! {
     }
 }
 
-/// A name space of Linux that a container shares.
+/// A Linux namespace that a container shares with others.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct LxcShare {
-    /// Where it comes from.
+    /// What the namespace is taken from: `name` another container, `netns` a network namespace, `pid` a process.
     #[xml(attr = "type")]
     pub kind: LxcShareKind,
-    /// Name of the container, name of the network name space, or process id.
+    /// Name of the container, name of the network namespace, or process ID.
     #[xml(attr)]
     pub value: Text,
 }
 
-/// Elements of LXC.
+/// Elements of LXC: namespaces that a container shares.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct LxcNamespace {
-    /// Network.
+    /// Network namespace that the container shares.
     #[xml(child = "lxc:sharenet", wrap = "lxc:namespace")]
     pub sharenet: Option<LxcShare>,
-    /// Interprocess communication.
+    /// Namespace of interprocess communication that the container shares.
     #[xml(child = "lxc:shareipc", wrap = "lxc:namespace")]
     pub shareipc: Option<LxcShare>,
-    /// Host name.
+    /// Namespace of the host name (UTS) that the container shares.
     #[xml(child = "lxc:shareuts", wrap = "lxc:namespace")]
     pub shareuts: Option<LxcShare>,
 }
 
-/// Elements in name spaces.
+/// Elements of single hypervisors, in XML name spaces of their own.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Namespaces {
-    /// Of QEMU.
+    /// Elements of QEMU: arguments, environment, capabilities, properties.
     #[xml(flat)]
     pub qemu: QemuNamespace,
-    /// Of LXC.
+    /// Elements of LXC: shared namespaces.
     #[xml(flat)]
     pub lxc: LxcNamespace,
-    /// Arguments of bhyve.
+    /// Argument that is added to bhyve's command line.
     #[xml(child_attr = "bhyve:arg/value", wrap = "bhyve:commandline")]
     pub bhyve_arg: Vec<Text>,
-    /// Arguments of Xen's device model.
+    /// Argument that is added to the command line of Xen's device model.
     #[xml(child_attr = "xen:arg/value", wrap = "xen:commandline")]
     pub xen_arg: Vec<Text>,
-    /// Path of VMware's data centre.
+    /// Path of the data centre in VMware's inventory; written by the driver.
     #[xml(text_child = "vmware:datacenterpath")]
     pub vmware_datacenterpath: Option<Text>,
 }

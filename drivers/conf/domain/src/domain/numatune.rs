@@ -14,16 +14,17 @@ xml_names! {
     }
 }
 
-/// `<memory>` in `<numatune>`.
+/// `<memory>`: NUMA nodes of the host for the guest's memory as a whole.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NumaMemory {
-    /// How strictly.
+    /// What happens if the nodes have not enough memory: `strict` fails, `preferred` takes other nodes, `interleave`
+    /// spreads pages over the nodes, `restrictive` leaves it to cgroups.
     #[xml(attr, absent = "strict")]
     pub mode: Option<NumaMode>,
-    /// The host nodes.
+    /// NUMA nodes of the host, such as `0-3,^1`; with static placement.
     #[xml(attr)]
     pub nodeset: Option<BitSet>,
-    /// Who chooses them.
+    /// Who chooses the nodes: `static` those in `nodeset`, `auto` those that numad recommends.
     #[xml(attr, when = placed_automatically, absent = "static")]
     pub placement: Option<Placement>,
 }
@@ -32,27 +33,27 @@ fn placed_automatically(memory: &NumaMemory, _: Flags) -> bool {
     memory.placement == Some(Placement::Auto)
 }
 
-/// `<memnode>`: host nodes of one guest node.
+/// `<memnode>`: NUMA nodes of the host for one node of the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MemNode {
-    /// Which guest node.
+    /// Number of the guest's node.
     #[xml(attr)]
     pub cellid: u32,
-    /// How strictly.
+    /// What happens if the nodes have not enough memory: `strict`, `preferred`, `interleave` or `restrictive`.
     #[xml(attr, absent = "strict")]
     pub mode: Option<NumaMode>,
-    /// The host nodes.
+    /// NUMA nodes of the host, such as `0-3,^1`.
     #[xml(attr)]
     pub nodeset: BitSet,
 }
 
-/// `<numatune>`.
+/// `<numatune>`: NUMA nodes of the host that the guest's memory is taken from.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NumaTune {
-    /// For the guest as a whole.
+    /// Nodes for the guest's memory as a whole.
     #[xml(child)]
     pub memory: Option<NumaMemory>,
-    /// By guest node.
+    /// Nodes for single NUMA nodes of the guest.
     #[xml(child)]
     pub memnode: Vec<MemNode>,
 }

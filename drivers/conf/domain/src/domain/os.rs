@@ -7,16 +7,16 @@ use virtbus_xml::{
     xml_names,
 };
 
-/// `<type>`.
+/// `<type>`: kind of guest, architecture and machine type.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct OsMachine {
-    /// Architecture.
+    /// Architecture of the guest's processor; that of the host if absent.
     #[xml(attr)]
     pub arch: Option<Arch>,
-    /// Machine type.
+    /// Machine type, such as `q35`; the hypervisor's default if absent.
     #[xml(attr)]
     pub machine: Option<Text>,
-    /// Kind of guest.
+    /// Kind of guest: `hvm` is full virtualization, `exe` a container, `xen`, `xenpvh` and `linux` paravirtualization.
     #[xml(text)]
     pub kind: Option<OsType>,
 }
@@ -37,21 +37,21 @@ xml_names! {
     }
 }
 
-/// `<feature>` in `<firmware>`.
+/// `<feature>` in `<firmware>`: a feature that the firmware must or must not have.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirmwareFeature {
-    /// Whether it must be there.
+    /// Whether the firmware must have the feature (`yes`) or must not (`no`).
     #[xml(attr)]
     pub enabled: YesNo,
-    /// Which.
+    /// Name of the feature: `secure-boot` or `enrolled-keys`.
     #[xml(attr)]
     pub name: FirmwareFeatureName,
 }
 
-/// `<firmware>`.
+/// `<firmware>`: features by which a firmware image is chosen automatically.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct FirmwareInfo {
-    /// The features asked for.
+    /// Features that the firmware must or must not have.
     #[xml(child)]
     pub feature: Vec<FirmwareFeature>,
 }
@@ -64,53 +64,53 @@ xml_names! {
     }
 }
 
-/// `<loader>`: the firmware image.
+/// `<loader>`: the firmware image of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loader {
-    /// Whether the guest may not write to it.
+    /// Whether the guest may only read the image.
     #[xml(attr)]
     pub readonly: Option<YesNo>,
-    /// Whether it needs system management mode to keep secrets.
+    /// Whether the firmware protects its variables by system management mode, as Secure Boot requires.
     #[xml(attr)]
     pub secure: Option<YesNo>,
-    /// How it is mapped.
+    /// How the image is mapped: `rom` as read-only memory, `pflash` as flash memory.
     #[xml(attr = "type", absent = "rom")]
     pub kind: Option<LoaderType>,
-    /// Whether it does without variables.
+    /// Whether the firmware works without variables, all changes of which are lost at reboot.
     #[xml(attr)]
     pub stateless: Option<YesNo>,
-    /// Format of the image.
+    /// Format of the image: `raw` or `qcow2`.
     #[xml(attr)]
     pub format: Option<ImageFormat>,
-    /// Path of the image.
+    /// Absolute path of the image; chosen by `firmware` if absent.
     #[xml(text)]
     pub path: Option<Text>,
 }
 
-/// Where the firmware's variables are.
+/// Where the firmware's variables are stored.
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub enum NvramSource {
-    /// A file: the element's own text.
+    /// Absolute path of a file, as the element's own text.
     #[xml(text)]
     Path(Text),
-    /// Any storage: `type` and `<source>`.
+    /// Any storage, by `type` and `<source>`.
     #[xml(flat)]
     Source(Box<StorageSource>),
 }
 
-/// `<nvram>`: the firmware's variables.
+/// `<nvram>`: the store of the firmware's variables.
 #[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct Nvram {
-    /// What a new store is copied from.
+    /// Absolute path of the file that a missing store is copied from.
     #[xml(attr)]
     pub template: Option<Text>,
-    /// Format of the template.
+    /// Format of the template: `raw` or `qcow2`.
     #[xml(attr = "templateFormat")]
     pub template_format: Option<ImageFormat>,
-    /// Where they are.
+    /// Where the variables are stored; chosen by the driver if absent.
     #[xml(flat, value = NvramSource, required)]
     pub source: Option<NvramSource>,
-    /// Format of the store.
+    /// Format of the store: `raw` or `qcow2`.
     #[xml(attr)]
     pub format: Option<ImageFormat>,
 }
@@ -158,24 +158,24 @@ xml_names! {
     }
 }
 
-/// `<bootmenu>`.
+/// `<bootmenu>`: whether the firmware shows a boot menu.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BootMenu {
-    /// Whether to offer one.
+    /// Whether the boot menu is shown.
     #[xml(attr)]
     pub enable: YesNo,
-    /// How long, in ms, 0 to 65535.
+    /// Time in milliseconds for which the menu waits, 0 to 65535.
     #[xml(attr)]
     pub timeout: Option<u16>,
 }
 
-/// `<bios>`.
+/// `<bios>`: further settings of the BIOS.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bios {
-    /// Whether messages go to the serial port.
+    /// Whether BIOS messages go to the first serial port.
     #[xml(attr)]
     pub useserial: Option<YesNo>,
-    /// Restart after this many ms if nothing boots; -1 is never, at most 65535.
+    /// Milliseconds after which the guest reboots if nothing could be booted, up to 65535; -1 means never.
     #[xml(attr = "rebootTimeout")]
     pub reboot_timeout: Option<i32>,
 }
@@ -199,119 +199,120 @@ xml_names! {
     }
 }
 
-/// `<table>`: an ACPI table to add.
+/// `<table>`: an ACPI table that the guest is given.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct AcpiTable {
-    /// Its kind.
+    /// Type of the table: `slic`, `raw`, or `msdm`, …
     #[xml(attr = "type")]
     pub kind: AcpiTableType,
-    /// The file that holds it.
+    /// Absolute path of the file with the table.
     #[xml(text)]
     pub path: Text,
 }
 
-/// `<acpi>` in `<os>`.
+/// `<acpi>`: ACPI tables that the guest is given.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct AcpiTables {
-    /// The tables.
+    /// Tables, each in a file of the host.
     #[xml(child)]
     pub table: Vec<AcpiTable>,
 }
 
-/// `<initenv>`: one variable of a container's environment.
+/// `<initenv>`: a variable of a container's environment.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct InitEnv {
-    /// Its name.
+    /// Name of the environment variable.
     #[xml(attr)]
     pub name: Text,
-    /// Its value.
+    /// Value of the environment variable.
     #[xml(text)]
     pub value: Option<Text>,
 }
 
-/// How a container begins.
+/// What a container runs first, and in which environment.
 #[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerInit {
-    /// First program of a container.
+    /// Absolute path of the container's first program; `/sbin/init` if absent.
     #[xml(text_child)]
     pub init: Option<Text>,
-    /// Its arguments.
+    /// Argument of the first program; once for each.
     #[xml(text_child)]
     pub initarg: Vec<Text>,
-    /// Its environment.
+    /// Variable in the environment of the first program; once for each.
     #[xml(child)]
     pub initenv: Vec<InitEnv>,
-    /// Its working directory.
+    /// Working directory of the first program.
     #[xml(text_child)]
     pub initdir: Option<Text>,
-    /// Its user.
+    /// User that the first program runs as: name or UID.
     #[xml(text_child)]
     pub inituser: Option<Text>,
-    /// Its group.
+    /// Group that the first program runs as: name or GID.
     #[xml(text_child)]
     pub initgroup: Option<Text>,
 }
 
-/// A kernel that is booted directly, and what goes with it.
+/// A kernel that is booted without a boot loader in the guest.
 #[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DirectBoot {
-    /// Kernel to boot directly.
+    /// Absolute path of the kernel image on the host.
     #[xml(text_child)]
     pub kernel: Option<Text>,
-    /// Its initial RAM disk.
+    /// Absolute path of the initial RAM disk on the host.
     #[xml(text_child)]
     pub initrd: Option<Text>,
-    /// Its command line.
+    /// Command line of the kernel.
     #[xml(text_child)]
     pub cmdline: Option<Text>,
-    /// Boot loader that checks the kernel's signature.
+    /// Absolute path of the boot loader (shim) that verifies the kernel for Secure Boot.
     #[xml(text_child)]
     pub shim: Option<Text>,
-    /// Device tree.
+    /// Absolute path of the device tree (dtb) on the host.
     #[xml(text_child)]
     pub dtb: Option<Text>,
-    /// Root device, for UML.
+    /// Root device of the kernel; UML only.
     #[xml(text_child)]
     pub root: Option<Text>,
 }
 
-/// `<os>`.
+/// `<os>`: kind of guest, firmware, and what it boots.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct Os {
-    /// Which firmware to look for.
+    /// Kind of firmware to choose automatically: `bios` or `efi`.
     #[xml(attr, when = not_migratable)]
     pub firmware: Option<Firmware>,
-    /// Kind of guest.
+    /// Kind of guest, architecture and machine type.
     #[xml(child = "type")]
     pub machine: OsMachine,
-    /// What the firmware must be able to do.
+    /// Features by which the firmware is chosen.
     #[xml(child = "firmware", skip_empty, when = not_migratable)]
     pub firmware_info: Option<Box<FirmwareInfo>>,
-    /// How a container begins.
+    /// What a container runs first.
     #[xml(flat)]
     pub container: Rare<ContainerInit>,
-    /// The firmware image.
+    /// Firmware image of the guest; chosen by `firmware`, or the machine type's own, if absent.
     #[xml(child, skip_empty)]
     pub loader: Option<Box<Loader>>,
-    /// The firmware's variables.
+    /// Store of the firmware's variables.
     #[xml(child, skip_empty)]
     pub nvram: Option<Box<Nvram>>,
-    /// What is booted without a boot loader of the guest.
+    /// Kernel, initial RAM disk and command line that are booted directly.
     #[xml(flat)]
     pub direct: Rare<DirectBoot>,
-    /// ACPI tables to add.
+    /// ACPI tables that the guest is given.
     #[xml(child)]
     pub acpi: Option<Box<AcpiTables>>,
-    /// Kinds of devices to boot from, in order.
+    /// Kind of device to boot from: `hd`, `cdrom`, `network` or `fd`; tried in the order of the document. Excludes
+    /// `<boot>` of devices.
     #[xml(child_attr = "boot/dev")]
     pub boot: Vec<BootDevice>,
-    /// Boot menu.
+    /// Whether the firmware shows a boot menu.
     #[xml(child)]
     pub bootmenu: Option<BootMenu>,
-    /// Other settings of the BIOS.
+    /// Further settings of the BIOS.
     #[xml(child, skip_empty)]
     pub bios: Option<Bios>,
-    /// Where SMBIOS tables come from.
+    /// Where SMBIOS strings come from: `emulate` the hypervisor, `host` the host's, `sysinfo` the element `<sysinfo>`.
     #[xml(child_attr = "smbios/mode")]
     pub smbios: Option<SmbiosMode>,
 }
@@ -344,9 +345,14 @@ fn not_migratable(_: &Os, flags: Flags) -> bool {
     !flags.contains(Flags::MIGRATABLE)
 }
 
-/// `<genid>`: a token that changes when the guest's state is rolled back.
+/// `<genid>`: an ID that changes when the guest is put back to an earlier state, so that it can react; generated if
+/// empty.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GenId(#[xml(text)] pub Option<virtbus_conf_base::common::Uuid>);
+pub struct GenId(
+    /// Generation ID as a UUID; generated at definition if absent.
+    #[xml(text)]
+    pub Option<virtbus_conf_base::common::Uuid>,
+);
 
 impl Content for GenId {
     fn parse(node: Node<'_>) -> Result<Self> {

@@ -2,21 +2,21 @@
 
 use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Text, Writer, Xml};
 
-/// `<entry name='…'>` of an SMBIOS structure.
+/// `<entry name='…'>`: one field of an SMBIOS structure.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct SysinfoEntry {
-    /// Field name.
+    /// Name of the field, such as `manufacturer` or `serial`.
     #[xml(attr)]
     pub name: Text,
-    /// Value.
+    /// Value of the field.
     #[xml(text)]
     pub value: Option<Text>,
 }
 
-/// One SMBIOS structure: its fields.
+/// One SMBIOS structure of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SysinfoTable {
-    /// The fields.
+    /// Fields of the structure; those not listed are as the hypervisor has them.
     #[xml(child)]
     pub entry: Vec<SysinfoEntry>,
 }
@@ -28,50 +28,50 @@ impl SysinfoTable {
     }
 }
 
-/// `<oemStrings>`.
+/// `<oemStrings>`: strings of any meaning for programs in the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct OemStrings {
-    /// The strings.
+    /// String that the guest can read; several are in the order of the document.
     #[xml(text_child)]
     pub entry: Vec<Text>,
 }
 
-/// `<sysinfo type='smbios'>`.
+/// `<sysinfo type='smbios'>`: strings that the guest sees in its SMBIOS tables.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SmbiosInfo {
-    /// Firmware.
+    /// Firmware: vendor, version, date, release.
     #[xml(child, skip_empty)]
     pub bios: Option<SysinfoTable>,
-    /// Machine.
+    /// Machine: manufacturer, product, version, serial, UUID, sku, family.
     #[xml(child, skip_empty)]
     pub system: Option<SysinfoTable>,
-    /// Boards.
+    /// Main boards, one entry for each: manufacturer, product, version, serial, asset, location.
     #[xml(child = "baseBoard", skip_empty)]
     pub base_board: Vec<SysinfoTable>,
-    /// Chassis.
+    /// Chassis: manufacturer, version, serial, asset, sku.
     #[xml(child, skip_empty)]
     pub chassis: Option<SysinfoTable>,
-    /// Processors; host's own description only.
+    /// Processors, one entry for each; in the host's own description only.
     #[xml(child, skip_empty)]
     pub processor: Vec<SysinfoTable>,
-    /// Memory modules; host's own description only.
+    /// Memory modules, one entry for each; in the host's own description only.
     #[xml(child = "memory_device", skip_empty)]
     pub memory_device: Vec<SysinfoTable>,
-    /// Strings of the maker.
+    /// Strings of any meaning for programs in the guest.
     #[xml(child = "oemStrings", skip_empty)]
     pub oem_strings: Option<OemStrings>,
 }
 
-/// `<entry>` of `<sysinfo type='fwcfg'>`: a blob for the firmware.
+/// `<entry>` of `<sysinfo type='fwcfg'>`: a blob that firmware or guest can read.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct FwCfgEntry {
-    /// Name, such as `opt/org.example/name`.
+    /// Name of the blob, such as `opt/org.example/name`.
     #[xml(attr)]
     pub name: Text,
-    /// A file that holds the blob.
+    /// Absolute path of the file with the blob; excludes a text.
     #[xml(attr)]
     pub file: Option<Text>,
-    /// The blob itself.
+    /// Text of the blob; excludes `file`.
     #[xml(text)]
     pub value: Option<Text>,
 }
@@ -104,22 +104,22 @@ impl Content for FwCfgEntry {
     }
 }
 
-/// `<sysinfo type='fwcfg'>`.
+/// `<sysinfo type='fwcfg'>`: blobs that firmware or guest can read (fw_cfg).
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct FwCfg {
-    /// The blobs.
+    /// Blobs, each with a name.
     #[xml(child)]
     pub entry: Vec<FwCfgEntry>,
 }
 
-/// `<sysinfo>`.
+/// `<sysinfo>`: strings and blobs that the guest finds in its firmware.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum Sysinfo {
-    /// SMBIOS tables.
+    /// Strings in SMBIOS tables; used if `<smbios mode='sysinfo'/>` is given.
     #[xml("smbios")]
     Smbios(SmbiosInfo),
-    /// QEMU's firmware configuration device.
+    /// Blobs in QEMU's firmware configuration device.
     #[xml("fwcfg")]
     FwCfg(FwCfg),
 }

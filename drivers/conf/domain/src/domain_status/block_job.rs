@@ -48,94 +48,94 @@ xml_names! {
     }
 }
 
-/// `<disk>` of a block job: the disk of the guest that it is about.
+/// `<disk>` of a block job: the disk of the guest that the job works on.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BlockJobDisk {
-    /// Its target.
+    /// Target name of the disk, such as `vda`.
     #[xml(attr = "dst")]
     pub target: Text,
-    /// Whether it writes to the disk's mirror.
+    /// Whether the job writes to the disk's mirror.
     #[xml(attr)]
     pub mirror: Option<YesNo>,
 }
 
-/// `<chains>`: the images of a job, if the guest does not have the disk any more.
+/// `<chains>`: the images that a job works on, if the guest no longer has the disk.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct BlockJobChains {
-    /// Those of the disk.
+    /// Images of the disk, from the active one downwards.
     #[xml(child)]
     pub disk: Option<Box<JobSource>>,
-    /// Those of its mirror.
+    /// Images of the disk's mirror, from the active one downwards.
     #[xml(child)]
     pub mirror: Option<Box<JobSource>>,
 }
 
-/// `<blockjob>`.
+/// `<blockjob>`: a job that works on an image of the guest.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct BlockJob {
-    /// Its name.
+    /// Name of the job in QEMU.
     #[xml(attr)]
     pub name: Text,
-    /// What it does.
+    /// Kind of the job, such as `pull`, `copy`, `commit`, `backup` or `create`.
     #[xml(attr = "type")]
     pub kind: BlockJobType,
-    /// How far it is.
+    /// State of the job, as last written.
     #[xml(attr)]
     pub state: BlockJobState,
-    /// How far the hypervisor says it is, if nobody has seen to that yet.
+    /// State that QEMU has reported and the driver has not yet handled.
     #[xml(attr = "newstate")]
     pub new_state: Option<BlockJobState>,
-    /// What it did when it was still known.
+    /// Kind that the job had before the driver lost track of it.
     #[xml(attr = "brokentype")]
     pub broken_type: Option<BlockJobType>,
-    /// Flags of the call that began it.
+    /// Flags of the call that began the job, hexadecimal.
     #[xml(attr = "jobflags")]
     pub flags: Option<Base16<1>>,
-    /// Whether a copy keeps what the image is based on.
+    /// Whether a copy keeps the backing image (shallow copy).
     #[xml(attr = "shallownew")]
     pub shallow_new: Option<YesNo>,
-    /// Why it failed.
+    /// Reason why the job failed, as QEMU gave it.
     #[xml(text_child = "errmsg")]
     pub error: Option<Text>,
-    /// The disk.
+    /// Disk that the job works on.
     #[xml(child)]
     pub disk: Option<BlockJobDisk>,
-    /// Its images, if there is no such disk.
+    /// Images that the job works on, if the guest no longer has the disk.
     #[xml(child, skip_empty)]
     pub chains: Option<BlockJobChains>,
-    /// The block node down to which images are put together.
+    /// Block node below the images that are merged.
     #[xml(child_attr = "base/node")]
     pub base: Option<Text>,
-    /// The node from which on they are.
+    /// Block node of the topmost image that is merged.
     #[xml(child_attr = "top/node")]
     pub top: Option<Text>,
-    /// The node above that.
+    /// Block node above the topmost image that is merged.
     #[xml(child_attr = "topparent/node")]
     pub top_parent: Option<Text>,
-    /// Whether images are deleted afterwards.
+    /// Whether images are deleted after they have been merged.
     #[xml(flag = "deleteCommittedImages")]
     pub delete_images: bool,
-    /// What of an image is made.
+    /// What is created: the image file (`storage`) or its format (`format`).
     #[xml(child_attr = "create/mode")]
     pub create: Option<CreateMode>,
-    /// The image that is made.
+    /// Image that is created or formatted.
     #[xml(child = "src")]
     pub source: Option<Box<JobSource>>,
-    /// Record of the changes that are copied.
+    /// Name of the bitmap of changes that are copied.
     #[xml(child_attr = "bitmap/name")]
     pub bitmap: Option<Text>,
-    /// The image that a backup writes to.
+    /// Image that a backup writes to.
     #[xml(child)]
     pub store: Option<Box<JobSource>>,
 }
 
-/// `<blockjobs>`.
+/// `<blockjobs>`: the block jobs of the guest.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct BlockJobs {
-    /// Whether there is any, of those too that are not told of.
+    /// Whether any block job is active, including those that are not listed.
     #[xml(attr, absent = "no")]
     pub active: Option<YesNo>,
-    /// The jobs.
+    /// Block jobs that the driver keeps track of.
     #[xml(child)]
     pub blockjob: Vec<BlockJob>,
 }

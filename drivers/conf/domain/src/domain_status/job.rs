@@ -56,16 +56,16 @@ xml_names! {
     }
 }
 
-/// An image that a job reads or writes, and the chain below it.
+/// An image that a job reads or writes, with the images that it is based on.
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub struct JobSource {
-    /// Where it is.
+    /// Where the image is.
     #[xml(flat, late)]
     pub source: StorageSource,
-    /// Its format.
+    /// Format of the image.
     #[xml(attr)]
     pub format: ImageFormat,
-    /// What it is based on.
+    /// Images that it is based on.
     #[xml(flat)]
     pub backing: BackingChain,
 }
@@ -97,67 +97,67 @@ impl Content for JobSource {
     }
 }
 
-/// `<disk>` of a job.
+/// `<disk>` of a job: what the job does with one disk of the guest.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct JobDisk {
-    /// Target of the guest's disk.
+    /// Target name of the disk, such as `vda`.
     #[xml(attr)]
     pub dev: Text,
-    /// Whether it is being copied.
+    /// Whether the disk is being copied.
     #[xml(attr)]
     pub migrating: Option<YesNo>,
-    /// Where to.
+    /// Image on the other host that the disk is copied to.
     #[xml(child = "migrationSource")]
     pub source: Option<Box<JobSource>>,
 }
 
-/// `<bitmap>`: a record of changes that goes away with the job.
+/// `<bitmap>`: a bitmap of changes that is removed at the end of the job.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct TemporaryBitmap {
-    /// Its name.
+    /// Name of the bitmap.
     #[xml(attr)]
     pub name: Text,
-    /// The block node that has it.
+    /// Block node that has the bitmap.
     #[xml(attr = "nodename")]
     pub node_name: Text,
 }
 
-/// `<param>`: a setting of migrations as it was before the job.
+/// `<param>`: a migration parameter as it was before the job.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MigrationParameter {
-    /// Its name.
+    /// Name of the migration parameter.
     #[xml(attr)]
     pub name: Text,
-    /// Its value.
+    /// Value that the parameter had before the job.
     #[xml(attr)]
     pub value: Text,
 }
 
-/// `<job>`.
+/// `<job>`: the job that was running when the file was written.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct Job {
-    /// The short job.
+    /// Kind of the short job, such as `query` or `modify`.
     #[xml(attr = "type")]
     pub kind: Option<JobType>,
-    /// The long job.
+    /// Kind of the long job, such as `save`, `dump` or `migration out`.
     #[xml(attr = "async")]
     pub async_job: Option<AsyncJob>,
-    /// How far it is.
+    /// Phase of the long job.
     #[xml(attr)]
     pub phase: Option<JobPhase>,
-    /// Flags of the call that began it.
+    /// Flags of the call that began the job, hexadecimal.
     #[xml(attr)]
     pub flags: Option<Base16<1, u64>>,
-    /// When it began, in milliseconds since 1970.
+    /// Time when the long job began, in milliseconds since 1970 UTC.
     #[xml(attr = "asyncStarted")]
     pub async_started: Option<u64>,
-    /// Disks of the guest.
+    /// Disks of the guest that the job works on.
     #[xml(child)]
     pub disk: Vec<JobDisk>,
-    /// Records of changes that it has made.
+    /// Bitmaps of changes that are removed at the end of the job.
     #[xml(child = "bitmap", wrap = "tempBlockDirtyBitmaps")]
     pub bitmaps: Vec<TemporaryBitmap>,
-    /// Settings to go back to.
+    /// Migration parameters that are restored at the end of the job.
     #[xml(child = "param", wrap = "migParams")]
     pub parameters: Vec<MigrationParameter>,
 }

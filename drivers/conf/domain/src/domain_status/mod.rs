@@ -28,31 +28,31 @@ pub use state::{DomainState, StateReason, Taint};
 
 use crate::domain::Domain;
 
-/// `<domstatus>`: a running guest, as a driver of libvirt keeps it.
+/// `<domstatus>`: the state of a running guest, as a driver of libvirt writes it to its files.
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub struct DomainStatus {
-    /// State of the guest.
+    /// State of the guest, such as `running` or `paused`.
     #[xml(attr)]
     pub state: DomainState,
-    /// Why it is in this state.
+    /// Reason for the state, such as `booted` or `user`.
     #[xml(attr)]
     pub reason: Option<StateReason>,
-    /// Number of its process.
+    /// Process ID of the hypervisor.
     #[xml(attr)]
     pub pid: Option<i64>,
-    /// What of it is not supported.
+    /// Reasons why the guest is tainted, such as `custom-argv`.
     #[xml(child_attr = "taint/flag")]
     pub taint: Vec<Taint>,
-    /// Warnings about what it uses and will go away.
+    /// Warning about something deprecated that the guest uses.
     #[xml(text_child)]
     pub deprecation: Vec<Text>,
-    /// What the QEMU driver keeps.
+    /// What the QEMU driver keeps of the guest.
     #[xml(flat)]
     pub qemu: Box<QemuStatus>,
     /// What other drivers keep.
     #[xml(skip)]
     pub other: Vec<Fragment>,
-    /// Its definition.
+    /// Definition of the running guest.
     #[xml(child)]
     pub domain: Domain,
 }

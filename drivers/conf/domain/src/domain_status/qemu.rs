@@ -14,21 +14,21 @@ xml_names! {
     }
 }
 
-/// `<monitor>`: the connection to the guest's process.
+/// `<monitor>`: the monitor connection to QEMU.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Monitor {
-    /// Path of the socket or terminal.
+    /// Absolute path of the monitor's socket or terminal.
     #[xml(attr)]
     pub path: Text,
-    /// What it is.
+    /// Kind of connection: `unix` or `pty`.
     #[xml(attr = "type")]
     pub kind: Option<MonitorType>,
 }
 
-/// `<namespaces>`: the kernel's name spaces that the process has for itself.
+/// `<namespaces>`: Linux namespaces that QEMU's process has for itself.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Namespaces {
-    /// Whether it has file systems of its own.
+    /// The process has a mount namespace of its own.
     #[xml(flag)]
     pub mount: bool,
 }
@@ -39,23 +39,23 @@ pub struct VcpuThread {
     /// Number of the virtual CPU.
     #[xml(attr)]
     pub id: Option<u32>,
-    /// Number of the thread.
+    /// Thread ID on the host.
     #[xml(attr)]
     pub pid: u32,
 }
 
-/// `<vcpus>` in a status document.
+/// `<vcpus>` in a status document: the threads of virtual CPUs.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VcpuThreads {
-    /// Those that are on.
+    /// Virtual CPUs that are online.
     #[xml(child)]
     pub vcpu: Vec<VcpuThread>,
 }
 
-/// `<qemuCaps>`: what the program could do that the guest was started with.
+/// `<qemuCaps>`: what the QEMU program supports that the guest was started with.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct QemuFlags {
-    /// Names of capabilities, which are libvirt's.
+    /// Names of capabilities, as libvirt defines them.
     #[xml(child_attr = "flag/name")]
     pub flags: Vec<Text>,
 }
@@ -67,124 +67,124 @@ impl QemuFlags {
     }
 }
 
-/// `<numad>`: where automatic placement has put the guest.
+/// `<numad>`: where numad recommended to place the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Numad {
-    /// Nodes of the host.
+    /// NUMA nodes of the host that numad recommended.
     #[xml(attr)]
     pub nodeset: Option<BitSet>,
-    /// Processors of the host.
+    /// Host CPUs that numad recommended.
     #[xml(attr)]
     pub cpuset: Option<BitSet>,
 }
 
-/// `<feature>` of a slirp helper.
+/// `<feature>`: something that the slirp process supports.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct SlirpFeature {
-    /// Its name.
+    /// Name of the feature.
     #[xml(attr)]
     pub name: Text,
 }
 
-/// `<helper>`: a process that connects an interface of `type='user'`.
+/// `<helper>`: a slirp process that connects an interface of `type='user'`.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct SlirpHelper {
-    /// Alias of the interface.
+    /// Alias of the interface that it connects.
     #[xml(attr)]
     pub alias: Text,
-    /// Number of the process.
+    /// Process ID of the helper.
     #[xml(attr)]
     pub pid: u32,
-    /// What it can do.
+    /// Features that the helper supports.
     #[xml(child)]
     pub feature: Vec<SlirpFeature>,
 }
 
-/// What the QEMU driver keeps of a guest.
+/// What the QEMU driver keeps of a running guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct QemuStatus {
-    /// The connection to the process.
+    /// Monitor connection to QEMU.
     #[xml(child)]
     pub monitor: Option<Monitor>,
-    /// Whether the guest has a D-Bus daemon.
+    /// The guest has a D-Bus daemon of its own.
     #[xml(flag = "dbusDaemon")]
     pub dbus_daemon: bool,
-    /// Whether state of helpers goes over that.
+    /// The state of helper processes is migrated over D-Bus.
     #[xml(flag = "dbusVMState")]
     pub dbus_vm_state: bool,
-    /// Name spaces of its own.
+    /// Linux namespaces that QEMU's process has for itself.
     #[xml(child, open)]
     pub namespaces: Option<Namespaces>,
-    /// Threads of virtual CPUs.
+    /// Threads of the virtual CPUs.
     #[xml(child, open)]
     pub vcpus: Option<VcpuThreads>,
-    /// What the program can do.
+    /// What the QEMU program supports that the guest was started with.
     #[xml(child = "qemuCaps", open)]
     pub capabilities: Option<QemuFlags>,
-    /// What the lock manager keeps.
+    /// State of the lock manager for the guest.
     #[xml(text_child)]
     pub lockstate: Option<Text>,
-    /// What is being done to the guest.
+    /// Job that was running when the file was written.
     #[xml(child)]
     pub job: Option<Box<Job>>,
-    /// Whether the guest is to be reset rather than ended when it powers off.
+    /// The guest is reset instead of ended when it next powers off.
     #[xml(flag)]
     pub fakereboot: bool,
-    /// Aliases of the devices that there are.
+    /// Aliases of the devices that the guest has.
     #[xml(child_attr = "device/alias", wrap = "devices")]
     pub devices: Vec<Text>,
-    /// Where automatic placement has put it.
+    /// Where numad recommended to place the guest.
     #[xml(child, skip_empty)]
     pub numad: Option<Numad>,
-    /// Folder of its monitor and other files.
+    /// Absolute path of the folder with the monitor socket and other files.
     #[xml(child_attr = "libDir/path")]
     pub lib_dir: Option<Text>,
-    /// Folder of the sockets of its channels.
+    /// Absolute path of the folder with sockets of channels.
     #[xml(child_attr = "channelTargetDir/path")]
     pub channel_target_dir: Option<Text>,
-    /// Folder of files that back its memory.
+    /// Absolute path of the folder with files behind the guest's memory.
     #[xml(child_attr = "memoryBackingDir/path")]
     pub memory_backing_dir: Option<Text>,
-    /// The processor that was asked for, before it was held against what the host has.
+    /// Processor that the definition asked for, before it was matched with the host's.
     #[xml(child)]
     pub cpu: Option<Box<GuestCpu>>,
-    /// Whether a daemon writes what character devices put out.
+    /// Output of character devices is written by the log daemon (virtlogd).
     #[xml(flag = "chardevStdioLogd")]
     pub chardev_stdio_logd: bool,
-    /// Whether owners of files were noted before they were changed.
+    /// Owners of files were recorded before they were changed, and are restored later.
     #[xml(flag = "rememberOwner")]
     pub remember_owner: bool,
-    /// Whether the guest may reboot.
+    /// Whether the guest may reboot, or is ended instead.
     #[xml(child_attr = "allowReboot/value")]
     pub allow_reboot: Option<YesNo>,
-    /// Whether it has a helper for persistent reservations.
+    /// A helper for SCSI persistent reservations (qemu-pr-helper) belongs to the guest.
     #[xml(flag = "prDaemon")]
     pub pr_daemon: bool,
-    /// The last number of a block node.
+    /// Number of the block node name that was used last.
     #[xml(child_attr = "nodename/index")]
     pub node_name_index: Option<u64>,
-    /// The last number of a set of descriptors.
+    /// Number of the descriptor set that was used last.
     #[xml(child_attr = "fdset/index")]
     pub fd_set_index: Option<u32>,
-    /// Whether memory was allocated at start.
+    /// The guest's memory was allocated at start.
     #[xml(flag = "memPrealloc")]
     pub mem_prealloc: bool,
-    /// Jobs of disks.
+    /// Block jobs of the guest.
     #[xml(child)]
     pub blockjobs: Option<Box<BlockJobs>>,
-    /// Helpers of interfaces.
+    /// slirp processes that connect interfaces.
     #[xml(child = "helper", wrap = "slirp")]
     pub slirp: Vec<SlirpHelper>,
-    /// Seconds to wait for the guest's agent; below zero, what is told in that way.
+    /// Seconds to wait for the guest agent; -2 waits for ever, -1 uses the default, 0 does not wait.
     #[xml(text_child = "agentTimeout")]
     pub agent_timeout: Option<i32>,
-    /// Backups that are being made.
+    /// Backup jobs of the guest.
     #[xml(child = "domainbackup", wrap = "backups")]
     pub backups: Vec<Backup>,
-    /// Limit of locked memory before it was raised, in bytes.
+    /// Limit on locked memory before the driver raised it, in bytes.
     #[xml(text_child = "originalMemlock")]
     pub original_memlock: Option<u64>,
-    /// The same, before a migration.
+    /// Limit on locked memory before the driver raised it for a migration, in bytes.
     #[xml(text_child = "preMigrationMemlock")]
     pub pre_migration_memlock: Option<u64>,
 }

@@ -2,9 +2,13 @@
 
 use virtbus_xml::{Content, Describe, Fragment, FragmentNode, Node, Result, Writer};
 
-/// `<cookie>`. Its elements are written anew, not as they were; text beside elements is dropped.
+/// `<cookie>`: data that the driver keeps. Its elements are written in normal form; text beside elements is dropped.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-pub struct Cookie(#[xml(flat, foreign)] pub Fragment);
+pub struct Cookie(
+    /// Elements that only the driver knows.
+    #[xml(flat, foreign)]
+    pub Fragment,
+);
 
 impl Content for Cookie {
     fn parse(node: Node<'_>) -> Result<Self> {

@@ -5,24 +5,24 @@ use virtbus_xml::{Content, Describe, Flags, Node, Result, Text, Writer, Xml};
 
 use crate::domain::devices::disk::SnapshotMode;
 
-/// `<driver>` of the new image.
+/// `<driver>` of the new image: its format and metadata cache.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SnapshotDriver {
-    /// Its format.
+    /// Format of the new image: `qcow2` or another that can have a backing image.
     #[xml(attr = "type")]
     pub format: Option<ImageFormat>,
-    /// Cache of its metadata.
+    /// Cache for the new image's metadata.
     #[xml(child, skip_empty)]
     pub metadata_cache: Option<MetadataCache>,
 }
 
-/// The image that the guest writes to from then on.
+/// The new image that the guest writes to after the snapshot (overlay).
 #[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct SnapshotImage {
-    /// Format.
+    /// Format and metadata cache of the new image.
     #[xml(child, optional)]
     pub driver: SnapshotDriver,
-    /// Where it is; an empty file source leaves that to the driver.
+    /// Where the new image is; chosen by the driver if empty.
     #[xml(flat)]
     pub source: StorageSource,
 }
@@ -72,19 +72,20 @@ impl Content for SnapshotImage {
     }
 }
 
-/// `<disk>` of a snapshot.
+/// `<disk>` of a snapshot: what happens to one disk of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct SnapshotDisk {
-    /// Target of the guest's disk, or its absolute path.
+    /// Target name of the guest's disk, or the absolute path of its image.
     #[xml(attr)]
     pub name: Text,
-    /// What is done.
+    /// What happens to the disk: `internal` (inside the image), `external` (a new image), `manual` (the user does it)
+    /// or `no`.
     #[xml(attr)]
     pub snapshot: Option<SnapshotMode>,
-    /// The image that the guest writes to from then on.
+    /// New image that the guest writes to after the snapshot.
     #[xml(flat)]
     pub image: SnapshotImage,
-    /// Whether the snapshot is being deleted.
+    /// The snapshot of this disk is being deleted.
     #[xml(flag = "snapshotDeleteInProgress")]
     pub delete_in_progress: bool,
 }

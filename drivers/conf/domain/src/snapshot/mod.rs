@@ -48,51 +48,51 @@ xml_names! {
     }
 }
 
-/// `<memory>`.
+/// `<memory>`: whether and where the guest's memory is saved.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SnapshotMemory {
-    /// Where the guest's memory is kept; never `manual`.
+    /// Where the memory is saved: `internal` in a disk image, `external` in a file, or `no`.
     #[xml(attr)]
     pub snapshot: Option<SnapshotMode>,
-    /// Absolute path of the file with it, if that is outside of the disks.
+    /// Absolute path of the file with the memory; `external` only.
     #[xml(attr)]
     pub file: Option<Text>,
 }
 
-/// `<domainsnapshot>`: a state of a guest that it can be put back to.
+/// `<domainsnapshot>`: a state of a guest that it can be reverted to.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
-    /// Name.
+    /// Name of the snapshot; made of the current time if absent.
     #[xml(text_child)]
     pub name: Option<Text>,
-    /// Description.
+    /// Description for people, which no program interprets.
     #[xml(text_child)]
     pub description: Option<Text>,
-    /// What the guest did.
+    /// State of the guest when the snapshot was taken, such as `running`, `shutoff` or `disk-snapshot`.
     #[xml(text_child)]
     pub state: Option<SnapshotState>,
-    /// Name of the snapshot that the guest came from.
+    /// Name of the snapshot that was current before this one.
     #[xml(text_child = "name", wrap = "parent")]
     pub parent: Option<Text>,
-    /// When it was taken, in seconds since 1970 began.
+    /// Time of creation, in seconds since 1970 UTC.
     #[xml(text_child = "creationTime")]
     pub creation_time: Option<i64>,
-    /// The guest's memory.
+    /// Whether and where the guest's memory is saved.
     #[xml(child)]
     pub memory: Option<SnapshotMemory>,
-    /// The guest's disks.
+    /// Disks of the guest, with what happens to each; those not listed are handled by their defaults.
     #[xml(child = "disk", wrap = "disks")]
     pub disks: Vec<SnapshotDisk>,
-    /// Where the guest writes since it went back to this snapshot.
+    /// Images that the guest writes to since it was reverted to this snapshot.
     #[xml(child = "disk", wrap = "revertDisks")]
     pub revert_disks: Vec<SnapshotDisk>,
-    /// The guest.
+    /// Definitions of the guest when the snapshot was taken.
     #[xml(flat)]
     pub definitions: Definitions,
-    /// What the driver keeps.
+    /// Data that the driver keeps with the snapshot.
     #[xml(child)]
     pub cookie: Option<Cookie>,
-    /// Whether the guest comes from it; only in files of drivers.
+    /// Whether it is the guest's current snapshot: 1 or 0; in files of drivers only.
     #[xml(text_child, when = for_drivers)]
     pub active: Option<Active>,
 }

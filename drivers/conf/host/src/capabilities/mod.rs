@@ -19,13 +19,13 @@ pub use resctrl::{
 };
 pub use topology::{HostCell, HostPages, HostThread, HostTopology};
 
-/// `<capabilities>`: the host, and what guests it can run.
+/// `<capabilities>`: this host, and the kinds of guests that it can run.
 #[derive(Describe, Debug, Clone, Default, PartialEq)]
 pub struct Capabilities {
-    /// The host.
+    /// Hardware and features of this host.
     #[xml(child)]
     pub host: HostCapabilities,
-    /// Kinds of guests.
+    /// Kinds of guests that this host can run.
     #[xml(child = "guest")]
     pub guests: Vec<GuestCapabilities>,
 }

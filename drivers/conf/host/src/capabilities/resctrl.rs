@@ -26,20 +26,20 @@ fn unit_of(bytes: u64) -> (&'static str, u64) {
         .unwrap_or(("B", 1))
 }
 
-/// `<control>` of a cache: how it can be shared out.
+/// `<control>` of a cache: how it can be divided among guests.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of `granularity` and `min`; without it they are in bytes."))]
 pub struct CacheControl {
-    /// Parts are multiples of this many bytes.
+    /// Sizes of parts are multiples of this; in bytes if no unit is given.
     #[xml(attr, value = u64)]
     pub granularity: Bytes,
-    /// Least size of a part in bytes.
+    /// Smallest size of a part; in bytes if no unit is given.
     #[xml(attr, value = u64)]
     pub min: Option<Bytes>,
-    /// What a part keeps.
+    /// What a part caches: `both`, `code` or `data`.
     #[xml(attr = "type")]
     pub kind: CacheKind,
-    /// Most parts.
+    /// Largest number of parts that the cache can be divided into.
     #[xml(attr = "maxAllocs")]
     pub max_allocs: u32,
 }
@@ -71,26 +71,26 @@ impl Content for CacheControl {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<bank>`: a cache.
+/// `<bank>`: one cache, shared by some CPUs.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the size; without it the size is in bytes."))]
 pub struct CacheBank {
-    /// Its number.
+    /// Number of the cache, unique within its level.
     #[xml(attr)]
     pub id: u32,
-    /// Its level.
+    /// Level of the cache, 1 to 3.
     #[xml(attr)]
     pub level: u32,
-    /// What it keeps.
+    /// What the cache holds: `both`, `code` or `data`.
     #[xml(attr = "type")]
     pub kind: CacheKind,
-    /// Its size in bytes.
+    /// Size of the cache; in bytes if no unit is given.
     #[xml(attr, value = u64)]
     pub size: Bytes,
-    /// The processors that share it.
+    /// Host CPUs that share the cache, such as `0-7`.
     #[xml(attr)]
     pub cpus: BitSet,
-    /// How it can be shared out.
+    /// How the cache can be divided among guests; absent if it cannot.
     #[xml(child = "control")]
     pub controls: Vec<CacheControl>,
 }
@@ -124,69 +124,69 @@ impl Content for CacheBank {
     }
 }
 
-/// `<monitor>`: how the use can be watched.
+/// `<monitor>`: how the use of the cache or memory bandwidth can be monitored.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Monitor {
-    /// Level of the cache.
+    /// Level of the cache that is monitored.
     #[xml(attr)]
     pub level: Option<u32>,
-    /// Bytes below which a number can be used for another guest.
+    /// Occupancy in bytes below which a monitoring identifier can be given to another guest.
     #[xml(attr = "reuseThreshold")]
     pub reuse_threshold: Option<u32>,
-    /// Most monitors.
+    /// Largest number of monitors at a time.
     #[xml(attr = "maxMonitors")]
     pub max_monitors: u32,
-    /// What they count.
+    /// Names of the counters, such as `llc_occupancy` or `mbm_total_bytes`.
     #[xml(child_attr = "feature/name")]
     pub feature: Vec<Text>,
 }
 
-/// `<cache>` of a host.
+/// `<cache>` of a host: its caches, and how their use can be monitored.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostCaches {
-    /// The caches.
+    /// Caches of the host, one entry for each.
     #[xml(child)]
     pub bank: Vec<CacheBank>,
-    /// How they can be watched.
+    /// How the use of the caches can be monitored.
     #[xml(child)]
     pub monitor: Option<Monitor>,
 }
 
-/// `<control>` of memory bandwidth: how it can be shared out, in percent.
+/// `<control>` of memory bandwidth: how it can be divided among guests, in percent.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BandwidthControl {
-    /// Parts are multiples of this.
+    /// Shares are multiples of this, in percent.
     #[xml(attr)]
     pub granularity: u32,
-    /// Least part.
+    /// Smallest share of a guest, in percent.
     #[xml(attr)]
     pub min: Option<u32>,
-    /// Most parts.
+    /// Largest number of shares that the bandwidth can be divided into.
     #[xml(attr = "maxAllocs")]
     pub max_allocs: u32,
 }
 
-/// `<node>`: a memory controller.
+/// `<node>`: a memory controller of the host.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BandwidthNode {
-    /// Its number.
+    /// Number of the memory controller.
     #[xml(attr)]
     pub id: u32,
-    /// The processors that use it.
+    /// Host CPUs that use the controller, such as `0-7`.
     #[xml(attr)]
     pub cpus: BitSet,
-    /// How it can be shared out.
+    /// How the controller's bandwidth can be divided among guests.
     #[xml(child)]
     pub control: Vec<BandwidthControl>,
 }
 
-/// `<memory_bandwidth>`.
+/// `<memory_bandwidth>`: memory bandwidth that can be divided among guests.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryBandwidth {
-    /// Memory controllers.
+    /// Memory controllers of the host, one entry for each.
     #[xml(child)]
     pub node: Vec<BandwidthNode>,
-    /// How they can be watched.
+    /// How the use of memory bandwidth can be monitored.
     #[xml(child)]
     pub monitor: Option<Monitor>,
 }

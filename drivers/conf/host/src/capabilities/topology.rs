@@ -4,14 +4,14 @@ use virtbus_conf_base::common::scaled_attr;
 use virtbus_conf_base::cpu::{Distance, Interconnects, NumaCache};
 use virtbus_xml::{BitSet, Content, Describe, Kib, Node, Result, Writer, Xml};
 
-/// `<pages>`: pages of one size.
+/// `<pages>`: how many memory pages of one size a node has.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the sizes."))]
+#[xml(more(attr = "unit", value = Text, told = "a unit such as bytes, kB, KiB, MB or MiB", optional, doc = "Unit of the page size; without it the size is in KiB."))]
 pub struct HostPages {
-    /// Their size.
+    /// Page size; in KiB if no unit is given.
     #[xml(attr, value = u64)]
     pub size: Kib,
-    /// How many there are.
+    /// Number of pages of this size on the node.
     #[xml(text)]
     pub count: u64,
 }
@@ -34,49 +34,49 @@ impl Content for HostPages {
     }
 }
 
-/// `<cpu>` in `<cpus>`: a thread of a processor.
+/// `<cpu>` in `<cpus>`: a CPU of the host (a hardware thread).
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostThread {
-    /// Its number on the host.
+    /// Number of the CPU on the host.
     #[xml(attr)]
     pub id: u32,
-    /// Its socket.
+    /// Number of the socket that the CPU is in.
     #[xml(attr)]
     pub socket_id: Option<u32>,
-    /// Its die.
+    /// Number of the die within the socket.
     #[xml(attr)]
     pub die_id: Option<u32>,
-    /// Its cluster.
+    /// Number of the cluster within the die.
     #[xml(attr)]
     pub cluster_id: Option<u32>,
-    /// Its core.
+    /// Number of the core that the CPU is a thread of.
     #[xml(attr)]
     pub core_id: Option<u32>,
-    /// The threads of that core.
+    /// CPUs that are threads of that core, such as `0-1`.
     #[xml(attr)]
     pub siblings: Option<BitSet>,
 }
 
-/// `<cell>`: a NUMA node.
+/// `<cell>`: a NUMA node of the host.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "num", wrap = "cpus", value = u32, optional, doc = "How many processors follow."))]
+#[xml(more(attr = "num", wrap = "cpus", value = u32, optional, doc = "Number of `<cpu>` elements that follow."))]
 pub struct HostCell {
-    /// Its number.
+    /// Number of the NUMA node.
     #[xml(attr)]
     pub id: u32,
-    /// Its memory.
+    /// Memory of the node, in KiB.
     #[xml(child)]
     pub memory: Option<Kib>,
-    /// Its pages.
+    /// Numbers of pages on the node, by page size.
     #[xml(child)]
     pub pages: Vec<HostPages>,
-    /// How far others are.
+    /// Relative distances to all nodes: 10 is local.
     #[xml(child = "sibling", wrap = "distances")]
     pub distances: Vec<Distance>,
-    /// Memory-side caches.
+    /// Memory-side caches of the node.
     #[xml(child = "cache")]
     pub caches: Vec<NumaCache>,
-    /// Its processors.
+    /// CPUs of the node, and where they are in the topology.
     #[xml(child = "cpu", wrap = "cpus")]
     pub cpus: Vec<HostThread>,
 }
@@ -118,14 +118,14 @@ impl Content for HostCell {
     }
 }
 
-/// `<topology>`.
+/// `<topology>`: the NUMA nodes of the host.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "num", wrap = "cells", value = u32, optional, doc = "How many nodes follow."))]
+#[xml(more(attr = "num", wrap = "cells", value = u32, optional, doc = "Number of `<cell>` elements that follow."))]
 pub struct HostTopology {
-    /// NUMA nodes.
+    /// NUMA nodes of the host, one entry for each.
     #[xml(child = "cell", wrap = "cells")]
     pub cells: Vec<HostCell>,
-    /// How fast they reach each other's memory.
+    /// Latencies and bandwidths between the nodes.
     #[xml(child)]
     pub interconnects: Option<Interconnects>,
 }

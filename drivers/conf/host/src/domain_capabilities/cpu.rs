@@ -14,83 +14,83 @@ xml_names! {
     }
 }
 
-/// `<mode name='host-model'>`: the processor that comes closest to the host's.
+/// `<mode name='host-model'>`: the processor that a guest gets with this mode, a named model close to the host's.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct HostModelCpu {
-    /// Whether it can be had. If not, there is nothing below.
+    /// Whether the mode is supported. If not, nothing else is told.
     #[xml(attr)]
     pub supported: YesNo,
-    /// Model.
+    /// Named model that the guest gets.
     #[xml(child)]
     pub model: Option<CpuModel>,
-    /// Vendor.
+    /// Vendor of the host's processor.
     #[xml(text_child)]
     pub vendor: Option<Text>,
-    /// Width of physical addresses.
+    /// Width of physical addresses that the guest gets.
     #[xml(child)]
     pub maxphysaddr: Option<MaxPhysAddr>,
-    /// Features, besides those of the model.
+    /// Features that are added to the model or removed from it.
     #[xml(child)]
     pub feature: Vec<CpuFeature>,
 }
 
-/// `<model>` in `<mode name='custom'>`.
+/// `<model>` in `<mode name='custom'>`: a processor model that can be named.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct CustomModel {
-    /// Whether it runs on this host as it is.
+    /// Whether the host has all features of the model; `unknown` if the hypervisor does not tell.
     #[xml(attr)]
     pub usable: Usable,
-    /// Whether it will go away.
+    /// Whether the hypervisor has announced that the model will be removed.
     #[xml(attr)]
     pub deprecated: Option<YesNo>,
-    /// Its vendor, or `unknown`.
+    /// Vendor of the model, or `unknown`.
     #[xml(attr)]
     pub vendor: Option<Text>,
-    /// The model that this is another name of.
+    /// Full name of the model, if this name is an alias.
     #[xml(attr)]
     pub canonical: Option<Text>,
-    /// Its name.
+    /// Name of the model, as in `<model>` of a definition.
     #[xml(text)]
     pub name: Text,
 }
 
-/// `<blockers>`: the features for want of which a model is not usable.
+/// `<blockers>`: features of a model that the host lacks, so that the model is not usable.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct CpuBlockers {
-    /// The model.
+    /// Name of the model that is not usable.
     #[xml(attr)]
     pub model: Text,
-    /// The features.
+    /// Names of the features that the host lacks.
     #[xml(child_attr = "feature/name")]
     pub feature: Vec<Text>,
 }
 
-/// A model with what it lacks.
+/// A processor model, and the features of it that the host lacks.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "model", wrap = "blockers", value = Text, optional, doc = "The model again."))]
+#[xml(more(attr = "model", wrap = "blockers", value = Text, optional, doc = "Name of the model that the blockers belong to."))]
 pub struct CustomCpu {
-    /// The model.
+    /// Name, vendor and usability of the model.
     #[xml(child)]
     pub model: CustomModel,
-    /// Features that the host lacks.
+    /// Names of the model's features that the host lacks.
     #[xml(child_attr = "feature/name", wrap = "blockers")]
     pub blockers: Vec<Text>,
 }
 
-/// `<cpu>`: what each mode offers.
+/// `<cpu>`: what each processor mode offers.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "supported", wrap = "mode[name=custom]", value = YesNo, optional, doc = "Whether models can be chosen by name."))]
+#[xml(more(attr = "supported", wrap = "mode[name=custom]", value = YesNo, optional, doc = "Whether processor models can be chosen by name."))]
 pub struct CpuCapabilities {
-    /// The host's processor as it is.
+    /// Whether a guest can have exactly the host's processor.
     #[xml(child = "mode[name=host-passthrough]", optional)]
     pub host_passthrough: Support,
-    /// All that the hypervisor can do.
+    /// Whether a guest can have every feature that the hypervisor supports.
     #[xml(child = "mode[name=maximum]", optional)]
     pub maximum: Support,
-    /// The processor that comes closest to the host's.
+    /// Whether a guest can have a model close to the host's processor, and which one.
     #[xml(child = "mode[name=host-model]", optional)]
     pub host_model: HostModelCpu,
-    /// Models by name, if they can be chosen.
+    /// Processor models that can be chosen by name.
     #[xml(flat, value = CustomCpu, wrap = "mode[name=custom]")]
     pub custom: Option<Vec<CustomCpu>>,
 }

@@ -14,27 +14,27 @@ use virtbus_xml::{Content, Document, Flags, Text, Xml, XmlError, YesNo, format_t
 pub use cpu::{CpuBlockers, CpuCapabilities, CustomCpu, CustomModel, HostModelCpu, Usable};
 pub use features::{FeatureCapabilities, SevCapabilities, SgxCapabilities, SgxSection};
 
-/// `<enum>`: the values that something can have.
+/// `<enum>`: the values that an attribute or element can have.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// What has them.
+    /// Name of the attribute or element.
     #[xml(attr)]
     pub name: Text,
-    /// The values.
+    /// Values that are supported; none if there are none.
     #[xml(text_child)]
     pub value: Vec<Text>,
 }
 
-/// Whether something can be had, and how.
+/// Whether something is supported, and with which values.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Support {
-    /// Whether it can be had at all.
+    /// Whether it is supported at all; if not, no values are told.
     #[xml(attr)]
     pub supported: YesNo,
-    /// Values of the thing itself.
+    /// Values that the element's own text can have.
     #[xml(text_child)]
     pub value: Vec<Text>,
-    /// Values of what belongs to it.
+    /// Values that its attributes and children can have.
     #[xml(child = "enum")]
     pub choices: Vec<Choice>,
 }
@@ -79,92 +79,92 @@ impl Support {
     }
 }
 
-/// `<os>`: how a guest boots.
+/// `<os>`: how guests can boot.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct OsCapabilities {
-    /// Whether it can be said, and the kinds of firmware.
+    /// Whether boot settings are supported, and which kinds of firmware can be chosen automatically.
     #[xml(flat)]
     pub support: Support,
-    /// Firmware files.
+    /// Firmware images, and how they can be mapped.
     #[xml(child)]
     pub loader: Option<Support>,
 }
 
-/// `<devices>`.
+/// `<devices>`: the devices that guests can have.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceCapabilities {
-    /// Disks.
+    /// Disks: devices, buses and models.
     #[xml(child)]
     pub disk: Option<Support>,
-    /// Displays.
+    /// Graphical displays: their types.
     #[xml(child)]
     pub graphics: Option<Support>,
-    /// Video cards.
+    /// Video cards: their models.
     #[xml(child)]
     pub video: Option<Support>,
-    /// Devices of the host.
+    /// Assigned host devices: modes, policies and types.
     #[xml(child)]
     pub hostdev: Option<Support>,
-    /// Random numbers.
+    /// Random number generators: models and backends.
     #[xml(child)]
     pub rng: Option<Support>,
-    /// File systems of the host.
+    /// Shared host folders: their drivers.
     #[xml(child)]
     pub filesystem: Option<Support>,
-    /// Trusted platform modules.
+    /// Trusted platform modules: models, backends and versions.
     #[xml(child)]
     pub tpm: Option<Support>,
-    /// Devices of the client.
+    /// Redirected client devices: their buses.
     #[xml(child)]
     pub redirdev: Option<Support>,
-    /// Channels.
+    /// Channels between guest and host: their types.
     #[xml(child)]
     pub channel: Option<Support>,
-    /// Crypto devices.
+    /// Crypto devices: models, types and backends.
     #[xml(child)]
     pub crypto: Option<Support>,
-    /// Network interfaces.
+    /// Network interfaces: their backends.
     #[xml(child)]
     pub interface: Option<Support>,
-    /// Panic devices.
+    /// Panic notifier devices: their models.
     #[xml(child)]
     pub panic: Option<Support>,
 }
 
-/// `<domainCapabilities>`: what guests of one machine type and emulator can have.
+/// `<domainCapabilities>`: what guests of one emulator, architecture and machine type can have.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct DomainCapabilities {
-    /// Program of the emulator.
+    /// Path of the emulator that is described.
     #[xml(text_child)]
     pub path: Option<Text>,
-    /// Hypervisor.
+    /// Hypervisor type that is described, as in `<domain type='…'>`.
     #[xml(text_child)]
     pub domain: VirtType,
-    /// Machine type.
+    /// Machine type that is described.
     #[xml(text_child)]
     pub machine: Option<Text>,
-    /// Architecture.
+    /// Architecture that is described.
     #[xml(text_child)]
     pub arch: Arch,
-    /// Most virtual CPUs.
+    /// Largest number of virtual CPUs of the machine type.
     #[xml(child_attr = "vcpu/max")]
     pub vcpu_max: Option<u32>,
-    /// I/O threads.
+    /// Whether guests can have I/O threads.
     #[xml(child_attr = "iothreads/supported")]
     pub iothreads: Option<YesNo>,
-    /// How it boots.
+    /// Firmware, and how guests can boot.
     #[xml(child)]
     pub os: Option<OsCapabilities>,
-    /// Processor.
+    /// Processor modes and models that guests can have.
     #[xml(child)]
     pub cpu: Option<CpuCapabilities>,
-    /// What backs its memory.
+    /// Sources and access modes of guest memory.
     #[xml(child = "memoryBacking")]
     pub memory_backing: Option<Support>,
-    /// Devices.
+    /// Devices that guests can have.
     #[xml(child, skip_empty)]
     pub devices: Option<DeviceCapabilities>,
-    /// Features.
+    /// Features that guests can have.
     #[xml(child, skip_empty)]
     pub features: Option<FeatureCapabilities>,
 }

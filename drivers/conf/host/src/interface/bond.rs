@@ -25,19 +25,19 @@ xml_names! {
     }
 }
 
-/// `<miimon>`: the cable is watched.
+/// `<miimon>`: the bond watches whether its interfaces have a link.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MiiMonitor {
-    /// Milliseconds between looks.
+    /// Interval between two checks, in milliseconds.
     #[xml(attr)]
     pub freq: u32,
-    /// Milliseconds before an interface counts as lost; 0 is not told.
+    /// Milliseconds without link before an interface counts as lost; 0 is not written.
     #[xml(attr, unset = 0)]
     pub downdelay: Option<u32>,
-    /// Milliseconds before an interface counts as back; 0 is not told.
+    /// Milliseconds with link before an interface counts as usable again; 0 is not written.
     #[xml(attr, unset = 0)]
     pub updelay: Option<u32>,
-    /// How the kernel finds out.
+    /// How the link is detected: `ioctl` asks the driver by MII or ethtool, `netif` reads the carrier state.
     #[xml(attr)]
     pub carrier: Option<Carrier>,
 }
@@ -52,41 +52,41 @@ xml_names! {
     }
 }
 
-/// `<arpmon>`: another machine is asked.
+/// `<arpmon>`: the bond sends ARP requests to another machine.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct ArpMonitor {
-    /// Milliseconds between questions.
+    /// Interval between two ARP requests, in milliseconds.
     #[xml(attr)]
     pub interval: u32,
-    /// Address of the machine, as written.
+    /// IP address that is asked for, kept as written.
     #[xml(attr)]
     pub target: Text,
-    /// Where answers are checked.
+    /// On which interfaces replies are checked: `none`, `active`, `backup` or `all`.
     #[xml(attr)]
     pub validate: Option<ArpValidate>,
 }
 
-/// How a bond finds out that an interface is lost.
+/// How a bond finds out that one of its interfaces has failed.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum Monitor {
-    /// By the cable.
+    /// It watches the link of each interface.
     #[xml(child = "miimon")]
     Mii(MiiMonitor),
-    /// By asking another machine.
+    /// It sends ARP requests to another machine.
     #[xml(child = "arpmon")]
     Arp(ArpMonitor),
 }
 
-/// `<bond>`.
+/// `<bond>`: several network cards that are used as one.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bond {
-    /// How it uses its interfaces.
+    /// Bonding mode of the kernel, such as `active-backup`; the kernel's default if absent.
     #[xml(attr)]
     pub mode: Option<BondMode>,
-    /// How it finds out that one is lost.
+    /// How the bond finds out that an interface has failed.
     #[xml(flat, value = Monitor, required)]
     pub monitor: Option<Monitor>,
-    /// Its interfaces, all of them network cards.
+    /// Network cards that the bond consists of.
     #[xml(child = "interface")]
     pub interfaces: Vec<Port>,
 }

@@ -29,13 +29,13 @@ xml_names! {
     }
 }
 
-/// `<link>`: the connection of an interface; what the host tells.
+/// `<link>`: the connection of an interface, as the host reports it.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Link {
-    /// Speed in Mbit/s; 0 is not told.
+    /// Speed in Mbit/s; 0 is not written.
     #[xml(attr, unset = 0)]
     pub speed: Option<u32>,
-    /// State.
+    /// State of the link, such as `up` or `down`.
     #[xml(attr)]
     pub state: Option<LinkState>,
 }
@@ -68,24 +68,24 @@ impl Value for Seconds {
     }
 }
 
-/// What `type='ethernet'` has.
+/// Parts of an interface of `type='ethernet'`.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ethernet {
-    /// Its Ethernet address.
+    /// MAC address of the network card.
     #[xml(child_attr = "mac/address")]
     pub mac: Option<Text>,
 }
 
-/// `<bridge>`.
+/// `<bridge>`: ports and settings of a bridge.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bridge {
-    /// Whether it talks the spanning tree protocol.
+    /// Whether the bridge runs the spanning tree protocol.
     #[xml(attr)]
     pub stp: Option<OnOff>,
-    /// Seconds before a new port may forward.
+    /// Forward delay in seconds: how long a new port waits before it forwards.
     #[xml(attr)]
     pub delay: Option<Seconds>,
-    /// Its ports.
+    /// Interfaces that are ports of the bridge.
     #[xml(child = "interface")]
     pub interfaces: Vec<Port>,
 }
@@ -109,13 +109,13 @@ impl Content for Bridge {
     }
 }
 
-/// `<vlan>`.
+/// `<vlan>`: which VLAN an interface carries, and on which other interface.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceVlan {
     /// Number of the VLAN, 0 to 4095.
     #[xml(attr)]
     pub tag: u32,
-    /// Name of the interface that carries it.
+    /// Name of the interface that carries the VLAN.
     #[xml(child_attr = "interface/name")]
     pub interface: Text,
 }
@@ -141,44 +141,44 @@ impl Content for InterfaceVlan {
     }
 }
 
-/// What `type='bridge'` has.
+/// Parts of an interface of `type='bridge'`.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BridgeInterface {
-    /// The bridge.
+    /// Ports and settings of the bridge.
     #[xml(child, open)]
     pub bridge: Bridge,
 }
 
-/// What `type='bond'` has.
+/// Parts of an interface of `type='bond'`.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BondInterface {
-    /// The bond.
+    /// Network cards and mode of the bond.
     #[xml(child, open)]
     pub bond: Bond,
 }
 
-/// What `type='vlan'` has.
+/// Parts of an interface of `type='vlan'`.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VlanInterface {
-    /// The VLAN.
+    /// Number and carrier of the VLAN.
     #[xml(child)]
     pub vlan: InterfaceVlan,
 }
 
-/// What an interface is: `type=` and what belongs to it.
+/// Kind of an interface: `type=` and the parts that it requires.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum InterfaceKind {
-    /// A network card.
+    /// A network card of the host.
     #[xml("ethernet")]
     Ethernet(Ethernet),
-    /// A bridge.
+    /// A bridge with its ports.
     #[xml("bridge")]
     Bridge(BridgeInterface),
-    /// Several network cards used as one.
+    /// A bond of several network cards.
     #[xml("bond")]
     Bond(BondInterface),
-    /// A VLAN.
+    /// A VLAN on another interface.
     #[xml("vlan")]
     Vlan(VlanInterface),
 }
@@ -242,16 +242,16 @@ impl InterfaceKind {
     }
 }
 
-/// `<interface>` inside a bridge or bond.
+/// `<interface>` inside a bridge or bond: one of its members.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Port {
-    /// What it is: in a bond a network card, in a bridge also a bond or VLAN.
+    /// Kind of the member: in a bond a network card only, in a bridge also a bond or VLAN.
     #[xml(flat)]
     pub kind: InterfaceKind,
-    /// Its name.
+    /// Name of the member interface.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// Its connection.
+    /// Connection of the member, as the host reports it.
     #[xml(child)]
     pub link: Option<Link>,
 }
@@ -304,22 +304,22 @@ impl Content for Port {
 /// `<interface>`: a network interface of the host.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// What it is.
+    /// Kind of the interface, with its parts.
     #[xml(flat)]
     pub kind: InterfaceKind,
-    /// Its name; a VLAN may leave it to be made up.
+    /// Name of the interface; a VLAN's is made of carrier and number if absent.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// When it is set up.
+    /// When the interface is started: `onboot`, `none` (by hand) or `hotplug`.
     #[xml(child_attr = "start/mode")]
     pub start: Option<StartMode>,
-    /// Largest packet in bytes, up to 100000; 0 counts as unset.
+    /// Largest packet in bytes, up to 100000; 0 counts as absent.
     #[xml(child_attr = "mtu/size")]
     pub mtu: Option<u32>,
-    /// Its addresses.
+    /// Address settings, one entry for each family.
     #[xml(child = "protocol")]
     pub protocols: Vec<Protocol>,
-    /// Its connection.
+    /// Connection of the interface, as the host reports it.
     #[xml(child)]
     pub link: Option<Link>,
 }

@@ -4,41 +4,41 @@ use virtbus_conf_base::common::{Ip, IpFamily};
 use virtbus_conf_base::{ConfError, Result as ConfResult};
 use virtbus_xml::{Content, Describe, Node, Result, Text, Value, Writer, Xml, YesNo};
 
-/// `<dhcp>`: addresses come from a DHCP server.
+/// `<dhcp>`: the interface gets its address from a DHCP server.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dhcp {
-    /// Whether name servers come from there too.
+    /// Whether the DHCP server's name servers are used.
     #[xml(attr)]
     pub peerdns: Option<YesNo>,
 }
 
-/// `<ip>`: a fixed address.
+/// `<ip>`: an address that is set by hand.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceAddress {
-    /// The address, as written.
+    /// IP address, kept as written.
     #[xml(attr)]
     pub address: Text,
-    /// Bits of the network part; 0 counts as unset.
+    /// Length of the network part in bits; 0 counts as absent.
     #[xml(attr, unset = 0)]
     pub prefix: Option<u32>,
 }
 
-/// `<protocol>`: the addresses of one family.
+/// `<protocol>`: the address settings of one family.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Protocol {
-    /// The family.
+    /// Address family: `ipv4` or `ipv6`.
     #[xml(attr)]
     pub family: IpFamily,
-    /// Whether routers tell addresses; IPv6 only.
+    /// Addresses are taken from router advertisements; IPv6 only.
     #[xml(flag)]
     pub autoconf: bool,
-    /// Whether a DHCP server does.
+    /// Present if addresses come from a DHCP server.
     #[xml(child)]
     pub dhcp: Option<Dhcp>,
-    /// Fixed addresses.
+    /// Addresses that are set by hand.
     #[xml(child)]
     pub ip: Vec<InterfaceAddress>,
-    /// The default router, as written.
+    /// Address of the default router, kept as written.
     #[xml(child_attr = "route/gateway")]
     pub gateway: Option<Text>,
 }

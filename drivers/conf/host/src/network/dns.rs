@@ -3,38 +3,39 @@
 use virtbus_conf_base::common::Ip;
 use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, Xml, YesNo, xml_names};
 
-/// `<domain>`: the domain of the guests' names.
+/// `<domain>`: the DNS domain of the guests' names.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct NetworkDomain {
-    /// The name.
+    /// Name of the DNS domain.
     #[xml(attr)]
     pub name: Text,
-    /// Whether no other server is asked about names in it.
+    /// Whether names in the domain are answered by this network only, and never forwarded to other servers.
     #[xml(attr = "localOnly")]
     pub local_only: Option<YesNo>,
-    /// Whether the host's resolver learns of it.
+    /// Whether the domain is registered with the host's resolver (systemd-resolved), so that the host can resolve
+    /// guests' names.
     #[xml(attr)]
     pub register: Option<YesNo>,
 }
 
-/// `<forwarder>`: whom to ask about other names.
+/// `<forwarder>`: a DNS server that other names are forwarded to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Forwarder {
-    /// Only about this domain.
+    /// Domain whose names are forwarded; absent means all.
     #[xml(attr)]
     pub domain: Option<Text>,
-    /// The server; without one, names in the domain are not asked about.
+    /// IP address of the server; without one, names in the domain are answered locally or not at all.
     #[xml(attr)]
     pub addr: Option<Ip>,
 }
 
-/// `<txt>`: a text record.
+/// `<txt>`: a DNS text record.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct DnsTxt {
-    /// The name.
+    /// Name that the text record belongs to.
     #[xml(attr)]
     pub name: Text,
-    /// The text.
+    /// Text of the record; absent means none.
     #[xml(attr)]
     pub value: Option<Text>,
 }
@@ -47,28 +48,28 @@ xml_names! {
     }
 }
 
-/// `<srv>`: a service record. To take one away, less is needed than to make one.
+/// `<srv>`: a DNS service record. To remove one, fewer attributes are needed than to add one.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DnsSrv {
-    /// The service's name.
+    /// Name of the service, without the leading underscore.
     #[xml(attr)]
     pub service: Option<Text>,
-    /// What it speaks.
+    /// Transport protocol of the service: `tcp` or `udp`.
     #[xml(attr)]
     pub protocol: Option<SrvProtocol>,
-    /// The domain that it is for.
+    /// Domain that the service belongs to; the network's domain if absent.
     #[xml(attr)]
     pub domain: Option<Text>,
-    /// The host that has it; `.` for none.
+    /// Name of the host that offers the service; `.` for none.
     #[xml(attr)]
     pub target: Option<Text>,
-    /// Its port, from 1.
+    /// Port of the service, 1 to 65535; requires `target`.
     #[xml(attr)]
     pub port: Option<u16>,
-    /// Lower comes first.
+    /// Priority of the target, 0 to 65535; the lowest is tried first.
     #[xml(attr)]
     pub priority: Option<u16>,
-    /// More gets more, among equals.
+    /// Weight among targets of equal priority, 0 to 65535; higher gets more.
     #[xml(attr)]
     pub weight: Option<u16>,
 }
@@ -112,36 +113,36 @@ impl Content for DnsSrv {
 /// The longest name of a service, bytes (RFC 1035's label).
 const MOST_SERVICE: usize = 63;
 
-/// `<host>`: names of an address. To take one away, either is enough.
+/// `<host>`: DNS names of an address. To remove an entry, address or names are enough.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DnsHost {
-    /// The address.
+    /// IP address that the names resolve to.
     #[xml(attr)]
     pub ip: Option<Ip>,
-    /// Its names.
+    /// DNS names that resolve to the address.
     #[xml(text_child)]
     pub hostname: Vec<Text>,
 }
 
-/// `<dns>`.
+/// `<dns>`: the network's DNS server and its records.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dns {
-    /// Whether there is a name server at all.
+    /// Whether the network has a DNS server at all; it has if absent.
     #[xml(attr)]
     pub enable: Option<YesNo>,
-    /// Whether names without a domain are asked about outside.
+    /// Whether names without a dot are forwarded to other servers; they are if absent.
     #[xml(attr = "forwardPlainNames")]
     pub forward_plain_names: Option<YesNo>,
-    /// Whom to ask.
+    /// Servers that names are forwarded to; absent means those of the host.
     #[xml(child)]
     pub forwarder: Vec<Forwarder>,
-    /// Text records.
+    /// Text records that the server answers with.
     #[xml(child)]
     pub txt: Vec<DnsTxt>,
-    /// Service records.
+    /// Service records that the server answers with.
     #[xml(child)]
     pub srv: Vec<DnsSrv>,
-    /// Addresses.
+    /// Names and addresses that the server answers with.
     #[xml(child)]
     pub host: Vec<DnsHost>,
 }

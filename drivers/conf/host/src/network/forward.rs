@@ -27,13 +27,13 @@ impl ForwardMode {
     }
 }
 
-/// `<interface>`: an interface of the host that guests may be connected to.
+/// `<interface>`: an interface of the host that guests can be connected to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct ForwardInterface {
-    /// Its name.
+    /// Name of the host's interface.
     #[xml(attr)]
     pub dev: Text,
-    /// How many guests use it; told of networks that are up.
+    /// Number of guests that use the interface; written for active networks, ignored when read.
     #[xml(attr, when = is_up, unset = 0)]
     pub connections: Option<u32>,
 }
@@ -42,14 +42,18 @@ fn is_up(_: &ForwardInterface, flags: Flags) -> bool {
     !flags.contains(Flags::INACTIVE)
 }
 
-/// `<address>`: a PCI device of the host that a guest may get.
+/// `<address>`: a PCI device of the host that can be assigned to a guest.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "type", told = "'pci'", doc = "What it is."))]
+#[xml(more(
+    attr = "type",
+    told = "'pci'",
+    doc = "Type of the address: always `pci`."
+))]
 pub struct ForwardAddress {
-    /// Where it is.
+    /// PCI address of the device on the host.
     #[xml(flat)]
     pub pci: PciAddress,
-    /// How many guests use it; told of networks that are up.
+    /// Number of guests that use the device; written for active networks, ignored when read.
     #[xml(attr)]
     pub connections: Option<u32>,
 }
@@ -77,73 +81,75 @@ impl Content for ForwardAddress {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<pf>`: a card whose virtual functions guests may get.
+/// `<pf>`: a network card whose virtual functions are assigned to guests.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct PhysicalFunction {
-    /// Name of its interface.
+    /// Name of the card's interface (the physical function).
     #[xml(attr)]
     pub dev: Text,
 }
 
-/// `<address>` of `<nat>`: the addresses that packets leave with.
+/// `<address>` of `<nat>`: the source addresses that forwarded packets are given.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NatAddresses {
-    /// The first.
+    /// First IPv4 address of the range.
     #[xml(attr)]
     pub start: Ip,
-    /// The last.
+    /// Last IPv4 address of the range.
     #[xml(attr)]
     pub end: Ip,
 }
 
-/// `<port>` of `<nat>`: the ports that packets leave with.
+/// `<port>` of `<nat>`: the source ports that forwarded packets are given.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NatPorts {
-    /// The first.
+    /// First port of the range; 1024 if no range is given.
     #[xml(attr)]
     pub start: u16,
-    /// The last.
+    /// Last port of the range; 65535 if no range is given.
     #[xml(attr)]
     pub end: u16,
 }
 
-/// `<nat>`.
+/// `<nat>`: details of the address translation.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Nat {
-    /// Whether IPv6 is translated, too.
+    /// Whether IPv6 is translated as well; it is not if absent.
     #[xml(attr)]
     pub ipv6: Option<YesNo>,
-    /// With which addresses packets leave; IPv4.
+    /// Source IPv4 addresses of forwarded packets; the host's own if absent.
     #[xml(child)]
     pub address: Option<NatAddresses>,
-    /// With which ports packets leave.
+    /// Source ports of forwarded TCP and UDP packets; 1024 to 65535 if absent.
     #[xml(child)]
     pub port: Option<NatPorts>,
 }
 
-/// `<forward>`.
+/// `<forward>`: how the network is connected to the world outside.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "dev", value = Text, optional, doc = "The first interface again, for older clients."))]
+#[xml(more(attr = "dev", value = Text, optional, doc = "Name of the first `<interface>`, for older clients."))]
 pub struct Forward {
-    /// How packets leave.
+    /// How packets are forwarded: `nat` translates addresses, `route` does not, `open` adds no firewall rules,
+    /// `bridge`, `private`, `vepa`, `passthrough` and `hostdev` attach guests to the host's interfaces.
     #[xml(attr, optional, absent = "nat")]
     pub mode: ForwardMode,
-    /// Whether PCI devices are taken from the host's driver and given back; hostdev only.
+    /// Whether PCI devices are detached from the host's driver for a guest and returned afterwards; mode `hostdev`
+    /// only.
     #[xml(attr, conditional, absent = "no")]
     pub managed: Option<YesNo>,
-    /// The host's driver of PCI devices.
+    /// How PCI devices are assigned; mode `hostdev` only.
     #[xml(child)]
     pub driver: Option<HostdevDriver>,
-    /// How addresses are translated.
+    /// Details of the address translation; mode `nat` only.
     #[xml(child)]
     pub nat: Option<Nat>,
-    /// The card whose virtual functions guests get.
+    /// Network card whose virtual functions are assigned to guests.
     #[xml(child)]
     pub pf: Option<PhysicalFunction>,
-    /// Interfaces of the host. The first is also the attribute `dev`.
+    /// Interfaces of the host that are used. The first is also the attribute `dev`.
     #[xml(child = "interface")]
     pub interfaces: Vec<ForwardInterface>,
-    /// PCI devices of the host.
+    /// PCI devices of the host that are assigned; mode `hostdev` only.
     #[xml(child = "address")]
     pub addresses: Vec<ForwardAddress>,
 }

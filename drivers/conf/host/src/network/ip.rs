@@ -14,13 +14,13 @@ xml_names! {
     }
 }
 
-/// `<lease>`: how long an address is given for.
+/// `<lease>`: how long a guest may keep an address.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// How many of the unit; 0 for ever, else at least two minutes.
+    /// Duration in the unit given; 0 means for ever, otherwise at least two minutes.
     #[xml(attr)]
     pub expiry: u64,
-    /// The unit.
+    /// Unit of the duration: `seconds`, `minutes` or `hours`.
     #[xml(attr, optional, absent = "minutes")]
     pub unit: LeaseUnit,
 }
@@ -70,36 +70,36 @@ impl Content for Lease {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<range>`: addresses to give.
+/// `<range>`: addresses that the DHCP server may assign.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DhcpRange {
-    /// The first.
+    /// First address of the range.
     #[xml(attr)]
     pub start: Ip,
-    /// The last.
+    /// Last address of the range.
     #[xml(attr)]
     pub end: Ip,
-    /// For how long.
+    /// How long an address may be kept; the DHCP server's default if absent.
     #[xml(child)]
     pub lease: Option<Lease>,
 }
 
-/// `<host>`: the address of a guest. To take one away, less is needed than to make one.
+/// `<host>`: the fixed address of one guest. To remove an entry, fewer attributes are needed than to add one.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DhcpHost {
-    /// IPv6: the guest's identifier (DUID).
+    /// DHCP unique identifier (DUID) of the guest; IPv6 only.
     #[xml(attr, told = "hexadecimal numbers of one or two digits joined by ':'")]
     pub id: Option<Text>,
-    /// IPv4: the guest's Ethernet addresses.
+    /// MAC addresses of the guest; IPv4 only.
     #[xml(attr, told = "Ethernet addresses joined by commas")]
     pub mac: Option<Text>,
-    /// The guest's name.
+    /// Host name that the guest is given.
     #[xml(attr, told = "a name that begins with a letter")]
     pub name: Option<Text>,
-    /// The address.
+    /// IP address that the guest is given.
     #[xml(attr)]
     pub ip: Option<Ip>,
-    /// For how long.
+    /// How long the address may be kept; the DHCP server's default if absent.
     #[xml(child)]
     pub lease: Option<Lease>,
 }
@@ -179,27 +179,27 @@ fn check_macs(node: Node<'_>, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// `<bootp>`: what guests boot from.
+/// `<bootp>`: what guests boot from the network (PXE).
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Bootp {
-    /// The file.
+    /// Name of the boot file that guests are told.
     #[xml(attr)]
     pub file: Text,
-    /// The server that has it.
+    /// Name or address of the TFTP server that has the file.
     #[xml(attr, absent = "this host")]
     pub server: Option<Text>,
 }
 
-/// `<dhcp>`.
+/// `<dhcp>`: the network's DHCP server.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dhcp {
-    /// Addresses to give.
+    /// Ranges of addresses that are assigned to guests.
     #[xml(child)]
     pub range: Vec<DhcpRange>,
-    /// Addresses of single guests.
+    /// Fixed addresses of single guests.
     #[xml(child)]
     pub host: Vec<DhcpHost>,
-    /// What guests boot from.
+    /// Boot file and server that guests are told.
     #[xml(child)]
     pub bootp: Option<Bootp>,
 }
@@ -214,25 +214,25 @@ impl Dhcp {
 /// `<ip>`: an address of the host in the network, and how guests get theirs.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkIp {
-    /// The family, if stated.
+    /// Family of the address; absent means IPv4.
     #[xml(attr)]
     pub family: Option<IpFamily>,
-    /// The host's address.
+    /// Address of the host's bridge in the network.
     #[xml(attr)]
     pub address: Option<Ip>,
-    /// The netmask; IPv4 only, excludes `prefix`.
+    /// Netmask of the network; IPv4 only, excludes `prefix`.
     #[xml(attr)]
     pub netmask: Option<Ip>,
-    /// The length of the network, bits.
+    /// Length of the network part in bits: up to 32 for IPv4, up to 128 for IPv6.
     #[xml(attr)]
     pub prefix: Option<u32>,
-    /// Whether questions for names of addresses in it stay here.
+    /// Whether reverse lookups for addresses of the network are answered locally and never forwarded.
     #[xml(attr = "localPtr")]
     pub local_ptr: Option<YesNo>,
-    /// Where files for guests that boot are.
+    /// Absolute path of the folder that the network's TFTP server offers to guests.
     #[xml(child_attr = "tftp/root")]
     pub tftp: Option<Text>,
-    /// How guests get addresses.
+    /// DHCP server for this address range; absent means none.
     #[xml(child, skip_empty)]
     pub dhcp: Option<Dhcp>,
 }

@@ -29,50 +29,51 @@ pub use update::{UpdateCommand, UpdateSection};
 /// Name space of options for dnsmasq.
 pub const DNSMASQ_URI: &str = "http://libvirt.org/schemas/network/dnsmasq/1.0";
 
-/// `<bridge>`.
+/// `<bridge>`: the bridge that the network's guests are connected to.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkBridge {
-    /// Its name.
+    /// Name of the bridge; chosen by the driver (`virbrN`) if absent.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// The firewall's zone that it belongs to.
+    /// Firewall zone that the bridge is put in (firewalld).
     #[xml(attr)]
     pub zone: Option<Text>,
-    /// Whether it talks the spanning tree protocol.
+    /// Whether the bridge runs the spanning tree protocol.
     #[xml(attr, absent = "on if the bridge is the network's own")]
     pub stp: Option<OnOff>,
-    /// Seconds before a new port may forward.
+    /// Forward delay in seconds: how long a new port waits before it forwards.
     #[xml(attr, absent = "0 if the bridge is the network's own")]
     pub delay: Option<u64>,
-    /// Who keeps its table of Ethernet addresses.
+    /// Who fills the bridge's table of MAC addresses: `kernel` learns them, `libvirt` sets them and turns learning and
+    /// flooding off.
     #[xml(attr = "macTableManager")]
     pub mac_table_manager: Option<MacTableManager>,
 }
 
-/// `<portgroup>`: what interfaces of guests can have in common.
+/// `<portgroup>`: settings that interfaces of guests can share by name.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct PortGroup {
-    /// Its name.
+    /// Name of the port group, by which interfaces refer to it.
     #[xml(attr)]
     pub name: Text,
-    /// Whether interfaces that name none have this one.
+    /// Whether interfaces that name no port group get this one.
     #[xml(attr, unset = YesNo::No, absent = "no")]
     pub default: Option<YesNo>,
-    /// Whether the host follows what guests set as filters of reception.
+    /// Whether the host follows the receive filters that guests set.
     #[xml(attr = "trustGuestRxFilters")]
     pub trust_guest_rx_filters: Option<YesNo>,
-    /// VLANs.
+    /// VLANs of the interfaces in the group.
     #[xml(child, skip_empty)]
     pub vlan: Option<Vlan>,
-    /// Port profile.
+    /// Parameters of the switch for the interfaces in the group.
     #[xml(child, skip_empty)]
     pub virtualport: Option<VirtualPort>,
-    /// Traffic shaping.
+    /// Limits on traffic of each interface in the group.
     #[xml(child, skip_empty)]
     pub bandwidth: Option<Bandwidth>,
 }
 
-/// Options for dnsmasq, taken as they are.
+/// Options of the DNS and DHCP server dnsmasq, added to its configuration as they are; using them taints the network.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DnsmasqOptions(
     #[xml(child_attr = "dnsmasq:option/value", wrap = "dnsmasq:options")] pub Vec<Text>,
@@ -115,73 +116,73 @@ impl Content for DnsmasqOptions {
     }
 }
 
-/// `<network>`: a virtual network that guests connect to.
+/// `<network>`: a virtual network that guests are connected to.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct Network {
-    /// Options for dnsmasq.
+    /// Options of dnsmasq, added to its configuration as they are.
     #[xml(flat, late)]
     pub dnsmasq: DnsmasqOptions,
-    /// How many guests are connected; told of networks that are up.
+    /// Number of connected guest interfaces; written for active networks, ignored when read.
     #[xml(attr, when = is_up, unset = 0)]
     pub connections: Option<u32>,
-    /// Whether guests reach each other by IPv6 although the network has no such address.
+    /// Whether guests can reach each other by IPv6 although the network has no IPv6 address.
     #[xml(attr, unset = YesNo::No, absent = "no")]
     pub ipv6: Option<YesNo>,
-    /// Whether the host follows what guests set as filters of reception.
+    /// Whether the host follows the receive filters that guests set.
     #[xml(attr = "trustGuestRxFilters")]
     pub trust_guest_rx_filters: Option<YesNo>,
-    /// Name.
+    /// Name of the network, unique on the host.
     #[xml(text_child)]
     pub name: Text,
-    /// UUID.
+    /// UUID of the network; generated if absent.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
-    /// Short description.
+    /// Short title for people, without line breaks.
     #[xml(text_child)]
     pub title: Option<Text>,
-    /// Description.
+    /// Description for people, which no program interprets.
     #[xml(text_child)]
     pub description: Option<Text>,
-    /// Notes of other programs.
+    /// Data of other programs, kept as it is.
     #[xml(flat)]
     pub metadata: Metadata,
-    /// How it reaches the rest of the world; a network without is isolated.
+    /// How the network is connected to the world outside; absent means that it is isolated.
     #[xml(child)]
     pub forward: Option<Forward>,
-    /// Its bridge.
+    /// Bridge that the network's guests are connected to.
     #[xml(child, skip_empty)]
     pub bridge: Option<NetworkBridge>,
-    /// Largest packet, bytes.
+    /// Largest packet in bytes (MTU) of the bridge and its ports.
     #[xml(child_attr = "mtu/size")]
     pub mtu: Option<u32>,
-    /// The bridge's Ethernet address.
+    /// MAC address of the bridge; generated if absent.
     #[xml(child_attr = "mac/address")]
     pub mac: Option<Mac>,
-    /// Domain of guests' names.
+    /// DNS domain of the guests' names.
     #[xml(child)]
     pub domain: Option<NetworkDomain>,
-    /// Names.
+    /// The network's DNS server and its records.
     #[xml(child, skip_empty)]
     pub dns: Option<Dns>,
-    /// VLANs.
+    /// VLANs that guests' interfaces belong to (Open vSwitch, SR-IOV).
     #[xml(child, skip_empty)]
     pub vlan: Option<Vlan>,
-    /// Traffic shaping of all guests together.
+    /// Limits on traffic of all guests together, between network and host.
     #[xml(child, skip_empty)]
     pub bandwidth: Option<Bandwidth>,
-    /// Options of guests' ports.
+    /// Options of the bridge ports of guests.
     #[xml(child, skip_empty)]
     pub port: Option<PortOptions>,
-    /// Addresses.
+    /// Addresses of the host in the network, with their DHCP servers.
     #[xml(child, open)]
     pub ip: Vec<NetworkIp>,
-    /// Routes to other networks.
+    /// Static routes of the host to networks behind guests.
     #[xml(child)]
     pub route: Vec<Route>,
-    /// Port profile.
+    /// Parameters of the switch that guests' interfaces are attached to.
     #[xml(child, skip_empty)]
     pub virtualport: Option<VirtualPort>,
-    /// What interfaces of guests can have in common.
+    /// Settings that interfaces of guests can share by name.
     #[xml(child, open)]
     pub portgroup: Vec<PortGroup>,
 }

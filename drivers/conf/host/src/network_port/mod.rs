@@ -7,13 +7,13 @@ use virtbus_conf_base::common::{
 };
 use virtbus_xml::{Document, Flags, Result, Text, Xml, XmlError, YesNo, xml_names};
 
-/// `<owner>`: the guest.
+/// `<owner>`: the guest that the port belongs to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct PortOwner {
-    /// Its name.
+    /// Name of the guest.
     #[xml(text_child)]
     pub name: Text,
-    /// Its UUID.
+    /// UUID of the guest.
     #[xml(text_child)]
     pub uuid: Uuid,
 }
@@ -28,91 +28,91 @@ xml_names! {
     }
 }
 
-/// A bridge.
+/// A bridge that the guest is connected to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BridgePlug {
-    /// Its name.
+    /// Name of the bridge on the host.
     #[xml(attr)]
     pub bridge: Text,
-    /// Who keeps its table of Ethernet addresses.
+    /// Who fills the bridge's table of MAC addresses: `kernel` or `libvirt`.
     #[xml(attr = "macTableManager")]
     pub mac_table_manager: Option<MacTableManager>,
 }
 
-/// An interface of the host.
+/// An interface of the host that the guest is connected to by macvtap.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct DirectPlug {
-    /// Its name.
+    /// Name of the host's interface.
     #[xml(attr)]
     pub dev: Text,
-    /// How it is shared.
+    /// macvtap mode: `vepa`, `bridge`, `private` or `passthrough`.
     #[xml(attr)]
     pub mode: DirectMode,
 }
 
-/// A PCI device of the host.
+/// A PCI network device of the host that is assigned to the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct HostdevPciPlug {
-    /// Whether it is taken from the host's driver and given back.
+    /// Whether the device is detached from the host's driver for the guest and returned afterwards.
     #[xml(attr)]
     pub managed: Option<YesNo>,
-    /// The host's driver for it.
+    /// How the device is assigned to the guest.
     #[xml(child, skip_empty)]
     pub driver: Option<HostdevDriver>,
-    /// Where it is.
+    /// PCI address of the device on the host.
     #[xml(child)]
     pub address: PciAddress,
 }
 
-/// `<plug>`: what the guest is connected to.
+/// `<plug>`: what the guest's interface is connected to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum Plug {
-    /// The network's bridge.
+    /// The bridge of the network.
     #[xml("network")]
     Network(BridgePlug),
     /// Another bridge of the host.
     #[xml("bridge")]
     Bridge(BridgePlug),
-    /// An interface of the host.
+    /// An interface of the host, by macvtap.
     #[xml("direct")]
     Direct(DirectPlug),
-    /// A PCI device of the host.
+    /// A PCI network device of the host.
     #[xml("hostdev-pci")]
     HostdevPci(HostdevPciPlug),
 }
 
-/// `<networkport>`: the place of one interface in a network.
+/// `<networkport>`: the connection of one guest interface to a network.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct NetworkPort {
-    /// UUID.
+    /// UUID of the port; generated if absent.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
-    /// The guest.
+    /// Guest that the port belongs to.
     #[xml(child)]
     pub owner: PortOwner,
-    /// The port group.
+    /// Name of the port group whose settings the port has.
     #[xml(text_child)]
     pub group: Option<Text>,
-    /// The guest's Ethernet address.
+    /// MAC address of the guest's interface.
     #[xml(child_attr = "mac/address")]
     pub mac: Mac,
-    /// Port profile.
+    /// Parameters of the switch for the port.
     #[xml(child, skip_empty)]
     pub virtualport: Option<VirtualPort>,
-    /// Traffic shaping.
+    /// Limits on traffic of the port, in each direction.
     #[xml(child, skip_empty)]
     pub bandwidth: Option<Bandwidth>,
-    /// VLANs.
+    /// VLANs that the port belongs to.
     #[xml(child, skip_empty)]
     pub vlan: Option<Vlan>,
-    /// Options of the port.
+    /// Options of the bridge port.
     #[xml(child, skip_empty)]
     pub port: Option<PortOptions>,
-    /// Whether the host follows what the guest sets as filters of reception.
+    /// Whether the host follows the receive filters that the guest sets.
     #[xml(child_attr = "rxfilters/trustGuest")]
     pub trust_guest: Option<YesNo>,
-    /// What the guest is connected to.
+    /// What the guest's interface is connected to; absent until the network has decided.
     #[xml(child)]
     pub plug: Option<Plug>,
 }

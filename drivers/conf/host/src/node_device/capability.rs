@@ -41,65 +41,65 @@ xml_names! {
     }
 }
 
-/// `<capability>` of a device.
+/// `<capability>`: what a device is, with the details of its kind.
 #[derive(Xml, Debug, Clone, PartialEq)]
 #[xml(tag = "type")]
 pub enum Capability {
-    /// The host itself.
+    /// The host as a whole.
     #[xml("system")]
     System(System),
-    /// A PCI device.
+    /// A device on a PCI bus.
     #[xml("pci")]
     Pci(Box<PciCapability>),
-    /// A USB device.
+    /// A device on a USB bus.
     #[xml("usb_device")]
     UsbDevice(UsbDevice),
-    /// One function of a USB device.
+    /// One interface (function) of a USB device.
     #[xml("usb")]
     Usb(UsbInterface),
-    /// A network interface.
+    /// A network interface of the host.
     #[xml("net")]
     Net(Net),
-    /// A host bus adapter.
+    /// A SCSI host bus adapter.
     #[xml("scsi_host")]
     ScsiHost(ScsiHost),
-    /// A device on a SCSI bus.
+    /// A target on a SCSI bus.
     #[xml("scsi_target")]
     ScsiTarget(ScsiTarget),
-    /// A unit of a SCSI device.
+    /// A logical unit of a SCSI target.
     #[xml("scsi")]
     Scsi(Scsi),
-    /// A block device.
+    /// A block device of the host.
     #[xml("storage")]
     Storage(Storage),
-    /// The character device of a SCSI unit.
+    /// The SCSI generic character device of a logical unit.
     #[xml("scsi_generic")]
     ScsiGeneric(ScsiGeneric),
-    /// A graphics device.
+    /// A graphics device (DRM).
     #[xml("drm")]
     Drm(Drm),
-    /// A mediated device.
+    /// A mediated device, which shares a physical one.
     #[xml("mdev")]
     Mdev(Mdev),
-    /// A device on a channel of a mainframe.
+    /// A device on an s390 channel subsystem.
     #[xml("ccw")]
     Ccw(CcwDevice),
-    /// A subchannel.
+    /// A subchannel of an s390 channel subsystem.
     #[xml("css")]
     Css(CssDevice),
-    /// A vDPA device.
+    /// A vDPA device of the host.
     #[xml("vdpa")]
     Vdpa(Vdpa),
-    /// A crypto card.
+    /// A crypto adapter card of s390.
     #[xml("ap_card")]
     ApCard(ApCard),
-    /// A queue of a crypto card.
+    /// A queue of an s390 crypto adapter card.
     #[xml("ap_queue")]
     ApQueue(ApQueue),
-    /// Where queues are handed out.
+    /// The device under which s390 crypto queues are assigned to guests.
     #[xml("ap_matrix")]
     ApMatrix(ApMatrix),
-    /// Several channel devices that work together.
+    /// Several channel devices that work as one.
     #[xml("ccwgroup")]
     CcwGroup(CcwGroup),
 }
@@ -164,95 +164,95 @@ impl Capability {
     }
 }
 
-/// `type='system'`: the host.
+/// `type='system'`: the host as a whole.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct System {
-    /// Name of the product.
+    /// Product name, from SMBIOS.
     #[xml(text_child)]
     pub product: Option<Text>,
-    /// The hardware.
+    /// Vendor, version and serial number of the hardware.
     #[xml(child, default)]
     pub hardware: Hardware,
-    /// The firmware.
+    /// Vendor, version and date of the firmware.
     #[xml(child, default, open)]
     pub firmware: Firmware,
 }
 
-/// `<hardware>` of the host.
+/// `<hardware>` of the host, from SMBIOS.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Hardware {
-    /// Vendor.
+    /// Vendor of the hardware.
     #[xml(text_child)]
     pub vendor: Option<Text>,
-    /// Version.
+    /// Version of the hardware.
     #[xml(text_child)]
     pub version: Option<Text>,
-    /// Serial number.
+    /// Serial number of the hardware.
     #[xml(text_child)]
     pub serial: Option<Text>,
-    /// UUID.
+    /// UUID of the hardware.
     #[xml(text_child)]
     pub uuid: Uuid,
 }
 
-/// `<firmware>` of the host.
+/// `<firmware>` of the host, from SMBIOS.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Firmware {
-    /// Vendor.
+    /// Vendor of the firmware.
     #[xml(text_child)]
     pub vendor: Option<Text>,
-    /// Version.
+    /// Version of the firmware.
     #[xml(text_child)]
     pub version: Option<Text>,
-    /// Date, as the firmware writes it.
+    /// Release date of the firmware, as SMBIOS writes it.
     #[xml(text_child)]
     pub release_date: Option<Text>,
 }
 
-/// `<product>` or `<vendor>`: a number with the name that a database knows for it.
+/// `<product>` or `<vendor>`: a number with its name from the PCI or USB ID database.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct NamedId {
-    /// The number.
+    /// Number of the product or vendor.
     #[xml(attr)]
     pub id: Base16<4>,
-    /// The name.
+    /// Name of the product or vendor, if known.
     #[xml(text)]
     pub name: Option<Text>,
 }
 
-/// `type='usb_device'`.
+/// `type='usb_device'`: a device on a USB bus.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct UsbDevice {
-    /// Bus.
+    /// Number of the USB bus.
     #[xml(text_child)]
     pub bus: u32,
-    /// Number on the bus.
+    /// Number of the device on its bus.
     #[xml(text_child)]
     pub device: u32,
-    /// Product.
+    /// Product number and name.
     #[xml(child)]
     pub product: NamedId,
-    /// Vendor.
+    /// Vendor number and name.
     #[xml(child)]
     pub vendor: NamedId,
 }
 
-/// `type='usb'`.
+/// `type='usb'`: one interface (function) of a USB device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct UsbInterface {
-    /// Number of the interface.
+    /// Number of the interface on the device.
     #[xml(text_child)]
     pub number: u32,
-    /// Class.
+    /// USB interface class number.
     #[xml(text_child)]
     pub class: u32,
-    /// Subclass.
+    /// USB interface subclass number.
     #[xml(text_child)]
     pub subclass: u32,
-    /// Protocol.
+    /// USB interface protocol number.
     #[xml(text_child)]
     pub protocol: u32,
-    /// Description.
+    /// Description that the device gives of the interface.
     #[xml(text_child)]
     pub description: Option<Text>,
 }
@@ -286,22 +286,22 @@ xml_names! {
     }
 }
 
-/// `type='net'`.
+/// `type='net'`: a network interface of the host.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Net {
-    /// Name of the interface.
+    /// Name of the interface on the host.
     #[xml(text_child)]
     pub interface: Text,
-    /// Its link-layer address, as the host writes it.
+    /// Link-layer address (MAC) of the interface, as the host writes it.
     #[xml(text_child)]
     pub address: Option<Text>,
-    /// Whether it has a connection.
+    /// State and speed of the interface's connection.
     #[xml(child)]
     pub link: Option<Link>,
-    /// What it can do.
+    /// Offload features that the interface supports.
     #[xml(child_attr = "feature/name", many, value = NetFeature)]
     pub features: BTreeSet<NetFeature>,
-    /// Its technology.
+    /// Technology of the interface: `80203` (Ethernet) or `80211` (wireless).
     #[xml(child_attr = "capability/type")]
     pub technology: Option<NetTechnology>,
 }
@@ -346,10 +346,10 @@ impl Content for Net {
     }
 }
 
-/// `type='scsi_generic'`.
+/// `type='scsi_generic'`: the SCSI generic device of a logical unit.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct ScsiGeneric {
-    /// Path of the character device.
+    /// Path of the character device, such as `/dev/sg0`.
     #[xml(text_child = "char")]
     pub path: Text,
 }
@@ -363,37 +363,37 @@ xml_names! {
     }
 }
 
-/// `type='drm'`.
+/// `type='drm'`: a graphics device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Drm {
-    /// Which node.
+    /// Type of the device node: `primary`, `control` or `render`.
     #[xml(text_child = "type")]
     pub kind: DrmType,
 }
 
-/// `type='vdpa'`.
+/// `type='vdpa'`: a vDPA device of the host.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Vdpa {
-    /// Path of the character device.
+    /// Path of the character device, such as `/dev/vhost-vdpa-0`.
     #[xml(text_child)]
     pub chardev: Text,
 }
 
-/// `type='ap_card'`.
+/// `type='ap_card'`: a crypto adapter card of s390.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct ApCard {
-    /// Number of the adapter.
+    /// Number of the adapter, 0 to 0xff.
     #[xml(text_child = "ap-adapter")]
     pub adapter: Hex<2, u8>,
 }
 
-/// `type='ap_queue'`.
+/// `type='ap_queue'`: a queue of an s390 crypto adapter card.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct ApQueue {
-    /// Number of the adapter.
+    /// Number of the adapter, 0 to 0xff.
     #[xml(text_child = "ap-adapter")]
     pub adapter: Hex<2, u8>,
-    /// Number of the domain.
+    /// Number of the usage domain, 0 to 0xff.
     #[xml(text_child = "ap-domain")]
     pub domain: Hex<4, u8>,
 }

@@ -5,16 +5,16 @@ use virtbus_xml::{Base16, Content, Describe, Hex, Node, Result, Text, Writer, Xm
 use super::mediated::{MdevType, parse_types, write_types};
 use super::{nested, unknown_nested, write_nested};
 
-/// Where a channel device is.
+/// Address of a device on an s390 channel subsystem.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CcwAddress {
-    /// Channel subsystem, 0 to 255.
+    /// Number of the channel subsystem, 0 to 0xff.
     #[xml(text_child)]
     pub cssid: Hex<1, u8>,
-    /// Subchannel set, 0 to 3.
+    /// Number of the subchannel set, 0 to 3.
     #[xml(text_child)]
     pub ssid: Hex<1, u8>,
-    /// Device number.
+    /// Device number, 0 to 0xffff.
     #[xml(text_child)]
     pub devno: Base16<4, u16>,
 }
@@ -51,7 +51,7 @@ xml_names! {
     }
 }
 
-/// A nested `type='ccwgroup_member'`.
+/// A nested `type='ccwgroup_member'`: the group that the device belongs to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct CcwGroupMember {
     /// Name of the group's device.
@@ -59,16 +59,16 @@ pub struct CcwGroupMember {
     pub group_device: Text,
 }
 
-/// `type='ccw'`.
+/// `type='ccw'`: a device on an s390 channel subsystem.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CcwDevice {
-    /// Whether it can be used.
+    /// Whether the device is `online` and can be used, or `offline`.
     #[xml(text_child)]
     pub state: Option<CcwState>,
-    /// Where it is.
+    /// Address of the device on the channel subsystem.
     #[xml(flat)]
     pub address: CcwAddress,
-    /// The group it works in.
+    /// Group device that the device belongs to.
     #[xml(child = "capability[type=ccwgroup_member]")]
     pub group: Option<CcwGroupMember>,
 }
@@ -103,16 +103,16 @@ impl Content for CcwDevice {
     }
 }
 
-/// `type='css'`.
+/// `type='css'`: a subchannel of an s390 channel subsystem.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CssDevice {
-    /// Where the subchannel is.
+    /// Address of the subchannel.
     #[xml(flat)]
     pub address: CcwAddress,
-    /// The device behind it.
+    /// Address of the channel device behind the subchannel.
     #[xml(child)]
     pub channel_dev_addr: Option<CcwAddress>,
-    /// Mediated devices that it can carry.
+    /// Types of mediated devices that the subchannel supports.
     #[xml(child = "type", wrap = "capability[type=mdev_types]")]
     pub mdev_types: Vec<MdevType>,
 }
@@ -146,16 +146,16 @@ xml_names! {
     }
 }
 
-/// What a group of channel devices is: a nested `<capability>`.
+/// Type of a group of channel devices: a nested `<capability>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CcwGroupType {
-    /// How it works.
+    /// Kind of group: `qeth_generic` is a network adapter.
     #[xml(attr = "type")]
     pub kind: QethKind,
-    /// Type of the card.
+    /// Type of the adapter card.
     #[xml(text_child)]
     pub card_type: Option<Text>,
-    /// Channel path.
+    /// Number of the channel path (CHPID).
     #[xml(text_child)]
     pub chpid: Option<Text>,
 }
@@ -186,35 +186,35 @@ impl Content for CcwGroupType {
 /// `<ccw_device>`: a member of a group.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct CcwDeviceRef {
-    /// Its name inside the group.
+    /// Name of the member within the group, such as `cdev0`.
     #[xml(attr = "ref")]
     pub reference: Text,
-    /// Name of the device.
+    /// Name of the member's device.
     #[xml(text)]
     pub device: Text,
 }
 
-/// `type='ccwgroup'`.
+/// `type='ccwgroup'`: several channel devices that work as one.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct CcwGroup {
-    /// Whether it can be used.
+    /// Whether the group is `online` and can be used, or `offline`.
     #[xml(text_child)]
     pub state: Option<CcwState>,
-    /// Where it is.
+    /// Address of the group's first device.
     #[xml(flat)]
     pub address: CcwAddress,
-    /// Its devices.
+    /// Devices that the group consists of.
     #[xml(child = "ccw_device", wrap = "members")]
     pub members: Vec<CcwDeviceRef>,
-    /// What it is.
+    /// Type of the group, with its details.
     #[xml(child = "capability")]
     pub kind: CcwGroupType,
 }
 
-/// `type='ap_matrix'`.
+/// `type='ap_matrix'`: the device under which s390 crypto queues are assigned to guests.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ApMatrix {
-    /// Mediated devices that can be made of it.
+    /// Types of mediated devices that can be created under it.
     #[xml(child = "type", wrap = "capability[type=mdev_types]")]
     pub mdev_types: Vec<MdevType>,
 }

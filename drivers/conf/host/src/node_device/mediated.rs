@@ -5,19 +5,19 @@ use virtbus_xml::{Describe, ErrorKind, Node, Result, Text, Writer, Xml};
 
 use super::nested;
 
-/// `<type>`: a kind of mediated device that a parent can be divided into.
+/// `<type>`: a type of mediated device that a parent supports.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MdevType {
-    /// Its name in sysfs.
+    /// Identifier of the type in sysfs, such as `i915-GVTg_V5_4`.
     #[xml(attr)]
     pub id: Text,
-    /// A name for people.
+    /// Name of the type for people.
     #[xml(text_child)]
     pub name: Option<Text>,
-    /// How guests talk to it: `vfio-pci`, `vfio-ccw`, `vfio-ap`.
+    /// Interface by which guests use the device: `vfio-pci`, `vfio-ccw` or `vfio-ap`.
     #[xml(text_child = "deviceAPI")]
     pub device_api: Text,
-    /// How many more of them there can be.
+    /// Number of devices of the type that can still be created.
     #[xml(text_child = "availableInstances")]
     pub available_instances: u32,
 }
@@ -51,33 +51,33 @@ pub(super) fn write_types(types: &[MdevType], w: &mut Writer) {
     w.end("capability");
 }
 
-/// `<attr>`: a setting of the kind's driver. The order matters.
+/// `<attr>`: a setting in sysfs, written after the device is created, in the order of the document.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MdevAttribute {
-    /// Name in sysfs.
+    /// Name of the sysfs attribute.
     #[xml(attr)]
     pub name: Text,
-    /// What is written there.
+    /// Value that is written to the attribute.
     #[xml(attr)]
     pub value: Text,
 }
 
-/// `type='mdev'`: a mediated device.
+/// `type='mdev'`: a mediated device, which shares a physical one.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Mdev {
-    /// Its kind, one of those that the parent lists.
+    /// Identifier of the type, one of those that the parent lists.
     #[xml(child_attr = "type/id")]
     pub type_id: Text,
-    /// Its UUID.
-    #[xml(text_child, absent = "made up")]
+    /// UUID of the mediated device.
+    #[xml(text_child, absent = "generated")]
     pub uuid: Option<Uuid>,
-    /// Address of the parent, as mdevctl writes it.
+    /// Address of the parent device, as mdevctl writes it.
     #[xml(text_child)]
     pub parent_addr: Option<Text>,
-    /// Its IOMMU group; 0 if it has none.
+    /// Number of the IOMMU group; 0 if it has none.
     #[xml(child_attr = "iommuGroup/number", optional)]
     pub iommu_group: u32,
-    /// Settings.
+    /// Settings that are written to sysfs when the device is created.
     #[xml(child = "attr")]
     pub attributes: Vec<MdevAttribute>,
 }

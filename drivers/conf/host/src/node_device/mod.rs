@@ -42,13 +42,13 @@ xml_names! {
     }
 }
 
-/// The paths of a device in `/dev`: `<devnode>`.
+/// `<devnode>`: the paths of a device in `/dev`.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Devnodes {
-    /// The node itself.
+    /// Path of the device node.
     #[xml(text_child = "devnode[type=dev]")]
     pub dev: Option<Text>,
-    /// Symbolic links to it.
+    /// Paths of symbolic links to the device node.
     #[xml(text_child = "devnode[type=link]")]
     pub links: Vec<Text>,
 }
@@ -80,21 +80,21 @@ impl Content for Devnodes {
     }
 }
 
-/// `<parent>`: the device that this one hangs on.
+/// `<parent>`: the device that this one is attached to.
 ///
 /// A virtual HBA can name its parent by world wide names instead.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parent {
-    /// Name of the device.
+    /// Name of the parent device.
     #[xml(text)]
     pub name: Option<Text>,
-    /// World wide node name of the HBA; comes with `wwpn`.
+    /// World wide node name of the parent HBA; requires `wwpn`.
     #[xml(attr, input)]
     pub wwnn: Option<Text>,
-    /// World wide port name of the HBA; comes with `wwnn`.
+    /// World wide port name of the parent HBA; requires `wwnn`.
     #[xml(attr, input)]
     pub wwpn: Option<Text>,
-    /// World wide name of the fabric that the HBA is to be connected to.
+    /// World wide name of the fabric that the parent HBA is connected to.
     #[xml(attr, input)]
     pub fabric_wwn: Option<Text>,
 }
@@ -128,7 +128,7 @@ fn non_empty(node: Node<'_>, name: &str) -> Option<Text> {
     node.attr(name).filter(|v| !v.is_empty()).map(Text::from)
 }
 
-/// `<driver>`: what drives the device on the host.
+/// `<driver>`: the host's driver of a device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct DeviceDriver {
     /// Name of the kernel module or bus driver.
@@ -139,22 +139,22 @@ pub struct DeviceDriver {
 /// `<device>`: a device of the host.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct NodeDevice {
-    /// Name; absent from a device that is still to be created.
+    /// Name of the device; absent from a device that is still to be created.
     #[xml(text_child)]
     pub name: Option<Text>,
-    /// Path in sysfs.
+    /// Path of the device in sysfs; active devices only.
     #[xml(text_child, when = is_active)]
     pub path: Option<Text>,
-    /// Paths in `/dev`.
+    /// Paths of the device in `/dev`; active devices only.
     #[xml(flat, when = is_active)]
     pub devnodes: Devnodes,
-    /// What it hangs on.
+    /// Device that this one is attached to.
     #[xml(child, when = has_parent_name)]
     pub parent: Option<Parent>,
-    /// What drives it.
+    /// Driver that the device is bound to on the host.
     #[xml(child, when = is_active)]
     pub driver: Option<DeviceDriver>,
-    /// What it is; at least one.
+    /// What the device is: at least one capability.
     #[xml(child = "capability", open)]
     pub capabilities: Vec<Capability>,
 }

@@ -16,24 +16,24 @@ xml_names! {
     }
 }
 
-/// Nested `type='virt_functions'`: the device can be divided into virtual functions.
+/// Nested `type='virt_functions'`: the device can have virtual functions (SR-IOV).
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtualFunctions {
-    /// How many there can be; 0 is not told.
+    /// Largest number of virtual functions; 0 is not written.
     #[xml(attr = "maxCount", unset = 0)]
     pub max_count: Option<u32>,
-    /// Those there are.
+    /// PCI addresses of the virtual functions that exist.
     #[xml(child)]
     pub address: Vec<PciAddress>,
 }
 
-/// `<iommuGroup>`: devices that can only be given away together.
+/// `<iommuGroup>`: devices that can only be assigned to a guest together.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct IommuGroup {
-    /// Its number.
+    /// Number of the IOMMU group.
     #[xml(attr)]
     pub number: u32,
-    /// The devices.
+    /// PCI addresses of the devices in the group.
     #[xml(child)]
     pub address: Vec<PciAddress>,
 }
@@ -50,27 +50,27 @@ xml_names! {
     }
 }
 
-/// `<link>`: a PCI Express link.
+/// `<link>`: speed and width of a PCI Express link.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PciLink {
-    /// Number of the port.
+    /// Number of the port that the link belongs to.
     #[xml(attr)]
     pub port: Option<u32>,
-    /// Speed.
+    /// Speed of the link in GT/s.
     #[xml(attr)]
     pub speed: Option<PciLinkSpeed>,
-    /// How many lanes.
+    /// Number of lanes of the link.
     #[xml(attr)]
     pub width: AnyBase,
 }
 
-/// `<pci-express>`.
+/// `<pci-express>`: the PCI Express link of a device.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PciExpress {
-    /// What the link can do.
+    /// Speed and width that the link supports.
     #[xml(child = "link[validity=cap]")]
     pub capability: Option<PciLink>,
-    /// What it does.
+    /// Speed and width at which the link runs now.
     #[xml(child = "link[validity=sta]")]
     pub status: Option<PciLink>,
 }
@@ -106,52 +106,52 @@ impl Content for PciExpress {
     }
 }
 
-/// `type='pci'`.
+/// `type='pci'`: a device on a PCI bus.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct PciCapability {
     /// Class, subclass and programming interface, 0 to 0xffffff.
     #[xml(text_child)]
     pub class: Option<Base16<6>>,
-    /// Domain.
+    /// PCI domain of the device.
     #[xml(text_child)]
     pub domain: u32,
-    /// Bus.
+    /// PCI bus of the device.
     #[xml(text_child)]
     pub bus: u32,
-    /// Slot.
+    /// PCI slot of the device.
     #[xml(text_child)]
     pub slot: u32,
-    /// Function.
+    /// PCI function of the device.
     #[xml(text_child)]
     pub function: u32,
-    /// Product.
+    /// Product number and name.
     #[xml(child)]
     pub product: NamedId,
-    /// Vendor.
+    /// Vendor number and name.
     #[xml(child)]
     pub vendor: NamedId,
-    /// The device that this one is a virtual function of.
+    /// PCI address of the physical function that this device is a virtual function of.
     #[xml(child = "address", wrap = "capability[type=phys_function]")]
     pub physical_function: Option<PciAddress>,
-    /// Its virtual functions.
+    /// Virtual functions that the device has or can have.
     #[xml(child = "capability[type=virt_functions]")]
     pub virtual_functions: Option<VirtualFunctions>,
-    /// Kind by its header, unless an endpoint.
+    /// Type of the device's header: `endpoint`, `pci-bridge` or `cardbus-bridge`; endpoints are not written.
     #[xml(child_attr = "capability/type")]
     pub header: Option<PciHeader>,
-    /// Mediated devices that it can be divided into.
+    /// Types of mediated devices that the device supports.
     #[xml(child = "type", wrap = "capability[type=mdev_types]")]
     pub mdev_types: Vec<MdevType>,
-    /// Vital product data.
+    /// Vital product data (VPD) that the device stores.
     #[xml(child = "capability[type=vpd]")]
     pub vpd: Option<Vpd>,
-    /// IOMMU group.
+    /// Devices that can only be assigned to a guest together with this one.
     #[xml(child = "iommuGroup")]
     pub iommu_group: Option<IommuGroup>,
-    /// The NUMA node it is close to.
+    /// Number of the NUMA node that the device is close to.
     #[xml(child_attr = "numa/node")]
     pub numa_node: Option<i32>,
-    /// Its link, if it is on PCI Express.
+    /// PCI Express link of the device; absent on older buses.
     #[xml(child = "pci-express")]
     pub pci_express: Option<PciExpress>,
 }

@@ -4,29 +4,29 @@ use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, Xml};
 
 use super::{nested, unknown_nested, write_nested};
 
-/// Nested `type='fc_host'`: a Fibre Channel adapter.
+/// Nested `type='fc_host'`: the adapter is a Fibre Channel adapter.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct FcHost {
-    /// World wide node name.
-    #[xml(text_child, absent = "made up")]
+    /// World wide node name of the adapter.
+    #[xml(text_child, absent = "generated")]
     pub wwnn: Option<Text>,
-    /// World wide port name.
-    #[xml(text_child, absent = "made up")]
+    /// World wide port name of the adapter.
+    #[xml(text_child, absent = "generated")]
     pub wwpn: Option<Text>,
-    /// World wide name of the fabric it is connected to.
+    /// World wide name of the fabric that the adapter is connected to.
     #[xml(text_child)]
     pub fabric_wwn: Option<Text>,
 }
 
-/// Nested `type='vport_ops'`: the adapter can have virtual ports.
+/// Nested `type='vport_ops'`: the adapter can have virtual ports (NPIV).
 ///
-/// The numbers are what the host counts; a document that is read does not set them.
+/// The numbers are what the host reports; a document that is read does not set them.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VportOps {
-    /// How many there can be.
+    /// Largest number of virtual ports.
     #[xml(text_child)]
     pub max_vports: u32,
-    /// How many there are.
+    /// Number of virtual ports that exist.
     #[xml(text_child)]
     pub vports: u32,
 }
@@ -45,19 +45,19 @@ impl Content for VportOps {
     }
 }
 
-/// `type='scsi_host'`.
+/// `type='scsi_host'`: a SCSI host bus adapter.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScsiHost {
-    /// Its number; absent from one that is still to be created.
+    /// Number of the adapter on the host; absent from one that is still to be created.
     #[xml(text_child)]
     pub host: Option<u32>,
-    /// A number that its driver gives it and that stays.
+    /// Number that the adapter's driver gives it, which does not change.
     #[xml(text_child)]
     pub unique_id: Option<u32>,
-    /// If it is a Fibre Channel adapter.
+    /// Fibre Channel names, if it is a Fibre Channel adapter.
     #[xml(child = "capability[type=fc_host]")]
     pub fc_host: Option<FcHost>,
-    /// If it can have virtual ports.
+    /// Numbers of virtual ports, if the adapter can have them.
     #[xml(child = "capability[type=vport_ops]")]
     pub vport_ops: Option<VportOps>,
 }
@@ -98,24 +98,24 @@ impl Content for ScsiHost {
     }
 }
 
-/// Nested `type='fc_remote_port'`: a Fibre Channel port at the other end.
+/// Nested `type='fc_remote_port'`: the remote Fibre Channel port of the target.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct FcRemotePort {
-    /// Its name on the host.
+    /// Name of the remote port on the host.
     #[xml(text_child)]
     pub rport: Text,
-    /// World wide port name.
+    /// World wide port name of the remote port.
     #[xml(text_child)]
     pub wwpn: Text,
 }
 
-/// `type='scsi_target'`.
+/// `type='scsi_target'`: a target on a SCSI bus.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct ScsiTarget {
-    /// Its name on the host.
+    /// Name of the target on the host.
     #[xml(text_child)]
     pub target: Text,
-    /// The port it is reached by.
+    /// Remote Fibre Channel port by which the target is reached.
     #[xml(child = "capability[type=fc_remote_port]")]
     pub fc_remote_port: Option<FcRemotePort>,
 }
@@ -146,22 +146,22 @@ impl Content for ScsiTarget {
     }
 }
 
-/// `type='scsi'`: a unit of a SCSI device.
+/// `type='scsi'`: a logical unit of a SCSI target.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Scsi {
-    /// Adapter.
+    /// Number of the SCSI adapter.
     #[xml(text_child)]
     pub host: u32,
-    /// Bus.
+    /// Number of the adapter's bus.
     #[xml(text_child)]
     pub bus: u32,
-    /// Target.
+    /// Number of the target on the bus.
     #[xml(text_child)]
     pub target: u32,
-    /// Unit.
+    /// Number of the logical unit (LUN).
     #[xml(text_child)]
     pub lun: u32,
-    /// What it is: `disk`, `cdrom`, …
+    /// SCSI type of the unit: `disk`, `cdrom`, …
     #[xml(text_child = "type")]
     pub kind: Option<Text>,
 }

@@ -4,30 +4,30 @@ use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, Xml};
 
 use super::{nested, unknown_nested, write_nested};
 
-/// How a medium is divided.
+/// Block size and number of blocks of a medium.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Blocks {
-    /// Bytes of a block.
+    /// Logical block size in bytes.
     #[xml(text_child, unset = 0)]
     pub logical_block_size: Option<u64>,
-    /// How many blocks.
+    /// Number of logical blocks.
     #[xml(text_child, unset = 0)]
     pub num_blocks: Option<u64>,
 }
 
-/// Nested `type='removable'`: the medium can be taken out.
+/// Nested `type='removable'`: the medium can be removed.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Removable {
-    /// Whether there is one.
+    /// Whether a medium is inserted: 1 or 0.
     #[xml(text_child, value = u8)]
     pub media_available: bool,
-    /// Its size in bytes.
+    /// Size of the medium in bytes; 0 without one.
     #[xml(text_child)]
     pub media_size: u64,
-    /// Its label.
+    /// Label of the inserted medium.
     #[xml(text_child)]
     pub media_label: Option<Text>,
-    /// How it is divided.
+    /// Block size and number of blocks of the medium.
     #[xml(flat)]
     pub blocks: Blocks,
 }
@@ -70,33 +70,33 @@ pub enum Media {
     Removable(Removable),
 }
 
-/// `type='storage'`.
+/// `type='storage'`: a block device of the host.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(text_child = "size", value = u64, optional, doc = "Size in bytes, of what cannot be taken out."))]
+#[xml(more(text_child = "size", value = u64, optional, doc = "Size of the device in bytes, if its medium cannot be removed."))]
 #[xml(more(flat, value = Blocks))]
 pub struct Storage {
-    /// Path of the device.
+    /// Path of the block device.
     #[xml(text_child)]
     pub block: Text,
-    /// Name of the bus: `scsi`, `usb`, …
+    /// Bus that the device is attached to: `scsi`, `usb`, …
     #[xml(text_child)]
     pub bus: Option<Text>,
-    /// What it is: `disk`, `cdrom`, …
+    /// Type of drive: `disk`, `cdrom`, `floppy`, …
     #[xml(text_child)]
     pub drive_type: Option<Text>,
-    /// Model.
+    /// Model that the device reports.
     #[xml(text_child)]
     pub model: Option<Text>,
-    /// Vendor.
+    /// Vendor that the device reports.
     #[xml(text_child)]
     pub vendor: Option<Text>,
-    /// Serial number.
+    /// Serial number that the device reports.
     #[xml(text_child)]
     pub serial: Option<Text>,
-    /// The medium.
+    /// Size of the medium, and whether it can be removed.
     #[xml(child = "capability[type=removable]", value = Removable, optional)]
     pub media: Media,
-    /// Whether the device can be taken out itself.
+    /// Whether the device itself can be unplugged while the host runs.
     #[xml(child = "capability[type=hotpluggable]", value = (), optional)]
     pub hotpluggable: bool,
 }

@@ -2,13 +2,13 @@
 
 use virtbus_xml::{Content, Describe, Node, Result, Text, Writer, XmlError};
 
-/// A field with a number of its own: `<vendor_field>` or `<system_field>`.
+/// A field that the vendor or system numbers itself: `<vendor_field>` or `<system_field>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct CustomField {
-    /// What it is known by.
+    /// Character that tells the field apart from others of its kind.
     #[xml(attr, told = "one digit or upper case letter")]
     pub index: char,
-    /// The text.
+    /// Text of the field.
     #[xml(text)]
     pub value: Text,
 }
@@ -47,22 +47,22 @@ fn index_of(node: Node<'_>) -> Result<char, XmlError> {
     }
 }
 
-/// What only the vendor writes.
+/// Fields that only the vendor can write.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VpdReadOnly {
-    /// Engineering change level.
+    /// Engineering change level of the product.
     #[xml(text_child)]
     pub change_level: Option<Text>,
-    /// Manufacturer.
+    /// Identification of the manufacturer.
     #[xml(text_child)]
     pub manufacture_id: Option<Text>,
-    /// Part number.
+    /// Part number of the product.
     #[xml(text_child)]
     pub part_number: Option<Text>,
-    /// Serial number.
+    /// Serial number of the product.
     #[xml(text_child)]
     pub serial_number: Option<Text>,
-    /// The vendor's own.
+    /// Fields that the vendor has added.
     #[xml(child = "vendor_field")]
     pub vendor_fields: Vec<CustomField>,
 }
@@ -97,16 +97,16 @@ impl Content for VpdReadOnly {
     }
 }
 
-/// What the owner may write.
+/// Fields that the owner of the device can write.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VpdReadWrite {
-    /// Asset tag.
+    /// Asset tag that the owner has set.
     #[xml(text_child)]
     pub asset_tag: Option<Text>,
-    /// The vendor's own.
+    /// Fields that the vendor has added.
     #[xml(child = "vendor_field")]
     pub vendor_fields: Vec<CustomField>,
-    /// The system's own.
+    /// Fields that the system's maker has added.
     #[xml(child = "system_field")]
     pub system_fields: Vec<CustomField>,
 }
@@ -133,16 +133,16 @@ impl Content for VpdReadWrite {
     }
 }
 
-/// Vital product data.
+/// Vital product data: what a device stores of its make and identity.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vpd {
     /// Name of the product.
     #[xml(text_child)]
     pub name: Text,
-    /// What only the vendor writes.
+    /// Fields that only the vendor can write.
     #[xml(child = "fields[access=readonly]")]
     pub read_only: Option<VpdReadOnly>,
-    /// What the owner may write.
+    /// Fields that the owner can write.
     #[xml(child = "fields[access=readwrite]")]
     pub read_write: Option<VpdReadWrite>,
 }

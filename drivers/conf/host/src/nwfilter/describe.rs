@@ -13,13 +13,13 @@ impl Describe for Rule {
             let parts = vec![
                 attribute(
                     "action",
-                    "What happens.",
+                    "What happens to a matching packet: `return` goes on with the calling chain, `continue` with the next rule.",
                     Occurs::Required,
                     Values::of::<RuleAction>(),
                 ),
                 attribute(
                     "direction",
-                    "To packets that go which way.",
+                    "Direction of the packets, as seen from the guest.",
                     Occurs::Required,
                     Values::of::<RuleDirection>(),
                 ),
@@ -27,14 +27,14 @@ impl Describe for Rule {
                     absent: "500",
                     ..attribute(
                         "priority",
-                        "From -1000, which comes first, to 1000.",
+                        "Order of the rule among others, -1000 to 1000; the lowest is evaluated first.",
                         Occurs::Optional,
                         Values::of::<i32>(),
                     )
                 },
                 attribute(
                     "statematch",
-                    "Whether the state of the connection matters.",
+                    "Whether connection tracking is used; `0` or `false` turns it off for this rule.",
                     Occurs::Optional,
                     Values::Told("'0', 'false', '1' or 'true'"),
                 ),
@@ -42,7 +42,7 @@ impl Describe for Rule {
                     kind: Kind::Flat(protocols),
                     ..attribute(
                         "",
-                        "Which packets.",
+                        "Conditions that a packet must meet; absent means all packets.",
                         Occurs::Optional,
                         Values::Told("nothing"),
                     )
@@ -50,7 +50,7 @@ impl Describe for Rule {
             ];
             Description {
                 type_name: concat!(module_path!(), "::Rule"),
-                doc: "`<rule>`.",
+                doc: "`<rule>`: what happens to packets that meet conditions.",
                 alternatives: false,
                 parts: parts.leak(),
             }
@@ -65,7 +65,7 @@ fn protocols() -> &'static Description {
         let parts: Vec<Part> = RuleProtocol::ALL.into_iter().map(protocol).collect();
         Description {
             type_name: concat!(module_path!(), "::protocols"),
-            doc: "Protocols.",
+            doc: "Protocol that the conditions are about.",
             alternatives: true,
             parts: parts.leak(),
         }
@@ -76,10 +76,10 @@ fn protocols() -> &'static Description {
 fn protocol(protocol: RuleProtocol) -> Part {
     let mut fields: Vec<Part> = protocol
         .fields()
-        .map(|(name, kind)| {
+        .map(|(name, kind, meaning)| {
             let expected = kind.expected().replace(", nor", ", or");
             let values = Values::Told(expected.leak());
-            attribute(name, "A field of the packet.", Occurs::Optional, values)
+            attribute(name, meaning, Occurs::Optional, values)
         })
         .collect();
     fields.push(Part {
@@ -87,7 +87,7 @@ fn protocol(protocol: RuleProtocol) -> Part {
         conditional: true,
         ..attribute(
             "match",
-            "Whether the fields must be as given, or different.",
+            "Whether a packet matches if it is as given (`yes`) or if it is not (`no`).",
             Occurs::Optional,
             Values::of::<virtbus_xml::YesNo>(),
         )
@@ -96,7 +96,7 @@ fn protocol(protocol: RuleProtocol) -> Part {
         kind: Kind::Inline(fields.leak()),
         ..attribute(
             protocol.as_str(),
-            "Which packets of this protocol.",
+            protocol.packets(),
             Occurs::Optional,
             Values::Told("nothing"),
         )

@@ -3,6 +3,7 @@
 //! What the rules become for a firewall is the driver's business; so are the values of variables.
 
 mod describe;
+mod fields;
 mod protocol;
 mod rule;
 mod value;
@@ -19,13 +20,13 @@ pub use rule::{Match, Matches, Rule, RuleAction, RuleDirection};
 pub use value::{FieldValue, IpSetSide, States, TcpFlags};
 pub use variable::{FilterReference, Variable, VariableAccess};
 
-/// A part of a filter.
+/// One entry of a filter: a rule or a reference to another filter.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum FilterEntry {
-    /// A rule.
+    /// Rule that packets are checked against.
     #[xml(child = "rule", many)]
     Rule(Rule),
-    /// All rules of another filter.
+    /// Reference to another filter, all of whose rules apply.
     #[xml(child = "filterref", many)]
     Include(FilterReference),
 }
@@ -47,26 +48,26 @@ const CHAINS: [(&str, i32); 8] = [
 /// Most characters of a chain's name.
 const MAX_CHAIN: usize = 12;
 
-/// `<filter>`: rules for the packets of guests.
+/// `<filter>`: a named list of firewall rules for guest interfaces.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct NwFilter {
-    /// Its name.
+    /// Name of the filter, unique on the host.
     #[xml(attr)]
     pub name: Text,
-    /// The chain its rules are in: `root`, or a name that begins with a protocol's.
+    /// Name of the chain that the rules are put in: `root`, or one that begins with a protocol's name, such as `ipv4`.
     #[xml(
         attr,
         absent = "root",
         told = "up to 12 letters, digits, '_', '.', ':' and '-'"
     )]
     pub chain: Option<Text>,
-    /// When the chain is looked at: from -1000, which is first, to 1000.
-    #[xml(attr, absent = "what the chain's protocol has")]
+    /// Order of the chain among others, -1000 to 1000; the lowest is evaluated first.
+    #[xml(attr, absent = "the protocol's default")]
     pub priority: Option<i32>,
-    /// Its UUID.
+    /// UUID of the filter; generated if absent.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
-    /// Rules and other filters, in order.
+    /// Rules and references to other filters, in the order of the document.
     #[xml(flat, value = FilterEntry, required)]
     pub entries: Vec<FilterEntry>,
 }

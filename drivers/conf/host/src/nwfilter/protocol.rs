@@ -2,7 +2,10 @@
 
 use virtbus_xml::xml_names;
 
-use super::value::FieldKind;
+use super::fields::{
+    ARP, COMMENT, CONNECTION, Field, ICMP, ICMP_RANGES, IP_TAIL, IPV4_ADDRESSES, IPV4_RANGES,
+    IPV6_ADDRESSES, IPV6_RANGES, MAC, MACS, PORTS, PROTOCOL, SOURCE_MAC, STP, TCP, VLAN,
+};
 
 xml_names! {
     /// The protocol that a rule is about; the name of the element in the rule.
@@ -33,125 +36,6 @@ xml_names! {
         AllIpv6 = "all-ipv6",
     }
 }
-
-/// A field: the name of its attribute, and its kind.
-pub(super) type Field = (&'static str, FieldKind);
-
-const U8: FieldKind = FieldKind::Number(0xff);
-const U16: FieldKind = FieldKind::Number(0xffff);
-const U32: FieldKind = FieldKind::Number(u32::MAX);
-const DSCP: FieldKind = FieldKind::Number(63);
-
-const COMMENT: &[Field] = &[("comment", FieldKind::Comment)];
-
-const SOURCE_MAC: &[Field] = &[("srcmacaddr", FieldKind::Mac)];
-
-const MACS: &[Field] = &[
-    ("srcmacaddr", FieldKind::Mac),
-    ("srcmacmask", FieldKind::MacMask),
-    ("dstmacaddr", FieldKind::Mac),
-    ("dstmacmask", FieldKind::MacMask),
-];
-
-const MAC: &[Field] = &[("protocolid", FieldKind::EtherType(0x600))];
-
-const VLAN: &[Field] = &[
-    ("vlanid", FieldKind::Number(4095)),
-    ("encap-protocol", FieldKind::EtherType(0x3c)),
-];
-
-const STP: &[Field] = &[
-    ("srcmacaddr", FieldKind::Mac),
-    ("srcmacmask", FieldKind::MacMask),
-    ("type", U8),
-    ("flags", U8),
-    ("root-priority", U16),
-    ("root-priority-hi", U16),
-    ("root-address", FieldKind::Mac),
-    ("root-address-mask", FieldKind::MacMask),
-    ("root-cost", U32),
-    ("root-cost-hi", U32),
-    ("sender-priority", U16),
-    ("sender-priority-hi", U16),
-    ("sender-address", FieldKind::Mac),
-    ("sender-address-mask", FieldKind::MacMask),
-    ("port", U16),
-    ("port-hi", U16),
-    ("age", U16),
-    ("age-hi", U16),
-    ("max-age", U16),
-    ("max-age-hi", U16),
-    ("hello-time", U16),
-    ("hello-time-hi", U16),
-    ("forward-delay", U16),
-    ("forward-delay-hi", U16),
-];
-
-const ARP: &[Field] = &[
-    ("hwtype", U16),
-    ("protocoltype", U16),
-    ("opcode", FieldKind::ArpOpcode),
-    ("arpsrcmacaddr", FieldKind::Mac),
-    ("arpdstmacaddr", FieldKind::Mac),
-    ("arpsrcipaddr", FieldKind::Ipv4),
-    ("arpsrcipmask", FieldKind::Ipv4Mask),
-    ("arpdstipaddr", FieldKind::Ipv4),
-    ("arpdstipmask", FieldKind::Ipv4Mask),
-    ("gratuitous", FieldKind::Boolean),
-];
-
-const IPV4_ADDRESSES: &[Field] = &[
-    ("srcipaddr", FieldKind::Ipv4),
-    ("srcipmask", FieldKind::Ipv4Mask),
-    ("dstipaddr", FieldKind::Ipv4),
-    ("dstipmask", FieldKind::Ipv4Mask),
-];
-
-const IPV6_ADDRESSES: &[Field] = &[
-    ("srcipaddr", FieldKind::Ipv6),
-    ("srcipmask", FieldKind::Ipv6Mask),
-    ("dstipaddr", FieldKind::Ipv6),
-    ("dstipmask", FieldKind::Ipv6Mask),
-];
-
-const IPV4_RANGES: &[Field] = &[
-    ("srcipfrom", FieldKind::Ipv4),
-    ("srcipto", FieldKind::Ipv4),
-    ("dstipfrom", FieldKind::Ipv4),
-    ("dstipto", FieldKind::Ipv4),
-];
-
-const IPV6_RANGES: &[Field] = &[
-    ("srcipfrom", FieldKind::Ipv6),
-    ("srcipto", FieldKind::Ipv6),
-    ("dstipfrom", FieldKind::Ipv6),
-    ("dstipto", FieldKind::Ipv6),
-];
-
-const CONNECTION: &[Field] = &[
-    ("dscp", DSCP),
-    ("connlimit-above", U16),
-    ("state", FieldKind::State),
-    ("ipset", FieldKind::IpSet),
-    ("ipsetflags", FieldKind::IpSetFlags),
-];
-
-const PROTOCOL: &[Field] = &[("protocol", FieldKind::IpProtocol)];
-
-const PORTS: &[Field] = &[
-    ("srcportstart", U16),
-    ("srcportend", U16),
-    ("dstportstart", U16),
-    ("dstportend", U16),
-];
-
-const IP_TAIL: &[Field] = &[("dscp", DSCP)];
-
-const ICMP_RANGES: &[Field] = &[("type", U8), ("typeend", U8), ("code", U8), ("codeend", U8)];
-
-const TCP: &[Field] = &[("option", U8), ("flags", FieldKind::TcpFlags)];
-
-const ICMP: &[Field] = &[("type", U8), ("code", U8)];
 
 /// Ports of these protocols can be compared: TCP, UDP, DCCP, SCTP.
 pub(super) const WITH_PORTS: [u32; 4] = [6, 17, 33, 132];
@@ -204,6 +88,36 @@ impl RuleProtocol {
     /// Whether it runs over IPv6.
     pub fn is_over_ipv6(self) -> bool {
         self >= Self::TcpIpv6
+    }
+
+    /// Which packets its element stands for.
+    pub(super) fn packets(self) -> &'static str {
+        match self {
+            Self::Mac => "Matches Ethernet frames of any protocol.",
+            Self::Vlan => "Matches Ethernet frames with a VLAN tag (802.1Q).",
+            Self::Stp => "Matches frames of the spanning tree protocol.",
+            Self::Arp => "Matches ARP packets over Ethernet.",
+            Self::Rarp => "Matches reverse ARP packets over Ethernet.",
+            Self::Ip => "Matches IPv4 packets of any protocol, without looking at connections.",
+            Self::Ipv6 => "Matches IPv6 packets of any protocol, without looking at connections.",
+            Self::Tcp => "Matches TCP packets over IPv4.",
+            Self::Icmp => "Matches ICMP packets over IPv4.",
+            Self::Igmp => "Matches IGMP packets over IPv4.",
+            Self::Udp => "Matches UDP packets over IPv4.",
+            Self::Udplite => "Matches UDP-Lite packets over IPv4.",
+            Self::Esp => "Matches IPsec ESP packets over IPv4.",
+            Self::Ah => "Matches IPsec AH packets over IPv4.",
+            Self::Sctp => "Matches SCTP packets over IPv4.",
+            Self::All => "Matches packets of every protocol over IPv4.",
+            Self::TcpIpv6 => "Matches TCP packets over IPv6.",
+            Self::Icmpv6 => "Matches ICMPv6 packets over IPv6.",
+            Self::UdpIpv6 => "Matches UDP packets over IPv6.",
+            Self::UdpliteIpv6 => "Matches UDP-Lite packets over IPv6.",
+            Self::EspIpv6 => "Matches IPsec ESP packets over IPv6.",
+            Self::AhIpv6 => "Matches IPsec AH packets over IPv6.",
+            Self::SctpIpv6 => "Matches SCTP packets over IPv6.",
+            Self::AllIpv6 => "Matches packets of every protocol over IPv6.",
+        }
     }
 
     /// Its fields, in groups, in the order in which they are written.

@@ -68,13 +68,13 @@ impl Matches {
     ///
     /// Nothing happens, and `false` comes back, if the protocol has no such field.
     pub fn set(&mut self, name: &str, value: FieldValue, negated: bool) -> bool {
-        let order = |name: &str| self.protocol.fields().position(|(n, _)| *n == name);
+        let order = |name: &str| self.protocol.fields().position(|(n, ..)| *n == name);
         let Some(place) = order(name) else {
             return false;
         };
         let before = |field: &Match| order(field.name).is_some_and(|other| other < place);
         let at = self.fields.iter().take_while(|f| before(f)).count();
-        let name = self.protocol.fields().nth(place).map_or("", |(n, _)| n);
+        let name = self.protocol.fields().nth(place).map_or("", |(n, ..)| n);
         let new = Match {
             name,
             value,
@@ -90,7 +90,7 @@ impl Matches {
     /// Takes the conditions of one more element of the same protocol.
     fn read(&mut self, node: Node<'_>) -> Result<()> {
         let negated = node.attr("match") == Some("no");
-        for (name, kind) in self.protocol.fields() {
+        for (name, kind, _) in self.protocol.fields() {
             let Some(text) = node.attr(name) else {
                 continue;
             };
@@ -155,8 +155,8 @@ impl Matches {
                 w.attr_str("match", "no");
             }
             for field in written() {
-                let kind = self.protocol.fields().find(|(n, _)| *n == field.name);
-                let text = kind.map(|(_, kind)| kind.format(&field.value));
+                let kind = self.protocol.fields().find(|(n, ..)| *n == field.name);
+                let text = kind.map(|(_, kind, _)| kind.format(&field.value));
                 w.attr_str(field.name, &text.unwrap_or_else(|| field.value.to_string()));
             }
             w.end(self.protocol.as_str());

@@ -73,12 +73,12 @@ impl fmt::Display for Variable {
     }
 }
 
-/// `<filterref>`: another filter, with values for its variables.
+/// `<filterref>`: a reference to another filter, with values for its variables.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "name", wrap = "parameter", value = Text, told = "letters, digits and '_'", doc = "Name of a variable."))]
-#[xml(more(attr = "value", wrap = "parameter", value = Text, doc = "A value of it; one that is given several times has several."))]
+#[xml(more(attr = "name", wrap = "parameter", value = Text, told = "letters, digits and '_'", doc = "Name of a variable that the rules refer to as `$NAME`."))]
+#[xml(more(attr = "value", wrap = "parameter", value = Text, doc = "Value of the variable; a name that is given several times has a list of values."))]
 pub struct FilterReference {
-    /// Name of the filter.
+    /// Name of the other filter.
     #[xml(attr)]
     pub filter: Text,
     /// The values of each variable, in the order in which they were given.

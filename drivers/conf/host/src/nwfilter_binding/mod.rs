@@ -5,33 +5,33 @@ use virtbus_xml::{Document, Flags, Result, Text, Xml, XmlError};
 
 use crate::nwfilter::FilterReference;
 
-/// `<owner>`: the guest.
+/// `<owner>`: the guest that the interface belongs to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct BindingOwner {
-    /// Its name.
+    /// Name of the guest.
     #[xml(text_child)]
     pub name: Text,
-    /// Its UUID.
+    /// UUID of the guest.
     #[xml(text_child)]
     pub uuid: Uuid,
 }
 
-/// `<filterbinding>`: which filter an interface of a guest has.
+/// `<filterbinding>`: the filter that applies to one guest interface.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct NwFilterBinding {
-    /// The guest.
+    /// Guest that the interface belongs to.
     #[xml(child)]
     pub owner: BindingOwner,
-    /// The host's end of the guest's interface, which names the binding.
+    /// Name of the guest interface's device on the host, which identifies the binding.
     #[xml(child_attr = "portdev/name")]
     pub portdev: Text,
-    /// The host's interface that it is connected to without a bridge.
+    /// Interface of the host that the guest is attached to directly (macvtap).
     #[xml(child_attr = "linkdev/name")]
     pub linkdev: Option<Text>,
-    /// The guest's Ethernet address.
+    /// MAC address of the guest's interface.
     #[xml(child_attr = "mac/address")]
     pub mac: Mac,
-    /// The filter.
+    /// Filter that applies, with values for its variables.
     #[xml(child)]
     pub filterref: FilterReference,
 }

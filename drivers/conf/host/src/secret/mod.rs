@@ -4,18 +4,18 @@ use virtbus_conf_base::Entropy;
 use virtbus_conf_base::common::Uuid;
 use virtbus_xml::{Document, Flags, Result, Text, Xml, XmlError, YesNo};
 
-/// A usage that is known by a name.
+/// A usage that is identified by a name.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct NamedUsage {
-    /// The name.
+    /// Name of the usage, unique among secrets of its type.
     #[xml(text_child)]
     pub name: Text,
 }
 
-/// The usage for a volume.
+/// The usage for an encrypted volume.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VolumeUsage {
-    /// Path of the volume.
+    /// Path of the volume that the secret opens.
     #[xml(text_child)]
     pub volume: Text,
 }
@@ -23,31 +23,31 @@ pub struct VolumeUsage {
 /// The usage for an iSCSI target.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct IscsiUsage {
-    /// Name of the target.
+    /// Name by which documents refer to the secret of the target.
     #[xml(text_child)]
     pub target: Text,
 }
 
-/// `<usage>`: what a secret is for. No two secrets are for the same.
+/// `<usage>`: what a secret is used for. No two secrets have the same type and name.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum Usage {
-    /// For nothing in particular, which is not written.
+    /// No particular usage; not written.
     #[xml("none")]
     None,
-    /// An encrypted volume.
+    /// Passphrase of an encrypted volume.
     #[xml("volume")]
     Volume(VolumeUsage),
-    /// A user of Ceph.
+    /// Key of a Ceph user.
     #[xml("ceph")]
     Ceph(NamedUsage),
-    /// An iSCSI target.
+    /// Password for an iSCSI target.
     #[xml("iscsi")]
     Iscsi(IscsiUsage),
-    /// A private key for TLS.
+    /// Passphrase of a private key for TLS.
     #[xml("tls")]
     Tls(NamedUsage),
-    /// The state of a virtual TPM.
+    /// Key that encrypts the state of a virtual TPM.
     #[xml("vtpm")]
     Vtpm(NamedUsage),
 }
@@ -64,22 +64,22 @@ impl Usage {
     }
 }
 
-/// `<secret>`: a password or key that others refer to.
+/// `<secret>`: a password or key that other documents refer to.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
-    /// Whether the value is kept in memory only.
+    /// Whether the value is kept in memory only, and lost when the daemon ends.
     #[xml(attr)]
     pub ephemeral: Option<YesNo>,
-    /// Whether the value is told to nobody but the drivers.
+    /// Whether the value is never told to clients, only used by drivers.
     #[xml(attr)]
     pub private: Option<YesNo>,
-    /// Its UUID.
+    /// UUID of the secret; generated if absent.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
-    /// Description.
+    /// Description for people, which no program interprets.
     #[xml(text_child)]
     pub description: Option<Text>,
-    /// What it is for.
+    /// What the secret is used for.
     #[xml(child, unset = Usage::None, absent = "none")]
     pub usage: Option<Usage>,
 }

@@ -17,17 +17,17 @@ pub enum ChainEnd {
     Complete,
 }
 
-/// One `<backingStore>` that names an image.
+/// `<backingStore>`: an image that another one is based on.
 #[derive(Describe, Debug, Clone, PartialEq)]
-#[xml(more(child = "backingStore", value = BackingLayer, optional, doc = "The next image."))]
+#[xml(more(child = "backingStore", value = BackingLayer, optional, doc = "Image that this one is based on; an empty element ends the chain."))]
 pub struct BackingLayer {
-    /// Where it is.
+    /// Where the backing image is.
     #[xml(flat, late)]
     pub source: StorageSource,
-    /// Number of the image in a running guest, from 1.
+    /// Number of the image in a running guest, from 1; block job calls name it as `DISK[NUMBER]`.
     #[xml(attr)]
     pub index: Option<u32>,
-    /// Its format.
+    /// Format of the backing image.
     #[xml(child)]
     pub format: Option<Format>,
 }
@@ -35,7 +35,7 @@ pub struct BackingLayer {
 /// The images below the active one, the nearest first.
 #[derive(Describe, Nothing, Debug, Clone, Default, PartialEq)]
 pub struct BackingChain {
-    /// The images.
+    /// Images below the active one; absent lets the driver find them in the images' headers.
     #[xml(child = "backingStore", optional)]
     pub layers: Vec<BackingLayer>,
     /// Whether there may be more.

@@ -3,13 +3,13 @@
 use virtbus_conf_base::common::Uuid;
 use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Text, Writer, Xml, xml_names};
 
-/// Which secret: by UUID or by what it is for. Exactly one is set.
+/// Which secret is meant: by its UUID or by its usage. Exactly one is set.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum SecretUsage {
-    /// By its UUID.
+    /// UUID of the secret.
     #[xml(attr = "uuid")]
     Uuid(Uuid),
-    /// By its usage name.
+    /// Usage name of the secret.
     #[xml(attr = "usage")]
     Usage(Text),
 }
@@ -39,27 +39,27 @@ impl Content for SecretUsage {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<secret>` in `<auth>`.
+/// `<secret>` in `<auth>`: the secret that holds the user's password.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct AuthSecret {
-    /// What kind of secret: `ceph`, `iscsi`, …
+    /// Usage type of the secret: `ceph` or `iscsi`.
     #[xml(attr = "type")]
     pub kind: Option<Text>,
-    /// Which one.
+    /// UUID or usage of the secret.
     #[xml(flat)]
     pub secret: SecretUsage,
 }
 
-/// `<auth>`: a user of remote storage.
+/// `<auth>`: the user name and password for remote storage.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
-    /// How; storage pools only, which need it.
+    /// Authentication method; required for storage pools, absent from disks.
     #[xml(attr = "type", told = "one of 'chap', 'ceph'")]
     pub kind: Option<Text>,
-    /// Name of the user.
+    /// Name of the user at the remote storage.
     #[xml(attr)]
     pub username: Text,
-    /// The secret.
+    /// Secret that holds the user's password.
     #[xml(child)]
     pub secret: AuthSecret,
 }
@@ -83,13 +83,13 @@ xml_names! {
     }
 }
 
-/// `<secret>` in `<encryption>`.
+/// `<secret>` in `<encryption>`: a secret that opens the image.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct EncryptionSecret {
-    /// Its kind: always `passphrase`.
+    /// Kind of the secret: always `passphrase`.
     #[xml(attr = "type")]
     pub kind: SecretKind,
-    /// Which one.
+    /// UUID or usage of the secret.
     #[xml(flat)]
     pub secret: SecretUsage,
 }
@@ -101,50 +101,51 @@ xml_names! {
     }
 }
 
-/// `<cipher>`.
+/// `<cipher>`: the cipher with which a new LUKS image is encrypted.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Cipher {
-    /// Algorithm, such as `aes`.
+    /// Name of the cipher, such as `aes`.
     #[xml(attr)]
     pub name: Text,
-    /// Bits of the key.
+    /// Size of the key in bits, such as 256.
     #[xml(attr)]
     pub size: u32,
-    /// Mode, such as `xts`.
+    /// Mode of the cipher, such as `xts` or `cbc`.
     #[xml(attr)]
     pub mode: Option<Text>,
-    /// Hash, such as `sha256`.
+    /// Hash algorithm for the passphrase, such as `sha256`.
     #[xml(attr)]
     pub hash: Option<Text>,
 }
 
-/// `<ivgen>`: how initialization vectors are made.
+/// `<ivgen>`: how the initialization vectors of a new LUKS image are made.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct IvGen {
-    /// Algorithm, such as `plain64`.
+    /// Name of the algorithm, such as `plain64` or `essiv`.
     #[xml(attr)]
     pub name: Text,
-    /// Hash.
+    /// Hash algorithm that `essiv` needs, such as `sha256`.
     #[xml(attr)]
     pub hash: Option<Text>,
 }
 
-/// `<encryption>`.
+/// `<encryption>`: how the contents of an image are encrypted.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Encryption {
-    /// Format.
+    /// Encryption format: `luks`, `luks2`, `luks-any` (either LUKS version), or `qcow`, the old one of qcow2; `default`
+    /// lets the driver choose.
     #[xml(attr)]
     pub format: EncryptionFormat,
-    /// Who decrypts.
+    /// What encrypts and decrypts: `qemu` or `librbd`; QEMU if absent.
     #[xml(attr)]
     pub engine: Option<EncryptionEngine>,
-    /// The secrets.
+    /// Secrets that open the image; several only with `librbd`, one for each layer.
     #[xml(child)]
     pub secret: Vec<EncryptionSecret>,
-    /// The cipher of a new image.
+    /// Cipher of an image that is to be created; ignored for an existing one.
     #[xml(child)]
     pub cipher: Option<Cipher>,
-    /// Its initialization vectors.
+    /// How initialization vectors of an image that is to be created are made.
     #[xml(child)]
     pub ivgen: Option<IvGen>,
 }

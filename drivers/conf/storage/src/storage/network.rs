@@ -51,39 +51,39 @@ xml_names! {
     }
 }
 
-/// `<host>`.
+/// `<host>`: a server that has the image.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
-    /// Name or address.
+    /// Host name or IP address of the server.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// Port.
+    /// TCP port of the server, 0 to 65535.
     #[xml(attr, absent = "the protocol's own")]
     pub port: Option<u32>,
-    /// What carries the protocol.
+    /// How the server is reached: `tcp`, `rdma` or `unix`.
     #[xml(attr, absent = "tcp")]
     pub transport: Option<HostTransport>,
-    /// Path of the socket, with `unix`.
+    /// Path of the server's socket; with transport `unix` only.
     #[xml(attr)]
     pub socket: Option<Text>,
 }
 
-/// `<identity>`: who we are to NFS or SSH servers.
+/// `<identity>`: the user as whom NFS or SSH servers are accessed.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// User, for NFS.
+    /// User name or UID for NFS; `+` before a number forces a UID.
     #[xml(attr)]
     pub user: Option<Text>,
-    /// Group, for NFS.
+    /// Group name or GID for NFS; `+` before a number forces a GID.
     #[xml(attr)]
     pub group: Option<Text>,
-    /// User, for SSH.
+    /// User name for logging in by SSH.
     #[xml(attr)]
     pub username: Option<Text>,
-    /// Key file, for SSH.
+    /// Path of the private key file for SSH.
     #[xml(attr)]
     pub keyfile: Option<Text>,
-    /// Agent's socket, for SSH.
+    /// Path of the SSH agent's socket.
     #[xml(attr)]
     pub agentsock: Option<Text>,
 }
@@ -94,13 +94,13 @@ impl Identity {
     }
 }
 
-/// `<reconnect>` of character devices and vhost-user sockets.
+/// `<reconnect>`: whether a broken connection of a character device or vhost-user socket is opened again.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reconnect {
-    /// Whether to connect again.
+    /// Whether to connect again after the connection is lost; client mode only.
     #[xml(attr)]
     pub enabled: Option<YesNo>,
-    /// After how many seconds.
+    /// Seconds between attempts to connect again.
     #[xml(attr)]
     pub timeout: Option<u32>,
 }
@@ -127,21 +127,21 @@ impl Content for Reconnect {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<reconnect>` of a network image.
+/// `<reconnect>` of a network image: what happens after the connection to the server is lost.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SourceReconnect {
-    /// Seconds before giving up on the server.
+    /// Seconds for which requests wait for a new connection before they fail (NBD); 0 fails them at once.
     #[xml(attr)]
     pub delay: Option<AnyBase>,
 }
 
-/// `<cookie>` for HTTP servers.
+/// `<cookie>`: a cookie that is sent to an HTTP server.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
-    /// Name.
+    /// Name of the HTTP cookie.
     #[xml(attr)]
     pub name: Text,
-    /// Value; secret.
+    /// Value of the cookie; left out unless secure information is asked for.
     #[xml(text)]
     pub value: Text,
 }
@@ -167,69 +167,69 @@ impl Content for Cookie {
     }
 }
 
-/// `<readahead>` and `<timeout>`.
+/// `<readahead>` and `<timeout>`: options of HTTP and FTP images.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HttpTimeouts {
-    /// Bytes to read ahead.
+    /// Size of the read-ahead buffer in bytes.
     #[xml(child_attr = "readahead/size")]
     pub readahead: Option<u64>,
-    /// Seconds to wait for the server.
+    /// Seconds to wait for the server's response before a request fails.
     #[xml(child_attr = "timeout/seconds")]
     pub timeout: Option<u64>,
 }
 
-/// `<source>` of `type='network'`.
+/// `<source>` of `type='network'`: an image on another machine.
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub struct NetworkSource {
-    /// How to talk to the storage.
+    /// Protocol by which the image is reached, such as `nbd`, `rbd`, `iscsi` or `https`.
     #[xml(attr)]
     pub protocol: NetworkProtocol,
-    /// Name of the image, as the protocol has it.
+    /// Name of the image in the form of its protocol, such as `POOL/IMAGE`, an export name or a path.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// Query part of a URL.
+    /// Query string that is appended to the URL, for HTTP and HTTPS.
     #[xml(attr)]
     pub query: Option<Text>,
-    /// Whether to encrypt the connection.
+    /// Whether the connection is encrypted by TLS (NBD); the driver's configuration decides if absent.
     #[xml(attr)]
     pub tls: Option<YesNo>,
-    /// Name that the server's certificate must have.
+    /// Host name that the server's TLS certificate must have, if it differs from that of `<host>`.
     #[xml(attr = "tlsHostname")]
     pub tls_hostname: Option<Text>,
-    /// `tls` comes from the driver's configuration; status only.
+    /// 1 if `tls` was set from the driver's configuration, else 0; status only.
     #[xml(attr = "tlsFromConfig")]
     pub tls_from_config: Option<u32>,
-    /// The servers.
+    /// Servers that have the image; some protocols take several.
     #[xml(child)]
     pub host: Vec<Host>,
-    /// Who we are.
+    /// User as whom the server is accessed, for NFS and SSH.
     #[xml(child)]
     pub identity: Option<Identity>,
-    /// Time to connect again.
+    /// How long requests wait for a lost server to return, for NBD.
     #[xml(child)]
     pub reconnect: Option<SourceReconnect>,
-    /// Snapshot of the image.
+    /// Name of an internal snapshot that is used instead of the image itself (rbd, sheepdog).
     #[xml(child_attr = "snapshot/name")]
     pub snapshot: Option<Text>,
-    /// Configuration file of the client.
+    /// Path of the client library's configuration file (rbd).
     #[xml(child_attr = "config/file")]
     pub config: Option<Text>,
-    /// Our name towards an iSCSI target.
+    /// Initiator name (IQN) with which the iSCSI target is accessed.
     #[xml(child_attr = "iqn/name", wrap = "initiator")]
     pub initiator: Option<Text>,
-    /// Whether to check the server's certificate.
+    /// Whether the server's certificate is verified, for HTTPS and FTPS; it is if absent.
     #[xml(child_attr = "ssl/verify")]
     pub ssl_verify: Option<YesNo>,
-    /// Cookies.
+    /// Cookies that are sent to an HTTP or HTTPS server.
     #[xml(child = "cookie", wrap = "cookies")]
     pub cookies: Vec<Cookie>,
-    /// Read-ahead and timeout.
+    /// Read-ahead and timeout of HTTP and FTP images.
     #[xml(flat)]
     pub http: HttpTimeouts,
-    /// File of known SSH hosts.
+    /// Path of the file with the public keys of known SSH servers.
     #[xml(child_attr = "knownHosts/path")]
     pub known_hosts: Option<Text>,
-    /// What every source has.
+    /// Parts that every kind of source may have.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
 }

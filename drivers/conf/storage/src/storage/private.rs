@@ -21,16 +21,16 @@ xml_names! {
     }
 }
 
-/// `<nodename>`: the name of a block node.
+/// `<nodename>`: the name of a block node in the running QEMU.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct NodeName {
-    /// What the node is for.
+    /// Purpose of the block node: storage access, format or another layer.
     #[xml(attr = "type")]
     pub kind: NodeNameKind,
-    /// Its name.
+    /// Name of the block node, as QEMU's monitor knows it.
     #[xml(attr)]
     pub name: Text,
-    /// Group of limits, of a filter.
+    /// Throttle group that a filter node belongs to.
     #[xml(attr)]
     pub group: Option<Text>,
 }
@@ -52,21 +52,21 @@ xml_names! {
 /// `<secret>`: a secret that was given to the guest's process.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct ObjectSecret {
-    /// What it is for.
+    /// Purpose of the secret: authentication, encryption, cookies or TLS key.
     #[xml(attr = "type")]
     pub kind: ObjectSecretKind,
-    /// Name of the object.
+    /// Identifier of the secret object in QEMU.
     #[xml(attr)]
     pub alias: Text,
 }
 
-/// `<objects>`: objects that stand beside the nodes.
+/// `<objects>`: objects in QEMU that the image needs besides block nodes.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceObjects {
-    /// Secrets.
+    /// Secrets that were given to the guest's process for the image.
     #[xml(child)]
     pub secret: Vec<ObjectSecret>,
-    /// TLS credentials.
+    /// Identifier of the object with the TLS credentials in QEMU.
     #[xml(child_attr = "TLSx509/alias")]
     pub tls: Option<Text>,
 }
@@ -78,58 +78,58 @@ xml_names! {
     }
 }
 
-/// `<fdset>`: descriptors that were passed to the guest's process.
+/// `<fdset>`: file descriptors that were passed to the guest's process.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FdSet {
-    /// What they are for.
+    /// Purpose of the descriptors in the set.
     #[xml(attr = "type")]
     pub kind: FdSetKind,
-    /// Number of the set.
+    /// Number of the descriptor set in QEMU.
     #[xml(attr)]
     pub id: u32,
 }
 
-/// `<thresholdEvent>`: somebody waits for the image to grow.
+/// `<thresholdEvent>`: a write threshold event was requested for the image.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThresholdEvent {
-    /// Whether the image was told by its number.
+    /// Whether the request named the image by its number rather than by the disk.
     #[xml(attr = "indexUsed")]
     pub index_used: YesNo,
 }
 
-/// `<nbdkit>`: a helper that serves the image.
+/// `<nbdkit>`: an nbdkit process that serves the image to QEMU.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Nbdkit {
-    /// File with its process number.
+    /// Path of the file with nbdkit's process ID.
     #[xml(text_child)]
     pub pidfile: Option<Text>,
-    /// Its socket.
+    /// Path of the socket on which nbdkit serves.
     #[xml(text_child)]
     pub socketfile: Option<Text>,
 }
 
-/// `<privateData>` of an image.
+/// `<privateData>` of an image: what the driver needs to find it again in the running guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourcePrivate {
-    /// Block nodes.
+    /// Names of the image's block nodes in QEMU.
     #[xml(child = "nodename", wrap = "nodenames")]
     pub node_names: Vec<NodeName>,
-    /// Object for persistent reservations.
+    /// Identifier of QEMU's object for persistent reservations.
     #[xml(child_attr = "reservations/mgralias")]
     pub reservations: Option<Text>,
-    /// How the image above names this one.
+    /// Path by which the image above names this one in its header.
     #[xml(text_child = "relPath")]
     pub rel_path: Option<Text>,
-    /// Objects beside the nodes.
+    /// Secrets and TLS credentials that QEMU has for the image.
     #[xml(child, skip_empty)]
     pub objects: Option<SourceObjects>,
-    /// Descriptors.
+    /// Descriptor sets that were passed for the image.
     #[xml(child = "fdset", wrap = "fdsets")]
     pub fd_sets: Vec<FdSet>,
-    /// Who waits for it to grow.
+    /// Present if a write threshold event was requested.
     #[xml(child = "thresholdEvent")]
     pub threshold_event: Option<ThresholdEvent>,
-    /// A helper that serves it.
+    /// nbdkit process that serves the image, if there is one.
     #[xml(child, skip_empty)]
     pub nbdkit: Option<Nbdkit>,
 }

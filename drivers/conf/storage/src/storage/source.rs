@@ -39,21 +39,21 @@ impl ImageFormat {
     }
 }
 
-/// `<metadata_cache>`.
+/// `<metadata_cache>`: cache for the metadata of a qcow2 image.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MetadataCache {
-    /// Most memory for the cache.
+    /// Maximum size of the cache; the hypervisor's default if absent.
     #[xml(child)]
     pub max_size: Option<Bytes>,
 }
 
-/// `<format>`.
+/// `<format>`: the format of an image, and how its metadata is cached.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {
-    /// The format.
+    /// Image format, such as `raw` or `qcow2`.
     #[xml(attr = "type")]
     pub kind: ImageFormat,
-    /// Cache of its metadata.
+    /// Cache for the image's metadata; qcow2 only.
     #[xml(child, skip_empty)]
     pub metadata_cache: Option<MetadataCache>,
 }
@@ -67,16 +67,16 @@ xml_names! {
     }
 }
 
-/// `<slice>`: only a part of the image is used.
+/// `<slice>`: the part of a file or device that holds the image.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// What it is a part of: always `storage`.
+    /// What the part belongs to: always `storage`.
     #[xml(attr = "type")]
     pub kind: SliceKind,
-    /// Where it begins, in bytes.
+    /// Offset of the part's first byte, in bytes.
     #[xml(attr)]
     pub offset: u64,
-    /// How long it is, in bytes.
+    /// Size of the part, in bytes.
     #[xml(attr)]
     pub size: u64,
 }
@@ -88,12 +88,12 @@ xml_names! {
     }
 }
 
-/// `<source>` in `<reservations>`: the socket of the helper.
+/// `<source>` in `<reservations>`: the socket of the helper that makes reservations.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "type", value = SocketKind, optional, doc = "Always `unix`."))]
-#[xml(more(attr = "mode", value = Text, optional, doc = "Always `client`."))]
+#[xml(more(attr = "type", value = SocketKind, optional, doc = "Kind of the source: always `unix`, a socket."))]
+#[xml(more(attr = "mode", value = Text, optional, doc = "Mode of the socket: always `client`."))]
 pub struct ReservationsSocket {
-    /// Path of the socket.
+    /// Path of the helper's socket.
     #[xml(attr)]
     pub path: Option<Text>,
 }
@@ -119,13 +119,13 @@ impl Content for ReservationsSocket {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<reservations>`: persistent reservations of SCSI, by a helper.
+/// `<reservations>`: SCSI persistent reservations for the guest, made by a privileged helper.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Reservations {
-    /// Whether the driver runs the helper.
+    /// Whether the driver starts and stops the helper (qemu-pr-helper) itself; if `no`, `<source>` names its socket.
     #[xml(attr)]
     pub managed: Option<YesNo>,
-    /// Its socket.
+    /// Socket of a helper that the driver does not manage.
     #[xml(child)]
     pub source: Option<ReservationsSocket>,
 }
@@ -150,42 +150,42 @@ impl Content for Reservations {
     }
 }
 
-/// `<dataStore>`: where a qcow2 image keeps the guest's data.
+/// `<dataStore>`: the raw file in which a qcow2 image keeps the guest's data.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct DataStore {
-    /// Where.
+    /// Where the data file is.
     #[xml(flat, late)]
     pub source: StorageSource,
-    /// Its format.
+    /// Format of the data file: `raw`.
     #[xml(child)]
     pub format: Option<Format>,
 }
 
-/// What every kind of `<source>` may have.
+/// Parts that every kind of `<source>` may have.
 #[derive(Describe, Nothing, Debug, Clone, Default, PartialEq)]
 pub struct SourceCommon {
-    /// Number of the image in a running guest, from 1.
+    /// Number of the image in a running guest, from 1; block job calls name it as `DISK[NUMBER]`.
     #[xml(attr)]
     pub index: Option<u32>,
-    /// The part that is used.
+    /// Part of the file or device that is used; absent means all of it.
     #[xml(child = "slice", wrap = "slices")]
     pub slices: Vec<Slice>,
-    /// Security labels.
+    /// Security labels of the image, instead of the guest's.
     #[xml(child)]
     pub seclabel: Vec<DeviceLabel>,
-    /// User of remote storage.
+    /// User name and secret for remote storage.
     #[xml(child)]
     pub auth: Option<Box<Auth>>,
-    /// Encryption.
+    /// How the image's contents are encrypted.
     #[xml(child)]
     pub encryption: Option<Box<Encryption>>,
-    /// Persistent reservations.
+    /// SCSI persistent reservations for the guest; for `device='lun'` only.
     #[xml(child)]
     pub reservations: Option<Box<Reservations>>,
-    /// What only the driver knows; status only.
+    /// What only the driver knows of the running image; status only.
     #[xml(child = "privateData", conditional)]
     pub private_data: Option<Box<SourcePrivate>>,
-    /// Where a qcow2 image keeps the data.
+    /// Raw file in which a qcow2 image keeps the guest's data.
     #[xml(child = "dataStore")]
     pub data_store: Option<Box<DataStore>>,
 }
@@ -244,47 +244,51 @@ impl Content for SourceCommon {
     }
 }
 
-/// `<source>` of `type='file'`.
+/// `<source>` of `type='file'`: a file on the host.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct FileSource {
-    /// Path; absent for an empty drive.
+    /// Absolute path of the file; absent for a removable drive without a medium.
     #[xml(attr)]
     pub file: Option<Text>,
-    /// Name of a group of descriptors to open it by.
+    /// Name of a group of file descriptors that the client has passed; the image is opened through them instead of the
+    /// path.
     #[xml(attr)]
     pub fdgroup: Option<Box<Text>>,
-    /// What to do if it is missing.
+    /// What happens if the image is missing at start: `mandatory` fails, `requisite` fails except after a migration or
+    /// restore, `optional` starts without it; `mandatory` if absent.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
-    /// What every source has.
+    /// Parts that every kind of source may have.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
 }
 
-/// `<source>` of `type='block'`.
+/// `<source>` of `type='block'`: a block device of the host.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct BlockSource {
-    /// Path of the device; absent for an empty drive.
+    /// Absolute path of the device; absent for a removable drive without a medium.
     #[xml(attr)]
     pub dev: Option<Text>,
-    /// What to do if it is missing.
+    /// What happens if the image is missing at start: `mandatory` fails, `requisite` fails except after a migration or
+    /// restore, `optional` starts without it; `mandatory` if absent.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
-    /// What every source has.
+    /// Parts that every kind of source may have.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
 }
 
-/// `<source>` of `type='dir'`.
+/// `<source>` of `type='dir'`: a folder that the guest sees as a FAT file system.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct DirSource {
-    /// Path of the folder.
+    /// Absolute path of the folder.
     #[xml(attr)]
     pub dir: Option<Text>,
-    /// What to do if it is missing.
+    /// What happens if the image is missing at start: `mandatory` fails, `requisite` fails except after a migration or
+    /// restore, `optional` starts without it; `mandatory` if absent.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
-    /// What every source has.
+    /// Parts that every kind of source may have.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
 }
@@ -297,19 +301,19 @@ xml_names! {
     }
 }
 
-/// What a volume is on the host, as the driver has found out when the guest started.
+/// File or device that a storage volume was found to be when the guest started.
 #[derive(Describe, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TranslatedVolume {
-    /// Kind of the image.
+    /// Kind of image that the volume is.
     #[xml(attr = "actualType", conditional)]
     pub kind: Option<StorageType>,
-    /// Its path, if it is a file.
+    /// Path of the volume, if it is a file.
     #[xml(attr, conditional)]
     pub file: Option<Box<Text>>,
-    /// Its path, if it is a block device.
+    /// Path of the volume, if it is a block device.
     #[xml(attr, conditional)]
     pub dev: Option<Box<Text>>,
-    /// Its path, if it is a folder.
+    /// Path of the volume, if it is a folder.
     #[xml(attr, conditional)]
     pub dir: Option<Box<Text>>,
 }
@@ -339,48 +343,51 @@ impl Content for TranslatedVolume {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<source>` of `type='volume'`.
+/// `<source>` of `type='volume'`: a volume of a storage pool.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct VolumeSource {
-    /// Storage pool.
+    /// Name of the storage pool.
     #[xml(attr)]
     pub pool: Option<Text>,
-    /// Volume in it.
+    /// Name of the volume in the pool.
     #[xml(attr)]
     pub volume: Option<Text>,
-    /// How an iSCSI volume is reached.
+    /// How a volume of an iSCSI pool is reached: `host` through the host's device, `direct` by QEMU itself.
     #[xml(attr)]
     pub mode: Option<VolumeMode>,
-    /// What it is on the host; status only.
+    /// File or device that the volume was found to be; status only.
     #[xml(flat)]
     pub translated: Rare<TranslatedVolume>,
-    /// What to do if it is missing.
+    /// What happens if the image is missing at start: `mandatory` fails, `requisite` fails except after a migration or
+    /// restore, `optional` starts without it; `mandatory` if absent.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
-    /// What every source has.
+    /// Parts that every kind of source may have.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
 }
 
-/// `<source>` of `type='nvme'`.
+/// `<source>` of `type='nvme'`: a namespace of an NVMe controller that the hypervisor drives itself.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct NvmeSource {
-    /// Where the controller is: always `pci`.
+    /// Kind of the controller's address: always `pci`.
     #[xml(attr = "type")]
     pub kind: NvmeBus,
-    /// Whether the driver detaches the controller from the host.
+    /// Whether the driver detaches the controller from the host at start and returns it afterwards; if not, the
+    /// administrator must.
     #[xml(attr)]
     pub managed: Option<YesNo>,
-    /// Namespace on the controller, from 1.
+    /// Number of the namespace on the controller, from 1.
     #[xml(attr)]
     pub namespace: u64,
-    /// What to do if it is missing.
+    /// What happens if the image is missing at start: `mandatory` fails, `requisite` fails except after a migration or
+    /// restore, `optional` starts without it; `mandatory` if absent.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
-    /// The controller.
+    /// PCI address of the controller on the host.
     #[xml(child)]
     pub address: PciAddress,
-    /// What every source has.
+    /// Parts that every kind of source may have.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
 }
@@ -392,19 +399,19 @@ xml_names! {
     }
 }
 
-/// `<source>` of `type='vhostuser'`.
+/// `<source>` of `type='vhostuser'`: a disk that another process provides over a socket.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct VhostUserSource {
-    /// What is at the path: always a socket.
+    /// Kind of the source: always `unix`, a socket.
     #[xml(attr = "type")]
     pub kind: SocketKind,
-    /// Path of the socket.
+    /// Absolute path of the process's socket.
     #[xml(attr)]
     pub path: Text,
-    /// Whether to connect again.
+    /// Whether QEMU connects again after the connection is lost.
     #[xml(child, skip_empty)]
     pub reconnect: Option<Reconnect>,
-    /// What every source has.
+    /// Parts that every kind of source may have.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
 }
@@ -416,43 +423,43 @@ xml_names! {
     }
 }
 
-/// `<source>` of `type='vhostvdpa'`.
+/// `<source>` of `type='vhostvdpa'`: a vDPA block device of the host.
 #[derive(Xml, Debug, Clone, PartialEq)]
 pub struct VhostVdpaSource {
-    /// Path of the device.
+    /// Absolute path of the vhost-vdpa character device.
     #[xml(attr)]
     pub dev: Text,
-    /// What every source has.
+    /// Parts that every kind of source may have.
     #[xml(flat)]
     pub common: Rare<SourceCommon>,
 }
 
-/// Where an image is: `type=` and `<source>`.
+/// Where an image is: the attribute `type` and the element `<source>`.
 #[derive(Describe, Debug, Clone, PartialEq)]
 #[xml(tag = "type", body = "source")]
 pub enum StorageSource {
-    /// A file.
+    /// A file on the host.
     #[xml("file", default)]
     File(FileSource),
-    /// A block device.
+    /// A block device of the host.
     #[xml("block")]
     Block(BlockSource),
-    /// A folder, shown as a file system.
+    /// A folder of the host, shown as a FAT file system.
     #[xml("dir")]
     Dir(DirSource),
-    /// On another machine.
+    /// An image on another machine.
     #[xml("network")]
     Network(Box<NetworkSource>),
-    /// In a storage pool.
+    /// A volume of a storage pool.
     #[xml("volume")]
     Volume(Box<VolumeSource>),
-    /// An NVMe namespace without the host's driver.
+    /// An NVMe namespace that the hypervisor drives without the host's driver.
     #[xml("nvme")]
     Nvme(NvmeSource),
-    /// A vhost-user daemon.
+    /// A disk that another process provides over a vhost-user socket.
     #[xml("vhostuser")]
     VhostUser(VhostUserSource),
-    /// A vhost-vdpa device.
+    /// A vDPA block device of the host.
     #[xml("vhostvdpa")]
     VhostVdpa(VhostVdpaSource),
 }

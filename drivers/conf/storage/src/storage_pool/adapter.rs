@@ -3,62 +3,62 @@
 use virtbus_conf_base::common::{PciAddress, Wwn};
 use virtbus_xml::{Content, Describe, ErrorKind, Node, Result, Text, Writer, Xml, YesNo};
 
-/// `<parentaddr>`: an adapter by its place on the PCI bus.
+/// `<parentaddr>`: a SCSI adapter by its PCI address.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct ParentAddress {
-    /// A number that its driver gives it and that stays.
+    /// Number that the adapter's driver gives it, which tells several on one PCI device apart.
     #[xml(attr)]
     pub unique_id: u32,
-    /// Where it is.
+    /// PCI address of the adapter on the host.
     #[xml(child)]
     pub address: PciAddress,
 }
 
-/// An adapter that is there.
+/// A SCSI adapter of the host.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub enum ScsiHostAdapter {
-    /// By its name, which may change at each boot.
+    /// Name of the adapter, such as `scsi_host5`; it may change at each boot.
     #[xml(attr = "name")]
     Name(Text),
-    /// By its place.
+    /// PCI address of the adapter, which does not change.
     #[xml(child = "parentaddr")]
     Parent(ParentAddress),
 }
 
-/// A virtual Fibre Channel adapter.
+/// A virtual Fibre Channel adapter (NPIV).
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct FcHostAdapter {
-    /// Name of the adapter to create it on.
+    /// Name of the adapter on which the virtual one is created; found by the driver if absent.
     #[xml(attr)]
     pub parent: Option<Text>,
-    /// World wide node name of that adapter; comes with its port name.
+    /// World wide node name of the parent adapter; requires `parent_wwpn`.
     #[xml(attr)]
     pub parent_wwnn: Option<Wwn>,
-    /// World wide port name of that adapter; comes with its node name.
+    /// World wide port name of the parent adapter; requires `parent_wwnn`.
     #[xml(attr)]
     pub parent_wwpn: Option<Wwn>,
-    /// World wide name of the fabric that adapter is connected to.
+    /// World wide name of the fabric that the parent adapter is connected to.
     #[xml(attr)]
     pub parent_fabric_wwn: Option<Wwn>,
-    /// Whether it lives as long as the pool is active.
+    /// Whether the virtual adapter is removed when the pool is stopped; always so if the pool created it.
     #[xml(attr)]
     pub managed: Option<YesNo>,
-    /// Its world wide node name.
+    /// World wide node name of the virtual adapter.
     #[xml(attr)]
     pub wwnn: Wwn,
-    /// Its world wide port name.
+    /// World wide port name of the virtual adapter.
     #[xml(attr)]
     pub wwpn: Wwn,
 }
 
-/// `<adapter>`.
+/// `<adapter>`: the SCSI host bus adapter that a pool's volumes are attached to.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum Adapter {
-    /// `type='scsi_host'`.
+    /// A SCSI adapter of the host.
     #[xml("scsi_host", default)]
     ScsiHost(ScsiHostAdapter),
-    /// `type='fc_host'`.
+    /// A virtual Fibre Channel adapter.
     #[xml("fc_host")]
     FcHost(FcHostAdapter),
 }

@@ -30,44 +30,45 @@ xml_names! {
     }
 }
 
-/// `<pool>`: storage that volumes are made in.
+/// `<pool>`: a store of volumes, such as a folder, a volume group or a remote export.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "name", wrap = "fs:mount_opts/fs:option", value = Text, optional, doc = "An option for `mount`."))]
+#[xml(more(attr = "name", wrap = "fs:mount_opts/fs:option", value = Text, optional, doc = "Mount option, handed to `mount` as it is; using it taints the pool."))]
 #[xml(more(attr = "name", wrap = "rbd:config_opts/rbd:option", value = Text, optional, doc = "Name of an option for the RBD library."))]
-#[xml(more(attr = "value", wrap = "rbd:config_opts/rbd:option", value = Text, optional, doc = "Its value."))]
+#[xml(more(attr = "value", wrap = "rbd:config_opts/rbd:option", value = Text, optional, doc = "Value for the option, handed to the library as it is."))]
 pub struct StoragePool {
-    /// Its kind.
+    /// Kind of the pool, such as `dir`, `netfs`, `logical`, `iscsi` or `rbd`.
     #[xml(attr = "type")]
     pub kind: PoolType,
-    /// Its name.
+    /// Name of the pool, unique on the host.
     #[xml(
         text_child,
         absent = "the name of the source",
         told = "a name without '/'"
     )]
     pub name: Option<Text>,
-    /// Its UUID.
+    /// UUID of the pool; generated if absent.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
-    /// Its size.
+    /// Total size of the pool; written, and ignored when read.
     #[xml(child, optional, output)]
     pub capacity: Bytes,
-    /// What its volumes take.
+    /// Space that the pool's volumes take; written, and ignored when read.
     #[xml(child, optional, output)]
     pub allocation: Bytes,
-    /// What is left.
+    /// Space that is left for new volumes; written, and ignored when read.
     #[xml(child, optional, output)]
     pub available: Bytes,
-    /// Whether new files may be copied on write; folders and file systems only.
+    /// Whether new files may be copied on write (btrfs); `dir` and `fs` pools only.
     #[xml(child_attr = "cow/state", wrap = "features")]
     pub cow: Option<YesNo>,
-    /// What it is made of.
+    /// Where the storage comes from: devices, folders or servers.
     #[xml(child, optional)]
     pub source: PoolSource,
-    /// Where its volumes appear; absent if they do not.
+    /// Where the volumes appear on the host; absent for pools without paths.
     #[xml(child)]
     pub target: Option<PoolTarget>,
-    /// How its volumes are looked at.
+    /// How the allocation of volumes is computed at refresh: `default` asks the backend, `capacity` takes the capacity
+    /// (rbd, faster).
     #[xml(child_attr = "volume/allocation", wrap = "refresh")]
     pub refresh: Option<RefreshAllocation>,
     /// Options of file systems and RBD.

@@ -10,38 +10,38 @@ use virtbus_xml::{
 use super::{Adapter, PoolFormat, PoolType, SourceParts};
 use crate::storage::Auth;
 
-/// `<host>`.
+/// `<host>`: a server that has the storage.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct PoolHost {
-    /// Name or address.
+    /// Host name or IP address of the server.
     #[xml(attr)]
     pub name: Text,
-    /// Port; 0 counts as absent.
+    /// TCP port of the server; 0 or absent means the protocol's default.
     #[xml(attr, unset = 0)]
     pub port: Option<u32>,
 }
 
-/// `<freeExtent>`: a part of a disk that is not used yet.
+/// `<freeExtent>`: an unused part of a disk.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeExtent {
-    /// First byte.
+    /// Offset of the first free byte, in bytes.
     #[xml(attr)]
     pub start: u64,
-    /// First byte behind it.
+    /// Offset behind the last free byte, in bytes.
     #[xml(attr)]
     pub end: u64,
 }
 
-/// `<device>`.
+/// `<device>`: a device of the host or a target on a server.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolDevice {
-    /// Path of the device, or name of an iSCSI target.
+    /// Path of the device, or IQN of an iSCSI target.
     #[xml(attr)]
     pub path: Text,
-    /// Whether partitions have a `p` before their number.
+    /// Whether `p` stands between device name and partition number, for multipath devices of `disk` pools.
     #[xml(attr)]
     pub part_separator: Option<YesNo>,
-    /// What is not used yet; found out by the driver, never read.
+    /// Unused parts of the disk; written for `disk` pools, ignored when read.
     #[xml(child = "freeExtent", output)]
     pub free_extents: Vec<FreeExtent>,
 }
@@ -73,42 +73,42 @@ impl Content for PoolDevice {
     }
 }
 
-/// `<source>` of a pool.
+/// `<source>` of a pool: where the storage comes from.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(child_attr = "vendor/name", wrap = "format", value = Text, optional, input, doc = "Who made the storage, as older clients say it."))]
-#[xml(more(child_attr = "product/name", wrap = "format", value = Text, optional, input, doc = "What they call it, as older clients say it."))]
+#[xml(more(child_attr = "vendor/name", wrap = "format", value = Text, optional, input, doc = "Vendor of the storage, as older clients write it."))]
+#[xml(more(child_attr = "product/name", wrap = "format", value = Text, optional, input, doc = "Product name of the storage, as older clients write it."))]
 pub struct PoolSource {
-    /// Servers.
+    /// Servers that have the storage.
     #[xml(child = "host")]
     pub hosts: Vec<PoolHost>,
-    /// Devices.
+    /// Devices that the pool is made of.
     #[xml(child = "device")]
     pub devices: Vec<PoolDevice>,
-    /// Folder on the server.
+    /// Path of the folder: exported by the server, or to be mounted.
     #[xml(child_attr = "dir/path")]
     pub dir: Option<Text>,
-    /// Host bus adapter.
+    /// SCSI adapter of a `scsi` pool.
     #[xml(child)]
     pub adapter: Option<Adapter>,
-    /// Name: of the volume group, the cluster, the remote pool or volume.
+    /// Name of the source: volume group (logical), Ceph pool (rbd), volume (gluster) or ZFS pool.
     #[xml(text_child)]
     pub name: Option<Text>,
-    /// The name we have as an iSCSI initiator.
+    /// Initiator name (IQN) with which the iSCSI target is accessed.
     #[xml(child_attr = "iqn/name", wrap = "initiator")]
     pub initiator: Option<Text>,
-    /// Format.
+    /// Format of the source: file system, partition table or kind of volume group, by the kind of pool.
     #[xml(child_attr = "format/type")]
     pub format: Option<PoolFormat>,
-    /// Who we are to the servers.
+    /// User name and secret for the servers.
     #[xml(child)]
     pub auth: Option<Auth>,
-    /// Version of the NFS protocol; 0 counts as absent.
+    /// Version of the NFS protocol; 0 or absent lets the host choose.
     #[xml(child_attr = "protocol/ver")]
     pub protocol_version: Option<AnyBase>,
-    /// Who made the storage.
+    /// Vendor of the storage, for information.
     #[xml(child_attr = "vendor/name")]
     pub vendor: Option<Text>,
-    /// What they call it.
+    /// Product name of the storage, for information.
     #[xml(child_attr = "product/name")]
     pub product: Option<Text>,
 }

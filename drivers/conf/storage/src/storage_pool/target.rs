@@ -26,16 +26,16 @@ impl Value for FileMode {
 /// `<permissions>` of a folder or file. What is absent is the system's choice.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions {
-    /// Permission bits.
+    /// Permission bits in octal, such as 0755.
     #[xml(text_child)]
     pub mode: Option<FileMode>,
-    /// User; -1 counts as absent.
+    /// Owner as a UID; -1 counts as absent.
     #[xml(text_child)]
     pub owner: Option<u32>,
-    /// Group; -1 counts as absent.
+    /// Group as a GID; -1 counts as absent.
     #[xml(text_child)]
     pub group: Option<u32>,
-    /// Security label.
+    /// Security label (SELinux context) of the folder or file.
     #[xml(text_child)]
     pub label: Option<Text>,
 }
@@ -94,13 +94,13 @@ fn parse_id(node: Node<'_>, name: &str) -> Result<Option<u32>> {
     }
 }
 
-/// `<target>` of a pool.
+/// `<target>` of a pool: where its volumes appear on the host.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PoolTarget {
-    /// The folder that the volumes appear in.
+    /// Path of the folder in which the volumes appear.
     #[xml(text_child)]
     pub path: Option<Text>,
-    /// Of that folder, if it is to be made.
+    /// Permissions that the folder is given when the pool is built.
     #[xml(child, optional)]
     pub permissions: Permissions,
 }

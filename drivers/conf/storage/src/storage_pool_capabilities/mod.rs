@@ -17,13 +17,13 @@ use crate::storage_pool::{Formats, PoolType};
     attr = "name",
     wrap = "enum",
     told = "one of 'sourceFormatType', 'targetFormatType'",
-    doc = "What is chosen."
+    doc = "Which format the values are for: that of the pool's source or that of its volumes."
 ))]
 pub struct FormatChoice {
-    /// Which one is meant if none is given.
+    /// Format that is used if a document gives none.
     #[xml(child_attr = "defaultFormat/type")]
     pub default: Option<Text>,
-    /// All of them.
+    /// Formats that are supported.
     #[xml(text_child = "value", wrap = "enum")]
     pub values: Vec<Text>,
 }
@@ -99,19 +99,19 @@ impl Content for Choice<'_> {
 const SOURCE_FORMAT: &str = "sourceFormatType";
 const TARGET_FORMAT: &str = "targetFormatType";
 
-/// `<pool>`: what holds for one kind of pool.
+/// `<pool>`: what this host supports for one kind of pool.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct PoolCapability {
-    /// The kind.
+    /// Kind of pool that is described.
     #[xml(attr = "type")]
     pub kind: PoolType,
-    /// Whether this host can have such pools.
+    /// Whether this host supports pools of this kind.
     #[xml(attr)]
     pub supported: YesNo,
-    /// Formats of the source.
+    /// Formats of the pool's source.
     #[xml(child = "poolOptions")]
     pub pool_options: Option<FormatChoice>,
-    /// Formats of the volumes.
+    /// Formats of the pool's volumes.
     #[xml(child = "volOptions")]
     pub vol_options: Option<FormatChoice>,
 }
@@ -146,10 +146,10 @@ impl Content for PoolCapability {
     }
 }
 
-/// `<storagepoolCapabilities>`: what kinds of pools there can be.
+/// `<storagepoolCapabilities>`: the kinds of storage pools that this host supports.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoragePoolCapabilities {
-    /// One for each kind of pool.
+    /// Description of each kind of pool.
     #[xml(child = "pool")]
     pub pools: Vec<PoolCapability>,
 }

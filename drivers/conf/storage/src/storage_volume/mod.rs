@@ -28,16 +28,16 @@ xml_names! {
     }
 }
 
-/// `<extent>`: a part of a device that a volume takes.
+/// `<extent>`: a part of a device that a volume occupies.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Extent {
     /// Path of the device.
     #[xml(skip)]
     pub device: Text,
-    /// First byte.
+    /// Offset of the first byte on the device, in bytes.
     #[xml(attr)]
     pub start: u64,
-    /// First byte behind it.
+    /// Offset behind the last byte, in bytes.
     #[xml(attr)]
     pub end: u64,
 }
@@ -53,35 +53,35 @@ pub enum CapacityRule {
     Optional,
 }
 
-/// `<volume>`: storage for one disk of a guest.
+/// `<volume>`: the storage of one disk of a guest.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "path", wrap = "source/device", value = Text, optional, output, doc = "A device of which it takes a part."))]
+#[xml(more(attr = "path", wrap = "source/device", value = Text, optional, output, doc = "Path of a device of which the volume occupies a part."))]
 pub struct StorageVolume {
-    /// What it is on the host.
+    /// Kind of the volume on the host; written, and ignored when read.
     #[xml(attr = "type", absent = "file")]
     pub kind: Option<VolumeType>,
-    /// Its name, unique in the pool.
+    /// Name of the volume, unique in its pool.
     #[xml(text_child)]
     pub name: Text,
-    /// Its name, unique on the host.
+    /// Key of the volume, unique on the host; often its path.
     #[xml(text_child)]
     pub key: Option<Text>,
-    /// The parts of devices that it takes; never read.
+    /// Parts of devices that the volume occupies; written, and ignored when read.
     #[xml(child = "extent", wrap = "source/device", output)]
     pub extents: Vec<Extent>,
-    /// Its size for the guest, below 2⁶³ bytes.
+    /// Size that the guest sees, below 2⁶³ bytes; in bytes if no unit is given.
     #[xml(child)]
     pub capacity: Option<Bytes>,
-    /// What it takes on the host at once, below 2⁶³ bytes.
-    #[xml(child, absent = "all of it")]
+    /// Space to allocate at creation, below 2⁶³ bytes; in bytes if no unit is given.
+    #[xml(child, absent = "all of the capacity")]
     pub allocation: Option<Bytes>,
-    /// What it takes on the host now; 0 is not told.
+    /// Space that the volume takes on the host now; written unless 0, ignored when read.
     #[xml(child, optional, output)]
     pub physical: Bytes,
-    /// What it is.
+    /// Path, format and permissions of the volume.
     #[xml(child, optional)]
     pub target: VolumeTarget,
-    /// What it is based on.
+    /// Image that the volume is based on (copy on write); absent means none.
     #[xml(child = "backingStore")]
     pub backing_store: Option<VolumeBacking>,
 }

@@ -27,19 +27,19 @@ pub struct Timestamp {
     pub nanoseconds: u32,
 }
 
-/// `<timestamps>`: what the file system knows about a file.
+/// `<timestamps>`: times that the file system keeps of a file, in seconds since 1970 UTC.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timestamps {
-    /// Last read.
+    /// Time of the last read access, in seconds since 1970.
     #[xml(text_child, value = Text, told = "a number of seconds, with a fraction")]
     pub atime: Option<Timestamp>,
-    /// Last written.
+    /// Time of the last change of the contents, in seconds since 1970.
     #[xml(text_child, value = Text, told = "a number of seconds, with a fraction")]
     pub mtime: Option<Timestamp>,
-    /// Last changed in any way.
+    /// Time of the last change of the contents or attributes, in seconds since 1970.
     #[xml(text_child, value = Text, told = "a number of seconds, with a fraction")]
     pub ctime: Option<Timestamp>,
-    /// Created.
+    /// Time at which the file was created, in seconds since 1970.
     #[xml(text_child, value = Text, told = "a number of seconds, with a fraction")]
     pub btime: Option<Timestamp>,
 }
@@ -95,16 +95,16 @@ impl Value for Compat {
 /// `<backingStore>`: the image that a volume is based on.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct VolumeBacking {
-    /// Its path.
+    /// Path of the backing image.
     #[xml(text_child)]
     pub path: Text,
-    /// Its format.
+    /// Format of the backing image.
     #[xml(child_attr = "format/type")]
     pub format: Option<VolumeFormat>,
-    /// Who may use it.
+    /// Owner and permission bits of the backing image.
     #[xml(child, optional)]
     pub permissions: Permissions,
-    /// What the host knows about it.
+    /// Times that the file system keeps of the backing image.
     #[xml(child, output)]
     pub timestamps: Option<Timestamps>,
 }
@@ -140,34 +140,34 @@ impl Content for VolumeBacking {
     }
 }
 
-/// `<target>` of a volume.
+/// `<target>` of a volume: what it is on the host.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VolumeTarget {
-    /// Its path on the host.
+    /// Path of the volume on the host; written, and ignored when read.
     #[xml(text_child)]
     pub path: Option<Text>,
-    /// Its format.
+    /// Format of the volume, such as `raw` or `qcow2`.
     #[xml(child_attr = "format/type")]
     pub format: Option<VolumeFormat>,
-    /// Who may use it.
+    /// Owner and permission bits of the volume.
     #[xml(child, optional)]
     pub permissions: Permissions,
-    /// What the host knows about it.
+    /// Times that the file system keeps of the volume; written, and ignored when read.
     #[xml(child, output)]
     pub timestamps: Option<Timestamps>,
-    /// Encryption.
+    /// How the volume's contents are encrypted.
     #[xml(child)]
     pub encryption: Option<Encryption>,
-    /// Version of the qcow2 format.
+    /// Compatibility level of a qcow2 image: `0.10` or `1.1`.
     #[xml(text_child)]
     pub compat: Option<Compat>,
-    /// Whether a new file is not to be copied on write. Only creating it needs this.
+    /// Turns off copy on write for a new file (btrfs); used when the volume is created.
     #[xml(flag, input)]
     pub nocow: bool,
-    /// Bytes of a qcow2 cluster; 0 counts as absent.
+    /// Size of a qcow2 cluster; 0 or absent means QEMU's default.
     #[xml(child = "clusterSize")]
     pub cluster_size: Option<Bytes>,
-    /// What the image has. Absent is not the same as empty: features come with version 1.1.
+    /// Features of a qcow2 image. An empty element differs from an absent one: features need compatibility level 1.1.
     #[xml(named, wrap = "features", value = FileFeature, optional)]
     pub features: Option<BTreeSet<FileFeature>>,
 }

@@ -3,16 +3,16 @@
 use virtbus_conf_base::common::{PciAddress, Zpci};
 use virtbus_xml::{AnyBase, Base16, Hex, OnOff, Text, Xml};
 
-/// On a PCI bus.
+/// Address on a PCI bus of the guest.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PciDeviceAddress {
-    /// The place; empty if one is still to be found.
+    /// Domain, bus, slot and function; absent means that the driver chooses.
     #[xml(flat)]
     pub place: PciAddress,
-    /// Whether other functions of the slot are in use.
+    /// Whether other functions of the same slot are in use; required on function 0 if they are.
     #[xml(attr)]
     pub multifunction: Option<OnOff>,
-    /// Identifiers on s390.
+    /// Identifiers of the device on s390.
     #[xml(child, skip_empty)]
     pub zpci: Option<Zpci>,
 }
@@ -48,134 +48,134 @@ macro_rules! counted {
 }
 
 counted! {
-    /// On a disk controller. What is not given counts as 0.
+    /// Address on a disk controller. What is not given counts as 0.
     DriveAddress {
-        /// Controller.
+        /// Number of the controller (its index).
         controller,
-        /// Bus of the controller.
+        /// Number of the controller's bus, from 0.
         bus,
-        /// Target on the bus.
+        /// Number of the target on the bus.
         target,
-        /// Unit of the target.
+        /// Number of the target's unit (LUN).
         unit,
     }
 }
 
 counted! {
-    /// On a virtio serial controller. What is not given counts as 0.
+    /// Address on a virtio serial controller. What is not given counts as 0.
     VirtioSerialAddress {
-        /// Controller.
+        /// Number of the controller (its index).
         controller,
-        /// Bus of the controller.
+        /// Number of the controller's bus, from 0.
         bus,
-        /// Port on the bus.
+        /// Number of the port on the bus.
         port,
     }
 }
 
 counted! {
-    /// On a smart card controller. What is not given counts as 0.
+    /// Address on a smart card controller. What is not given counts as 0.
     CcidAddress {
-        /// Controller.
+        /// Number of the controller (its index).
         controller,
-        /// Slot of the controller.
+        /// Number of the controller's slot.
         slot,
     }
 }
 
-/// On a USB bus.
+/// Address on a USB bus of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct UsbAddress {
-    /// Bus.
+    /// Number of the USB controller (its index).
     #[xml(attr)]
     pub bus: AnyBase,
-    /// Port, with hubs on the way separated by dots, such as `1.4`; absent if still to be found.
+    /// Port, with ports of hubs on the way separated by dots, such as `1.4`; absent means that the driver chooses.
     #[xml(attr)]
     pub port: Option<Text>,
 }
 
-/// On the virtual I/O bus of pSeries.
+/// Address on the virtual I/O bus of pSeries guests.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SpaprVioAddress {
-    /// Register; absent if still to be found.
+    /// Register of the device, up to 0xffffffff; absent means that the driver chooses.
     #[xml(attr)]
     pub reg: Option<Base16<8>>,
 }
 
-/// On the channel subsystem of s390.
+/// Address on the channel subsystem of s390 guests.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CcwAddress {
     /// Channel subsystem, 0 to 0xfe; virtual devices are in 0xfe.
     #[xml(attr)]
     pub cssid: Option<Hex<1>>,
-    /// Subchannel set, 0 to 3.
+    /// Subchannel set, 0 to 3; 0 if absent.
     #[xml(attr)]
     pub ssid: Option<Hex<1>>,
-    /// Device number, 0 to 0xffff.
+    /// Device number, 0 to 0xffff; absent means that the driver chooses.
     #[xml(attr)]
     pub devno: Option<Hex<4>>,
 }
 
-/// On the ISA bus.
+/// Address on the guest's ISA bus.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IsaAddress {
-    /// First I/O port.
+    /// First I/O port of the device.
     #[xml(attr)]
     pub iobase: Option<Base16<1>>,
-    /// Interrupt.
+    /// Number of the interrupt line.
     #[xml(attr)]
     pub irq: Option<Base16<1>>,
 }
 
-/// In a memory slot.
+/// Slot for a memory module.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DimmAddress {
-    /// Slot.
+    /// Number of the memory slot, from 0; absent means that the driver chooses.
     #[xml(attr)]
     pub slot: Option<u32>,
-    /// Physical address.
+    /// Physical address of the memory in the guest.
     #[xml(attr)]
     pub base: Option<Base16<1, u64>>,
 }
 
-/// `<address>` of a device.
+/// `<address>`: where the guest finds the device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum Address {
-    /// PCI.
+    /// Domain, bus, slot and function on a PCI bus.
     #[xml("pci")]
     Pci(PciDeviceAddress),
-    /// Disk controller.
+    /// Controller, bus, target and unit of a disk.
     #[xml("drive")]
     Drive(DriveAddress),
-    /// Virtio serial controller.
+    /// Controller, bus and port of a virtio serial device.
     #[xml("virtio-serial")]
     VirtioSerial(VirtioSerialAddress),
-    /// Smart card controller.
+    /// Controller and slot of a smart card.
     #[xml("ccid")]
     Ccid(CcidAddress),
-    /// USB.
+    /// Bus and port of a USB device.
     #[xml("usb")]
     Usb(UsbAddress),
-    /// pSeries virtual I/O.
+    /// Register on the virtual I/O bus of pSeries guests.
     #[xml("spapr-vio")]
     SpaprVio(SpaprVioAddress),
-    /// virtio on s390, before channel devices.
+    /// virtio on s390 without channel devices; obsolete.
     #[xml("virtio-s390")]
     VirtioS390,
-    /// Channel subsystem of s390.
+    /// Number on the channel subsystem of s390 guests.
     #[xml("ccw")]
     Ccw(CcwAddress),
-    /// virtio in mapped memory.
+    /// virtio device in mapped memory, without a bus.
     #[xml("virtio-mmio")]
     VirtioMmio,
-    /// ISA.
+    /// I/O port and interrupt on the ISA bus.
     #[xml("isa")]
     Isa(IsaAddress),
-    /// Memory slot.
+    /// Slot of a memory module.
     #[xml("dimm")]
     Dimm(DimmAddress),
-    /// Not connected to the guest.
+    /// The device is kept for the guest, but not connected to it.
     #[xml("unassigned")]
     Unassigned,
 }

@@ -57,57 +57,57 @@ xml_names! {
     }
 }
 
-/// A file, device or pipe.
+/// A file, device or pipe of the host.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathSource {
-    /// Where it is; of a pseudo terminal only while the guest runs.
+    /// Absolute path of the file, device or pipe; of a pseudo terminal only while the guest runs.
     #[xml(attr, wrap = "source")]
     pub path: Option<Text>,
-    /// Whether a file is kept at start.
+    /// Whether a file is continued when the guest starts (`on`) or emptied (`off`, the default).
     #[xml(attr, wrap = "source")]
     pub append: Option<OnOff>,
-    /// Security labels.
+    /// Security labels of the file, instead of the guest's.
     #[xml(child, wrap = "source")]
     pub seclabel: Rare<Vec<DeviceLabel>>,
 }
 
-/// A UDP socket: where to send to and where to listen.
+/// A UDP socket: where data is sent, and where it is received.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "mode", wrap = "source", value = ChardevMode, optional, doc = "Whether it is about the remote or the local end; there is one of each at most."))]
+#[xml(more(attr = "mode", wrap = "source", value = ChardevMode, optional, doc = "Whether this element has the remote end (`connect`) or the local end (`bind`); at most one of each."))]
 pub struct UdpSource {
-    /// Remote host.
+    /// Host name or address that data is sent to.
     #[xml(attr = "host", wrap = "source")]
     pub connect_host: Option<Text>,
-    /// Remote port.
+    /// Port number or service name that data is sent to.
     #[xml(attr = "service", wrap = "source")]
     pub connect_service: Option<Text>,
-    /// Local address.
+    /// Local address that data is received on.
     #[xml(attr = "host", wrap = "source")]
     pub bind_host: Option<Text>,
-    /// Local port.
+    /// Local port number or service name that data is received on.
     #[xml(attr = "service", wrap = "source")]
     pub bind_service: Option<Text>,
 }
 
-/// A TCP socket.
+/// A TCP socket: data goes over one connection.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TcpSource {
-    /// Which end opens the connection.
+    /// Which end opens the connection: `connect` the hypervisor, `bind` waits for a client.
     #[xml(attr, wrap = "source", absent = "connect")]
     pub mode: Option<ChardevMode>,
-    /// Host or local address.
+    /// Host name or address to connect to or to listen on.
     #[xml(attr, wrap = "source")]
     pub host: Option<Text>,
-    /// Port.
+    /// Port number or service name to connect to or to listen on.
     #[xml(attr, wrap = "source")]
     pub service: Option<Text>,
-    /// Whether to encrypt.
+    /// Whether the connection is encrypted by TLS; the driver's configuration decides if absent.
     #[xml(attr, wrap = "source")]
     pub tls: Option<YesNo>,
-    /// `tls` comes from the driver's configuration; status only.
+    /// 1 if `tls` was set from the driver's configuration, else 0; status only.
     #[xml(attr = "tlsFromConfig", wrap = "source")]
     pub tls_from_config: Option<u32>,
-    /// Whether to connect again.
+    /// Whether the hypervisor connects again after the connection is lost.
     #[xml(child, wrap = "source")]
     pub reconnect: Option<Reconnect>,
     /// What is spoken.
@@ -115,91 +115,91 @@ pub struct TcpSource {
     pub protocol: Option<ChardevProtocol>,
 }
 
-/// A socket in the file system.
+/// A UNIX socket in the host's file system.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnixSource {
-    /// Which end opens the connection.
+    /// Which end opens the connection: `connect` the hypervisor, `bind` waits for a client.
     #[xml(attr, wrap = "source", absent = "connect")]
     pub mode: Option<ChardevMode>,
-    /// Where it is.
+    /// Absolute path of the socket.
     #[xml(attr, wrap = "source", absent = "the driver's choice")]
     pub path: Option<Text>,
-    /// Whether to connect again.
+    /// Whether the hypervisor connects again after the connection is lost.
     #[xml(child, wrap = "source")]
     pub reconnect: Option<Reconnect>,
-    /// Security labels.
+    /// Security labels of the socket, instead of the guest's.
     #[xml(child, wrap = "source")]
     pub seclabel: Rare<Vec<DeviceLabel>>,
 }
 
-/// Where the other end of a character device is.
+/// What a character device is connected to on the host.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum ChardevSource {
-    /// Nowhere.
+    /// Nothing: output is discarded, and there is no input.
     #[xml("null")]
     Null,
-    /// A console of the hypervisor's window.
+    /// A text console in the hypervisor's own window.
     #[xml("vc")]
     Vc,
-    /// A new pseudo terminal.
+    /// A new pseudo terminal of the host.
     #[xml("pty", default)]
     Pty(PathSource),
-    /// A device of the host.
+    /// A character device of the host.
     #[xml("dev")]
     Dev(PathSource),
-    /// A file, written only.
+    /// A file that output is written to; there is no input.
     #[xml("file")]
     File(PathSource),
-    /// A pair of named pipes, or one.
+    /// A named pipe of the host, or a pair of them.
     #[xml("pipe")]
     Pipe(PathSource),
-    /// The hypervisor's own input and output.
+    /// Standard input and output of the hypervisor.
     #[xml("stdio")]
     Stdio,
-    /// UDP.
+    /// A UDP socket of the host.
     #[xml("udp")]
     Udp(Box<UdpSource>),
-    /// TCP.
+    /// A TCP socket of the host.
     #[xml("tcp")]
     Tcp(Box<TcpSource>),
-    /// A socket in the file system.
+    /// A UNIX socket in the host's file system.
     #[xml("unix")]
     Unix(UnixSource),
-    /// SPICE.
+    /// The agent channel of a SPICE client.
     #[xml("spicevmc")]
     Spicevmc,
-    /// A named channel of SPICE.
+    /// A named channel of a SPICE client.
     #[xml("spiceport")]
     Spiceport {
-        /// Its name.
+        /// Name of the SPICE channel.
         #[xml(attr, wrap = "source")]
         channel: Option<Text>,
     },
-    /// A null modem of FreeBSD.
+    /// A null modem device of FreeBSD.
     #[xml("nmdm")]
     Nmdm {
-        /// The guest's end.
+        /// Path of the guest's end of the null modem.
         #[xml(attr, wrap = "source")]
         master: Option<Text>,
-        /// Our end.
+        /// Path of the host's end of the null modem.
         #[xml(attr, wrap = "source")]
         slave: Option<Text>,
     },
-    /// QEMU's own agent for the clipboard.
+    /// QEMU's built-in implementation of the SPICE agent.
     #[xml("qemu-vdagent")]
     QemuVdagent {
-        /// Whether the clipboard is shared.
+        /// Whether the clipboard is shared between guest and client.
         #[xml(child_attr = "clipboard/copypaste", wrap = "source")]
         clipboard: Option<YesNo>,
-        /// Who draws the mouse pointer.
+        /// Who draws the mouse pointer: `client` or `server`.
         #[xml(child_attr = "mouse/mode", wrap = "source")]
         mouse: Option<MouseMode>,
     },
     /// A named channel of the D-Bus display.
     #[xml("dbus")]
     Dbus {
-        /// Its name.
+        /// Name of the D-Bus channel.
         #[xml(attr, wrap = "source")]
         channel: Option<Text>,
     },
@@ -237,25 +237,25 @@ impl ChardevSource {
     }
 }
 
-/// `<log>`: a copy of the output.
+/// `<log>`: a file that gets a copy of the guest's output.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct ChardevLog {
-    /// Path of the file.
+    /// Absolute path of the log file.
     #[xml(attr)]
     pub file: Text,
-    /// Whether it is kept at start.
+    /// Whether the log is continued when the guest starts (`on`) or emptied (`off`).
     #[xml(attr)]
     pub append: Option<OnOff>,
 }
 
-/// `type=`, `<source>`, `<protocol>` and `<log>`.
+/// What a character device is connected to on the host: `type=`, `<source>`, `<protocol>` and `<log>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(child_attr = "protocol/type", value = ChardevProtocol, optional, doc = "What is spoken over TCP; read but not told of others."))]
+#[xml(more(child_attr = "protocol/type", value = ChardevProtocol, optional, doc = "Protocol on a TCP connection: `raw` or `telnet`, `telnets`, `tls`; read for other sources, and not written."))]
 pub struct Chardev {
-    /// The other end.
+    /// What the device is connected to on the host.
     #[xml(flat)]
     pub source: ChardevSource,
-    /// A copy of the output.
+    /// File that gets a copy of the guest's output.
     #[xml(child)]
     pub log: Option<Box<ChardevLog>>,
 }
@@ -538,52 +538,52 @@ xml_names! {
     }
 }
 
-/// `<target>` of a serial port.
+/// `<target>`: what the guest sees of a serial port.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SerialTarget {
-    /// What it is attached to.
+    /// Bus or kind of the serial port, such as `isa-serial` or `usb-serial`.
     #[xml(attr = "type")]
     pub kind: Option<SerialTargetType>,
-    /// Number, from 0.
+    /// Number of the port, from 0; absent means that the driver chooses.
     #[xml(attr)]
     pub port: Option<u32>,
-    /// The device that plays it.
+    /// Device model that implements the port; chosen by type if absent.
     #[xml(child_attr = "model/name")]
     pub model: Option<SerialTargetModel>,
 }
 
-/// `<serial>`.
+/// `<serial>`: a serial port of the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Serial {
-    /// The other end.
+    /// What the port is connected to on the host.
     #[xml(flat)]
     pub chardev: Chardev,
-    /// Kind and number.
+    /// Kind and number of the port in the guest.
     #[xml(child, skip_empty)]
     pub target: Option<SerialTarget>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
 
-/// `<target>` of a parallel port.
+/// `<target>`: what the guest sees of a parallel port.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ParallelTarget {
-    /// Number, from 0.
+    /// Number of the port, from 0; absent means that the driver chooses.
     #[xml(attr)]
     pub port: Option<u32>,
 }
 
-/// `<parallel>`.
+/// `<parallel>`: a parallel port of the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Parallel {
-    /// The other end.
+    /// What the port is connected to on the host.
     #[xml(flat)]
     pub chardev: Chardev,
-    /// Number.
+    /// Number of the port in the guest.
     #[xml(child, skip_empty)]
     pub target: Option<ParallelTarget>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -602,28 +602,28 @@ xml_names! {
     }
 }
 
-/// `<target>` of a console.
+/// `<target>`: what the guest sees of a console.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConsoleTarget {
-    /// What it is.
+    /// Kind of console, such as `serial` (the first serial port), `virtio` or `sclp`.
     #[xml(attr = "type")]
     pub kind: Option<ConsoleTargetType>,
-    /// Number, from 0.
+    /// Number of the console, from 0; absent means that the driver chooses.
     #[xml(attr)]
     pub port: Option<u32>,
 }
 
-/// `<console>`.
+/// `<console>`: a text console of the guest; the first one may be the same device as the first serial port.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "tty", value = Text, optional, doc = "The pseudo terminal again, for older clients."))]
+#[xml(more(attr = "tty", value = Text, optional, doc = "Path of the pseudo terminal, for older clients."))]
 pub struct Console {
-    /// The other end.
+    /// What the console is connected to on the host.
     #[xml(flat)]
     pub chardev: Chardev,
-    /// Kind and number.
+    /// Kind and number of the console in the guest.
     #[xml(child)]
     pub target: Option<ConsoleTarget>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -665,13 +665,13 @@ impl Content for Console {
     }
 }
 
-/// A TCP port of the guest's network, forwarded.
+/// A TCP port of the guest's user network that is forwarded to the host.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct GuestFwdTarget {
-    /// Address in the guest's network.
+    /// Address in the guest's network that the guest connects to.
     #[xml(attr)]
     pub address: virtbus_conf_base::common::Ip,
-    /// Port.
+    /// TCP port that the guest connects to.
     #[xml(attr)]
     pub port: u16,
 }
@@ -684,13 +684,13 @@ xml_names! {
     }
 }
 
-/// A virtio serial port.
+/// A port of a virtio serial device.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtioTarget {
-    /// Name that the guest sees.
+    /// Name that the guest finds the port by, such as `org.qemu.guest_agent.0`.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// Whether it is open; running guests only.
+    /// Whether a program in the guest has opened the port; running guests only.
     #[xml(attr, when = target_live)]
     pub state: Option<ChannelState>,
 }
@@ -699,39 +699,39 @@ fn target_live(_: &VirtioTarget, flags: Flags) -> bool {
     !flags.contains(Flags::INACTIVE)
 }
 
-/// A channel of Xen.
+/// A channel of a Xen guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct XenTarget {
-    /// Name that the guest sees.
+    /// Name that the guest finds the channel by.
     #[xml(attr)]
     pub name: Option<Text>,
 }
 
-/// `<target>` of a channel.
+/// `<target>`: the guest's end of a channel.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum ChannelTarget {
-    /// A port of the guest's network.
+    /// A TCP port of the guest's user network.
     #[xml("guestfwd")]
     GuestFwd(GuestFwdTarget),
-    /// A virtio serial port.
+    /// A port of a virtio serial device.
     #[xml("virtio")]
     Virtio(VirtioTarget),
-    /// A channel of Xen.
+    /// A channel of a Xen guest.
     #[xml("xen")]
     Xen(XenTarget),
 }
 
-/// `<channel>`.
+/// `<channel>`: a private connection between guest and host, such as that of the guest agent.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
-    /// The other end.
+    /// What the channel is connected to on the host.
     #[xml(flat)]
     pub chardev: Chardev,
-    /// The guest's end.
+    /// What the guest sees of the channel.
     #[xml(child)]
     pub target: ChannelTarget,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }

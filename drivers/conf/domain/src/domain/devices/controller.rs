@@ -97,45 +97,45 @@ xml_names! {
     }
 }
 
-/// `<target>` of a PCI controller.
+/// `<target>`: settings of a PCI controller that the guest sees.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PciControllerTarget {
-    /// Number of a bridge's chassis, 1 to 255.
+    /// Chassis number of a `pci-bridge`, 1 to 255; absent means its index.
     #[xml(attr = "chassisNr")]
     pub chassis_nr: Option<AnyBase>,
-    /// Number of a port's chassis, 0 to 255.
+    /// Chassis number of a PCI Express port, 0 to 255; absent means its index.
     #[xml(attr)]
     pub chassis: Option<AnyBase>,
-    /// Number of a port, 0 to 255.
+    /// Number of a PCI Express port, 0 to 255; absent means that the driver chooses.
     #[xml(attr)]
     pub port: Option<Hex<1>>,
-    /// Number of an expander's bus, 1 to 254.
+    /// First bus number of an expander bus, 1 to 254; absent means that the driver chooses.
     #[xml(attr = "busNr")]
     pub bus_nr: Option<AnyBase>,
-    /// Index of a pSeries host bridge, 0 to 30.
+    /// Index of a pSeries PCI host bridge, 0 to 30; 0 is the built-in one.
     #[xml(attr)]
     pub index: Option<AnyBase>,
-    /// Whether devices can be plugged.
+    /// Whether devices can be hotplugged below the controller; `on` if absent.
     #[xml(attr)]
     pub hotplug: Option<OnOff>,
-    /// Memory to reserve for the bus behind a port.
+    /// Memory in KiB that the firmware reserves for devices behind a port; the firmware decides if absent.
     #[xml(attr = "memReserve")]
     pub mem_reserve: Option<u64>,
-    /// NUMA node of the guest.
+    /// NUMA node of the guest that the expander bus or host bridge belongs to.
     #[xml(text_child)]
     pub node: Option<u32>,
 }
 
-/// `type='pci'`.
+/// `type='pci'`: a PCI bus, bridge or port.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PciController {
-    /// Model.
+    /// What the controller is: `pci-root`, `pcie-root`, `pci-bridge`, `pcie-root-port`, ….
     #[xml(attr)]
     pub model: Option<PciModel>,
-    /// The device that plays it.
+    /// Device model that implements it; chosen by model and machine type if absent.
     #[xml(child_attr = "model/name")]
     pub model_name: Option<PciModelName>,
-    /// Numbers.
+    /// Numbers and settings that the guest sees.
     #[xml(child)]
     pub target: Option<PciControllerTarget>,
 }
@@ -165,77 +165,93 @@ impl Content for PciController {
     }
 }
 
-/// `type='virtio-serial'`.
+/// `type='virtio-serial'`: a controller for virtio serial ports.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VirtioSerialController {
-    /// Ports.
+    /// Largest number of ports of the controller; the hypervisor's default if absent.
     #[xml(attr)]
     pub ports: Option<u32>,
-    /// Interrupt vectors.
+    /// Number of interrupt vectors; the hypervisor's default if absent.
     #[xml(attr)]
     pub vectors: Option<u32>,
 }
 
-/// `type='usb'`.
+/// `type='usb'`: a USB controller.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UsbController {
-    /// Ports.
+    /// Number of ports, 1 to 15; `qemu-xhci` and `nec-xhci` only.
     #[xml(attr)]
     pub ports: Option<u32>,
 }
 
-/// `type='xenbus'`.
+/// `type='xenbus'`: the bus of Xen's paravirtual devices.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct XenbusController {
-    /// Most shared pages.
+    /// Largest number of grant frames, the pages by which the guest shares memory with others.
     #[xml(attr = "maxGrantFrames")]
     pub max_grant_frames: Option<u32>,
-    /// Most event channels.
+    /// Largest number of event channels of the guest.
     #[xml(attr = "maxEventChannels")]
     pub max_event_channels: Option<u32>,
 }
 
-/// What kind of controller, with its model.
+/// Type of the controller, with its model.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum ControllerKind {
-    /// IDE.
+    /// IDE disks and CD-ROM drives.
     #[xml("ide")]
-    Ide(#[xml(attr = "model")] Option<IdeModel>),
-    /// Floppy disks.
+    Ide(
+        /// Model of the IDE controller; chosen by machine type if absent.
+        #[xml(attr = "model")]
+        Option<IdeModel>,
+    ),
+    /// Floppy disk drives of the guest.
     #[xml("fdc")]
     Fdc,
-    /// SCSI.
+    /// SCSI disks, CD-ROM drives and host devices.
     #[xml("scsi")]
-    Scsi(#[xml(attr = "model")] Option<ScsiModel>),
-    /// SATA.
+    Scsi(
+        /// Model of the SCSI controller, such as `virtio-scsi`; chosen by the driver if absent.
+        #[xml(attr = "model")]
+        Option<ScsiModel>,
+    ),
+    /// SATA disks and CD-ROM drives.
     #[xml("sata")]
     Sata,
-    /// virtio serial ports.
+    /// Ports of virtio serial devices.
     #[xml("virtio-serial")]
     VirtioSerial(
-        #[xml(attr = "model")] Option<super::disk::VirtioModel>,
-        #[xml(flat)] VirtioSerialController,
+        /// Virtio variant of the controller; `virtio` if absent.
+        #[xml(attr = "model")]
+        Option<super::disk::VirtioModel>,
+        /// Numbers of ports and interrupts.
+        #[xml(flat)]
+        VirtioSerialController,
     ),
-    /// Smart cards.
+    /// Smart card readers (CCID) of the guest.
     #[xml("ccid")]
     Ccid,
-    /// USB.
+    /// USB devices of the guest.
     #[xml("usb")]
     Usb(
-        #[xml(attr = "model")] Option<UsbModel>,
-        #[xml(flat)] UsbController,
+        /// Model of the USB controller, such as `qemu-xhci`; chosen by machine type if absent.
+        #[xml(attr = "model")]
+        Option<UsbModel>,
+        /// Number of ports of the controller.
+        #[xml(flat)]
+        UsbController,
     ),
-    /// PCI.
+    /// PCI devices of the guest, and further PCI buses.
     #[xml("pci")]
     Pci(PciController),
-    /// Xen's bus.
+    /// Paravirtual devices of a Xen guest.
     #[xml("xenbus")]
     Xenbus(XenbusController),
-    /// ISA.
+    /// ISA devices of the guest.
     #[xml("isa")]
     Isa,
-    /// NVMe.
+    /// NVMe disks of the guest.
     #[xml("nvme")]
     Nvme,
 }
@@ -307,48 +323,49 @@ impl ControllerKind {
     }
 }
 
-/// `<driver>` of a controller.
+/// `<driver>`: how the hypervisor runs the controller.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ControllerDriver {
-    /// Queues.
+    /// Number of request queues; virtio-scsi only, best equal to the number of virtual CPUs.
     #[xml(attr)]
     pub queues: Option<u32>,
-    /// Commands that may be queued for a unit.
+    /// Largest number of commands that may be queued for one logical unit; virtio-scsi only.
     #[xml(attr)]
     pub cmd_per_lun: Option<u32>,
-    /// Most bytes of a transfer, in units of 512.
+    /// Largest size of a transfer, in sectors of 512 bytes; virtio-scsi only.
     #[xml(attr)]
     pub max_sectors: Option<u32>,
-    /// Whether a thread handles notifications.
+    /// Whether the guest's notifications are handled by a thread of their own (ioeventfd) while the virtual CPU runs
+    /// on; the hypervisor decides if absent.
     #[xml(attr)]
     pub ioeventfd: Option<OnOff>,
-    /// The I/O thread that serves it.
+    /// Number of the I/O thread that serves the controller; virtio-scsi only.
     #[xml(attr)]
     pub iothread: Option<u32>,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(flat)]
     pub virtio: VirtioOptions,
-    /// The I/O threads that serve it together.
+    /// I/O threads that serve the controller together; excludes `iothread`.
     #[xml(child = "iothread", wrap = "iothreads")]
     pub iothreads: Rare<Vec<IoThreadMapping>>,
 }
 
-/// `<controller>`.
+/// `<controller>`: a bus controller that devices of the guest are attached to.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Controller {
-    /// Kind and model.
+    /// Type and model of the controller.
     #[xml(flat)]
     pub kind: ControllerKind,
-    /// Which one of its kind, from 0; absent if still to be chosen.
+    /// Number of the controller among those of its type, from 0; absent means that the driver chooses.
     #[xml(attr)]
     pub index: Option<u32>,
-    /// How the hypervisor handles it.
+    /// How the hypervisor runs the controller.
     #[xml(child)]
     pub driver: Option<Box<ControllerDriver>>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
-    /// 64-bit memory for the devices on a root bus.
+    /// Size of the 64-bit memory window for devices on a root bus; the firmware decides if absent.
     #[xml(child)]
     pub pcihole64: Option<Box<Kib>>,
 }

@@ -120,72 +120,76 @@ xml_names! {
     }
 }
 
-/// `<iothread>` in `<iothreads>`: one of the threads that serve a disk.
+/// `<iothread>` in `<iothreads>`: one of the I/O threads that serve the device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct IoThreadMapping {
-    /// Which thread.
+    /// Number of the I/O thread, from 1.
     #[xml(attr)]
     pub id: u32,
-    /// The queues that it serves; none means that they are shared out.
+    /// Numbers of the queues that the thread serves; absent from all threads means that queues are distributed evenly.
     #[xml(child_attr = "queue/id")]
     pub queue: Vec<u32>,
 }
 
-/// `<driver>` of a disk.
+/// `<driver>`: how the hypervisor handles the disk.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskDriver {
-    /// Part of the hypervisor that does it: `qemu`, `phy`, `tap`, …
+    /// Backend of the hypervisor: `qemu` for QEMU; `phy`, `tap`, `tap2` or `file` for Xen.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// Format of the image.
+    /// Format of the image, such as `raw` or `qcow2`; taken from the driver's default (`raw`), never probed, if absent.
     #[xml(attr = "type")]
     pub format: Option<ImageFormat>,
-    /// Caching on the host.
+    /// Host page cache and flushes: `none`, `writeback`, `writethrough`, `directsync`, `unsafe` or `default`.
     #[xml(attr)]
     pub cache: Option<CacheMode>,
-    /// At an error.
+    /// What happens at a write error: `stop` pauses the guest, `report` tells it, `ignore` continues, `enospace` pauses
+    /// if the storage is full and reports other errors.
     #[xml(attr)]
     pub error_policy: Option<ErrorPolicy>,
-    /// At a read error.
+    /// What happens at a read error: `stop`, `report` or `ignore`; as `error_policy` if absent.
     #[xml(attr)]
     pub rerror_policy: Option<ErrorPolicy>,
-    /// How I/O is done.
+    /// How the host does I/O: `threads`, `native` (Linux AIO) or `io_uring`.
     #[xml(attr)]
     pub io: Option<IoMode>,
-    /// Whether a thread handles notifications.
+    /// Whether the guest's notifications are handled by a thread of their own (ioeventfd) while the virtual CPU runs
+    /// on; the hypervisor decides if absent.
     #[xml(attr)]
     pub ioeventfd: Option<OnOff>,
-    /// Whether to save interrupts.
+    /// Whether guest and device may leave out notifications that the other does not need (virtio event index); the
+    /// hypervisor decides if absent.
     #[xml(attr)]
     pub event_idx: Option<OnOff>,
-    /// Whether what is read is copied from the backing image.
+    /// Whether data read from the backing image is copied into the disk's own image.
     #[xml(attr)]
     pub copy_on_read: Option<OnOff>,
-    /// Discarded blocks.
+    /// What happens to blocks that the guest discards: `unmap` frees them in the image, `ignore` keeps them.
     #[xml(attr)]
     pub discard: Option<DiscardMode>,
-    /// The I/O thread that serves it.
+    /// Number of the I/O thread that serves the disk.
     #[xml(attr)]
     pub iothread: Option<u32>,
-    /// Written zeroes.
+    /// What happens when the guest writes zeroes: `off` writes them, `on` writes them efficiently, `unmap` frees the
+    /// blocks if `discard` allows.
     #[xml(attr)]
     pub detect_zeroes: Option<DetectZeroes>,
-    /// Keep clusters of discarded blocks in a qcow2 image.
+    /// Whether clusters of discarded blocks stay allocated in a qcow2 image, so that it does not become fragmented.
     #[xml(attr)]
     pub discard_no_unref: Option<OnOff>,
-    /// Queues.
+    /// Number of virtio queues; the hypervisor's default if absent.
     #[xml(attr)]
     pub queues: Option<u32>,
-    /// Entries of a queue.
+    /// Number of entries of each virtio queue, a power of two; the hypervisor's default if absent.
     #[xml(attr)]
     pub queue_size: Option<u32>,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(flat)]
     pub virtio: VirtioOptions,
-    /// Cache of metadata.
+    /// Cache for the metadata of a qcow2 image.
     #[xml(child, skip_empty)]
     pub metadata_cache: Option<Box<MetadataCache>>,
-    /// The I/O threads that serve it together.
+    /// I/O threads that serve the disk together; excludes `iothread`.
     #[xml(child = "iothread", wrap = "iothreads")]
     pub iothreads: Rare<Vec<IoThreadMapping>>,
 }
@@ -199,33 +203,33 @@ xml_names! {
     }
 }
 
-/// `<geometry>`.
+/// `<geometry>`: the geometry of the disk that the guest sees.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
-    /// Cylinders.
+    /// Number of cylinders of the disk.
     #[xml(attr)]
     pub cyls: u32,
-    /// Heads.
+    /// Number of heads of the disk.
     #[xml(attr)]
     pub heads: u32,
-    /// Sectors of a track.
+    /// Number of sectors in each track.
     #[xml(attr)]
     pub secs: u32,
-    /// Translation.
+    /// BIOS translation of the geometry: `none`, `lba` or `auto`.
     #[xml(attr)]
     pub trans: Option<GeometryTranslation>,
 }
 
-/// `<blockio>`: sizes in bytes.
+/// `<blockio>`: block sizes that the guest sees, in bytes.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BlockIo {
-    /// Smallest unit of I/O.
+    /// Logical block size in bytes, the smallest unit of I/O; 512 if absent.
     #[xml(attr)]
     pub logical_block_size: Option<u32>,
-    /// Best unit of I/O.
+    /// Physical block size in bytes, the unit of I/O that performs best; the logical one if absent.
     #[xml(attr)]
     pub physical_block_size: Option<u32>,
-    /// Smallest unit that can be discarded.
+    /// Smallest amount in bytes that can be discarded in one operation; the hypervisor's default if absent.
     #[xml(attr)]
     pub discard_granularity: Option<u32>,
 }
@@ -247,24 +251,24 @@ xml_names! {
     }
 }
 
-/// `<mirror>`: a copy in the making; running guests only.
+/// `<mirror>`: a copy of the disk that a block job is making; running guests only.
 #[derive(Describe, Debug, Clone, PartialEq)]
-#[xml(more(attr = "file", value = Text, optional, doc = "The file, as older clients know it."))]
-#[xml(more(attr = "format", value = ImageFormat, optional, doc = "The format, as older clients know it."))]
+#[xml(more(attr = "file", value = Text, optional, doc = "Path of the copy's file, for older clients."))]
+#[xml(more(attr = "format", value = ImageFormat, optional, doc = "Format of the copy, for older clients."))]
 pub struct Mirror {
-    /// Where it is.
+    /// Where the copy is written.
     #[xml(flat, late)]
     pub source: StorageSource,
-    /// What it is for.
+    /// Block job that makes the copy: `copy` or `active-commit`.
     #[xml(attr, optional)]
     pub job: MirrorJob,
-    /// Whether it is in step, or about to end.
+    /// State of the copy: `yes` when it is complete and follows the disk, `abort` or `pivot` while the job is ended.
     #[xml(attr)]
     pub ready: Option<MirrorState>,
-    /// Its format.
+    /// Format of the copy.
     #[xml(child)]
     pub format: Option<Format>,
-    /// What it is based on.
+    /// Images that the copy is based on.
     #[xml(flat)]
     pub backing: BackingChain,
 }
@@ -325,121 +329,123 @@ xml_names! {
     }
 }
 
-/// `<target>` of a disk.
+/// `<target>`: what the guest sees of the disk.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskTarget {
-    /// Name: a hint to the guest, and unique.
+    /// Name of the disk, unique in the guest, such as `vda`; a hint for the name that the guest gives it.
     #[xml(attr)]
     pub dev: Text,
-    /// What it is attached to.
+    /// Bus that the disk is attached to, such as `virtio`, `scsi` or `sata`; found from the name if absent.
     #[xml(attr)]
     pub bus: Option<DiskBus>,
-    /// Whether the tray is open.
+    /// Tray of a removable drive: `open` or `closed`; `closed` if absent.
     #[xml(attr)]
     pub tray: Option<Tray>,
-    /// Whether a USB disk can be removed.
+    /// Whether a USB disk shows the guest that it is removable; `off` if absent.
     #[xml(attr)]
     pub removable: Option<OnOff>,
-    /// Rotations per minute; 1 means that it does not rotate.
+    /// Rotation rate in rotations per minute, 1025 to 65534; 1 means a solid state disk. SCSI, IDE and SATA only.
     #[xml(attr)]
     pub rotation_rate: Option<u32>,
 }
 
-/// `<transient>`: changes are lost when the guest stops.
+/// `<transient>`: changes of the disk are discarded when the guest stops.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Transient {
-    /// Whether other guests may use the image meanwhile.
+    /// Whether other guests may use the same image at the same time, each with changes of its own.
     #[xml(attr = "shareBacking", unset = YesNo::No, absent = "no")]
     pub share_backing: Option<YesNo>,
 }
 
-/// Children of `<disk>` that stand before `<source>`.
+/// Children of `<disk>` that come before `<source>`.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskHead {
-    /// How the hypervisor handles it.
+    /// How the hypervisor handles the disk.
     #[xml(child, skip_empty)]
     pub driver: Option<DiskDriver>,
-    /// User of remote storage, where it stands outside of `<source>`.
+    /// User name and secret for remote storage, in the old place outside of `<source>`.
     #[xml(child)]
     pub auth: Option<Box<Auth>>,
 }
 
-/// `<disk>`.
+/// `<disk>`: a disk, CD-ROM or floppy drive, or SCSI unit of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct Disk {
-    /// Driver and user.
+    /// Driver settings, and user of remote storage.
     #[xml(flat)]
     pub head: DiskHead,
-    /// Where the image is.
+    /// Where the image is: type and source.
     #[xml(flat)]
     pub source: StorageSource,
-    /// What the guest takes it for.
+    /// What the guest sees: `disk`, `cdrom`, `floppy`, or `lun`, to which SCSI commands are passed.
     #[xml(attr, absent = "disk")]
     pub device: Option<DiskDevice>,
-    /// Revision of virtio.
+    /// Virtio variant: `virtio` lets the driver choose, `virtio-transitional` also works with guests that know virtio
+    /// 0.9 only, `virtio-non-transitional` needs virtio 1.0 or newer.
     #[xml(attr)]
     pub model: Option<VirtioModel>,
-    /// Whether it needs raw I/O on the host.
+    /// Whether the hypervisor needs the capability for raw I/O (`CAP_SYS_RAWIO`); `device='lun'` only.
     #[xml(attr)]
     pub rawio: Option<YesNo>,
-    /// Whether any SCSI command may be sent.
+    /// Whether the guest may send all SCSI commands (`unfiltered`) or only harmless ones (`filtered`); `device='lun'`
+    /// only.
     #[xml(attr)]
     pub sgio: Option<SgIo>,
-    /// How snapshots of the guest treat it.
-    #[xml(attr, absent = "by what kind of disk it is")]
+    /// How snapshots of the guest treat the disk: `internal`, `external`, `manual` or `no`.
+    #[xml(attr, absent = "depends on the disk")]
     pub snapshot: Option<SnapshotMode>,
-    /// What the image is based on.
+    /// Images that the disk's image is based on.
     #[xml(flat)]
     pub backing: Rare<BackingChain>,
-    /// Guest that provides it, for Xen.
+    /// Name of the Xen guest that provides the disk (driver domain).
     #[xml(child_attr = "backenddomain/name")]
     pub backenddomain: Option<Box<Text>>,
-    /// Geometry.
+    /// Geometry of the disk that the guest sees; the hypervisor's choice if absent.
     #[xml(child)]
     pub geometry: Option<Box<Geometry>>,
-    /// Block sizes.
+    /// Block sizes that the guest sees; the hypervisor's defaults if absent.
     #[xml(child, skip_empty)]
     pub blockio: Option<Box<BlockIo>>,
-    /// A copy in the making.
+    /// Copy of the disk that a block job is making.
     #[xml(child, when = live)]
     pub mirror: Option<Box<Mirror>>,
-    /// Name and bus.
+    /// Name and bus of the disk in the guest.
     #[xml(child)]
     pub target: DiskTarget,
-    /// Limits.
+    /// Limits on the disk's throughput; no limits if absent.
     #[xml(child, skip_empty)]
     pub iotune: Option<Box<IoTune>>,
-    /// Limits shared with other disks, by group.
+    /// Names of throttle groups whose limits apply to the disk.
     #[xml(child_attr = "throttlefilter/group", wrap = "throttlefilters")]
     pub throttlefilters: Rare<Vec<Text>>,
-    /// Whether the guest may not write.
+    /// Present if the guest may only read.
     #[xml(flag)]
     pub readonly: bool,
-    /// Whether other guests may use the image.
+    /// Present if other guests may use the image at the same time; turns the cache off.
     #[xml(flag)]
     pub shareable: bool,
-    /// Whether changes are lost.
+    /// Present if changes are discarded when the guest stops.
     #[xml(child)]
     pub transient: Option<Transient>,
-    /// Serial number.
+    /// Serial number that the guest sees.
     #[xml(text_child)]
     pub serial: Option<Box<Text>>,
-    /// World wide name: 16 hexadecimal digits.
+    /// World wide name that the guest sees: 16 hexadecimal digits.
     #[xml(text_child)]
     pub wwn: Option<Box<virtbus_conf_base::common::Wwn>>,
-    /// Vendor: up to 8 characters.
+    /// Vendor that the guest sees, up to 8 characters; SCSI only.
     #[xml(text_child)]
     pub vendor: Option<Box<Text>>,
-    /// Product: up to 40 characters.
+    /// Product name that the guest sees, up to 40 characters; SCSI only.
     #[xml(text_child)]
     pub product: Option<Box<Text>>,
-    /// Encryption, where it stands outside of `<source>`.
+    /// How the image's contents are encrypted, in the old place outside of `<source>`.
     #[xml(child)]
     pub encryption: Option<Box<Encryption>>,
-    /// Boot order, alias, address.
+    /// Boot order, alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
-    /// What only the driver knows; status only.
+    /// What only the driver knows of the running disk; status only.
     #[xml(flat)]
     pub status: Rare<DiskStatus>,
 }

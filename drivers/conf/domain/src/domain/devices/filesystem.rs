@@ -48,22 +48,22 @@ xml_names! {
     }
 }
 
-/// `<driver>` of a file system.
+/// `<driver>`: how the hypervisor shares the file system.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct FilesystemDriver {
-    /// What provides it.
+    /// What shares it: `path` or `handle` (9p), `virtiofs`, `loop`, `nbd` or `ploop` (containers), `mtp` (USB).
     #[xml(attr = "type")]
     pub kind: Option<FilesystemDriverType>,
-    /// Format of an image.
+    /// Format of an image, for containers.
     #[xml(attr)]
     pub format: Option<ImageFormat>,
-    /// When the host writes back.
+    /// Whether the host writes back at once (`immediate`) or as it does by default (absent).
     #[xml(attr)]
     pub wrpolicy: Option<WritePolicy>,
-    /// Entries of the queue.
+    /// Number of entries of the virtiofs queue, a power of two; 1024 if absent.
     #[xml(attr)]
     pub queue: Option<u64>,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(flat)]
     pub virtio: VirtioOptions,
 }
@@ -84,73 +84,89 @@ xml_names! {
     }
 }
 
-/// `<lock>`.
+/// `<lock>`: which file locks of the guest reach the host's file system.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VirtiofsLock {
-    /// POSIX locks.
+    /// Whether POSIX locks reach the host.
     #[xml(attr)]
     pub posix: Option<OnOff>,
-    /// BSD locks.
+    /// Whether BSD locks (flock) reach the host.
     #[xml(attr)]
     pub flock: Option<OnOff>,
 }
 
-/// `<binary>`: the daemon.
+/// `<binary>`: the virtiofs daemon and its options.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VirtiofsBinary {
-    /// Its path.
+    /// Absolute path of the daemon; found by the driver if absent.
     #[xml(attr)]
     pub path: Option<Text>,
-    /// Extended attributes.
+    /// Whether the guest can use extended attributes.
     #[xml(attr)]
     pub xattr: Option<OnOff>,
-    /// Caching.
+    /// How much the guest caches: `none`, `auto`, `metadata` or `always`.
     #[xml(child_attr = "cache/mode")]
     pub cache: Option<VirtiofsCache>,
-    /// Confinement.
+    /// How the daemon is confined: `namespace` or `chroot`.
     #[xml(child_attr = "sandbox/mode")]
     pub sandbox: Option<VirtiofsSandbox>,
-    /// Locks.
+    /// Which file locks of the guest reach the host.
     #[xml(child, skip_empty)]
     pub lock: Option<VirtiofsLock>,
-    /// Worker threads.
+    /// Number of worker threads of the daemon; its own default if absent.
     #[xml(child_attr = "thread_pool/size")]
     pub thread_pool: Option<i32>,
-    /// Most open files.
+    /// Largest number of files that the daemon may open; its own default if absent.
     #[xml(child_attr = "openfiles/max")]
     pub openfiles: Option<u64>,
 }
 
-/// Where it is on the host.
+/// What is shared from the host: `type=` and `<source>`.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type", body = "source")]
-#[xml(more(attr = "units", wrap = "source", value = Text, optional, absent = "KiB", doc = "Unit of `usage`."))]
+#[xml(more(attr = "units", wrap = "source", value = Text, optional, absent = "KiB", doc = "Unit of `usage`, such as `MiB`."))]
 pub enum FilesystemSource {
-    /// A folder, mounted.
+    /// A folder of the host, or a daemon that shares one.
     #[xml("mount", default)]
     Mount(MountSource),
-    /// A folder, bound.
+    /// A folder of the container, bound to another place.
     #[xml("bind")]
     Bind(MountSource),
-    /// A block device.
+    /// A block device of the host.
     #[xml("block")]
-    Block(#[xml(attr = "dev")] Option<Text>),
-    /// An image.
+    Block(
+        /// Absolute path of the block device.
+        #[xml(attr = "dev")]
+        Option<Text>,
+    ),
+    /// An image file of the host.
     #[xml("file")]
-    File(#[xml(attr = "file")] Option<Text>),
-    /// A template of OpenVZ.
+    File(
+        /// Absolute path of the image file.
+        #[xml(attr = "file")]
+        Option<Text>,
+    ),
+    /// A file system template of OpenVZ.
     #[xml("template")]
-    Template(#[xml(attr = "name")] Option<Text>),
-    /// Memory, in bytes.
+    Template(
+        /// Name of the template.
+        #[xml(attr = "name")]
+        Option<Text>,
+    ),
+    /// A file system in memory; its size is written in KiB.
     #[xml("ram")]
-    Ram(#[xml(attr = "usage")] u64),
+    Ram(
+        /// Most memory that the file system may use, in `units`.
+        #[xml(attr = "usage")]
+        u64,
+    ),
     /// A volume of a storage pool.
     #[xml("volume")]
     Volume {
-        /// The pool.
+        /// Name of the storage pool.
         #[xml(attr)]
         pool: Text,
-        /// The volume.
+        /// Name of the volume in the pool.
         #[xml(attr)]
         volume: Text,
     },
@@ -169,13 +185,13 @@ xml_names! {
     }
 }
 
-/// A folder, or the socket of a daemon that shares it.
+/// A folder of the host, or the socket of a daemon that shares it.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct MountSource {
-    /// The folder.
+    /// Absolute path of the folder.
     #[xml(attr)]
     pub dir: Option<Text>,
-    /// The socket.
+    /// Absolute path of the virtiofs daemon's socket, if the driver does not start the daemon.
     #[xml(attr)]
     pub socket: Option<Text>,
 }
@@ -252,57 +268,60 @@ impl Content for FilesystemSource {
     }
 }
 
-/// Children of `<filesystem>` that stand before `<source>`.
+/// Children of `<filesystem>` that come before `<source>`.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct FilesystemHead {
-    /// What provides it.
+    /// How the hypervisor shares the file system.
     #[xml(child, skip_empty)]
     pub driver: Option<FilesystemDriver>,
-    /// The daemon of virtiofs.
+    /// virtiofs daemon and its options.
     #[xml(child, skip_empty)]
     pub binary: Option<VirtiofsBinary>,
-    /// Mapped owners, for virtiofs.
+    /// Mapping of users and groups between guest and host, for virtiofs.
     #[xml(child, skip_empty)]
     pub idmap: Option<IdMap>,
 }
 
-/// `<filesystem>`.
+/// `<filesystem>`: a folder or image of the host that the guest can mount.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Filesystem {
-    /// What provides it.
+    /// Driver settings, daemon and mapping of users.
     #[xml(flat)]
     pub head: FilesystemHead,
-    /// Where it is on the host.
+    /// What is shared from the host.
     #[xml(flat)]
     pub source: FilesystemSource,
-    /// Whose permissions count.
+    /// Whose permissions apply: `passthrough` the guest user's, `mapped` kept in attributes, `squash` the hypervisor's
+    /// with failures of chown ignored.
     #[xml(attr, absent = "passthrough")]
     pub accessmode: Option<AccessMode>,
-    /// Revision of virtio.
+    /// Virtio variant: `virtio` lets the driver choose, `virtio-transitional` also works with guests that know virtio
+    /// 0.9 only, `virtio-non-transitional` needs virtio 1.0 or newer.
     #[xml(attr)]
     pub model: Option<VirtioModel>,
-    /// A folder that spans several devices.
+    /// What happens to a folder that spans several host devices: `remap` gives files unique numbers, `forbid` hides
+    /// other devices, `warn` logs; `default` lets the hypervisor choose. 9p only.
     #[xml(attr)]
     pub multidevs: Option<MultiDevs>,
-    /// Permissions of new files.
+    /// Permission bits of new files in octal, with `accessmode='mapped'`; 600 if absent.
     #[xml(attr)]
     pub fmode: Option<OctalMode>,
-    /// Permissions of new folders.
+    /// Permission bits of new folders in octal, with `accessmode='mapped'`; 700 if absent.
     #[xml(attr)]
     pub dmode: Option<OctalMode>,
-    /// Path or tag in the guest.
+    /// Tag by which the guest mounts it, or path in a container.
     #[xml(child_attr = "target/dir")]
     pub target: Option<Text>,
-    /// Whether the guest may not write.
+    /// Present if the guest may only read.
     #[xml(flag)]
     pub readonly: bool,
-    /// Boot order, alias, address.
+    /// Boot order, alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
-    /// Most space.
+    /// Most space that the container may use.
     #[xml(child)]
     pub space_hard_limit: Option<Bytes>,
-    /// Space from which on to warn.
+    /// Space above which the container is warned.
     #[xml(child)]
     pub space_soft_limit: Option<Bytes>,
 }

@@ -20,26 +20,26 @@ xml_names! {
     }
 }
 
-/// A PCI device.
+/// A PCI device of the host.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 #[xml(more(
     attr = "type",
     wrap = "address",
     told = "'pci'",
     optional,
-    doc = "What it is; interfaces need it."
+    doc = "Type of the address: always `pci`; required for interfaces."
 ))]
 pub struct PciHostdev {
-    /// Who detaches it.
+    /// How the device is assigned; `vfio` for KVM if absent.
     #[xml(child, wrap = "..")]
     pub driver: Option<HostdevDriver>,
-    /// Whether the guest's writes to its configuration are filtered.
+    /// Whether the guest's writes to the device's configuration space are filtered (Xen); `yes` if absent.
     #[xml(attr = "writeFiltering")]
     pub write_filtering: Option<YesNo>,
-    /// Where it is.
+    /// PCI address of the device on the host.
     #[xml(child)]
     pub address: PciAddress,
-    /// What had been done to it; status only.
+    /// What must be undone when the guest stops, because the driver did it to the device; status only.
     #[xml(named, wrap = "origstates", many, value = PciOrigState)]
     pub orig_states: Vec<PciOrigState>,
 }
@@ -53,120 +53,123 @@ xml_names! {
     }
 }
 
-/// A USB device: by what it is, by where it is, or both.
+/// A USB device of the host: by vendor and product, by bus and device number, or both.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 #[xml(more(
     attr = "type",
     wrap = "address",
     told = "'usb'",
     optional,
-    doc = "What it is; interfaces need it."
+    doc = "Type of the address: always `usb`; required for interfaces."
 ))]
-#[xml(more(child_attr = "vendor/id", value = Hex<4>, optional, doc = "Vendor."))]
-#[xml(more(attr = "device", wrap = "address", value = AnyBase, optional, doc = "Device on the bus."))]
+#[xml(more(child_attr = "vendor/id", value = Hex<4>, optional, doc = "Vendor number of the device, such as `0x1234`."))]
+#[xml(more(attr = "device", wrap = "address", value = AnyBase, optional, doc = "Number of the device on its bus, decimal."))]
 pub struct UsbHostdev {
-    /// What to do if it is missing at start.
+    /// What happens if the device is missing at start: `mandatory` fails, `requisite` fails except after a migration or
+    /// restore, `optional` starts without it.
     #[xml(attr = "startupPolicy")]
     pub startup_policy: Option<StartupPolicy>,
-    /// The place was found by vendor and product, and may be another one next time.
+    /// Whether bus and device number were found by vendor and product, and are looked up again at each start.
     #[xml(attr = "autoAddress", value = YesNo, optional, conditional, absent = "no")]
     pub auto_address: bool,
-    /// It was missing; running guests only.
+    /// Whether the device was missing when the guest started; running guests only.
     #[xml(attr, value = YesNo, optional, conditional, absent = "no")]
     pub missing: bool,
-    /// What happens when the guest resets it.
+    /// What happens when the guest resets the device: `off` nothing, `on` a reset, `uninitialized` a reset only if it
+    /// is not yet initialized.
     #[xml(attr = "guestReset")]
     pub guest_reset: Option<GuestReset>,
-    /// Vendor and product.
+    /// Vendor and product number of the device.
     #[xml(child_attr = "product/id", value = Hex<4>)]
     pub product: Option<(Hex<4>, Hex<4>)>,
-    /// Bus and device, decimal.
+    /// Bus and device number on the host, decimal.
     #[xml(attr = "bus", wrap = "address", value = AnyBase)]
     pub address: Option<(AnyBase, AnyBase)>,
 }
 
-/// A SCSI device of the host, or an iSCSI unit.
+/// A logical unit of a SCSI adapter of the host or of an iSCSI target.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "protocol")]
 pub enum ScsiHostdev {
-    /// A unit of one of the host's adapters.
+    /// A logical unit of one of the host's SCSI adapters.
     #[xml("adapter", default)]
     Adapter {
-        /// The adapter, such as `scsi_host0`.
+        /// Name of the adapter, such as `scsi_host0`.
         #[xml(child_attr = "adapter/name")]
         adapter: Text,
-        /// Bus of the adapter.
+        /// Number of the adapter's bus.
         #[xml(attr, wrap = "address")]
         bus: u32,
-        /// Target on the bus.
+        /// Number of the target on the bus.
         #[xml(attr, wrap = "address")]
         target: u32,
-        /// Unit of the target.
+        /// Number of the logical unit (LUN).
         #[xml(attr, wrap = "address")]
         unit: u64,
-        /// What only the driver knows; status only.
+        /// What only the driver knows of the running device; status only.
         #[xml(child = "privateData", conditional)]
         private_data: Option<Box<SourcePrivate>>,
     },
-    /// A unit of an iSCSI target.
+    /// A logical unit of an iSCSI target.
     #[xml("iscsi")]
     Iscsi {
-        /// Name of the target, and unit after a slash.
+        /// Name (IQN) of the target, and number of the unit after a slash.
         #[xml(attr)]
         name: Text,
-        /// The servers.
+        /// Server that has the target.
         #[xml(child)]
         host: Vec<Host>,
-        /// What only the driver knows; status only.
+        /// What only the driver knows of the running device; status only.
         #[xml(child = "privateData", conditional)]
         private_data: Option<Box<SourcePrivate>>,
-        /// User.
+        /// User name and secret for the target.
         #[xml(child)]
         auth: Option<Auth>,
-        /// Our name.
+        /// Initiator name (IQN) with which the target is accessed.
         #[xml(child_attr = "iqn/name", wrap = "initiator")]
         initiator: Option<Text>,
     },
 }
 
-/// What `<source>` of a SCSI controller in the host's kernel has.
+/// `<source>` of a SCSI controller in the host's kernel (vhost-scsi).
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(more(
     attr = "protocol",
     told = "'vhost'",
     optional,
-    doc = "How the guest talks to it."
+    doc = "Protocol of the controller: always `vhost`."
 ))]
 pub struct VhostScsi {
-    /// Its name: `naa.` and 16 digits.
+    /// World wide port name of the controller: `naa.` and 16 hexadecimal digits.
     #[xml(attr)]
     pub wwpn: Text,
 }
 
-/// A device of the host that is handed over as a whole.
+/// A device of the host that is assigned to the guest as a whole.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type", body = "source")]
 pub enum HostdevSubsys {
-    /// PCI.
+    /// A PCI device of the host.
     #[xml("pci")]
     Pci(PciHostdev),
-    /// USB.
+    /// A USB device of the host.
     #[xml("usb")]
     Usb(UsbHostdev),
-    /// SCSI.
+    /// A logical unit of a SCSI adapter or iSCSI target.
     #[xml("scsi")]
     Scsi(ScsiHostdev),
-    /// A SCSI controller in the host's kernel: its WWPN, `naa.` and 16 digits.
+    /// A SCSI controller in the host's kernel (vhost-scsi), by its world wide port name: `naa.` and 16 hexadecimal
+    /// digits.
     #[xml("scsi_host")]
     ScsiHost {
-        /// Its name.
+        /// World wide port name of the controller.
         #[xml(flat, value = VhostScsi)]
         wwpn: Text,
     },
-    /// A mediated device.
+    /// A mediated device, which shares a physical one.
     #[xml("mdev")]
     Mdev {
-        /// Which.
+        /// UUID of the mediated device.
         #[xml(child_attr = "address/uuid")]
         uuid: Uuid,
     },
@@ -432,27 +435,27 @@ xml_names! {
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type", body = "source")]
 pub enum HostdevCaps {
-    /// A block device.
+    /// A block device of the host.
     #[xml("storage")]
     Storage {
-        /// Its path.
+        /// Absolute path of the block device.
         #[xml(text_child)]
         block: Text,
     },
-    /// A character device.
+    /// A character device of the host.
     #[xml("misc")]
     Misc {
-        /// Its path.
+        /// Absolute path of the character device.
         #[xml(text_child)]
         char: Text,
     },
-    /// A network interface.
+    /// A network interface of the host, which is moved into the container.
     #[xml("net")]
     Net {
-        /// Its name.
+        /// Name of the interface on the host.
         #[xml(text_child)]
         interface: Text,
-        /// Addresses it gets in the container.
+        /// Addresses and routes that the interface is given in the container.
         #[xml(flat, wrap = "..")]
         ip: IpInfo,
     },
@@ -478,55 +481,58 @@ impl HostdevCaps {
     }
 }
 
-/// How a device is handed over.
+/// How the device is assigned to the guest.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "mode")]
 pub enum HostdevMode {
-    /// As a whole.
+    /// The whole device is assigned, with its hardware.
     #[xml("subsystem", default)]
     Subsystem(HostdevSubsys),
-    /// By permission.
+    /// A container is permitted to use the device.
     #[xml("capabilities")]
     Capabilities(HostdevCaps),
 }
 
-/// `<hostdev>`.
+/// `<hostdev>`: a device of the host that is assigned to the guest.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Hostdev {
-    /// The device and how it is handed over.
+    /// Device of the host, and how it is assigned.
     #[xml(flat)]
     pub mode: HostdevMode,
-    /// Whether the driver detaches it from the host.
+    /// Whether the driver detaches the device from the host at start and returns it afterwards; if not, the
+    /// administrator must.
     #[xml(attr, absent = "no")]
     pub managed: Option<YesNo>,
-    /// Whether any SCSI command may be sent.
+    /// Whether the guest may send all SCSI commands (`unfiltered`) or only harmless ones (`filtered`); SCSI units only.
     #[xml(attr)]
     pub sgio: Option<SgIo>,
-    /// Whether it needs raw I/O on the host.
+    /// Whether the hypervisor needs the capability for raw I/O (`CAP_SYS_RAWIO`); SCSI units only.
     #[xml(attr)]
     pub rawio: Option<YesNo>,
-    /// Revision of virtio, of a SCSI controller.
+    /// Virtio variant of a vhost-scsi controller: `virtio-transitional` also works with guests that know virtio 0.9
+    /// only, `virtio-non-transitional` needs 1.0.
     #[xml(attr = "model")]
     pub virtio_model: Option<VirtioModel>,
-    /// The host's driver, of a mediated device.
+    /// Interface of a mediated device: `vfio-pci`, `vfio-ccw` or `vfio-ap`.
     #[xml(attr = "model")]
     pub mdev_model: Option<MdevModel>,
-    /// Whether it is a screen.
+    /// Whether the mediated device is a display of the guest; `off` if absent.
     #[xml(attr)]
     pub display: Option<OnOff>,
-    /// Whether firmware can use it as a screen.
+    /// Whether the firmware can show its messages on the mediated device before the guest's driver is loaded; `off` if
+    /// absent.
     #[xml(attr)]
     pub ramfb: Option<OnOff>,
-    /// Fail-over with an interface.
+    /// Fail-over between the device and a virtio interface.
     #[xml(child)]
     pub teaming: Option<Teaming>,
-    /// Whether the guest may not write.
+    /// Present if the guest may only read; SCSI units only.
     #[xml(flag)]
     pub readonly: bool,
-    /// Whether other guests may use it.
+    /// Present if other guests may use the device at the same time; SCSI units only.
     #[xml(flag)]
     pub shareable: bool,
-    /// Boot order, alias, address.
+    /// Boot order, alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }

@@ -7,50 +7,51 @@ use super::address::Address;
 /// Aliases that begin like this come from the user, and are kept in definitions.
 pub const USER_ALIAS_PREFIX: &str = "ua-";
 
-/// `<boot>` of a device.
+/// `<boot>`: when the firmware tries to boot from the device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct DeviceBoot {
-    /// When it is tried, from 1.
+    /// Position in the boot order, from 1; each may occur once. Excludes `<boot>` in `<os>`.
     #[xml(attr)]
     pub order: u32,
-    /// What s390 firmware loads: up to 8 characters.
+    /// Boot entry that s390 firmware selects: up to 8 characters.
     #[xml(attr)]
     pub loadparm: Option<Text>,
 }
 
-/// `<rom>`: option ROM of a PCI device.
+/// `<rom>`: the option ROM (boot firmware) of a PCI device.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rom {
-    /// Whether it has one.
+    /// Whether the device has an option ROM; `yes` if absent.
     #[xml(attr)]
     pub enabled: Option<YesNo>,
-    /// Whether the guest sees it.
+    /// Whether the ROM is visible in the guest's memory map; `on` on most machine types if absent.
     #[xml(attr)]
     pub bar: Option<OnOff>,
-    /// File that holds it.
+    /// Absolute path of the file with the ROM; the device's own if absent.
     #[xml(attr)]
     pub file: Option<Text>,
 }
 
-/// The parts that devices share, as children of the device's element.
+/// Parts that devices share, as children of the device's element.
 #[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceInfo {
-    /// Boot order.
+    /// When the firmware tries to boot from the device.
     #[xml(child)]
     pub boot: Option<Box<DeviceBoot>>,
-    /// Name of the device in the hypervisor.
+    /// Name of the device in the hypervisor, unique in the guest; names that begin with `ua-` are the user's and are
+    /// kept.
     #[xml(child_attr = "alias/name", when = alias_is_visible)]
     pub alias: Option<Text>,
-    /// First port of a USB controller that accompanies another one.
+    /// First port of the USB 2.0 controller that this companion controller serves.
     #[xml(child_attr = "master/startport")]
     pub master: Option<u32>,
-    /// Option ROM.
+    /// Option ROM (boot firmware) of the device.
     #[xml(child, skip_empty)]
     pub rom: Option<Box<Rom>>,
-    /// Number by which the guest names the device, from 1.
+    /// ACPI index of the device, from which the guest may make an interface name such as `eno1`; unique, from 1.
     #[xml(child_attr = "acpi/index")]
     pub acpi_index: Option<u32>,
-    /// Where it is.
+    /// Where the guest finds the device; absent means that the driver chooses.
     #[xml(child)]
     pub address: Option<Address>,
 }
@@ -76,16 +77,16 @@ fn alias_is_visible(info: &DeviceInfo, flags: Flags) -> bool {
 /// Options that all virtio devices have, as attributes of `<driver>`.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VirtioOptions {
-    /// Whether it goes through the guest's IOMMU.
+    /// Whether the device's memory accesses go through the guest's IOMMU.
     #[xml(attr)]
     pub iommu: Option<OnOff>,
-    /// Address translation service.
+    /// Whether the device has an address translation service (ATS) for PCI Express.
     #[xml(attr)]
     pub ats: Option<OnOff>,
-    /// Packed rings.
+    /// Whether the packed layout of virtio queues is used; the hypervisor decides if absent.
     #[xml(attr)]
     pub packed: Option<OnOff>,
-    /// A page for each queue's notification.
+    /// Whether each queue's notification register has a memory page of its own.
     #[xml(attr)]
     pub page_per_vq: Option<OnOff>,
 }
@@ -100,7 +101,7 @@ impl VirtioOptions {
 /// `<driver>` of devices that have virtio options only.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VirtioDriver {
-    /// The options.
+    /// Options that all virtio devices have.
     #[xml(child = "driver", skip_empty)]
     pub driver: Option<VirtioOptions>,
 }

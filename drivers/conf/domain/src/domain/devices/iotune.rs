@@ -11,16 +11,16 @@ enum NameAt {
 
 macro_rules! limits {
     ($($(#[$meta:meta])* $field:ident),+ ; $($(#[$lmeta:meta])* $length:ident),+ $(,)?) => {
-        /// `<iotune>` or `<throttlegroup>`: limits per second; 0 is none.
+        /// `<iotune>` or `<throttlegroup>`: limits on a disk's throughput; 0 or absent means no limit.
         ///
         /// A total excludes separate limits for reads and writes.
         #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
         pub struct IoTune {
             $($(#[$meta])* #[xml(text_child, optional)] pub $field: u64,)+
-            /// Size of an operation that counts as one, in bytes.
+            /// Size in bytes of an operation that counts as one; larger ones count as several.
             #[xml(text_child, optional)]
             pub size_iops_sec: u64,
-            /// Name of the group that shares the limits.
+            /// Name of the group; disks with the same name share the limits.
             #[xml(text_child)]
             pub group_name: Option<Text>,
             $($(#[$lmeta])* #[xml(text_child, optional)] pub $length: u64,)+
@@ -74,41 +74,41 @@ fn limit(node: Node<'_>, name: &str) -> Result<u64> {
 }
 
 limits! {
-    /// Bytes.
+    /// Limit on reads and writes together, in bytes per second.
     total_bytes_sec,
-    /// Bytes read.
+    /// Limit on reads, in bytes per second.
     read_bytes_sec,
-    /// Bytes written.
+    /// Limit on writes, in bytes per second.
     write_bytes_sec,
-    /// Operations.
+    /// Limit on read and write operations together, per second.
     total_iops_sec,
-    /// Reads.
+    /// Limit on read operations per second.
     read_iops_sec,
-    /// Writes.
+    /// Limit on write operations per second.
     write_iops_sec,
-    /// Bytes in a burst.
+    /// Limit on reads and writes together during a burst, in bytes per second.
     total_bytes_sec_max,
-    /// Bytes read in a burst.
+    /// Limit on reads during a burst, in bytes per second.
     read_bytes_sec_max,
-    /// Bytes written in a burst.
+    /// Limit on writes during a burst, in bytes per second.
     write_bytes_sec_max,
-    /// Operations in a burst.
+    /// Limit on read and write operations together during a burst, per second.
     total_iops_sec_max,
-    /// Reads in a burst.
+    /// Limit on read operations during a burst, per second.
     read_iops_sec_max,
-    /// Writes in a burst.
+    /// Limit on write operations during a burst, per second.
     write_iops_sec_max;
-    /// Seconds that a burst of bytes may last.
+    /// Longest burst of `total_bytes_sec_max`, in seconds; 1 if absent.
     total_bytes_sec_max_length,
-    /// Seconds that a burst of bytes read may last.
+    /// Longest burst of `read_bytes_sec_max`, in seconds; 1 if absent.
     read_bytes_sec_max_length,
-    /// Seconds that a burst of bytes written may last.
+    /// Longest burst of `write_bytes_sec_max`, in seconds; 1 if absent.
     write_bytes_sec_max_length,
-    /// Seconds that a burst of operations may last.
+    /// Longest burst of `total_iops_sec_max`, in seconds; 1 if absent.
     total_iops_sec_max_length,
-    /// Seconds that a burst of reads may last.
+    /// Longest burst of `read_iops_sec_max`, in seconds; 1 if absent.
     read_iops_sec_max_length,
-    /// Seconds that a burst of writes may last.
+    /// Longest burst of `write_iops_sec_max`, in seconds; 1 if absent.
     write_iops_sec_max_length,
 }
 
@@ -122,10 +122,10 @@ impl IoTune {
     }
 }
 
-/// `<throttlegroups>`: limits that disks can share.
+/// `<throttlegroups>`: limits on throughput that disks can share.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ThrottleGroups {
-    /// The groups, each with a name.
+    /// Throttle groups, each with a name that disks refer to.
     #[xml(child)]
     pub throttlegroup: Vec<IoTune>,
 }

@@ -19,62 +19,62 @@ xml_names! {
     }
 }
 
-/// `<source>` of a memory device.
+/// `<source>`: the host memory or file behind a memory device.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryDeviceSource {
-    /// Host nodes it comes from.
+    /// NUMA nodes of the host that the memory is taken from, such as `0-1`.
     #[xml(text_child)]
     pub nodemask: Option<BitSet>,
-    /// Size of a page.
+    /// Size of the host's pages that are used; the host's default if absent.
     #[xml(child)]
     pub pagesize: Option<Kib>,
-    /// File that holds persistent memory.
+    /// Absolute path of the file or device with persistent memory.
     #[xml(text_child)]
     pub path: Option<Text>,
-    /// Alignment of the file.
+    /// Alignment of the mapped file; the page size if absent.
     #[xml(child)]
     pub alignsize: Option<Kib>,
-    /// The file is in persistent memory.
+    /// Present if the file is in persistent memory of the host, so that writes must be flushed.
     #[xml(flag)]
     pub pmem: bool,
 }
 
-/// `<label>`: the part of an NVDIMM that describes it.
+/// `<label>`: the area of an NVDIMM for its namespace labels.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryLabel {
-    /// Its size.
+    /// Size of the label area, at least 128 KiB.
     #[xml(child)]
     pub size: Kib,
 }
 
-/// `<target>` of a memory device.
+/// `<target>`: what the guest sees of a memory device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MemoryDeviceTarget {
-    /// Whether slots are used as memory is plugged.
+    /// Whether memory of a `virtio-mem` device is split over several slots as it is plugged.
     #[xml(attr = "dynamicMemslots")]
     pub dynamic_memslots: Option<YesNo>,
-    /// Size.
+    /// Size of the memory device.
     #[xml(child)]
     pub size: Kib,
-    /// NUMA node of the guest.
+    /// NUMA node of the guest that the memory belongs to.
     #[xml(text_child)]
     pub node: Option<u32>,
-    /// Description of an NVDIMM.
+    /// Label area of an NVDIMM.
     #[xml(child)]
     pub label: Option<MemoryLabel>,
-    /// Whether the guest may not write.
+    /// Present if the guest may only read the NVDIMM.
     #[xml(flag)]
     pub readonly: bool,
-    /// Smallest unit that can be plugged.
+    /// Smallest unit in which memory of a `virtio-mem` device is plugged, a power of two.
     #[xml(child)]
     pub block: Option<Kib>,
-    /// How much shall be plugged.
+    /// Memory of a `virtio-mem` device that the guest shall plug, a multiple of `block`.
     #[xml(child)]
     pub requested: Option<Kib>,
-    /// How much is plugged; running guests only.
+    /// Memory of a `virtio-mem` device that is plugged; running guests only.
     #[xml(child, when = target_live)]
     pub current: Option<Kib>,
-    /// Physical address.
+    /// Physical address of the memory in the guest.
     #[xml(child_attr = "address/base")]
     pub address: Option<Base16<1, u64>>,
 }
@@ -83,28 +83,28 @@ fn target_live(_: &MemoryDeviceTarget, flags: Flags) -> bool {
     !flags.contains(Flags::INACTIVE)
 }
 
-/// `<memory>`.
+/// `<memory>` in `<devices>`: a memory module of the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct MemoryDevice {
-    /// Model.
+    /// Kind of module: `dimm`, `nvdimm` (persistent), `virtio-mem`, `virtio-pmem` or `sgx-epc`.
     #[xml(attr)]
     pub model: MemoryModel,
-    /// Whether other processes see it.
+    /// Whether the memory can be mapped by other processes: `shared` or `private`; as in `<memoryBacking>` if absent.
     #[xml(attr)]
     pub access: Option<MemoryAccess>,
-    /// Discard the contents when the guest goes.
+    /// Whether the memory's contents are discarded when the guest stops, so that nothing is written back to a file.
     #[xml(attr)]
     pub discard: Option<YesNo>,
-    /// Name of an NVDIMM on pSeries.
+    /// UUID of an NVDIMM; pSeries guests require one.
     #[xml(text_child)]
     pub uuid: Option<Uuid>,
-    /// Where it comes from.
+    /// Host memory or file behind the module.
     #[xml(child, skip_empty)]
     pub source: Option<MemoryDeviceSource>,
-    /// What the guest gets.
+    /// What the guest sees of the module.
     #[xml(child)]
     pub target: MemoryDeviceTarget,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -126,9 +126,13 @@ xml_names! {
     }
 }
 
-/// A size, written in units of `M` and read in the same unless another is given.
+/// A size, in MiB if no unit is given, and always written in MiB (`M`).
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShmemSize(#[xml(flat)] pub Bytes);
+pub struct ShmemSize(
+    /// Size of the shared memory, a power of two; in MiB if no unit is given.
+    #[xml(flat)]
+    pub Bytes,
+);
 
 impl Content for ShmemSize {
     fn parse(node: Node<'_>) -> Result<Self> {
@@ -144,47 +148,49 @@ impl Content for ShmemSize {
     }
 }
 
-/// `<server>` of shared memory.
+/// `<server>`: the process that manages the shared memory.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShmemServer {
-    /// Path of its socket.
+    /// Absolute path of the server's socket.
     #[xml(attr)]
     pub path: Option<Text>,
 }
 
-/// `<msi>`: interrupts between guests.
+/// `<msi>`: interrupts between the guests that share the memory.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShmemMsi {
-    /// How many.
+    /// Number of interrupt vectors.
     #[xml(attr)]
     pub vectors: Option<u32>,
-    /// Whether a thread handles notifications.
+    /// Whether the guest's notifications are handled by a thread of their own (ioeventfd) while the virtual CPU runs
+    /// on; the hypervisor decides if absent.
     #[xml(attr)]
     pub ioeventfd: Option<OnOff>,
 }
 
-/// `<shmem>`: memory shared with other guests.
+/// `<shmem>`: memory that several guests of the host share.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Shmem {
-    /// Name of the memory.
+    /// Name of the shared memory; guests with the same name share it.
     #[xml(attr)]
     pub name: Text,
-    /// Part of this guest.
+    /// Role in a migration: the `master` takes the memory along, a `peer` must unplug it before; `ivshmem-plain` and
+    /// `ivshmem-doorbell`.
     #[xml(attr)]
     pub role: Option<ShmemRole>,
-    /// Model.
+    /// Device model: `ivshmem-plain` without interrupts, `ivshmem-doorbell` with, or the old `ivshmem`.
     #[xml(child_attr = "model/type", absent = "ivshmem")]
     pub model: Option<ShmemModel>,
-    /// Size.
+    /// Size of the shared memory, a power of two; 4 MiB if absent.
     #[xml(child)]
     pub size: Option<ShmemSize>,
-    /// The server that manages it.
+    /// Server that manages the memory; `ivshmem-doorbell` only.
     #[xml(child)]
     pub server: Option<ShmemServer>,
-    /// Interrupts.
+    /// Interrupts between the guests; `ivshmem-doorbell` only.
     #[xml(child)]
     pub msi: Option<ShmemMsi>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }

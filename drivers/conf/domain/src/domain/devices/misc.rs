@@ -50,47 +50,48 @@ xml_names! {
     }
 }
 
-/// `<source>` of an input device.
+/// `<source>`: the host's device behind an input device.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputSource {
-    /// Path of the device, of kind `evdev`.
+    /// Path of the host's event device; type `evdev` only.
     #[xml(attr)]
     pub dev: Option<Text>,
-    /// Path of the device, of kind `passthrough`.
+    /// Path of the host's event device; type `passthrough` only.
     #[xml(attr)]
     pub evdev: Option<Text>,
-    /// What is taken away together.
+    /// Whether all evdev devices are grabbed together: `all`; only this one if absent.
     #[xml(attr)]
     pub grab: Option<InputGrab>,
-    /// Keys that give it back.
+    /// Key combination that switches the devices between host and guest, such as `ctrl-ctrl`.
     #[xml(attr = "grabToggle")]
     pub grab_toggle: Option<GrabToggle>,
-    /// Whether keys repeat.
+    /// Whether held keys are repeated in the guest.
     #[xml(attr)]
     pub repeat: Option<OnOff>,
 }
 
-/// `<input>`.
+/// `<input>`: a keyboard, mouse, tablet or other input device.
 ///
-/// Keyboards that every machine has anyway are not written for older releases.
+/// The keyboard and mouse that every machine has are not written for older releases.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    /// Kind.
+    /// Kind of device: `mouse`, `tablet`, `keyboard`, `passthrough` or `evdev`.
     #[xml(attr = "type", when = is_visible)]
     pub kind: InputType,
-    /// What it is attached to.
-    #[xml(attr, when = has_bus, absent = "none of `evdev`, else what fits kind and machine")]
+    /// Bus that the device is attached to: `ps2`, `usb`, `virtio` or `xen`.
+    #[xml(attr, when = has_bus, absent = "none for `evdev`, otherwise chosen by type and machine")]
     pub bus: Option<InputBus>,
-    /// Revision of virtio.
+    /// Virtio variant: `virtio` lets the driver choose, `virtio-transitional` also works with guests that know virtio
+    /// 0.9 only, `virtio-non-transitional` needs virtio 1.0 or newer.
     #[xml(attr, when = is_visible)]
     pub model: Option<VirtioModel>,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(child, skip_empty, when = is_visible)]
     pub driver: Option<VirtioOptions>,
-    /// The host's device.
+    /// Device of the host behind it; types `evdev` and `passthrough` only.
     #[xml(child, skip_empty, when = is_visible)]
     pub source: Option<Box<InputSource>>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat, when = is_visible)]
     pub info: Rare<DeviceInfo>,
 }
@@ -128,16 +129,16 @@ xml_names! {
     }
 }
 
-/// `<watchdog>`.
+/// `<watchdog>`: a device that acts if the guest stops resetting it.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Watchdog {
-    /// Model.
+    /// Device model, such as `itco` (q35), `i6300esb` or `diag288` (s390).
     #[xml(attr)]
     pub model: WatchdogModel,
-    /// What it does.
+    /// Action when the time has run out: `reset`, `shutdown`, `poweroff`, `pause`, `none`, `dump` or `inject-nmi`.
     #[xml(attr, absent = "reset")]
     pub action: Option<WatchdogAction>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -153,55 +154,55 @@ xml_names! {
     }
 }
 
-/// `<memballoon>`.
+/// `<memballoon>`: a device by which the guest returns memory to the host.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Memballoon {
-    /// Model.
+    /// Device model: `virtio` (and its variants), `xen`, or `none` for no balloon.
     #[xml(attr)]
     pub model: MemballoonModel,
-    /// Whether it gives memory back before the guest kills programs.
+    /// Whether the balloon returns memory to the guest before the guest kills programs for want of it; `off` if absent.
     #[xml(attr)]
     pub autodeflate: Option<OnOff>,
-    /// Whether the guest tells of free pages.
+    /// Whether the guest tells the host of free pages, so that they can be used elsewhere; `off` if absent.
     #[xml(attr = "freePageReporting")]
     pub free_page_reporting: Option<OnOff>,
-    /// Seconds between statistics; 0 is none.
+    /// Seconds between updates of the guest's memory statistics; 0 or absent means none.
     #[xml(child_attr = "stats/period")]
     pub stats_period: Option<u32>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,
 }
 
-/// `<rate>` of random numbers.
+/// `<rate>`: limit on the random numbers that the guest may take.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RngRate {
-    /// Most bytes in a period.
+    /// Most bytes that the guest may take in a period.
     #[xml(attr)]
     pub bytes: u32,
-    /// The period in ms.
+    /// Length of the period, in milliseconds.
     #[xml(attr, absent = "1000")]
     pub period: Option<u32>,
 }
 
-/// `<backend>` of random numbers.
+/// `<backend>`: the host's source of random numbers.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "model")]
 pub enum RngBackend {
-    /// A device of the host.
+    /// A character device of the host.
     #[xml("random")]
     Random {
-        /// Its path.
+        /// Absolute path of the device, such as `/dev/urandom`.
         #[xml(text, absent = "the driver's default")]
         path: Option<Text>,
     },
-    /// An entropy gathering daemon.
+    /// An entropy gathering daemon (EGD), reached by a character device.
     #[xml("egd")]
     Egd(Box<Chardev>),
-    /// The hypervisor's own.
+    /// The hypervisor's own random number generator.
     #[xml("builtin")]
     Builtin,
 }
@@ -244,22 +245,23 @@ impl Content for RngBackend {
     }
 }
 
-/// `<rng>`: random numbers from the host.
+/// `<rng>`: a device by which the guest takes random numbers from the host.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Rng {
-    /// Revision of virtio.
+    /// Virtio variant: `virtio` lets the driver choose, `virtio-transitional` also works with guests that know virtio
+    /// 0.9 only, `virtio-non-transitional` needs virtio 1.0 or newer.
     #[xml(attr)]
     pub model: VirtioModel,
-    /// Limit.
+    /// Limit on the random numbers that the guest may take; none if absent.
     #[xml(child)]
     pub rate: Option<RngRate>,
-    /// Where they come from.
+    /// Source of random numbers on the host.
     #[xml(child)]
     pub backend: RngBackend,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -275,41 +277,42 @@ xml_names! {
     }
 }
 
-/// `<panic>`.
+/// `<panic>`: a device by which the guest's kernel reports that it has crashed.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Panic {
-    /// Model.
+    /// Device model: `isa`, `pseries`, `hyperv`, `s390`, `pvpanic`; chosen by machine type if absent.
     #[xml(attr)]
     pub model: Option<PanicModel>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
 
-/// `<cid>`: the guest's address.
+/// `<cid>`: the address (context ID) of the guest.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VsockCid {
-    /// Whether the driver chooses.
+    /// Whether the driver chooses a free address at start.
     #[xml(attr)]
     pub auto: Option<YesNo>,
-    /// The address, from 3; 0 is none.
+    /// Address of the guest, 3 to 4294967294; 0 counts as absent.
     #[xml(attr)]
     pub address: Option<u32>,
 }
 
-/// `<vsock>`: sockets between host and guest.
+/// `<vsock>`: sockets between host and guest without a network.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vsock {
-    /// Revision of virtio.
+    /// Virtio variant: `virtio` lets the driver choose, `virtio-transitional` also works with guests that know virtio
+    /// 0.9 only, `virtio-non-transitional` needs virtio 1.0 or newer.
     #[xml(attr)]
     pub model: Option<VirtioModel>,
-    /// Address.
+    /// Address (context ID) of the guest.
     #[xml(child, skip_empty)]
     pub cid: Option<VsockCid>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,
 }
@@ -323,39 +326,39 @@ xml_names! {
     }
 }
 
-/// `<driver>` of an IOMMU.
+/// `<driver>`: settings of an IOMMU.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IommuDriver {
-    /// Interrupt remapping.
+    /// Whether interrupts are remapped; requires `<ioapic driver='qemu'/>`.
     #[xml(attr)]
     pub intremap: Option<OnOff>,
-    /// Whether the guest must flush, for devices of the host.
+    /// Whether the guest must flush cached mappings, as assigned host devices require; `off` if absent.
     #[xml(attr)]
     pub caching_mode: Option<OnOff>,
-    /// Extended interrupts.
+    /// Whether x2APIC addresses (extended interrupt mode) can be used, as more than 255 virtual CPUs require.
     #[xml(attr)]
     pub eim: Option<OnOff>,
-    /// Translation buffers in devices.
+    /// Whether devices may cache translations (device IOTLB).
     #[xml(attr)]
     pub iotlb: Option<OnOff>,
-    /// Width of addresses in bits.
+    /// Width of addresses in bits: 39, 48 or 57.
     #[xml(attr)]
     pub aw_bits: Option<u32>,
-    /// Translation of addresses.
+    /// Whether memory accesses of devices are translated; `on` if absent.
     #[xml(attr)]
     pub dma_translation: Option<OnOff>,
 }
 
-/// `<iommu>`.
+/// `<iommu>`: a device that translates memory accesses of the guest's devices.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Iommu {
-    /// Model.
+    /// Device model: `intel`, `smmuv3` (ARM), `virtio` or `amd`.
     #[xml(attr)]
     pub model: IommuModel,
-    /// Settings.
+    /// Settings of the IOMMU; the hypervisor's defaults if absent.
     #[xml(child, skip_empty)]
     pub driver: Option<IommuDriver>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -382,33 +385,33 @@ xml_names! {
     }
 }
 
-/// `<backend>` of a crypto device.
+/// `<backend>`: what does the cryptographic work on the host.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CryptoBackend {
-    /// Who does the work.
+    /// Backend: `builtin` (the hypervisor itself) or `lkcf` (the host's kernel).
     #[xml(attr)]
     pub model: CryptoBackendModel,
-    /// Queues.
+    /// Number of virtio queues; 1 if absent.
     #[xml(attr)]
     pub queues: Option<u32>,
 }
 
-/// `<crypto>`.
+/// `<crypto>`: a device that does cryptographic work for the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Crypto {
-    /// Model.
+    /// Device model: always `virtio`.
     #[xml(attr)]
     pub model: CryptoModel,
-    /// Who speaks to it.
+    /// Type of the device: always `qemu`.
     #[xml(attr = "type")]
     pub kind: CryptoType,
-    /// Who does the work.
+    /// What does the work on the host.
     #[xml(child)]
     pub backend: CryptoBackend,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -420,52 +423,52 @@ xml_names! {
     }
 }
 
-/// `<pstore>`: where a guest's kernel leaves its last words.
+/// `<pstore>`: persistent memory in which the guest's kernel keeps logs of a crash.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Pstore {
-    /// What it is.
+    /// Backend in the guest: `acpi-erst`.
     #[xml(attr)]
     pub backend: PstoreBackend,
-    /// The file that holds it.
+    /// Absolute path of the file with the contents; chosen by the driver if absent.
     #[xml(text_child)]
     pub path: Option<Text>,
-    /// Its size.
+    /// Size of the persistent memory.
     #[xml(child)]
     pub size: virtbus_xml::Kib,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
 
-/// `<nvram>` in `<devices>`: the non-volatile memory of pSeries.
+/// `<nvram>` in `<devices>`: the address of the NVRAM of pSeries guests.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NvramDevice {
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
 
-/// `<target>` of a lease.
+/// `<target>`: the file with the lease.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct LeaseTarget {
-    /// File that holds the lease.
+    /// Absolute path of the file.
     #[xml(attr)]
     pub path: Text,
-    /// Where in the file, in bytes.
-    #[xml(attr, absent = "at the beginning")]
+    /// Offset of the lease in the file, in bytes.
+    #[xml(attr, absent = "0")]
     pub offset: Option<u64>,
 }
 
-/// `<lease>`: a lock that the guest needs.
+/// `<lease>`: a lock that the lock manager must hold while the guest runs.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Space of names.
+    /// Name of the lockspace that the lock belongs to.
     #[xml(text_child)]
     pub lockspace: Option<Text>,
-    /// Name in the space.
+    /// Name of the lock, unique in its lockspace.
     #[xml(text_child)]
     pub key: Text,
-    /// Where it is.
+    /// File that has the lease.
     #[xml(child)]
     pub target: LeaseTarget,
 }

@@ -41,103 +41,103 @@ use self::sound::{Audio, Sound};
 use self::tpm::Tpm;
 use self::video::Video;
 
-/// `<devices>`.
+/// `<devices>`: the emulator and all devices of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq)]
 pub struct Devices {
-    /// Program that emulates them.
+    /// Absolute path of the emulator; the host's default for architecture and machine type if absent.
     #[xml(text_child)]
     pub emulator: Option<Text>,
-    /// Disks.
+    /// Disks, CD-ROM and floppy drives.
     #[xml(child)]
     pub disk: Vec<Disk>,
-    /// Controllers.
+    /// Bus controllers that devices are attached to; missing ones are added by the driver.
     #[xml(child)]
     pub controller: Vec<Controller>,
-    /// Leases.
+    /// Locks that must be held while the guest runs.
     #[xml(child)]
     pub lease: Rare<Vec<Lease>>,
-    /// File systems.
+    /// Folders or images of the host that the guest can mount.
     #[xml(child)]
     pub filesystem: Rare<Vec<Filesystem>>,
-    /// Network interfaces.
+    /// Network interfaces of the guest.
     #[xml(child)]
     pub interface: Vec<Interface>,
-    /// Smart card readers.
+    /// Smart card readers of the guest.
     #[xml(child)]
     pub smartcard: Rare<Vec<Smartcard>>,
-    /// Serial ports.
+    /// Serial ports of the guest.
     #[xml(child)]
     pub serial: Vec<Serial>,
-    /// Parallel ports.
+    /// Parallel ports of the guest.
     #[xml(child)]
     pub parallel: Rare<Vec<Parallel>>,
-    /// Consoles.
+    /// Text consoles of the guest.
     #[xml(child)]
     pub console: Vec<Console>,
-    /// Channels.
+    /// Private connections between guest and host, such as that of the guest agent.
     #[xml(child)]
     pub channel: Vec<Channel>,
-    /// Input devices.
+    /// Keyboards, mice, tablets and other input devices.
     #[xml(child, skip_empty)]
     pub input: Vec<Input>,
-    /// Trusted platform modules.
+    /// Trusted platform modules of the guest.
     #[xml(child)]
     pub tpm: Rare<Vec<Tpm>>,
-    /// Displays.
+    /// Displays, and how they can be reached.
     #[xml(child)]
     pub graphics: Vec<Graphics>,
-    /// Sound cards.
+    /// Sound cards of the guest.
     #[xml(child)]
     pub sound: Rare<Vec<Sound>>,
-    /// Where sound goes.
+    /// Where the guest's sound goes on the host.
     #[xml(child)]
     pub audio: Rare<Vec<Audio>>,
-    /// Graphics cards.
+    /// Graphics cards of the guest.
     #[xml(child)]
     pub video: Vec<Video>,
-    /// Devices of the host.
+    /// Devices of the host that are assigned to the guest.
     #[xml(child)]
     pub hostdev: Rare<Vec<Hostdev>>,
-    /// Redirected devices.
+    /// USB devices of a client that are redirected to the guest.
     #[xml(child)]
     pub redirdev: Rare<Vec<Redirdev>>,
-    /// Which devices may be redirected.
+    /// Rules for which USB devices may be redirected.
     #[xml(child, skip_empty)]
     pub redirfilter: Option<Box<RedirFilter>>,
-    /// Hubs.
+    /// USB hubs of the guest.
     #[xml(child)]
     pub hub: Rare<Vec<Hub>>,
-    /// Watchdogs.
+    /// Devices that act if the guest hangs.
     #[xml(child)]
     pub watchdog: Rare<Vec<Watchdog>>,
-    /// Memory balloon.
+    /// Device by which the guest returns memory to the host; added if absent, unless `none`.
     #[xml(child)]
     pub memballoon: Option<Box<Memballoon>>,
-    /// Random numbers.
+    /// Devices by which the guest takes random numbers from the host.
     #[xml(child)]
     pub rng: Vec<Rng>,
-    /// Non-volatile memory of pSeries.
+    /// Address of the NVRAM of pSeries guests.
     #[xml(child, open)]
     pub nvram: Option<Box<NvramDevice>>,
-    /// Crash notifiers.
+    /// Devices by which the guest's kernel reports a crash.
     #[xml(child)]
     pub panic: Rare<Vec<Panic>>,
-    /// Shared memory.
+    /// Memory that several guests of the host share.
     #[xml(child)]
     pub shmem: Rare<Vec<Shmem>>,
-    /// Memory devices.
+    /// Memory modules, some of which can be plugged while the guest runs.
     #[xml(child)]
     pub memory: Rare<Vec<MemoryDevice>>,
-    /// Crypto devices.
+    /// Devices that do cryptographic work for the guest.
     #[xml(child)]
     pub crypto: Rare<Vec<Crypto>>,
-    /// IOMMU.
+    /// Device that translates memory accesses of the guest's devices.
     #[xml(child)]
     pub iommu: Option<Box<Iommu>>,
-    /// Sockets between host and guest.
+    /// Sockets between host and guest without a network.
     #[xml(child)]
     pub vsock: Option<Box<Vsock>>,
-    /// Persistent store.
+    /// Persistent memory in which the guest's kernel keeps logs of a crash.
     #[xml(child)]
     pub pstore: Option<Box<Pstore>>,
 }

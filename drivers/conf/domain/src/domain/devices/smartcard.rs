@@ -10,39 +10,39 @@ use virtbus_xml::{
 use super::chardev::Chardev;
 use super::info::DeviceInfo;
 
-/// Certificates of a software token.
+/// Certificates of a smart card that the hypervisor emulates.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct SmartcardCertificates {
-    /// Names of the three certificates.
+    /// Names of the three certificates in the database.
     #[xml(text_child, many, value = Text)]
     pub certificate: [Text; 3],
-    /// Path of the database.
+    /// Absolute path of the folder with the certificate database; `/etc/pki/nssdb` if absent.
     #[xml(text_child)]
     pub database: Option<Text>,
 }
 
-/// What a reader holds.
+/// Where the card in the reader comes from.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "mode")]
 pub enum SmartcardMode {
-    /// The host's card.
+    /// A card in a reader of the host.
     #[xml("host")]
     Host,
-    /// A software token.
+    /// A card that the hypervisor emulates, with certificates of the host.
     #[xml("host-certificates")]
     HostCertificates(SmartcardCertificates),
-    /// A card at the other end of a character device.
+    /// A card at the other end of a character device, such as that of a SPICE client.
     #[xml("passthrough")]
     Passthrough(Chardev),
 }
 
-/// `<smartcard>`.
+/// `<smartcard>`: a smart card reader of the guest.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 pub struct Smartcard {
-    /// What it holds.
+    /// Where the card in the reader comes from.
     #[xml(flat)]
     pub mode: SmartcardMode,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -120,16 +120,16 @@ xml_names! {
     }
 }
 
-/// `<redirdev>`: a device of the one who looks at the screen.
+/// `<redirdev>`: a USB device of a client that is redirected to the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Redirdev {
-    /// What it is attached to.
+    /// Bus that the device is attached to: always `usb`.
     #[xml(attr, absent = "usb")]
     pub bus: Option<RedirdevBus>,
-    /// The other end.
+    /// How the client is reached: a character device, usually `spicevmc`.
     #[xml(flat)]
     pub chardev: Chardev,
-    /// Boot order, alias, address.
+    /// Boot order, alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }
@@ -203,30 +203,30 @@ impl Value for UsbVersion {
     }
 }
 
-/// `<usbdev>`: a rule of the filter.
+/// `<usbdev>`: a rule of the filter; what is absent matches every device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct RedirFilterUsbDev {
-    /// Device class.
+    /// USB device class, such as `0x08` for storage; -1 matches all.
     #[xml(attr)]
     pub class: Option<UsbMatch<2>>,
-    /// Vendor.
+    /// Vendor number, such as `0x1234`; -1 matches all.
     #[xml(attr)]
     pub vendor: Option<UsbMatch<4>>,
-    /// Product.
+    /// Product number, such as `0xbeef`; -1 matches all.
     #[xml(attr)]
     pub product: Option<UsbMatch<4>>,
-    /// Version.
+    /// Version of the device, such as `1.10`; -1 matches all.
     #[xml(attr)]
     pub version: Option<UsbVersion>,
-    /// Whether such devices may be redirected.
+    /// Whether matching devices may be redirected.
     #[xml(attr)]
     pub allow: YesNo,
 }
 
-/// `<redirfilter>`: which devices may be redirected. The first rule that matches decides.
+/// `<redirfilter>`: rules for which USB devices may be redirected. The first rule that matches decides.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedirFilter {
-    /// The rules.
+    /// Rules, in the order in which they are tried.
     #[xml(child)]
     pub usbdev: Vec<RedirFilterUsbDev>,
 }
@@ -238,13 +238,13 @@ xml_names! {
     }
 }
 
-/// `<hub>`.
+/// `<hub>`: a hub that adds ports to a bus of the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Hub {
-    /// Its kind.
+    /// Kind of hub: always `usb`.
     #[xml(attr = "type")]
     pub kind: HubType,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }

@@ -28,28 +28,28 @@ xml_names! {
     }
 }
 
-/// `<sound>`.
+/// `<sound>`: a sound card of the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Sound {
-    /// Model.
+    /// Device model, such as `ich9`, `usb` or `virtio`.
     #[xml(attr)]
     pub model: SoundModel,
-    /// Whether a USB card has more than two channels.
+    /// Whether a USB sound card has more than two channels; `no` if absent.
     #[xml(attr)]
     pub multichannel: Option<YesNo>,
-    /// Streams of a virtio card.
+    /// Number of streams of a virtio sound card.
     #[xml(attr)]
     pub streams: Option<u32>,
-    /// What it is connected to.
+    /// Codecs of an `ich6` or `ich9` card: `duplex`, `micro` or `output`; `duplex` if absent.
     #[xml(child_attr = "codec/type")]
     pub codec: Vec<CodecType>,
-    /// The `<audio>` it plays on.
+    /// Number of the `<audio>` that the card plays on; the first if absent.
     #[xml(child_attr = "audio/id")]
     pub audio: Option<u32>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(child, skip_empty)]
     pub driver: Option<VirtioOptions>,
 }
@@ -94,73 +94,73 @@ xml_names! {
     }
 }
 
-/// `<settings>`.
+/// `<settings>`: fixed audio format, converted by the hypervisor if necessary.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AudioSettings {
-    /// Samples per second.
+    /// Sampling frequency in Hz.
     #[xml(attr)]
     pub frequency: Option<u32>,
-    /// Channels.
+    /// Number of channels, such as 2 for stereo.
     #[xml(attr)]
     pub channels: Option<u32>,
-    /// Format.
+    /// Sample format: `s8`, `u8`, `s16`, `u16`, `s32`, `u32` or `f32`.
     #[xml(attr)]
     pub format: Option<AudioFormat>,
 }
 
-/// `<input>` or `<output>`. Which of the later fields mean something depends on the kind.
+/// `<input>` or `<output>`: recording or playing. Which attributes apply depends on the type of the backend.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct AudioIo {
-    /// Whether QEMU mixes.
+    /// Whether QEMU's mixing engine is used; `yes` if absent.
     #[xml(attr = "mixingEngine")]
     pub mixing_engine: Option<YesNo>,
-    /// Whether the settings are fixed.
+    /// Whether the format in `<settings>` is used instead of that of the guest's card.
     #[xml(attr = "fixedSettings")]
     pub fixed_settings: Option<YesNo>,
-    /// Streams at a time.
+    /// Number of streams at the same time.
     #[xml(attr)]
     pub voices: Option<u32>,
-    /// Length of the buffer in µs.
+    /// Length of the buffer, in microseconds.
     #[xml(attr = "bufferLength")]
     pub buffer_length: Option<u32>,
-    /// Device (alsa, oss).
+    /// Path or name of the host's device; alsa and oss only.
     #[xml(attr)]
     pub dev: Option<Text>,
-    /// Buffers (coreaudio, oss, sdl).
+    /// Number of buffers; coreaudio, oss and sdl only.
     #[xml(attr = "bufferCount")]
     pub buffer_count: Option<u32>,
-    /// Whether to poll (oss).
+    /// Whether the device is polled; oss only.
     #[xml(attr = "tryPoll")]
     pub try_poll: Option<YesNo>,
-    /// Sink or source (pulseaudio, pipewire).
+    /// Name of the sink or source on the sound server; pulseaudio and pipewire only.
     #[xml(attr)]
     pub name: Option<Text>,
-    /// Name of the stream (pulseaudio, pipewire).
+    /// Name of the stream on the sound server; pulseaudio and pipewire only.
     #[xml(attr = "streamName")]
     pub stream_name: Option<Text>,
-    /// Latency in µs (pulseaudio, pipewire).
+    /// Desired latency in microseconds; pulseaudio and pipewire only.
     #[xml(attr)]
     pub latency: Option<u32>,
-    /// Server (jack).
+    /// Name of the sound server; jack only.
     #[xml(attr = "serverName")]
     pub server_name: Option<Text>,
-    /// Our name (jack).
+    /// Name of the guest at the sound server; jack only.
     #[xml(attr = "clientName")]
     pub client_name: Option<Text>,
-    /// Pattern of the ports (jack).
+    /// Regular expression for the ports to connect to; jack only.
     #[xml(attr = "connectPorts")]
     pub connect_ports: Option<Text>,
-    /// Whether our name must be free (jack).
+    /// Whether opening fails if the name is already in use; jack only.
     #[xml(attr = "exactName")]
     pub exact_name: Option<YesNo>,
-    /// The settings.
+    /// Fixed audio format; requires `fixedSettings='yes'`.
     #[xml(flat)]
     pub settings: FixedSettings,
 }
 
-/// `<settings>`, which are there exactly if they are fixed.
+/// `<settings>`: present exactly if `fixedSettings` is `yes`.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[xml(more(attr = "fixedSettings", value = YesNo, optional, doc = "Whether the settings are fixed."))]
+#[xml(more(attr = "fixedSettings", value = YesNo, optional, doc = "Whether the format in `<settings>` is used instead of that of the guest's card."))]
 pub struct FixedSettings(#[xml(child = "settings")] pub Option<AudioSettings>);
 
 impl Content for FixedSettings {
@@ -179,43 +179,43 @@ impl Content for FixedSettings {
     }
 }
 
-/// `<audio>`. Which of the later fields mean something depends on the kind.
+/// `<audio>`: where the guest's sound goes on the host. Which attributes apply depends on the type.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Audio {
-    /// By which others name it, from 1.
+    /// Number by which sound cards and displays refer to it, from 1.
     #[xml(attr)]
     pub id: u32,
-    /// Where the sound goes.
+    /// Audio backend of the host, such as `pipewire`, `alsa`, `spice` or `none`.
     #[xml(attr = "type")]
     pub kind: AudioType,
-    /// Period of the timer in µs.
+    /// Period of the hypervisor's audio timer, in microseconds; the hypervisor's default if absent.
     #[xml(attr = "timerPeriod")]
     pub timer_period: Option<u32>,
-    /// Whether to map the device's buffer (oss).
+    /// Whether the device's buffer is mapped into memory; oss only.
     #[xml(attr = "tryMMap")]
     pub try_mmap: Option<YesNo>,
-    /// Whether nobody else may use the device (oss).
+    /// Whether the device is opened exclusively; oss only.
     #[xml(attr)]
     pub exclusive: Option<YesNo>,
-    /// Trade between latency and load, -1 to 10 (oss).
+    /// Balance between latency and CPU load, -1 to 10: higher means more latency; oss only.
     #[xml(attr = "dspPolicy")]
     pub dsp_policy: Option<i32>,
-    /// Folder of the server's socket (pipewire).
+    /// Absolute path of the folder with the server's socket; pipewire only.
     #[xml(attr = "runtimeDir")]
     pub runtime_dir: Option<Text>,
-    /// Server (pulseaudio).
+    /// Name of the sound server; pulseaudio only.
     #[xml(attr = "serverName")]
     pub server_name: Option<Text>,
-    /// Where SDL sends it (sdl).
+    /// Audio driver of SDL, such as `alsa`; sdl only.
     #[xml(attr)]
     pub driver: Option<SdlAudioDriver>,
-    /// The file (file).
+    /// Absolute path of the file that sound is written to; file only.
     #[xml(attr)]
     pub path: Option<Text>,
-    /// Recording.
+    /// Settings for recording from the host.
     #[xml(child, skip_empty)]
     pub input: Option<AudioIo>,
-    /// Playing.
+    /// Settings for playing on the host.
     #[xml(child, skip_empty)]
     pub output: Option<AudioIo>,
 }

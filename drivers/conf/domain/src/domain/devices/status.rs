@@ -5,13 +5,13 @@ use virtbus_xml::{
     Content, Describe, Flags, Node, Nothing, Result, Text, Writer, Xml, YesNo, xml_names,
 };
 
-/// `<privateData>` of a disk.
+/// `<privateData>` of a disk: what the driver needs to find it again in the running guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskPrivate {
-    /// Path of the device in the hypervisor's tree of objects.
+    /// Path of the device in QEMU's object tree.
     #[xml(child_attr = "qom/name")]
     pub qom_name: Option<Text>,
-    /// Block nodes above the image.
+    /// Names of the block nodes between the device and the image.
     #[xml(child = "nodename", wrap = "nodenames")]
     pub node_names: Vec<NodeName>,
 }
@@ -24,13 +24,13 @@ xml_names! {
     }
 }
 
-/// `<diskSecretsPlacement>`: what stands in the disk, where older documents have it, rather than in its source.
+/// `<diskSecretsPlacement>`: which elements are in `<disk>`, as in older documents, instead of in `<source>`.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SecretsPlacement {
-    /// `<auth>`.
+    /// Where `<auth>` is: in `<disk>` if present.
     #[xml(attr)]
     pub auth: Option<InDisk>,
-    /// `<encryption>`.
+    /// Where `<encryption>` is: in `<disk>` if present.
     #[xml(attr = "enc")]
     pub encryption: Option<InDisk>,
 }
@@ -38,10 +38,10 @@ pub struct SecretsPlacement {
 /// What a disk has in status documents only.
 #[derive(Describe, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskStatus {
-    /// What the driver has made for it.
+    /// Names of the disk's parts in the running guest.
     #[xml(child = "privateData", conditional)]
     pub private_data: Option<DiskPrivate>,
-    /// Where user and encryption stand.
+    /// Whether `<auth>` and `<encryption>` are in `<disk>` instead of in `<source>`.
     #[xml(child = "diskSecretsPlacement", conditional)]
     pub secrets_placement: Option<SecretsPlacement>,
 }
@@ -75,7 +75,7 @@ impl Content for DiskStatus {
 /// What an interface has in status documents only.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InterfaceStatus {
-    /// Whether the driver has made the host's end, and takes it away with the guest.
+    /// Whether the driver has created the device on the host, and removes it when the guest stops.
     #[xml(child_attr = "created/value", wrap = "privateData", conditional)]
     pub created: Option<YesNo>,
 }
@@ -97,7 +97,7 @@ impl Content for InterfaceStatus {
 /// What a TPM has in status documents only.
 #[derive(Describe, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TpmStatus {
-    /// Whether the emulator lets go of its state for a guest on another host that shares the storage.
+    /// Whether the emulator can release its state for a migration on storage that both hosts share.
     #[xml(
         child_attr = "swtpm/can_migrate_shared_storage",
         wrap = "privateData",

@@ -36,11 +36,11 @@ xml_names! {
     }
 }
 
-/// A device of the host.
+/// A trusted platform module of the host.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TpmPassthrough {
-    /// Its path.
-    #[xml(child_attr = "device/path", absent = "the first")]
+    /// Absolute path of the host's device, such as `/dev/tpm0`.
+    #[xml(child_attr = "device/path", absent = "the host's first module")]
     pub device: Option<Text>,
 }
 
@@ -52,13 +52,13 @@ xml_names! {
     }
 }
 
-/// `<source>` of an emulator: where the state is kept.
+/// `<source>`: where an emulated module keeps its state.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct TpmStateSource {
-    /// What it is kept in.
+    /// What the state is kept in: `file` or `dir`.
     #[xml(attr = "type")]
     pub kind: TpmStateKind,
-    /// Its path.
+    /// Absolute path of the file or folder with the state.
     #[xml(attr)]
     pub path: Text,
 }
@@ -71,42 +71,43 @@ xml_names! {
     }
 }
 
-/// `<profile>`: what a new module can do.
+/// `<profile>`: which algorithms a new emulated module supports.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TpmProfile {
-    /// Name or file it is made from.
+    /// Name of the built-in or local profile that the module is created from.
     #[xml(attr)]
     pub source: Option<Text>,
-    /// What is taken out of it.
+    /// What happens to algorithms of the profile that the host's crypto library has disabled: `check` or `fips-host`
+    /// removes them.
     #[xml(attr = "removeDisabled")]
     pub remove_disabled: Option<ProfileRemoveDisabled>,
-    /// Its name, once made.
+    /// Name of the profile that the module was created with; written, not set.
     #[xml(attr)]
     pub name: Option<Text>,
 }
 
-/// A program.
+/// A module that a program (swtpm) emulates.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct TpmEmulator {
-    /// Version.
+    /// Version of the TPM specification: `1.2` or `2.0`.
     #[xml(attr)]
     pub version: Option<TpmVersion>,
-    /// Whether the state outlives a transient guest.
+    /// Whether the state is kept when a transient guest stops.
     #[xml(attr, conditional, absent = "no")]
     pub persistent_state: Option<YesNo>,
-    /// How much is logged.
+    /// Log level of the emulator; its default if absent.
     #[xml(attr)]
     pub debug: Option<u32>,
-    /// The secret that the state is encrypted with.
+    /// UUID of the secret with which the state is encrypted.
     #[xml(child_attr = "encryption/secret")]
     pub encryption: Option<Uuid>,
-    /// Banks in use; none means the emulator's default.
+    /// Hash banks that are activated at creation, such as `<sha256/>`; the emulator's default if absent.
     #[xml(named, wrap = "active_pcr_banks", many, value = PcrBank)]
     pub active_pcr_banks: Vec<PcrBank>,
-    /// Where the state is kept.
+    /// Where the state is kept; chosen by the driver if absent.
     #[xml(child)]
     pub source: Option<TpmStateSource>,
-    /// What it can do.
+    /// Algorithms that a new module supports.
     #[xml(child)]
     pub profile: Option<TpmProfile>,
 }
@@ -162,20 +163,20 @@ impl Content for TpmEmulator {
     }
 }
 
-/// A program that somebody else runs.
+/// A module emulator that somebody else has started.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(more(attr = "type", wrap = "source", value = Text,
-    told = "'unix'", doc = "What it is."))]
+    told = "'unix'", doc = "Kind of the socket: always `unix`."))]
 #[xml(more(
     attr = "mode",
     wrap = "source",
     value = Text,
     told = "'connect'",
     optional,
-    doc = "What the hypervisor does with it."
+    doc = "What the hypervisor does with the socket: always `connect`."
 ))]
 pub struct TpmExternal {
-    /// Path of its socket.
+    /// Absolute path of the emulator's socket.
     #[xml(attr, wrap = "source")]
     pub path: Text,
 }
@@ -207,34 +208,35 @@ impl Content for TpmExternal {
     }
 }
 
-/// `<backend>` of a TPM.
+/// `<backend>`: what implements the module on the host.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum TpmBackend {
-    /// A device of the host.
+    /// A trusted platform module of the host, used by this guest only.
     #[xml("passthrough")]
     Passthrough(TpmPassthrough),
-    /// A program.
+    /// A program (swtpm) that the driver starts.
     #[xml("emulator")]
     Emulator(TpmEmulator),
-    /// A program that somebody else runs.
+    /// An emulator that somebody else has started.
     #[xml("external")]
     External(TpmExternal),
 }
 
-/// `<tpm>`.
+/// `<tpm>`: a trusted platform module of the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Tpm {
-    /// Model.
+    /// Interface that the guest sees: `tpm-tis`, `tpm-crb`, `tpm-spapr` or `spapr-tpm-proxy`; chosen by machine type if
+    /// absent.
     #[xml(attr)]
     pub model: Option<TpmModel>,
-    /// What it is on the host.
+    /// What implements the module on the host.
     #[xml(child)]
     pub backend: TpmBackend,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
-    /// What only the driver knows; status only.
+    /// What only the driver knows of the running module; status only.
     #[xml(flat)]
     pub status: TpmStatus,
 }

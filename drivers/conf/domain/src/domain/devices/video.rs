@@ -39,90 +39,90 @@ xml_names! {
     }
 }
 
-/// `<driver>` of a graphics card.
+/// `<driver>`: how the hypervisor runs a graphics card.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VideoDriver {
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(flat)]
     pub virtio: VirtioOptions,
-    /// VGA registers.
+    /// How VGA registers of the bhyve frame buffer are set: `io`, `on` or `off`.
     #[xml(attr)]
     pub vgaconf: Option<VgaConf>,
-    /// Who renders.
+    /// What renders: `qemu`, or `vhostuser` in a separate process; `qemu` if absent.
     #[xml(attr)]
     pub name: Option<VideoBackend>,
 }
 
-/// `<acceleration>`.
+/// `<acceleration>`: whether the guest can use the host's graphics acceleration.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acceleration {
-    /// In three dimensions.
+    /// Whether 3D acceleration is available; `no` if absent.
     #[xml(attr)]
     pub accel3d: Option<YesNo>,
-    /// In two dimensions.
+    /// Whether 2D acceleration is available (VirtualBox); `no` if absent.
     #[xml(attr)]
     pub accel2d: Option<YesNo>,
-    /// Device to render with.
+    /// Path of the host's render device, with `vhostuser`.
     #[xml(attr)]
     pub rendernode: Option<Text>,
 }
 
-/// `<resolution>`.
+/// `<resolution>`: the initial resolution of the screen.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolution {
-    /// Width in pixels.
+    /// Width of the screen in pixels.
     #[xml(attr)]
     pub x: u32,
-    /// Height in pixels.
+    /// Height of the screen in pixels.
     #[xml(attr)]
     pub y: u32,
 }
 
-/// `<model>` of a graphics card. Memory is in KiB.
+/// `<model>`: the graphics card that the guest sees. Sizes of memory are in KiB.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VideoModel {
-    /// Model.
+    /// Model of the card, such as `virtio`, `qxl`, `vga` or `none`; chosen by machine and display if absent.
     #[xml(attr = "type")]
     pub kind: Option<VideoModelType>,
-    /// Memory of the primary area.
+    /// Size of the primary memory area in KiB; qxl only.
     #[xml(attr)]
     pub ram: Option<u32>,
-    /// Memory of the secondary area, or all of it.
+    /// Size of the video memory in KiB; the secondary area for qxl.
     #[xml(attr)]
     pub vram: Option<u32>,
-    /// The secondary area above 4 GiB.
+    /// Size of the secondary area above 4 GiB in KiB; qxl only.
     #[xml(attr)]
     pub vram64: Option<u32>,
-    /// Memory of the VGA frame buffer.
+    /// Size of the VGA frame buffer in KiB; qxl only.
     #[xml(attr)]
     pub vgamem: Option<u32>,
-    /// Screens.
+    /// Number of screens of the card.
     #[xml(attr, absent = "1")]
     pub heads: Option<u32>,
-    /// Whether it is the first card.
+    /// Whether this is the primary card; one only, the first if absent.
     #[xml(attr)]
     pub primary: Option<YesNo>,
-    /// Whether resources live in the host's memory.
+    /// Whether resources can be kept in host memory without copying (blob resources); virtio only.
     #[xml(attr)]
     pub blob: Option<OnOff>,
-    /// Acceleration.
+    /// Graphics acceleration that the guest can use.
     #[xml(child)]
     pub acceleration: Option<Box<Acceleration>>,
-    /// Resolution.
+    /// Initial resolution of the screen.
     #[xml(child)]
     pub resolution: Option<Resolution>,
 }
 
-/// `<video>`.
+/// `<video>`: a graphics card of the guest.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Video {
-    /// How it is handled.
+    /// How the hypervisor runs the card.
     #[xml(child, skip_empty)]
     pub driver: Option<VideoDriver>,
-    /// Model.
+    /// Model of the card, with its memory and screens.
     #[xml(child, skip_empty)]
     pub model: Option<VideoModel>,
-    /// Alias, address.
+    /// Alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
 }

@@ -63,13 +63,14 @@ pub struct CapabilityFeature {
     pub state: OnOff,
 }
 
-/// `<capabilities>`: each capability is an element of its own.
+/// `<capabilities>`: Linux capabilities of a container; each is an element of its own, such as `<mknod state='on'/>`.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessCapabilities {
-    /// What happens to those that are not listed.
-    #[xml(attr, absent = "the default")]
+    /// What happens to capabilities that are not listed: `default` drops the dangerous ones, `allow` keeps all, `deny`
+    /// drops all.
+    #[xml(attr, absent = "default")]
     pub policy: Option<CapabilitiesPolicy>,
-    /// Those listed.
+    /// Capabilities with a state of their own.
     #[xml(named = "state", value = Capability, many)]
     pub features: Vec<CapabilityFeature>,
 }

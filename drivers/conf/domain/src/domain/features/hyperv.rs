@@ -12,108 +12,109 @@ xml_names! {
     }
 }
 
-/// `<spinlocks>`.
+/// `<spinlocks>`: how the guest behaves while it waits for a spin lock.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spinlocks {
-    /// Whether on.
+    /// Whether the guest notifies the hypervisor of long waits.
     #[xml(attr)]
     pub state: OnOff,
-    /// Attempts before the guest tells the hypervisor, at least 4095.
+    /// Number of attempts before the guest notifies the hypervisor, at least 4095.
     #[xml(attr)]
     pub retries: Option<u32>,
 }
 
-/// `<stimer>`.
+/// `<stimer>`: synthetic timers of the guest.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stimer {
-    /// Whether on.
+    /// Whether the guest has synthetic timers.
     #[xml(attr)]
     pub state: OnOff,
-    /// Timers interrupt without a message.
+    /// Whether timers raise interrupts directly instead of sending messages.
     #[xml(child)]
     pub direct: Option<State>,
 }
 
-/// `<vendor_id>`.
+/// `<vendor_id>`: the hypervisor vendor that the guest sees.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VendorId {
-    /// Whether on.
+    /// Whether the guest sees the vendor given here.
     #[xml(attr)]
     pub state: OnOff,
-    /// Up to 12 characters, no comma.
+    /// Vendor that the guest sees, up to 12 characters without comma.
     #[xml(attr)]
     pub value: Option<Text>,
 }
 
-/// `<tlbflush>`.
+/// `<tlbflush>`: flushing translation buffers of other virtual CPUs by a call to the hypervisor.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TlbFlush {
-    /// Whether on.
+    /// Whether the guest can flush by calling the hypervisor.
     #[xml(attr)]
     pub state: OnOff,
-    /// The guest may flush without the hypervisor.
+    /// Whether nested guests can flush without the guest's own hypervisor.
     #[xml(child)]
     pub direct: Option<State>,
-    /// The guest may flush parts.
+    /// Whether the guest can flush parts of the buffers.
     #[xml(child)]
     pub extended: Option<State>,
 }
 
-/// `<hyperv>`.
+/// `<hyperv>`: interfaces of Microsoft Hyper-V that make Windows guests run better (enlightenments).
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct HyperV {
-    /// Who chooses.
+    /// How features are chosen: `custom` those listed, `passthrough` all that the hypervisor supports, `host-model` all
+    /// that the host has.
     #[xml(attr, absent = "custom")]
     pub mode: Option<HyperVMode>,
-    /// Relaxed timers.
+    /// Whether the guest relaxes its timeouts, as it may be descheduled.
     #[xml(child)]
     pub relaxed: Option<State>,
-    /// Virtual interrupt controller.
+    /// Whether the guest has a virtual interrupt controller.
     #[xml(child)]
     pub vapic: Option<State>,
-    /// Spin locks.
+    /// Whether the guest notifies the hypervisor of long waits for spin locks.
     #[xml(child)]
     pub spinlocks: Option<Spinlocks>,
-    /// Index of virtual processors.
+    /// Whether the guest can read the number of its virtual processor.
     #[xml(child)]
     pub vpindex: Option<State>,
-    /// Time spent in the guest.
+    /// Whether the guest can read how long its virtual processors have run.
     #[xml(child)]
     pub runtime: Option<State>,
-    /// Synthetic interrupt controller.
+    /// Whether the guest has a synthetic interrupt controller.
     #[xml(child)]
     pub synic: Option<State>,
-    /// Synthetic timers.
+    /// Whether the guest has synthetic timers.
     #[xml(child)]
     pub stimer: Option<Stimer>,
-    /// Reset by the hypervisor.
+    /// Whether the guest can reset itself by a call to the hypervisor.
     #[xml(child)]
     pub reset: Option<State>,
-    /// Name of the hypervisor's vendor.
+    /// Hypervisor vendor that the guest sees.
     #[xml(child)]
     pub vendor_id: Option<VendorId>,
-    /// Registers that tell frequencies.
+    /// Whether the guest can read the frequencies of its clocks.
     #[xml(child)]
     pub frequencies: Option<State>,
-    /// Notice of migration.
+    /// Whether the guest is notified of a migration to a host with another clock frequency.
     #[xml(child)]
     pub reenlightenment: Option<State>,
-    /// Flush of translation buffers.
+    /// Whether the guest can flush translation buffers by calling the hypervisor.
     #[xml(child)]
     pub tlbflush: Option<TlbFlush>,
-    /// Interprocessor interrupts.
+    /// Whether the guest can send interprocessor interrupts by calling the hypervisor.
     #[xml(child)]
     pub ipi: Option<State>,
-    /// Enlightened control structures, Intel only.
+    /// Whether nested guests use enlightened control structures (eVMCS); Intel only.
     #[xml(child)]
     pub evmcs: Option<State>,
-    /// Interrupt controller in hardware.
+    /// Whether the synthetic interrupt controller can use hardware acceleration (AVIC, APICv).
     #[xml(child)]
     pub avic: Option<State>,
-    /// Bitmap of model-specific registers.
+    /// Whether nested guests use the enlightened bitmap of model-specific registers.
     #[xml(child)]
     pub emsr_bitmap: Option<State>,
-    /// Fast calls with vector registers.
+    /// Whether calls to the hypervisor can pass parameters in XMM registers.
     #[xml(child)]
     pub xmm_input: Option<State>,
 }

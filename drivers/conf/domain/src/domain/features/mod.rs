@@ -10,17 +10,21 @@ pub use hyperv::{HyperV, HyperVMode, Spinlocks, Stimer, TlbFlush, VendorId};
 
 use super::cputune::pretty_size;
 
-/// A switch: `<x state='on'/>`.
+/// A feature that is on or off: `<x state='on'/>`.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
-    /// Whether it is on.
+    /// Whether the feature is on.
     #[xml(attr)]
     pub state: OnOff,
 }
 
-/// A switch that is on where no state is given: `<x/>`.
+/// A feature that is on if no state is given: `<x/>`.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Switch(#[xml(attr = "state", optional)] pub OnOff);
+pub struct Switch(
+    /// Whether the feature is on; `on` if absent.
+    #[xml(attr = "state", optional)]
+    pub OnOff,
+);
 
 impl Content for Switch {
     fn parse(node: Node<'_>) -> Result<Self> {
@@ -34,41 +38,41 @@ impl Content for Switch {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<apic>`.
+/// `<apic>`: the local interrupt controllers of the virtual CPUs.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Apic {
-    /// Whether the guest may skip the end-of-interrupt exit.
+    /// Whether the guest may skip the exit at the end of an interrupt (paravirtual EOI).
     #[xml(attr)]
     pub eoi: Option<OnOff>,
 }
 
-/// `<kvm>`.
+/// `<kvm>`: features of KVM that the guest sees.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kvm {
-    /// Hide the hypervisor.
+    /// Whether KVM is hidden from the guest's detection of hypervisors.
     #[xml(child)]
     pub hidden: Option<State>,
-    /// The virtual CPUs have host CPUs of their own.
+    /// Whether the guest is told that its virtual CPUs have host CPUs of their own.
     #[xml(child = "hint-dedicated")]
     pub hint_dedicated: Option<State>,
-    /// The guest polls before it halts.
+    /// Whether the guest polls for a while before it halts a virtual CPU.
     #[xml(child = "poll-control")]
     pub poll_control: Option<State>,
-    /// Paravirtual interprocessor interrupts.
+    /// Whether the guest can send interprocessor interrupts by calling KVM.
     #[xml(child = "pv-ipi")]
     pub pv_ipi: Option<State>,
-    /// Ring of dirty pages.
+    /// How KVM reports changed memory pages: as a ring, if on.
     #[xml(child = "dirty-ring")]
     pub dirty_ring: Option<DirtyRing>,
 }
 
-/// `<dirty-ring>`.
+/// `<dirty-ring>`: a ring in which KVM reports changed memory pages.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DirtyRing {
-    /// Whether it is used.
+    /// Whether a ring is used instead of a bitmap.
     #[xml(attr)]
     pub state: OnOff,
-    /// Entries: a power of two from 1024 to 65536.
+    /// Number of entries of the ring: a power of two from 1024 to 65536.
     #[xml(attr)]
     pub size: Option<u32>,
 }
@@ -81,24 +85,24 @@ xml_names! {
     }
 }
 
-/// `<passthrough>` in `<xen>`.
+/// `<passthrough>` in `<xen>`: whether devices can be assigned to the guest.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct XenPassthrough {
-    /// Whether devices can be passed through.
+    /// Whether devices of the host can be assigned to the guest.
     #[xml(attr)]
     pub state: OnOff,
-    /// How.
+    /// How the IOMMU's page tables are kept: `sync_pt` apart, `share_pt` shared with the guest's.
     #[xml(attr)]
     pub mode: Option<XenPassthroughMode>,
 }
 
-/// `<xen>`.
+/// `<xen>`: features of Xen that the guest has.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Xen {
-    /// Give the guest the host's memory map.
+    /// Whether the guest sees the host's memory map (e820), as some assigned devices require.
     #[xml(child)]
     pub e820_host: Option<State>,
-    /// Devices of the host.
+    /// Whether devices of the host can be assigned to the guest.
     #[xml(child)]
     pub passthrough: Option<XenPassthrough>,
 }
@@ -112,17 +116,17 @@ xml_names! {
     }
 }
 
-/// `<gic>`.
+/// `<gic>`: the interrupt controller of ARM guests.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gic {
-    /// Its version.
+    /// Version of the interrupt controller: `2`, `3` or `host`.
     #[xml(attr, absent = "the driver's choice")]
     pub version: Option<GicVersion>,
 }
 
-/// Size of the extended SMRAM segment, in bytes; without a unit it counts in MiB.
+/// Size of the extended SMRAM segment (TSEG); in MiB if no unit is given.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-#[xml(more(flat, value = virtbus_xml::Bytes))]
+#[xml(more(flat, value = virtbus_xml::Bytes, doc = "Size of the segment; in MiB if no unit is given."))]
 pub struct Tseg(#[xml(skip)] pub u64);
 
 impl Content for Tseg {
@@ -139,13 +143,13 @@ impl Content for Tseg {
     }
 }
 
-/// `<smm>`: system management mode.
+/// `<smm>`: system management mode of x86 guests.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Smm {
-    /// Whether there is one.
+    /// Whether the guest has system management mode; Secure Boot requires it.
     #[xml(attr, optional)]
     pub state: OnOff,
-    /// Its extended memory.
+    /// Size of the extended SMRAM segment (TSEG); q35 only.
     #[xml(child)]
     pub tseg: Option<Tseg>,
 }
@@ -188,13 +192,13 @@ xml_names! {
     }
 }
 
-/// `<hpt>`: the page table of pSeries guests.
+/// `<hpt>`: the hash page table of pSeries guests.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hpt {
-    /// Whether it can be resized.
+    /// Whether the page table can be resized: `enabled`, `disabled` or `required`; the hypervisor decides if absent.
     #[xml(attr)]
     pub resizing: Option<HptResizing>,
-    /// Largest page.
+    /// Largest page size that the guest can use.
     #[xml(child)]
     pub maxpagesize: Option<Kib>,
 }
@@ -227,10 +231,10 @@ xml_names! {
     }
 }
 
-/// `<tcg>`: settings of QEMU's emulation of processors.
+/// `<tcg>`: settings of QEMU's processor emulation.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tcg {
-    /// Cache of translated code.
+    /// Size of the cache for translated code.
     #[xml(child = "tb-cache")]
     pub tb_cache: Option<Kib>,
 }
@@ -244,104 +248,113 @@ xml_names! {
     }
 }
 
-/// `<features>`.
+/// `<features>`: features of the guest's machine. A feature that is absent is as the hypervisor has it, unless it is
+/// said otherwise.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Features {
-    /// ACPI.
+    /// The guest has ACPI, as an orderly shutdown by power button requires; off if absent.
     #[xml(flag)]
     pub acpi: bool,
-    /// Local interrupt controllers.
+    /// The virtual CPUs have local interrupt controllers; x86 only.
     #[xml(child)]
     pub apic: Option<Apic>,
-    /// Physical address extension.
+    /// The guest can have physical addresses of more than 32 bits; x86 only.
     #[xml(flag)]
     pub pae: bool,
-    /// Hardware-assisted paging, for Xen.
+    /// Whether hardware-assisted paging is used; Xen only.
     #[xml(child)]
     pub hap: Option<Switch>,
-    /// Hyper-V's interfaces, as Xen names them.
+    /// Whether the guest sees interfaces of Hyper-V; Xen only.
     #[xml(flag)]
     pub viridian: bool,
-    /// A network of its own, for containers.
+    /// Whether a container has a network namespace of its own even without interfaces.
     #[xml(flag)]
     pub privnet: bool,
-    /// Hyper-V's interfaces.
+    /// Interfaces of Microsoft Hyper-V that the guest sees.
     #[xml(child)]
     pub hyperv: Option<Box<HyperV>>,
-    /// KVM's interfaces.
+    /// Features of KVM that the guest sees.
     #[xml(child)]
     pub kvm: Option<Box<Kvm>>,
-    /// Paravirtual spin locks.
+    /// Whether spin locks are paravirtual.
     #[xml(child)]
     pub pvspinlock: Option<Switch>,
-    /// Process capabilities of a container.
+    /// Linux capabilities of a container.
     #[xml(child, skip_empty)]
     pub capabilities: Option<Box<ProcessCapabilities>>,
-    /// Performance counters.
+    /// Whether the guest has performance counters (PMU); the hypervisor decides if absent.
     #[xml(child)]
     pub pmu: Option<Switch>,
-    /// VMware's I/O port.
+    /// Whether the guest has VMware's I/O port, by which VMware tools talk; on if absent.
     #[xml(child)]
     pub vmport: Option<Switch>,
-    /// ARM's interrupt controller.
+    /// Interrupt controller of ARM guests.
     #[xml(child)]
     pub gic: Option<Gic>,
-    /// System management mode.
+    /// System management mode of x86 guests.
     #[xml(child)]
     pub smm: Option<Box<Smm>>,
-    /// I/O interrupt controller.
+    /// What emulates the I/O interrupt controller: `kvm` or `qemu`; the hypervisor decides if absent.
     #[xml(child_attr = "ioapic/driver")]
     pub ioapic: Option<IoApicDriver>,
-    /// Page table of pSeries guests.
+    /// Hash page table of pSeries guests.
     #[xml(child, skip_empty)]
     pub hpt: Option<Box<Hpt>>,
-    /// Device for crash dumps.
+    /// Whether the guest has a device by which it passes information for crash dumps.
     #[xml(child)]
     pub vmcoreinfo: Option<Switch>,
-    /// Transactional memory.
+    /// Whether the guest has hardware transactional memory; pSeries only.
     #[xml(child)]
     pub htm: Option<State>,
-    /// Nested virtualization on pSeries.
+    /// Whether the guest can run guests itself; pSeries only.
     #[xml(child = "nested-hv")]
     pub nested_hv: Option<State>,
-    /// Unknown model-specific registers.
+    /// What happens at accesses to unknown model-specific registers: `ignore`, or `fault` for an exception in the
+    /// guest.
     #[xml(child_attr = "msrs/unknown")]
     pub msrs: Option<UnknownMsr>,
-    /// Count cache flush assistance.
+    /// Whether the guest can use count cache flush assistance against Spectre; pSeries only.
     #[xml(child = "ccf-assist")]
     pub ccf_assist: Option<State>,
-    /// Xen's interfaces.
+    /// Features of Xen that the guest has.
     #[xml(child)]
     pub xen: Option<Xen>,
-    /// Cache flush on privilege change.
+    /// Whether caches are flushed at changes of privilege, against Meltdown: `broken`, `workaround` or `fixed`; pSeries
+    /// only.
     #[xml(child_attr = "cfpc/value")]
     pub cfpc: Option<Mitigation>,
-    /// Speculation barrier bounds checking.
+    /// Whether speculation is stopped at bounds checks, against Spectre: `broken`, `workaround` or `fixed`; pSeries
+    /// only.
     #[xml(child_attr = "sbbc/value")]
     pub sbbc: Option<Mitigation>,
-    /// Indirect branch speculation.
+    /// How indirect branches are protected against speculation, such as `workaround` or `fixed-ccd`; pSeries only.
     #[xml(child_attr = "ibs/value")]
     pub ibs: Option<BranchMitigation>,
-    /// Emulation of processors.
+    /// Settings of QEMU's processor emulation.
     #[xml(child, skip_empty)]
     pub tcg: Option<Box<Tcg>>,
-    /// Free memory after the guest is gone.
+    /// Whether the hypervisor's memory is freed after its process has ended, so that ending is not delayed; QEMU 8.0 or
+    /// newer.
     #[xml(child = "async-teardown")]
     pub async_teardown: Option<AsyncTeardown>,
-    /// Reliability, availability and serviceability of ARM guests.
+    /// Whether the guest is notified of hardware errors (RAS); ARM only.
     #[xml(child)]
     pub ras: Option<State>,
-    /// Keyboard and mouse of the PS/2 kind.
+    /// Whether the guest has a PS/2 controller with keyboard and mouse; on x86 the default is on.
     #[xml(child)]
     pub ps2: Option<State>,
-    /// RISC-V's interrupt architecture.
+    /// Advanced interrupt architecture of RISC-V guests: `none`, `aplic` or `aplic-imsic`.
     #[xml(child_attr = "aia/value")]
     pub aia: Option<Aia>,
 }
 
-/// `<async-teardown>`: on where it does not say otherwise.
+/// `<async-teardown>`: whether memory is freed after the hypervisor's process has ended; on if no state is given.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AsyncTeardown(#[xml(attr = "enabled", optional)] pub YesNo);
+pub struct AsyncTeardown(
+    /// Whether memory is freed later; `yes` if absent.
+    #[xml(attr = "enabled", optional)]
+    pub YesNo,
+);
 
 impl Content for AsyncTeardown {
     fn parse(node: Node<'_>) -> Result<Self> {

@@ -36,16 +36,16 @@ xml_names! {
     }
 }
 
-/// The password of a display.
+/// Password of a display, with its period of validity.
 #[derive(Describe, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct GraphicsAuth {
-    /// The password; secret.
+    /// Password that clients must give; left out unless secure information is asked for.
     #[xml(attr)]
     pub passwd: Option<Text>,
-    /// When it expires, in UTC.
+    /// Time when the password expires, in UTC; never if absent.
     #[xml(attr = "passwdValidTo", told = "a time such as 2010-04-09T15:51:00")]
     pub valid_to: Option<Text>,
-    /// Clients that are connected when it changes.
+    /// What happens to connected clients when the password changes: `keep`, `disconnect` or `fail`.
     #[xml(attr)]
     pub connected: Option<ConnectedAction>,
 }
@@ -106,138 +106,139 @@ xml_names! {
     }
 }
 
-/// `type='vnc'`.
+/// `type='vnc'`: a display that VNC clients connect to.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
-#[xml(more(attr = "socket", value = Text, optional, doc = "The socket of the first `<listen>`, for older clients."))]
+#[xml(more(attr = "socket", value = Text, optional, doc = "Path of the first `<listen>`'s socket, for older clients."))]
 pub struct Vnc {
-    /// Port; -1 is the old way to ask for any.
+    /// TCP port, 5900 to 65535; -1 is the old form of `autoport='yes'`.
     #[xml(attr)]
     pub port: Option<i32>,
-    /// Whether the driver chooses the port.
+    /// Whether the driver chooses the port at start.
     #[xml(attr, absent = "no")]
     pub autoport: Option<YesNo>,
-    /// Port for web sockets; -1 lets the driver choose.
+    /// TCP port for web sockets; -1 lets the driver choose at start.
     #[xml(attr)]
     pub websocket: Option<i32>,
-    /// The driver has chosen `websocket`; status only.
+    /// Whether the driver has chosen the web socket port; status only.
     #[xml(attr = "websocketGenerated", value = YesNo, optional)]
     pub websocket_generated: bool,
-    /// Keyboard layout.
+    /// Keyboard layout, such as `de`; the guest's own if absent.
     #[xml(attr)]
     pub keymap: Option<Text>,
-    /// Who may share it.
+    /// Who may connect at the same time: `allow-exclusive` (clients may ask for exclusive access), `force-shared`, or
+    /// `ignore`.
     #[xml(attr = "sharePolicy")]
     pub share_policy: Option<SharePolicy>,
-    /// Whether clients may turn the guest off.
+    /// Whether clients may shut down or reset the guest; `no` if absent.
     #[xml(attr = "powerControl")]
     pub power_control: Option<YesNo>,
-    /// Password.
+    /// Password that clients must give.
     #[xml(flat)]
     pub auth: Rare<GraphicsAuth>,
-    /// The `<audio>` that clients hear.
+    /// Number of the `<audio>` that clients hear.
     #[xml(child_attr = "audio/id")]
     pub audio: Option<u32>,
 }
 
-/// `type='sdl'`.
+/// `type='sdl'`: a window on an X display of the host.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sdl {
-    /// X display.
+    /// X display to open the window on, such as `:0.0`.
     #[xml(attr)]
     pub display: Option<Text>,
-    /// File with its secret.
+    /// Path of the X authority file.
     #[xml(attr)]
     pub xauth: Option<Text>,
-    /// Whether it fills the screen.
+    /// Whether the window fills the whole screen; `no` if absent.
     #[xml(attr)]
     pub fullscreen: Option<YesNo>,
-    /// Whether it uses OpenGL.
+    /// Whether the window uses OpenGL; `no` if absent.
     #[xml(child_attr = "gl/enable")]
     pub gl: Option<YesNo>,
 }
 
-/// `type='desktop'`.
+/// `type='desktop'`: the window of VirtualBox or VMware on the host's desktop.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desktop {
-    /// X display.
+    /// X display to open the window on, such as `:0.0`.
     #[xml(attr)]
     pub display: Option<Text>,
-    /// Whether it fills the screen.
+    /// Whether the window fills the whole screen; `no` if absent.
     #[xml(attr)]
     pub fullscreen: Option<YesNo>,
 }
 
-/// `type='rdp'`.
+/// `type='rdp'`: a display that RDP clients connect to.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rdp {
-    /// Port; 0 or -1 is the old way to ask for any.
+    /// TCP port; 0 or -1 is the old form of `autoport='yes'`.
     #[xml(attr)]
     pub port: Option<i32>,
-    /// Whether the driver chooses the port.
+    /// Whether the driver chooses the port at start.
     #[xml(attr, conditional, absent = "no")]
     pub autoport: Option<YesNo>,
-    /// Whether a new client replaces the one connected.
+    /// Whether a new client replaces the one that is connected.
     #[xml(attr = "replaceUser", conditional, absent = "no")]
     pub replace_user: Option<YesNo>,
-    /// Whether several clients may connect.
+    /// Whether several clients may be connected at the same time.
     #[xml(attr = "multiUser", conditional, absent = "no")]
     pub multi_user: Option<YesNo>,
-    /// User.
+    /// User name that clients must give.
     #[xml(attr)]
     pub username: Option<Text>,
-    /// Password; secret.
+    /// Password that clients must give; left out unless secure information is asked for.
     #[xml(attr)]
     pub passwd: Option<Text>,
 }
 
-/// `type='egl-headless'`.
+/// `type='egl-headless'`: OpenGL rendering for displays that cannot do it themselves.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct EglHeadless {
-    /// Rendering.
+    /// Device of the host that renders.
     #[xml(child, skip_empty)]
     pub gl: Option<Gl>,
 }
 
-/// `type='dbus'`.
+/// `type='dbus'`: a display that clients reach over D-Bus.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DbusDisplay {
-    /// Whether clients connect without a bus.
+    /// Whether clients connect directly, without a bus; `no` if absent.
     #[xml(attr)]
     pub p2p: Option<YesNo>,
-    /// Address of the bus.
+    /// Address of the bus; one that the driver starts if absent.
     #[xml(attr)]
     pub address: Option<Text>,
-    /// Rendering.
+    /// Rendering with the host's graphics card.
     #[xml(child, skip_empty)]
     pub gl: Option<Gl>,
-    /// The `<audio>` that clients hear.
+    /// Number of the `<audio>` that clients hear.
     #[xml(child_attr = "audio/id")]
     pub audio: Option<u32>,
 }
 
-/// The kind of display with its settings.
+/// Type of the display, with its settings.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
 #[xml(tag = "type")]
 pub enum GraphicsKind {
-    /// A window.
+    /// A window on an X display of the host.
     #[xml("sdl")]
     Sdl(Box<Sdl>),
-    /// VNC.
+    /// A display that VNC clients connect to.
     #[xml("vnc")]
     Vnc(Vnc),
-    /// RDP.
+    /// A display that RDP clients connect to.
     #[xml("rdp")]
     Rdp(Box<Rdp>),
-    /// A window of VirtualBox or VMware.
+    /// A window of VirtualBox or VMware on the host's desktop.
     #[xml("desktop")]
     Desktop(Box<Desktop>),
-    /// SPICE.
+    /// A display that SPICE clients connect to.
     #[xml("spice")]
     Spice(Box<Spice>),
-    /// Rendering for others.
+    /// OpenGL rendering for other displays.
     #[xml("egl-headless")]
     EglHeadless(Box<EglHeadless>),
-    /// D-Bus.
+    /// A display that clients reach over D-Bus.
     #[xml("dbus")]
     Dbus(Box<DbusDisplay>),
 }
@@ -257,14 +258,14 @@ impl GraphicsKind {
     }
 }
 
-/// `<graphics>`.
+/// `<graphics>`: a display of the guest, and how it can be reached.
 #[derive(Describe, Debug, Clone, PartialEq, Eq)]
-#[xml(more(attr = "listen", value = Text, optional, doc = "The address of the first `<listen>`, for older clients."))]
+#[xml(more(attr = "listen", value = Text, optional, doc = "Address of the first `<listen>`, for older clients."))]
 pub struct Graphics {
-    /// Kind and settings.
+    /// Type and settings of the display.
     #[xml(flat)]
     pub kind: GraphicsKind,
-    /// Where VNC, SPICE and RDP listen. Clients still find the first of them in attributes, too.
+    /// Where VNC, SPICE and RDP listen. The first is also in attributes, for older clients.
     #[xml(child)]
     pub listen: Vec<Listen>,
 }

@@ -28,13 +28,13 @@ xml_names! {
     }
 }
 
-/// `<channel>` of a SPICE display.
+/// `<channel>`: whether one channel of a SPICE display is encrypted.
 #[derive(Xml, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpiceChannel {
-    /// Which.
+    /// Name of the channel, such as `main` or `display`.
     #[xml(attr)]
     pub name: SpiceChannelName,
-    /// Whether it is encrypted.
+    /// Which connections the channel accepts: `secure` (TLS), `insecure` or `any`.
     #[xml(attr)]
     pub mode: SpiceChannelMode,
 }
@@ -69,74 +69,74 @@ xml_names! {
     }
 }
 
-/// `<gl>`: rendering with the host's graphics card.
+/// `<gl>`: OpenGL rendering with the host's graphics card.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gl {
-    /// Whether to.
+    /// Whether OpenGL rendering is used.
     #[xml(attr)]
     pub enable: Option<YesNo>,
-    /// Device to render with.
+    /// Path of the host's render device, such as `/dev/dri/renderD128`; chosen by the driver if absent.
     #[xml(attr)]
     pub rendernode: Option<Text>,
 }
 
-/// What stands in the element of a SPICE display after its channels.
+/// Children of a SPICE display that come after its channels.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpiceOptions {
-    /// Compression of images.
+    /// Compression of images: `auto_glz`, `auto_lz`, `quic`, `glz`, `lz` or `off`.
     #[xml(child_attr = "image/compression")]
     pub image: Option<ImageCompression>,
-    /// Compression of images with loss.
+    /// Lossy (JPEG) compression of images over slow connections: `auto`, `never` or `always`.
     #[xml(child_attr = "jpeg/compression")]
     pub jpeg: Option<AutoCompression>,
-    /// Compression of images again.
+    /// Additional zlib compression of glz images over slow connections: `auto`, `never` or `always`.
     #[xml(child_attr = "zlib/compression")]
     pub zlib: Option<AutoCompression>,
-    /// Compression of sound.
+    /// Whether sound is compressed; `on` if absent.
     #[xml(child_attr = "playback/compression")]
     pub playback: Option<OnOff>,
-    /// Parts sent as a video.
+    /// Which parts of the screen are sent as video: `filter` (those that change often), `all` or `off`.
     #[xml(child_attr = "streaming/mode")]
     pub streaming: Option<StreamingMode>,
-    /// Who draws the mouse pointer.
+    /// Who draws the mouse pointer: `server` or `client`; the hypervisor decides if absent.
     #[xml(child_attr = "mouse/mode")]
     pub mouse: Option<MouseMode>,
-    /// Whether the clipboard is shared.
+    /// Whether the clipboard is shared between guest and client; `yes` if absent.
     #[xml(child_attr = "clipboard/copypaste")]
     pub clipboard: Option<YesNo>,
-    /// Whether clients may send files.
+    /// Whether clients may send files to the guest; `yes` if absent.
     #[xml(child_attr = "filetransfer/enable")]
     pub filetransfer: Option<YesNo>,
-    /// Rendering.
+    /// Rendering with the host's graphics card.
     #[xml(child, skip_empty)]
     pub gl: Option<Gl>,
 }
 
-/// `type='spice'`.
+/// `type='spice'`: a display that SPICE clients connect to.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spice {
-    /// Port; -1 is the old way to ask for any.
+    /// TCP port for unencrypted connections; -1 is the old form of `autoport='yes'`.
     #[xml(attr)]
     pub port: Option<i32>,
-    /// Port for encrypted connections; -1 is the old way to ask for any.
+    /// TCP port for encrypted connections; -1 is the old form of `autoport='yes'`.
     #[xml(attr = "tlsPort")]
     pub tls_port: Option<i32>,
-    /// Whether the driver chooses the ports.
+    /// Whether the driver chooses the ports at start.
     #[xml(attr, absent = "no")]
     pub autoport: Option<YesNo>,
-    /// Keyboard layout.
+    /// Keyboard layout, such as `de`; the guest's own if absent.
     #[xml(attr)]
     pub keymap: Option<Text>,
-    /// Encryption of channels that are not listed.
+    /// Which connections channels that are not listed accept: `secure`, `insecure` or `any`.
     #[xml(attr = "defaultMode", conditional, absent = "any")]
     pub default_mode: Option<SpiceChannelMode>,
-    /// Password.
+    /// Password that clients must give.
     #[xml(flat)]
     pub auth: Rare<GraphicsAuth>,
-    /// Encryption by channel.
+    /// Which connections single channels accept.
     #[xml(child)]
     pub channel: Vec<SpiceChannel>,
-    /// Everything else.
+    /// Compression, mouse, clipboard, file transfer and rendering.
     #[xml(flat)]
     pub options: SpiceOptions,
 }

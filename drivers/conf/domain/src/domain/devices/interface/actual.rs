@@ -4,19 +4,19 @@ use virtbus_xml::{Content, Describe, Flags, Node, Rare, Result, Writer, YesNo};
 
 use super::{InterfaceConnection, InterfaceSource};
 
-/// `<actual>`: what an interface is really connected to.
+/// `<actual>`: the connection that a virtual network gave the interface at start.
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub struct ActualNet {
-    /// The connection.
+    /// What the interface is connected to.
     #[xml(flat)]
     pub source: InterfaceSource,
-    /// Whether the guest may choose which packets it gets.
+    /// Whether the host follows the receive filters that the guest sets.
     #[xml(attr = "trustGuestRxFilters")]
     pub trust_guest_rx_filters: Option<YesNo>,
-    /// Traffic class on the bridge; 0 in a document is none.
+    /// Number of the traffic class on the network's bridge; 0 means none.
     #[xml(child_attr = "class/id")]
     pub class_id: Option<u32>,
-    /// How it is connected.
+    /// VLANs, switch parameters and limits of the connection.
     #[xml(flat)]
     pub connection: Rare<InterfaceConnection>,
 }

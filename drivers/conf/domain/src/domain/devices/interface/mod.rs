@@ -35,19 +35,19 @@ xml_names! {
     }
 }
 
-/// `<mac>`.
+/// `<mac>`: the MAC address of the interface.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceMac {
-    /// The address.
+    /// MAC address; generated if absent.
     #[xml(attr)]
     pub address: Mac,
-    /// Where it comes from.
+    /// Who chose the address: `generated` by the driver or `static` by the user (VMware).
     #[xml(attr = "type")]
     pub kind: Option<MacType>,
-    /// Whether VMware checks it.
+    /// Whether VMware checks that the address is in its ranges.
     #[xml(attr)]
     pub check: Option<YesNo>,
-    /// What the guest has changed it to; running guests only.
+    /// Address that the guest has changed it to; running guests only.
     #[xml(attr = "currentAddress", when = mac_live)]
     pub current_address: Option<Mac>,
 }
@@ -67,13 +67,13 @@ impl From<Mac> for InterfaceMac {
     }
 }
 
-/// `<target>`: the host's end.
+/// `<target>`: the interface's device on the host.
 #[derive(Describe, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceTarget {
-    /// Name of the device.
+    /// Name of the device on the host; chosen by the driver (`vnetN`) if absent.
     #[xml(attr)]
     pub dev: Option<Text>,
-    /// Whether the driver makes it.
+    /// Whether the driver creates the tap device; `no` uses an existing one, and requires `dev`.
     #[xml(attr)]
     pub managed: Option<YesNo>,
 }
@@ -107,13 +107,13 @@ impl Content for InterfaceTarget {
     fn children(&self, _: &mut Writer) {}
 }
 
-/// `<guest>`: the guest's end, for containers.
+/// `<guest>`: the interface inside the guest; containers and OpenVZ only.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceGuest {
-    /// Name it shall have.
+    /// Name that the interface is given in the guest.
     #[xml(attr)]
     pub dev: Option<Text>,
-    /// Name it has.
+    /// Name that the interface has in the guest.
     #[xml(attr)]
     pub actual: Option<Text>,
 }
@@ -126,16 +126,16 @@ xml_names! {
     }
 }
 
-/// What an actual connection may override: children of `<interface>` beside `<source>`.
+/// Children of `<interface>` beside `<source>` that a virtual network may override.
 #[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceConnection {
-    /// VLANs.
+    /// VLANs that the interface belongs to.
     #[xml(child, skip_empty)]
     pub vlan: Option<Vlan>,
-    /// Port profile.
+    /// Parameters of the switch that the interface is attached to.
     #[xml(child)]
     pub virtualport: Option<Box<VirtualPort>>,
-    /// Traffic shaping.
+    /// Limits on traffic of the interface, in each direction.
     #[xml(child, skip_empty)]
     pub bandwidth: Option<Box<Bandwidth>>,
     /// Options of the bridge port.
@@ -143,92 +143,92 @@ pub struct InterfaceConnection {
     pub port: Option<PortOptions>,
 }
 
-/// Children of `<interface>` after the connection.
+/// Children of `<interface>` that come after the connection.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceOptions {
-    /// Addresses and routes that the guest is given.
+    /// IP addresses and routes that the guest is given; containers, and user networks.
     #[xml(flat)]
     pub ip: Rare<IpInfo>,
-    /// Forwarded ports.
+    /// Ports of the host that are forwarded to the guest; user networks with passt only.
     #[xml(child = "portForward")]
     pub port_forward: Rare<Vec<PortForward>>,
-    /// Program that brings it up.
+    /// Absolute path of a program that is run when the interface is brought up.
     #[xml(child_attr = "script/path")]
     pub script: Option<Box<Text>>,
-    /// Program that takes it down.
+    /// Absolute path of a program that is run when the interface is taken down.
     #[xml(child_attr = "downscript/path")]
     pub downscript: Option<Box<Text>>,
-    /// Guest that provides it, for Xen.
+    /// Name of the Xen guest that provides the interface (driver domain).
     #[xml(child_attr = "backenddomain/name")]
     pub backenddomain: Option<Box<Text>>,
-    /// The host's end.
+    /// Device of the interface on the host.
     #[xml(child, skip_empty)]
     pub target: Option<Box<InterfaceTarget>>,
-    /// The guest's end.
+    /// Name of the interface inside a container.
     #[xml(child, skip_empty)]
     pub guest: Option<Box<InterfaceGuest>>,
-    /// Device model.
+    /// Device model that the guest sees, such as `virtio` or `e1000e`.
     #[xml(child_attr = "model/type")]
     pub model: Option<Text>,
 }
 
-/// Children of `<interface>` after the driver.
+/// Children of `<interface>` that come after the driver settings.
 #[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceTail {
-    /// What carries it on the host.
+    /// What carries the packets on the host.
     #[xml(child, skip_empty)]
     pub backend: Option<Box<InterfaceBackend>>,
-    /// Packet filter.
+    /// Firewall rules for the interface's packets.
     #[xml(child)]
     pub filterref: Option<Box<FilterRef>>,
-    /// Buffers.
+    /// Size of the send buffer on the host.
     #[xml(child, skip_empty)]
     pub tune: Option<Tune>,
-    /// Fail-over.
+    /// Fail-over between a virtio interface and an assigned device.
     #[xml(child)]
     pub teaming: Option<Box<Teaming>>,
-    /// Whether the cable is plugged in.
+    /// Whether the guest sees a connected cable: `up` or `down`; `up` if absent.
     #[xml(child_attr = "link/state")]
     pub link: Option<LinkState>,
-    /// Largest packet in bytes.
+    /// Largest packet in bytes (MTU), on host and guest; 1500 if absent.
     #[xml(child_attr = "mtu/size")]
     pub mtu: Option<u32>,
-    /// Interrupt coalescing.
+    /// Interrupt coalescing of the host's device.
     #[xml(child)]
     pub coalesce: Option<Coalesce>,
 }
 
-/// `<interface>`.
+/// `<interface>`: a network interface of the guest.
 #[derive(Describe, Debug, Clone, PartialEq)]
 pub struct Interface {
-    /// What it is connected to.
+    /// What the interface is connected to on the host.
     #[xml(flat)]
     pub source: InterfaceSource,
-    /// Whether the guest may choose which packets it gets.
+    /// Whether the host follows the receive filters that the guest sets; `no` if absent.
     #[xml(attr = "trustGuestRxFilters")]
     pub trust_guest_rx_filters: Option<YesNo>,
-    /// Ethernet address.
+    /// MAC address of the interface.
     #[xml(child)]
     pub mac: Option<InterfaceMac>,
-    /// How it is connected.
+    /// VLANs, switch parameters and limits of the connection.
     #[xml(flat)]
     pub connection: Rare<InterfaceConnection>,
-    /// What a network gave it; running guests only.
+    /// Connection that a virtual network gave it; running guests only.
     #[xml(child)]
     pub actual: Option<Box<ActualNet>>,
-    /// Addresses, scripts, ends, model.
+    /// Addresses, scripts, names and model.
     #[xml(flat)]
     pub options: InterfaceOptions,
-    /// How a virtio device is handled.
+    /// How a virtio interface is run by the hypervisor.
     #[xml(child)]
     pub driver: Option<Box<InterfaceDriver>>,
-    /// Backend, filter, fail-over.
+    /// Backend, filter, fail-over, link state and MTU.
     #[xml(flat)]
     pub tail: Rare<InterfaceTail>,
-    /// Boot order, alias, address.
+    /// Boot order, alias and address of the device.
     #[xml(flat)]
     pub info: Rare<DeviceInfo>,
-    /// What only the driver knows; status only.
+    /// What only the driver knows of the running interface; status only.
     #[xml(flat)]
     pub status: InterfaceStatus,
 }

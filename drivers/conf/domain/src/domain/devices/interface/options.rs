@@ -13,36 +13,36 @@ xml_names! {
     }
 }
 
-/// `<range>` of forwarded ports.
+/// `<range>`: a range of forwarded ports.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PortForwardRange {
-    /// First port on the host.
+    /// First port on the host, 1 to 65535.
     #[xml(attr)]
     pub start: Option<u16>,
-    /// Last port on the host.
+    /// Last port on the host; that of `start` if absent.
     #[xml(attr)]
     pub end: Option<u16>,
-    /// First port in the guest.
-    #[xml(attr, absent = "the same")]
+    /// First port in the guest, if it differs from that on the host.
+    #[xml(attr, absent = "as `start`")]
     pub to: Option<u16>,
-    /// Whether the range is left out.
+    /// Whether the range is excluded from forwarding; `no` if absent.
     #[xml(attr)]
     pub exclude: Option<YesNo>,
 }
 
-/// `<portForward>`.
+/// `<portForward>`: ports of the host that are forwarded to the guest.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct PortForward {
-    /// Protocol.
+    /// Protocol that is forwarded: `tcp` or `udp`.
     #[xml(attr)]
     pub proto: PortForwardProtocol,
-    /// Address on the host.
+    /// Address on the host to listen on; all if absent.
     #[xml(attr)]
     pub address: Option<Ip>,
-    /// Device on the host.
+    /// Interface of the host to listen on; all if absent.
     #[xml(attr)]
     pub dev: Option<Text>,
-    /// The ports; none means all.
+    /// Ranges of forwarded ports; absent means all ports.
     #[xml(child)]
     pub range: Vec<PortForwardRange>,
 }
@@ -63,89 +63,92 @@ xml_names! {
     }
 }
 
-/// `<host>` in `<driver>`: what the host may leave to the device.
+/// `<host>`: offload features of the host's side of a virtio interface; each is on if absent.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HostOffloads {
-    /// Checksums.
+    /// Whether checksums can be left to the device.
     #[xml(attr)]
     pub csum: Option<OnOff>,
-    /// Segmentation.
+    /// Whether segmentation of any protocol can be left to the device.
     #[xml(attr)]
     pub gso: Option<OnOff>,
-    /// Segmentation of TCP over IPv4.
+    /// Whether segmentation of TCP over IPv4 can be left to the device.
     #[xml(attr)]
     pub tso4: Option<OnOff>,
-    /// Segmentation of TCP over IPv6.
+    /// Whether segmentation of TCP over IPv6 can be left to the device.
     #[xml(attr)]
     pub tso6: Option<OnOff>,
-    /// Congestion notification.
+    /// Whether segments with explicit congestion notification are taken.
     #[xml(attr)]
     pub ecn: Option<OnOff>,
-    /// Fragmentation of UDP.
+    /// Whether fragmentation of UDP can be left to the device.
     #[xml(attr)]
     pub ufo: Option<OnOff>,
-    /// Packets over several buffers.
+    /// Whether received packets can span several buffers.
     #[xml(attr)]
     pub mrg_rxbuf: Option<OnOff>,
 }
 
-/// `<guest>` in `<driver>`: what the guest may leave to the device.
+/// `<guest>`: offload features of the guest's side of a virtio interface; each is on if absent.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GuestOffloads {
-    /// Checksums.
+    /// Whether packets without a checksum are taken.
     #[xml(attr)]
     pub csum: Option<OnOff>,
-    /// Segmentation of TCP over IPv4.
+    /// Whether unsegmented TCP over IPv4 is taken.
     #[xml(attr)]
     pub tso4: Option<OnOff>,
-    /// Segmentation of TCP over IPv6.
+    /// Whether unsegmented TCP over IPv6 is taken.
     #[xml(attr)]
     pub tso6: Option<OnOff>,
-    /// Congestion notification.
+    /// Whether segments with explicit congestion notification are taken.
     #[xml(attr)]
     pub ecn: Option<OnOff>,
-    /// Fragmentation of UDP.
+    /// Whether unfragmented UDP is taken.
     #[xml(attr)]
     pub ufo: Option<OnOff>,
 }
 
-/// `<driver>` of an interface.
+/// `<driver>`: how the hypervisor runs a virtio interface.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceDriver {
-    /// Who moves the packets.
+    /// What moves the packets: `vhost` in the kernel, `qemu` in the hypervisor; `vhost` if available if absent. Host
+    /// devices: `vfio`.
     #[xml(attr)]
     pub name: Option<InterfaceDriverName>,
-    /// When packets are sent.
+    /// How packets are sent: `iothread` (asynchronously) or `timer`; the hypervisor decides if absent.
     #[xml(attr)]
     pub txmode: Option<TxMode>,
-    /// Whether a thread handles notifications.
+    /// Whether the guest's notifications are handled by a thread of their own (ioeventfd) while the virtual CPU runs
+    /// on; the hypervisor decides if absent.
     #[xml(attr)]
     pub ioeventfd: Option<OnOff>,
-    /// Whether to save interrupts.
+    /// Whether guest and device may leave out notifications that the other does not need (virtio event index); the
+    /// hypervisor decides if absent.
     #[xml(attr)]
     pub event_idx: Option<OnOff>,
-    /// Queues.
+    /// Number of queue pairs (multiqueue); 1 if absent.
     #[xml(attr)]
     pub queues: Option<u32>,
-    /// Entries of a receive queue.
+    /// Number of entries of each receive queue, a power of two; the hypervisor's default if absent.
     #[xml(attr)]
     pub rx_queue_size: Option<u32>,
-    /// Entries of a send queue.
+    /// Number of entries of each send queue, a power of two; the hypervisor's default if absent.
     #[xml(attr)]
     pub tx_queue_size: Option<u32>,
-    /// Receive side scaling.
+    /// Whether packets are distributed over queues by a hash (receive side scaling).
     #[xml(attr)]
     pub rss: Option<OnOff>,
-    /// Whether the guest sees the hash of a packet.
+    /// Whether the guest is told the hash of each packet.
     #[xml(attr)]
     pub rss_hash_report: Option<OnOff>,
-    /// Options of virtio.
+    /// Options that all virtio devices have.
     #[xml(flat)]
     pub virtio: VirtioOptions,
-    /// Left to the device by the host.
+    /// Offload features of the host's side.
     #[xml(child, skip_empty)]
     pub host: Option<HostOffloads>,
-    /// Left to the device by the guest.
+    /// Offload features of the guest's side.
     #[xml(child, skip_empty)]
     pub guest: Option<GuestOffloads>,
 }
@@ -158,49 +161,49 @@ xml_names! {
     }
 }
 
-/// `<backend>`: what carries the packets on the host.
+/// `<backend>`: what carries the interface's packets on the host.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceBackend {
-    /// Who connects a user network.
+    /// What connects a user network: `default` (QEMU's slirp) or `passt`.
     #[xml(attr = "type")]
     pub kind: Option<InterfaceBackendType>,
-    /// Path of the tap device.
+    /// Absolute path of the tap device file; `/dev/net/tun` if absent.
     #[xml(attr)]
     pub tap: Option<Text>,
-    /// Path of the vhost device.
+    /// Absolute path of the vhost device file; `/dev/vhost-net` if absent.
     #[xml(attr)]
     pub vhost: Option<Text>,
-    /// Log of the program that connects it.
+    /// Absolute path of passt's log file.
     #[xml(attr = "logFile")]
     pub log_file: Option<Text>,
 }
 
-/// `<parameter>` of a filter.
+/// `<parameter>`: the value of a variable of the filter.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct FilterParameter {
-    /// Name of the variable.
+    /// Name of the variable, such as `IP`.
     #[xml(attr)]
     pub name: Text,
-    /// Value; a variable given several times has several.
+    /// Value of the variable; a name that is given several times has a list of values.
     #[xml(attr)]
     pub value: Text,
 }
 
-/// `<filterref>`.
+/// `<filterref>`: the firewall filter for the interface's packets.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct FilterRef {
-    /// Name of the filter.
+    /// Name of the filter, as defined by a `<filter>` document.
     #[xml(attr)]
     pub filter: Text,
-    /// Variables of the filter.
+    /// Values of the filter's variables.
     #[xml(child)]
     pub parameter: Vec<FilterParameter>,
 }
 
-/// `<tune>`.
+/// `<tune>`: settings of the tap device.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tune {
-    /// Bytes of the send buffer; 0 is no limit.
+    /// Size of the send buffer in bytes; 0 means no limit.
     #[xml(text_child)]
     pub sndbuf: Option<u64>,
 }
@@ -213,37 +216,37 @@ xml_names! {
     }
 }
 
-/// `<teaming>`.
+/// `<teaming>`: fail-over between two interfaces, of which one can be unplugged for a migration.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct Teaming {
-    /// Its part.
+    /// Role of the interface: `persistent` (virtio) or `transient` (an assigned device).
     #[xml(attr = "type")]
     pub kind: TeamingType,
-    /// Alias of the persistent interface.
+    /// Alias of the persistent interface; required for the transient one.
     #[xml(attr)]
     pub persistent: Option<Text>,
 }
 
-/// `<frames>` of coalescing.
+/// `<frames>`: coalescing by number of packets.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CoalesceFrames {
-    /// Most packets before an interrupt.
+    /// Largest number of packets before an interrupt.
     #[xml(attr)]
     pub max: Option<u32>,
 }
 
-/// `<rx>` of coalescing.
+/// `<rx>`: coalescing for received packets.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CoalesceRx {
-    /// By packets.
+    /// Coalescing by number of packets.
     #[xml(child)]
     pub frames: Option<CoalesceFrames>,
 }
 
-/// `<coalesce>`.
+/// `<coalesce>`: interrupt coalescing of the host's device.
 #[derive(Xml, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Coalesce {
-    /// Of received packets.
+    /// Coalescing for received packets.
     #[xml(child)]
     pub rx: Option<CoalesceRx>,
 }

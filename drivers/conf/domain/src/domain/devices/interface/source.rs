@@ -30,18 +30,18 @@ xml_names! {
     }
 }
 
-/// A virtual network and the place in it.
+/// A virtual network and the port in it.
 ///
-/// Bridges and direct connections have one, too, when a running guest's network turned out to be one.
+/// Bridges and direct connections also have one if a running guest's network turned out to be one.
 #[derive(Xml, Nothing, Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkPlace {
-    /// Name of the network.
+    /// Name of the virtual network.
     #[xml(attr)]
     pub network: Option<Text>,
-    /// Port group.
+    /// Name of the network's port group whose settings apply.
     #[xml(attr)]
     pub portgroup: Option<Text>,
-    /// Port; running guests only.
+    /// UUID of the port in the network; running guests only.
     #[xml(attr, when = place_live)]
     pub portid: Option<Uuid>,
 }
@@ -50,16 +50,16 @@ fn place_live(_: &NetworkPlace, flags: Flags) -> bool {
     !flags.contains(Flags::INACTIVE)
 }
 
-/// `<source>` of a network or bridge.
+/// `<source>` of a connection to a network or bridge.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct BridgeSource {
-    /// The network.
+    /// Virtual network, port group and port.
     #[xml(flat)]
     pub place: Rare<NetworkPlace>,
-    /// The bridge.
+    /// Name of the host's bridge.
     #[xml(attr)]
     pub bridge: Option<Text>,
-    /// Who keeps its table.
+    /// Who fills the bridge's table of MAC addresses: `kernel` or `libvirt`.
     #[xml(attr = "macTableManager")]
     pub mac_table_manager: Option<MacTableManager>,
 }
@@ -74,16 +74,16 @@ xml_names! {
     }
 }
 
-/// `<source>` of a direct connection.
+/// `<source>` of a direct connection to an interface of the host (macvtap).
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DirectSource {
-    /// The network.
+    /// Virtual network that gave the connection.
     #[xml(flat)]
     pub place: Rare<NetworkPlace>,
-    /// Device of the host.
+    /// Name of the host's interface.
     #[xml(attr)]
     pub dev: Option<Text>,
-    /// How it switches.
+    /// macvtap mode: `vepa` (the switch returns packets), `bridge`, `private` or `passthrough`.
     #[xml(attr, absent = "vepa")]
     pub mode: Option<MacvtapMode>,
 }
@@ -91,7 +91,7 @@ pub struct DirectSource {
 /// `<source>` of a user network.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserSource {
-    /// Device of the host.
+    /// Name of the host's interface that passt uses; the one of the default route if absent.
     #[xml(attr)]
     pub dev: Option<Text>,
 }
@@ -99,7 +99,7 @@ pub struct UserSource {
 /// `<source>` of a plain tap device.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct EthernetSource {
-    /// Addresses and routes of the host's end.
+    /// IP addresses and routes of the device on the host.
     #[xml(flat)]
     pub ip: Rare<IpInfo>,
 }
@@ -115,19 +115,19 @@ xml_names! {
 /// `<source>` of a vhost-user interface.
 #[derive(Xml, Debug, Clone, Default, PartialEq, Eq)]
 pub struct VhostUserNetSource {
-    /// What is at the path.
+    /// Kind of the source: always `unix`, a socket.
     #[xml(attr = "type")]
     pub kind: Option<SocketKind>,
-    /// Path of the socket.
+    /// Absolute path of the vhost-user socket.
     #[xml(attr)]
     pub path: Option<Text>,
-    /// Which end listens.
+    /// Which end listens on the socket: `server` the hypervisor, `client` the other process.
     #[xml(attr)]
     pub mode: Option<VhostUserMode>,
-    /// Device of the host, for passt.
+    /// Name of the host's interface that passt uses.
     #[xml(attr)]
     pub dev: Option<Text>,
-    /// Whether to connect again.
+    /// Whether the hypervisor connects again after the connection is lost.
     #[xml(child, skip_empty)]
     pub reconnect: Option<Reconnect>,
 }
@@ -135,43 +135,43 @@ pub struct VhostUserNetSource {
 /// `<source>` of a connection over sockets.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct SocketSource {
-    /// Address.
+    /// IP address to listen on, to connect to, or of the multicast group.
     #[xml(attr)]
     pub address: Option<Text>,
-    /// Port.
+    /// Port number, 1 to 65535.
     #[xml(attr)]
     pub port: u16,
 }
 
-/// `<local>`: where a UDP tunnel begins.
+/// `<local>`: the local end of a UDP tunnel.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct LocalSocket {
-    /// Address.
+    /// Local IP address of the tunnel.
     #[xml(attr)]
     pub address: Text,
-    /// Port.
+    /// Local UDP port of the tunnel.
     #[xml(attr)]
     pub port: u16,
 }
 
-/// `<source>` of a UDP tunnel.
+/// `<source>` of a UDP tunnel to another hypervisor.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct UdpSocketSource {
-    /// Remote address.
+    /// Remote IP address of the tunnel.
     #[xml(attr)]
     pub address: Text,
-    /// Remote port.
+    /// Remote UDP port of the tunnel.
     #[xml(attr)]
     pub port: u16,
-    /// The local end.
+    /// Local address and port of the tunnel.
     #[xml(child)]
     pub local: LocalSocket,
 }
 
-/// `<source>` of a network inside the hypervisor.
+/// `<source>` of a network inside the hypervisor (VirtualBox, Hyper-V).
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct InternalSource {
-    /// Its name.
+    /// Name of the internal network.
     #[xml(attr)]
     pub name: Text,
 }
@@ -179,7 +179,7 @@ pub struct InternalSource {
 /// `<source>` of a vDPA device.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VdpaSource {
-    /// Path of the device.
+    /// Path of the vDPA character device, such as `/dev/vhost-vdpa-0`.
     #[xml(attr)]
     pub dev: Text,
 }
@@ -187,51 +187,51 @@ pub struct VdpaSource {
 /// `<source>` of a distributed switch of VMware.
 #[derive(Xml, Debug, Clone, PartialEq, Eq)]
 pub struct VdsSource {
-    /// The switch.
+    /// UUID of the distributed switch.
     #[xml(attr)]
     pub switchid: Uuid,
-    /// Port.
+    /// Number of the port on the switch.
     #[xml(attr)]
     pub portid: Option<i64>,
-    /// Port group.
+    /// Identifier of the port group on the switch.
     #[xml(attr)]
     pub portgroupid: Option<Text>,
-    /// Connection.
+    /// Number of the connection at the switch.
     #[xml(attr)]
     pub connectionid: Option<i64>,
 }
 
-/// Which devices of the host can be interfaces.
+/// Kinds of host devices that can be assigned as interfaces.
 #[derive(Describe, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InterfaceHostdev {
-    /// A PCI device.
+    /// A PCI network card or virtual function.
     #[xml(flat, value = PciHostdev)]
     Pci,
-    /// A USB device.
+    /// A USB network device.
     #[xml(flat, value = UsbHostdev)]
     Usb,
 }
 
-/// What an interface is connected to.
+/// What an interface is connected to: `type=` and `<source>`.
 #[derive(Describe, Debug, Clone, PartialEq)]
 #[xml(tag = "type", body = "source")]
 pub enum InterfaceSource {
-    /// Through the hypervisor's own network stack, or passt.
+    /// To the host's network without privileges: through QEMU's own stack (slirp) or passt.
     #[xml("user", default)]
     User(UserSource),
-    /// To a tap device of the host.
+    /// To a tap device of the host, which others set up.
     #[xml("ethernet")]
     Ethernet(EthernetSource),
-    /// To a vhost-user daemon.
+    /// To another process by the vhost-user protocol.
     #[xml("vhostuser")]
     Vhostuser(Box<VhostUserNetSource>),
-    /// To guests that connect to a socket.
+    /// To hypervisors that connect to a TCP socket, on which this one listens.
     #[xml("server")]
     Server(SocketSource),
-    /// To the guest that listens on a socket.
+    /// To the hypervisor that listens on a TCP socket.
     #[xml("client")]
     Client(SocketSource),
-    /// To all guests of a multicast group.
+    /// To all hypervisors of a multicast group.
     #[xml("mcast")]
     Mcast(SocketSource),
     /// To a virtual network.
@@ -243,26 +243,26 @@ pub enum InterfaceSource {
     /// To a network inside the hypervisor.
     #[xml("internal")]
     Internal(InternalSource),
-    /// To a device of the host.
+    /// To an interface of the host, by macvtap.
     #[xml("direct")]
     Direct(DirectSource),
-    /// It is a device of the host.
+    /// A network device of the host, assigned to the guest.
     #[xml("hostdev")]
     Hostdev {
-        /// Whether the driver detaches it from the host.
+        /// Whether the driver detaches the device from the host at start and returns it afterwards.
         #[xml(attr, wrap = "..", conditional, absent = "no")]
         managed: Option<YesNo>,
-        /// The device.
+        /// Network device of the host.
         #[xml(flat, value = InterfaceHostdev)]
         subsys: Box<HostdevSubsys>,
     },
-    /// Through a UDP tunnel.
+    /// To another hypervisor through a UDP tunnel.
     #[xml("udp")]
     Udp(Box<UdpSocketSource>),
-    /// To a vDPA device.
+    /// To a vDPA device of the host.
     #[xml("vdpa")]
     Vdpa(VdpaSource),
-    /// To nothing.
+    /// To nothing: packets are dropped.
     #[xml("null")]
     Null,
     /// To a distributed switch of VMware.

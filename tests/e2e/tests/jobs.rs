@@ -5,9 +5,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use rustix::process::{Signal, kill_process};
 use tokio::task::JoinHandle;
@@ -25,6 +27,8 @@ const FOR_SAVE: i32 = 3;
 const UNBOUNDED: i32 = 2;
 /// `VIR_DOMAIN_JOB_OPERATION_SAVE`.
 const OPERATION_SAVE: i32 = 2;
+/// `VIR_DOMAIN_SHUTDOWN_GUEST_AGENT`.
+const BY_AGENT: u32 = 2;
 
 /// A guest's monitor beside the daemon's.
 struct Monitor {
@@ -220,6 +224,76 @@ async fn a_guest_that_is_suspended_while_it_is_saved_comes_back_suspended() {
     held.domain.tell("Resume").await.unwrap();
     held.testbed.console("halted").wait_for_ticks().await;
     held.testbed.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_is_suspended_while_it_is_dumped_stays_so() {
+    let mut held = or_skip!(Held::start("dumped").await);
+    let (domain, to) = (held.domain.clone(), held.testbed.path("core"));
+    let dump = tokio::spawn(async move {
+        let to = to.to_str().expect("test folders are plain");
+        let dumped: Result<(), CallError> = domain.0.call("CoreDump", &(to, 0_u32, 0_u32)).await;
+        dumped
+    });
+    wait_until("the dump to be held", LIMIT, || held.monitor.is_held()).await;
+    held.domain.tell("Suspend").await.unwrap();
+    held.monitor.go_on();
+    dump.await.unwrap().unwrap();
+    assert_eq!(held.domain.state().await.unwrap(), (PAUSED, BY_USER));
+    held.domain.tell("Resume").await.unwrap();
+    held.testbed.console("dumped").wait_for_ticks().await;
+    held.testbed.end().await;
+}
+
+/// An agent that does not answer. Each connection on which it is asked is handed over.
+fn silent_agent(socket: &Path) -> mpsc::Receiver<UnixStream> {
+    let listener = UnixListener::bind(socket).expect("the path is free");
+    let anybody = fs::Permissions::from_mode(0o666);
+    fs::set_permissions(socket, anybody).expect("it is ours");
+    let (sender, asked) = mpsc::channel();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let lines = BufReader::new(&connection).split(b'\n').flatten();
+                let is_question = |line: &Vec<u8>| String::from_utf8_lossy(line).contains("guest-");
+                if lines.into_iter().any(|line| is_question(&line)) {
+                    // Nobody may wait for it any more.
+                    let _ = sender.send(connection);
+                }
+            });
+        }
+    });
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_is_controlled_while_its_agent_is_waited_for() {
+    or_skip!(need::qemu());
+    let settings = tempfile::NamedTempFile::new().unwrap();
+    fs::write(settings.path(), "[qemu]\nagent_timeout = 60\n").unwrap();
+    let path = settings.path().display().to_string();
+    let testbed = or_skip!(Testbed::start(&["--config", &path]).await);
+    let socket = testbed.path("agent.sock");
+    let asked = silent_agent(&socket);
+    let guest = DomainXml::small("mute").device(&format!(
+        "<channel type='unix'><source mode='connect' path='{}'/>\
+         <target type='virtio' name='org.qemu.guest_agent.0'/></channel>",
+        socket.display()
+    ));
+    let domain = testbed.run(&guest).await;
+    let shutdown = {
+        let domain = domain.clone();
+        tokio::spawn(async move { domain.act("Shutdown", BY_AGENT).await })
+    };
+    let connection = wait_for("the agent to be asked", LIMIT, || asked.try_recv().ok()).await;
+    domain.tell("Suspend").await.unwrap();
+    domain.tell("Resume").await.unwrap();
+    assert!(!shutdown.is_finished(), "the agent has not answered");
+    connection.shutdown(Shutdown::Both).unwrap();
+    let refused = shutdown.await.unwrap().unwrap_err();
+    assert!(refused.is_refusal(), "{refused}");
+    testbed.remove_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,9 @@ use std::time::Duration;
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
+use virtbus_api::ErrorCode;
 use virtbus_api::access::{Authorizer, Guard};
-use virtbus_api::{Connection as Driver, ErrorCode};
+use virtbus_api::connections::Connections;
 use virtbus_dbus::{Arrivals, BUS_NAME, Limits, PLAIN_BUS_NAME, Service};
 use virtbus_util::dirs::Dirs;
 use zbus::fdo::{DBusProxy, RequestNameFlags};
@@ -22,7 +23,7 @@ use crate::drivers::{self, Host};
 use crate::logging::Logging;
 use crate::mode::Mode;
 use crate::ownership::{self, OwnershipError};
-use crate::settings::Settings;
+use crate::settings::{Settings, named_uri};
 
 /// What keeps the daemon from running.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,11 @@ pub(crate) enum DaemonError {
         name: String,
         source: virtbus_api::Error,
     },
+    #[error("the setting daemon.connections has '{name}', which cannot be served")]
+    Connection {
+        name: String,
+        source: virtbus_api::Error,
+    },
     #[error("there is no driver '{name}'; built in are: {}", drivers::BUILT_IN.join(", "))]
     UnknownDriver { name: String },
     #[error("cannot listen to signals of the operating system")]
@@ -60,6 +66,7 @@ impl DaemonError {
             Self::UnknownDriver { .. }
             | Self::Ownership(_)
             | Self::Driver { .. }
+            | Self::Connection { .. }
             | Self::Signals(_)
             | Self::Thread(_) => true,
             // There is no bus, or another daemon on it.
@@ -70,7 +77,7 @@ impl DaemonError {
     /// Whether only somebody who changes the command line, the settings or the system can help: starting again would end in the same way.
     pub(crate) fn is_configuration(&self) -> bool {
         match self {
-            Self::UnknownDriver { .. } => true,
+            Self::UnknownDriver { .. } | Self::Connection { .. } => true,
             Self::Ownership(error) => matches!(error, OwnershipError::Taken { .. }),
             Self::Driver { source, .. } => source.code == ErrorCode::ConfigUnsupported,
             Self::Thread(_)
@@ -122,27 +129,30 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     } else {
         Arc::new(Owner::current())
     };
-    let service = Service::new(bus.clone(), arrivals, Guard::new(authorizer), limits);
-    service.serve_log_control(plan.logging.clone());
-
     let host = Host {
         mode: &plan.mode,
         settings: &plan.settings,
         dirs: &plan.dirs,
     };
-    let mut connections = Vec::new();
-    let mut when_served = Vec::new();
+    let mut opened = Vec::new();
     for name in &plan.drivers {
         // A daemon without one of its drivers would look healthy to systemd, and like one that has lost all guests to clients.
-        let opened = drivers::open(name, &host).await;
-        let opened = opened.map_err(|source| DaemonError::Driver {
+        let driver = drivers::open(name, &host).await;
+        opened.push(driver.map_err(|source| DaemonError::Driver {
             name: name.clone(),
             source,
-        })?;
-        service.serve(&opened.connection);
-        connections.push(opened.connection);
-        when_served.push(opened.when_served);
+        })?);
     }
+    let drivers = opened.iter().map(|opened| Arc::clone(&opened.driver));
+    let connections = Connections::new(Guard::new(authorizer), drivers.collect());
+    let service = Service::new(bus.clone(), arrivals, &connections, limits);
+    service.serve_log_control(plan.logging.clone());
+    let mut when_served = Vec::new();
+    for driver in opened {
+        connections.serve(driver.connection);
+        when_served.push(driver.when_served);
+    }
+    serve_later(&connections, &plan.settings)?;
 
     let serving = {
         let service = service.clone();
@@ -180,6 +190,19 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         let _ = bus.release_name(name).await;
     }
     service.flush().await;
+    Ok(())
+}
+
+/// Serves the connections of the settings, each from when it is used first.
+fn serve_later(connections: &Connections, settings: &Settings) -> Result<(), DaemonError> {
+    let named = settings.daemon.connections.iter();
+    for (name, uri) in named.filter_map(|text| named_uri(text)) {
+        let served = connections.serve_later(name, uri);
+        served.map_err(|source| DaemonError::Connection {
+            name: name.to_owned(),
+            source,
+        })?;
+    }
     Ok(())
 }
 
@@ -276,7 +299,7 @@ async fn process_of(bus: &Connection, name: &str) -> Option<u32> {
 }
 
 /// Waits until the daemon has been idle for the timeout: no call, no guest, nothing under way.
-async fn idle(service: &Service, connections: &[Arc<dyn Driver>], timeout: Option<Duration>) {
+async fn idle(service: &Service, connections: &Connections, timeout: Option<Duration>) {
     let Some(timeout) = timeout else {
         return std::future::pending().await;
     };
@@ -284,8 +307,7 @@ async fn idle(service: &Service, connections: &[Arc<dyn Driver>], timeout: Optio
     loop {
         tokio::time::sleep(timeout).await;
         let (now, answered) = service.activity();
-        let idle =
-            answered && now == taken && connections.iter().all(|connection| connection.is_idle());
+        let idle = answered && now == taken && connections.are_idle();
         if idle {
             return;
         }

@@ -4,6 +4,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "qemu")]
+use virtbus_api::access::Caller;
+use virtbus_api::connections::Driver;
+#[cfg(feature = "qemu")]
+use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Connection, Error, ErrorCode, ErrorDomain, Result};
 use virtbus_util::dirs::Dirs;
 
@@ -25,10 +30,48 @@ pub(crate) struct Host<'a> {
     pub(crate) dirs: &'a Dirs,
 }
 
-/// A driver that was opened, and what is to be done once the bus knows it.
+/// A driver with the connection that the daemon has of it, and what is to be done once the bus knows that.
 pub(crate) struct Opened {
+    pub(crate) driver: Arc<dyn Driver>,
     pub(crate) connection: Arc<dyn Connection>,
     pub(crate) when_served: Box<dyn FnOnce() + Send>,
+}
+
+/// A driver of this host, of which there is one connection for as long as the daemon runs.
+#[cfg(feature = "qemu")]
+struct OfThisHost {
+    schemes: &'static [&'static str],
+    connection: Arc<dyn Connection>,
+}
+
+#[cfg(feature = "qemu")]
+#[async_trait::async_trait]
+impl Driver for OfThisHost {
+    fn name(&self) -> &str {
+        self.connection.driver()
+    }
+
+    fn schemes(&self) -> &[&str] {
+        self.schemes
+    }
+
+    async fn open(
+        &self,
+        uri: &str,
+        options: &TypedParameters,
+        _: Option<&Caller>,
+    ) -> Result<Arc<dyn Connection>> {
+        let served = self.connection.uri();
+        if uri == served && options.is_empty() {
+            return Ok(Arc::clone(&self.connection));
+        }
+        let message = if uri == served {
+            format!("{uri} is opened without options")
+        } else {
+            format!("this daemon has {served}, and cannot open '{uri}'")
+        };
+        Err(Error::new(ErrorCode::NoConnect, ErrorDomain::None, message))
+    }
 }
 
 /// Opens the driver of this name.
@@ -41,6 +84,7 @@ pub(crate) async fn open(name: &str, host: &Host<'_>) -> Result<Opened> {
         "qemu" => qemu(host).await,
         #[cfg(feature = "test")]
         "test" => Ok(Opened {
+            driver: Arc::new(virtbus_test::TestDriver),
             connection: test(&host.settings.test.uri).await?,
             when_served: Box::new(|| {}),
         }),
@@ -137,6 +181,10 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
     .await?;
     let autostart = Arc::clone(&driver);
     Ok(Opened {
+        driver: Arc::new(OfThisHost {
+            schemes: &["qemu"],
+            connection: driver.clone(),
+        }),
         connection: driver,
         when_served: Box::new(move || autostart.autostart()),
     })

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub(crate) use rules::named_uri;
 use rules::{Rule, WEEK, YEAR};
 
 /// A settings file that cannot be used.
@@ -76,6 +77,9 @@ settings! {
         log: String [Rule::Any] = "info".to_owned(),
         /// Calls of one client that may wait for something at the same time. More are refused.
         calls_per_client: u64 [Rule::Within(1, 1_000_000)] = 1024,
+        /// Connections that are opened when they are used first, beside those of the drivers of this host: each as NAME=URI, such as
+        /// "lab=test:///default". On the bus they are at /org/libvirt/NAME; a name has letters and digits only.
+        connections: Vec<String> [Rule::Connections] = Vec::new(),
     }
     /// QEMU guests.
     Qemu("qemu") {

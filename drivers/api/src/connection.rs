@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::connections::Manager;
 use crate::domain::{
     DomainAgent, DomainBlockJobs, DomainCheckpoints, DomainConsole, DomainCounters,
     DomainDescription, DomainDevices, DomainJobs, DomainLifecycle, DomainMigration, DomainSaving,
@@ -37,9 +38,10 @@ macro_rules! offers {
 }
 
 /// An open connection of a driver.
+#[async_trait]
 pub trait Connection: Send + Sync {
     /// The short name in libvirt's spelling: `QEMU`, `LXC`, `Test`, …. Object paths and access rules carry it.
-    fn driver(&self) -> &'static str;
+    fn driver(&self) -> &str;
 
     /// The flags that the driver knows, call by call; every other one is refused before the driver is called.
     fn flags(&self) -> &'static [KnownFlags];
@@ -53,7 +55,17 @@ pub trait Connection: Send + Sync {
     /// The host as the hypervisor sees it.
     fn host(&self) -> &dyn Host;
 
+    /// Whether the other side is still there, as far as that is known without asking.
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    /// Gives up what the connection has elsewhere: it is served no more. Calls that are under way may be cut off.
+    async fn close(&self) {}
+
     offers! {
+        /// Opening and closing connections.
+        manager: Manager;
         /// Facts about the host.
         node: Node;
         /// Finding, listing, defining and reading domains.

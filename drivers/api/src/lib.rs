@@ -11,6 +11,7 @@
 pub mod access;
 pub mod arguments;
 pub mod connection;
+pub mod connections;
 mod declare;
 pub mod domain;
 pub mod error;

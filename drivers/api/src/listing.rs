@@ -83,7 +83,8 @@ impl<V: ObjectView + Send + Sync + 'static> Listing<V> {
             changes: AtomicU64::new(0),
             kept: Mutex::new(None),
         });
-        hub.subscribe(Arc::clone(&listing) as Arc<dyn EventListener>);
+        hub.subscribe(Arc::clone(&listing) as Arc<dyn EventListener>)
+            .keep();
         listing
     }
 }

@@ -17,8 +17,10 @@ mod kept;
 mod network;
 mod node_device;
 mod notes;
+mod opening;
 mod storage;
 mod table;
 
 pub use data::NodeFileError;
 pub use driver::Test;
+pub use opening::TestDriver;

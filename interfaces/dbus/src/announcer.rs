@@ -51,9 +51,9 @@ impl Missed {
 }
 
 impl Announcer {
-    pub(crate) fn new(shared: &Arc<Shared>, node: Arc<Node>) -> Self {
+    pub(crate) fn new(shared: &Weak<Shared>, node: Arc<Node>) -> Self {
         Self {
-            shared: Arc::downgrade(shared),
+            shared: Weak::clone(shared),
             node,
             missed: Mutex::default(),
         }
@@ -69,18 +69,7 @@ impl Announcer {
             return true;
         };
         let signals = Signals::of(event, &self.node);
-        if !self.node.guarded.tells_apart(id.kind().class()) {
-            let send = |signal: Message| shared.outbox.signal(signal, None);
-            return signals.into_iter().all(send);
-        }
-        let target = Target::named(id);
-        let signals: Arc<[Message]> = signals.into();
-        let peers = shared.peers.all();
-        let mut told = true;
-        for peer in &peers {
-            told &= hearing::tell(shared, peer, &self.node, &target, &signals);
-        }
-        told
+        tell(shared, &self.node, &Target::named(id), signals)
     }
 
     fn note(&self, missed: &mut Missed, event: &Event) {
@@ -95,8 +84,30 @@ impl Announcer {
             | Event::NodeDevice(..)
             | Event::Secret(..)
             | Event::StoragePool(..) => missed.events += 1,
+            // Whoever gives the connection up tells of that.
+            Event::Closed(_) => {}
         }
     }
+}
+
+/// Queues signals about an object, for everybody who may know of it. False: not all of them, as too many wait.
+pub(crate) fn tell(
+    shared: &Arc<Shared>,
+    node: &Arc<Node>,
+    target: &Target,
+    signals: Vec<Message>,
+) -> bool {
+    if !node.guarded.tells_apart(target.class()) {
+        let send = |signal: Message| shared.outbox.signal(signal, None);
+        return signals.into_iter().all(send);
+    }
+    let signals: Arc<[Message]> = signals.into();
+    let peers = shared.peers.all();
+    let mut told = true;
+    for peer in &peers {
+        told &= hearing::tell(shared, peer, node, target, &signals);
+    }
+    told
 }
 
 impl EventListener for Announcer {

@@ -17,12 +17,14 @@ use zbus::message::Header;
 use crate::declare::{Interface, Kind, Method};
 use crate::dispatch::Shared;
 use crate::error::{Failure, Protocol};
+use crate::interfaces;
 use crate::invocation::Invocation;
 use crate::peers::Peer;
 use crate::quirks::Dialect;
 use crate::standard;
 use crate::standard::log_control;
 use crate::tree::{self, Named, Node, Place};
+use crate::turns::next_turn;
 
 /// How a call is answered. What is wrong with one is told from memory.
 pub(crate) fn kind(call: &Header<'_>) -> Kind {
@@ -200,11 +202,15 @@ pub(crate) async fn find_object(
     let unknown = || unknown_object(path);
     match place {
         Place::Connection(name) => {
-            let node = shared.node(name).ok_or_else(unknown)?;
+            let node = shared.nodes.get(name).ok_or_else(unknown)?;
             Ok((node, Target::connection()))
         }
         Place::Object(name, kind, element) => {
-            let node = shared.node(name).ok_or_else(unknown)?;
+            let node = shared.nodes.get(name).ok_or_else(unknown)?;
+            if !node.guarded.is_open() {
+                // Opening it may take a while.
+                next_turn().await;
+            }
             let named = Named::by(kind, element).ok_or_else(unknown)?;
             let found = node
                 .guarded
@@ -217,7 +223,8 @@ pub(crate) async fn find_object(
                 Err(error) => Err(error.into()),
             }
         }
-        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => Err(unknown()),
+        Place::Root => Ok((shared.nodes.manager(), Target::connection())),
+        Place::Above { .. } | Place::LogControl | Place::Folder(..) => Err(unknown()),
     }
 }
 
@@ -226,7 +233,8 @@ pub(crate) fn interface_at(place: Place<'_>) -> Option<&'static Interface> {
     match place {
         Place::Connection(_) => Some(tree::connect_interface()),
         Place::Object(_, kind, _) => Some(tree::interface(kind)),
-        Place::Above { .. } | Place::LogControl | Place::Root | Place::Folder(..) => None,
+        Place::Root => Some(&interfaces::manager::MANAGER),
+        Place::Above { .. } | Place::LogControl | Place::Folder(..) => None,
     }
 }
 

@@ -7,32 +7,30 @@
 //! whose priority is low: they do not take the processors from others.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use virtbus_api::Connection;
-use virtbus_api::access::{Caller, Guard};
-use virtbus_api::session::Guarded;
+use virtbus_api::access::Caller;
+use virtbus_api::connections::{Connections, Follower};
 use zbus::message::{Flags, Header, Type};
 use zbus::{Message, MessageStream};
 
-use crate::announcer::Announcer;
 use crate::answer::{self, Order, answer};
 use crate::declare::Kind;
 use crate::error::{Failure, Protocol};
 use crate::limits::{Charge, Limits, Load, Whose};
-use crate::outbox::{Behind, Outbox, Watch};
+use crate::nodes::Nodes;
+use crate::outbox::{Outbox, Watch};
 use crate::peers::{Peer, Peers};
 use crate::receipts::Receipts;
 use crate::socket::{Arrivals, WITHOUT_DESCRIPTORS};
 use crate::standard;
 use crate::standard::log_control::LogControl;
-use crate::tree::Node;
 use crate::turns::Turns;
 
 /// Steps of calls that are gone at once: more would only wait for processors.
@@ -47,11 +45,11 @@ const NICE: i32 = 10;
 /// What every call needs.
 pub(crate) struct Shared {
     pub(crate) bus: zbus::Connection,
-    guard: Guard,
+    me: Weak<Self>,
     pub(crate) outbox: Arc<Outbox>,
     /// Where work goes on that a call begins.
     runtime: Handle,
-    nodes: RwLock<Vec<Arc<Node>>>,
+    pub(crate) nodes: Nodes,
     log_control: OnceLock<Arc<dyn LogControl>>,
     pub(crate) peers: Peers,
     arrivals: Arc<Arrivals>,
@@ -65,6 +63,8 @@ pub(crate) struct Shared {
     /// Calls taken so far, and calls not yet answered: whether the service is idle.
     taken: AtomicU64,
     open: AtomicU64,
+    /// Messages are read: somebody may listen.
+    running: AtomicBool,
 }
 
 /// The objects on one bus connection.
@@ -80,7 +80,7 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// A service on `bus`, which was [connected](crate::connect) with `arrivals`, that asks `guard` about every call. Serves nothing yet.
+    /// A service of `connections` on `bus`, which was [connected](crate::connect) with `arrivals`; of those that come from now on.
     /// What calls start, and what does not answer at the first look, goes on in the runtime that this is called in, wherever
     /// [`Service::run`] runs.
     ///
@@ -90,46 +90,32 @@ impl Service {
     pub fn new(
         bus: zbus::Connection,
         arrivals: Arc<Arrivals>,
-        guard: Guard,
+        connections: &Arc<Connections>,
         limits: Limits,
     ) -> Self {
         let receipts = Arc::new(Receipts::default());
         let outbox = Arc::new(Outbox::new(bus.clone(), Arc::clone(&receipts)));
-        Self {
-            shared: Arc::new(Shared {
-                bus,
-                guard,
-                outbox,
-                runtime: Handle::current(),
-                nodes: RwLock::default(),
-                log_control: OnceLock::new(),
-                peers: Peers::default(),
-                arrivals,
-                receipts,
-                turns: Turns::new(),
-                long: Turns::new(),
-                limits,
-                all: Arc::default(),
-                taken: AtomicU64::new(0),
-                open: AtomicU64::new(0),
-            }),
-        }
-    }
-
-    /// Serves the objects of `connection` under [`ROOT`](crate::ROOT), and announces what happens on it.
-    pub fn serve(&self, connection: &Arc<dyn Connection>) {
-        let guard = self.shared.guard.clone();
-        let guarded = Guarded::new(connection.driver(), Arc::clone(connection), guard);
-        let node = Arc::new(Node::new(guarded));
-        let announcer = Arc::new(Announcer::new(&self.shared, Arc::clone(&node)));
-        let behind: Arc<dyn Behind> = announcer.clone();
-        self.shared.outbox.when_behind(Arc::downgrade(&behind));
-        connection.events().subscribe(announcer);
-        self.shared
-            .nodes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(node);
+        let shared = Arc::new_cyclic(|me| Shared {
+            me: Weak::clone(me),
+            bus,
+            outbox,
+            runtime: Handle::current(),
+            nodes: Nodes::new(connections),
+            log_control: OnceLock::new(),
+            peers: Peers::default(),
+            arrivals,
+            receipts,
+            turns: Turns::new(),
+            long: Turns::new(),
+            limits,
+            all: Arc::default(),
+            taken: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            running: AtomicBool::new(false),
+        });
+        let follower: Arc<dyn Follower> = shared.clone();
+        connections.follow(Arc::downgrade(&follower));
+        Self { shared }
     }
 
     /// Serves how the program logs, at the path that is the same for every service. Only the first that is given counts.
@@ -144,6 +130,7 @@ impl Service {
     /// If the connection ends with an error.
     pub async fn run(&self, mut messages: MessageStream) -> zbus::Result<()> {
         watch_leavers(&self.shared.bus).await?;
+        self.shared.running.store(true, Ordering::Relaxed);
         // Ended when this is dropped.
         let mut helpers = JoinSet::new();
         helpers.spawn(Arc::clone(&self.shared.outbox).write_signals());
@@ -363,6 +350,16 @@ fn panicked() -> Failure {
 }
 
 impl Shared {
+    /// Itself, for those whom it keeps.
+    pub(crate) const fn me(&self) -> &Weak<Self> {
+        &self.me
+    }
+
+    /// Whether messages are read already.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+    }
+
     /// Puts a call that is not answered at once on the books.
     fn admit(&self, message: &Message, peer: &Arc<Peer>) -> Result<Charge, Failure> {
         let data = message.data();
@@ -469,27 +466,9 @@ impl Shared {
         }
     }
 
-    /// Every connection that is served.
-    pub(crate) fn nodes(&self) -> Vec<Arc<Node>> {
-        self.nodes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
     /// How the program logs, if that is served.
     pub(crate) fn log_control(&self) -> Option<&dyn LogControl> {
         self.log_control.get().map(|control| &**control)
-    }
-
-    /// The connection of this short name.
-    pub(crate) fn node(&self, name: &str) -> Option<Arc<Node>> {
-        self.nodes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .find(|node| node.name() == name)
-            .cloned()
     }
 
     /// The caller, as the guard sees it.

@@ -24,6 +24,7 @@ mod hearing;
 mod interfaces;
 mod invocation;
 mod limits;
+mod nodes;
 mod numbers;
 mod outbox;
 mod paths;

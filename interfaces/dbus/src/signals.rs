@@ -11,7 +11,7 @@ use std::cell::RefCell;
 
 use serde::Serialize;
 use virtbus_api::domain::{AgentState, DomainEvent, DomainId, GraphicsAddress, TrayChangeReason};
-use virtbus_api::event::Event;
+use virtbus_api::event::{CloseReason, Event};
 use virtbus_api::network::{NetworkEvent, NetworkId};
 use virtbus_api::node_device::{NodeDeviceEvent, NodeDeviceId};
 use virtbus_api::object::{self, Id, Kind};
@@ -24,6 +24,7 @@ use zbus::{Message, ObjectPath};
 use crate::declare::{Emits, Property};
 use crate::interfaces::connect::CONNECT;
 use crate::interfaces::domain::DOMAIN;
+use crate::interfaces::manager::MANAGER;
 use crate::interfaces::network::NETWORK;
 use crate::interfaces::node_device::NODE_DEVICE;
 use crate::interfaces::secret::SECRET;
@@ -52,16 +53,51 @@ pub(crate) fn about(event: &Event) -> Option<Id> {
         Event::NodeDevice(id, _) => Some(id.clone().into()),
         Event::Secret(id, _) => Some(id.clone().into()),
         Event::StoragePool(id, _) => Some(id.clone().into()),
+        Event::Closed(_) => None,
+    }
+}
+
+/// That a connection is there. Its properties are not told: some of them ask the hypervisor.
+pub(crate) fn connection_added(node: &Node) -> Vec<Message> {
+    let signals = Signals::on(node);
+    if let Ok(object) = ObjectPath::try_from(node.path.as_str()) {
+        let none = Properties {
+            properties: &[],
+            view: None,
+            wrapping: Wrapping::Once,
+        };
+        let body = (&object, Interfaces(CONNECT.name, none));
+        signals.send(ROOT, objects::NAME, "InterfacesAdded", &body);
+    }
+    signals.made.into_inner()
+}
+
+/// That a connection is gone, and why.
+pub(crate) fn connection_removed(node: &Node, reason: CloseReason) -> Vec<Message> {
+    let signals = Signals::on(node);
+    if let Ok(object) = ObjectPath::try_from(node.path.as_str()) {
+        let interfaces = [CONNECT.name];
+        let body = (&object, interfaces.as_slice());
+        signals.send(ROOT, objects::NAME, "InterfacesRemoved", &body);
+        let body = (&object, reason.number());
+        signals.send(ROOT, MANAGER.name, "ConnectionClosed", &body);
+    }
+    signals.made.into_inner()
+}
+
+impl<'a> Signals<'a> {
+    fn on(node: &'a Node) -> Self {
+        Self {
+            node,
+            made: RefCell::default(),
+        }
     }
 }
 
 impl Signals<'_> {
     /// Makes the signals of an event on the node's connection.
     pub(crate) fn of(event: &Event, node: &Node) -> Vec<Message> {
-        let signals = Signals {
-            node,
-            made: RefCell::default(),
-        };
+        let signals = Signals::on(node);
         if let Some(id) = about(event)
             && !id.borrowed().can_be_named()
         {
@@ -80,6 +116,7 @@ impl Signals<'_> {
             Event::NodeDevice(id, event) => signals.node_device_event(id, event),
             Event::Secret(id, event) => signals.secret_event(id, event),
             Event::StoragePool(id, event) => signals.storage_pool_event(id, event),
+            Event::Closed(_) => {}
         }
         signals.made.into_inner()
     }

@@ -29,16 +29,29 @@ pub(crate) struct Node {
     /// Its object path.
     pub(crate) path: String,
     /// The connection, behind the guard.
-    pub(crate) guarded: Guarded,
+    pub(crate) guarded: Arc<Guarded>,
 }
 
 impl Node {
     /// The node of a connection, whose name is the last element of the path.
-    pub(crate) fn new(guarded: Guarded) -> Self {
+    pub(crate) fn new(guarded: Arc<Guarded>) -> Self {
         Self {
             path: format!("{ROOT}/{}", guarded.name()),
             guarded,
         }
+    }
+
+    /// The node of the root itself.
+    pub(crate) fn at_root(guarded: Guarded) -> Self {
+        Self {
+            path: ROOT.to_owned(),
+            guarded: Arc::new(guarded),
+        }
+    }
+
+    /// Whether it is this connection's.
+    pub(crate) fn is_of(&self, guarded: &Arc<Guarded>) -> bool {
+        Arc::ptr_eq(&self.guarded, guarded)
     }
 
     /// The connection's name.

@@ -22,6 +22,8 @@ pub(super) enum Rule {
     Directories(usize),
     /// The test driver's URI.
     TestUri,
+    /// Names with URIs.
+    Connections,
 }
 
 /// A week: nobody waits longer for QEMU or an agent.
@@ -36,7 +38,7 @@ impl Rule {
     /// What is to be said of the rule where the setting is explained; nothing if its documentation says enough.
     pub(super) fn words(self) -> Option<String> {
         match self {
-            Self::Any | Self::Account | Self::TestUri => None,
+            Self::Any | Self::Account | Self::TestUri | Self::Connections => None,
             Self::Within(least, most) => Some(format!("From {least} to {most}.")),
             Self::Host => Some("An IP address or the name of a host.".to_owned()),
             Self::Directories(0) => Some("Absolute paths.".to_owned()),
@@ -68,6 +70,13 @@ impl Rule {
                     Some(format!("has the path '{path}', which {why}"))
                 })
             }
+            (Self::Connections, Value::Array(connections)) => {
+                let mut texts = connections.iter().filter_map(Value::as_str);
+                let wrong = texts.find(|text| named_uri(text).is_none())?;
+                Some(format!(
+                    "has '{wrong}', but must have NAME=URI, with a name of letters and digits, such as \"lab=test:///default\""
+                ))
+            }
             (Self::TestUri, Value::String(uri)) => {
                 let fits = uri.starts_with("test:///");
                 (!fits).then(|| {
@@ -79,6 +88,13 @@ impl Rule {
             _ => None,
         }
     }
+}
+
+/// The name and the URI in `NAME=URI`.
+pub(crate) fn named_uri(text: &str) -> Option<(&str, &str)> {
+    let (name, uri) = text.split_once('=')?;
+    let is_name = !name.is_empty() && name.chars().all(|one| one.is_ascii_alphanumeric());
+    (is_name && uri.contains(':')).then_some((name, uri))
 }
 
 fn wrong_path(path: &Path) -> Option<&'static str> {
@@ -146,6 +162,19 @@ mod tests {
                 Rule::TestUri,
                 ["'test:///default'", "'test:///a/b.xml'", "'test:///'"],
                 ["''", "'test://relative'", "'qemu:///system'"],
+            ),
+            (
+                Rule::Connections,
+                [
+                    "[]",
+                    "['lab=test:///default']",
+                    "['a=esx://host/?x=1', 'b2=test:///b']",
+                ],
+                [
+                    "['test:///default']",
+                    "['a/b=test:///']",
+                    "['=test:///', 'x']",
+                ],
             ),
         ] {
             for value in good {

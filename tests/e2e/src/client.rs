@@ -21,6 +21,8 @@ use crate::wait::{LIMIT, patient};
 pub const SERVICE: &str = "org.libvirt";
 /// The object of the QEMU driver's connection.
 pub const QEMU_PATH: &str = "/org/libvirt/QEMU";
+/// The interface that opens and closes connections.
+pub const MANAGER: &str = "org.libvirt.Manager";
 /// The interface of connections.
 pub const CONNECT: &str = "org.libvirt.Connect";
 /// The interface of domains.

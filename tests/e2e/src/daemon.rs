@@ -53,6 +53,11 @@ impl Daemon {
         })
     }
 
+    /// Adds a word to the daemon's command line, from its next start on.
+    pub fn argument(&mut self, word: &str) {
+        self.arguments.push(word.to_owned());
+    }
+
     /// Sets a variable in the daemon's environment, from its next start on.
     pub fn variable(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));

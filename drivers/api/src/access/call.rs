@@ -478,6 +478,10 @@ calls! {
     DomainBackupGetXmlDesc = 422: [DomainRead];
     DomainAuthorizedSshKeysGet = 424: [DomainWrite];
     DomainAuthorizedSshKeysSet = 425: [DomainWrite];
+    // Calls that libvirt does not have, with numbers that it will not use.
+    ManagerOpenConnection = 1_000_001: [ManagerOpenConnection];
+    ManagerCloseConnection = 1_000_002: [ManagerCloseConnection];
+    ManagerListConnections = 1_000_003: [ConnectGetattr] filter ConnectGetattr;
     DomainGetMessages = 426: [DomainRead];
     DomainStartDirtyRateCalc = 427: [DomainWrite];
     NodeDeviceDefineXml = 428: [NodeDeviceWrite, NodeDeviceSave];

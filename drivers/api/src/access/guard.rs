@@ -235,6 +235,6 @@ mod tests {
             Permission::StoragePoolSearchStorageVols.action(),
             "org.libvirt.api.storage-pool.search-storage-vols"
         );
-        assert_eq!(Permission::ALL.len(), 106);
+        assert_eq!(Permission::ALL.len(), 108);
     }
 }

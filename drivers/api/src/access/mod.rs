@@ -30,6 +30,8 @@ pub enum ObjectClass {
     Secret,
     StoragePool,
     StorageVol,
+    /// The daemon's connections; libvirt has no such class.
+    Manager,
 }
 
 impl ObjectClass {
@@ -46,6 +48,7 @@ impl ObjectClass {
         Self::Secret,
         Self::StoragePool,
         Self::StorageVol,
+        Self::Manager,
     ];
 
     /// The class in an action's name, such as `storage-pool`.
@@ -63,6 +66,7 @@ impl ObjectClass {
             Self::Secret => "secret",
             Self::StoragePool => "storage-pool",
             Self::StorageVol => "storage-vol",
+            Self::Manager => "manager",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every permission, in one table: object class, verb, and whether anybody may by default.
 //!
 //! Classes and verbs are libvirt's access control vocabulary (`viraccessperm`, libvirt 11.3), so
-//! that polkit rules which administrators already have go on to work. Who is granted what is
+//! that polkit rules which administrators already have go on to work; the class `manager` is ours. Who is granted what is
 //! not decided here; see [`super::Guard`].
 
 use super::ObjectClass;
@@ -163,4 +163,6 @@ permissions! {
     StorageVolResize = StorageVol "resize" Administrator,
     StorageVolDataRead = StorageVol "data-read" Administrator,
     StorageVolDataWrite = StorageVol "data-write" Administrator,
+    ManagerOpenConnection = Manager "open-connection" Administrator,
+    ManagerCloseConnection = Manager "close-connection" Administrator,
 }

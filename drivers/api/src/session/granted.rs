@@ -11,11 +11,21 @@ use crate::{Connection, Error, Result, domain};
 
 /// A call that the guard has granted, for the object that it was granted for. Made by [`Session::grant`] only; what a driver offers is reached
 /// through it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Granted<'a> {
     session: Session<'a>,
+    connection: &'a dyn Connection,
     call: Call,
     target: &'a Target,
+}
+
+impl std::fmt::Debug for Granted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Granted")
+            .field("call", &self.call)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The groups of a connection, or that the driver has none of them.
@@ -27,7 +37,7 @@ macro_rules! groups {
             /// # Errors
             /// `NoSupport`, naming the call, if the driver has none.
             pub fn $name(&self) -> Result<&'a dyn $group> {
-                group(self.connection().$name(), self.call.name())
+                group(self.connection.$name(), self.call.name())
             }
         )* }
     };
@@ -45,6 +55,7 @@ groups! {
     interfaces: crate::interface::Interfaces;
     jobs: domain::DomainJobs;
     lifecycle: domain::DomainLifecycle;
+    manager: crate::connections::Manager;
     migration: domain::DomainMigration;
     network_ports: crate::network::NetworkPorts;
     networks: crate::network::Networks;
@@ -63,16 +74,18 @@ groups! {
 }
 
 impl<'a> Granted<'a> {
-    pub(super) const fn new(session: Session<'a>, call: Call, target: &'a Target) -> Self {
+    pub(super) const fn new(
+        session: Session<'a>,
+        connection: &'a dyn Connection,
+        call: Call,
+        target: &'a Target,
+    ) -> Self {
         Self {
             session,
+            connection,
             call,
             target,
         }
-    }
-
-    fn connection(&self) -> &'a dyn Connection {
-        &*self.session.guarded.connection
     }
 
     /// What is being done.
@@ -90,13 +103,13 @@ impl<'a> Granted<'a> {
     /// The host as the connection's hypervisor sees it.
     #[must_use]
     pub fn host(&self) -> &'a dyn Host {
-        self.connection().host()
+        self.connection.host()
     }
 
     /// The URI that the connection was opened by.
     #[must_use]
     pub fn uri(&self) -> &'a str {
-        self.connection().uri()
+        self.connection.uri()
     }
 
     /// What names the object of the call.
@@ -150,12 +163,12 @@ impl<'a> Granted<'a> {
         count: usize,
         id: impl Fn(usize) -> IdRef<'v>,
     ) -> Seen {
-        let driver = self.connection().driver();
+        let driver = self.session.guarded.driver();
         let object = |at: usize| ConnectedObject {
             driver,
             id: id(at).to_id(),
         };
-        let (guard, caller) = (&self.session.guarded.guard, self.caller());
+        let (guard, caller) = (self.session.guarded.guard(), self.caller());
         // What may be read of an object that may not be seen makes no difference.
         let getattr = kind.getattr();
         let seen = guard.seen(caller, getattr, count, object).await;
@@ -186,7 +199,7 @@ impl<'a> Granted<'a> {
         &self,
         domain: &domain::DomainId,
     ) -> Result<Vec<Arc<domain::SnapshotView>>> {
-        match self.connection().snapshots() {
+        match self.connection.snapshots() {
             Some(snapshots) => snapshots.snapshots(domain).await,
             None => Ok(Vec::new()),
         }

@@ -11,70 +11,24 @@
 
 mod find;
 mod granted;
+mod guarded;
 mod key;
 mod shown;
 mod target;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 pub use granted::Granted;
+pub use guarded::Guarded;
+pub(crate) use guarded::Opener;
 pub use key::Key;
 pub use shown::Shown;
 pub use target::Target;
 
-use crate::access::{Arguments, Call, Caller, Guard, ObjectClass};
+use crate::access::{Arguments, Call, Caller};
 use crate::object::{Id, Kind};
-use crate::{Connection, Error, Result, flags};
+use crate::{Error, Result, flags};
 use target::{About, Absent, Known};
-
-/// A connection as it is served: behind the guard, under the name that interfaces know it by.
-pub struct Guarded {
-    name: Arc<str>,
-    connection: Arc<dyn Connection>,
-    guard: Guard,
-}
-
-impl std::fmt::Debug for Guarded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guarded")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Guarded {
-    /// Puts a connection behind a guard.
-    pub fn new(name: impl Into<Arc<str>>, connection: Arc<dyn Connection>, guard: Guard) -> Self {
-        Self {
-            name: name.into(),
-            connection,
-            guard,
-        }
-    }
-
-    /// The name of the connection, unique among those that are served at the same time.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Whether the guard's answers can differ between two objects of the class.
-    #[must_use]
-    pub fn tells_apart(&self, class: ObjectClass) -> bool {
-        self.guard.tells_apart(class)
-    }
-
-    /// What `caller` may do with the connection.
-    #[must_use]
-    pub const fn session<'a>(&'a self, caller: &'a Caller) -> Session<'a> {
-        Session {
-            guarded: self,
-            caller,
-        }
-    }
-}
 
 /// A caller with a connection; see the [module](self).
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +67,8 @@ impl<'a> Session<'a> {
     }
 
     async fn find_within(self, kind: Kind, key: Key<'_>, within: Option<&Id>) -> Result<Target> {
-        match find::view(&*self.guarded.connection, kind, key, within).await {
+        let connection = self.guarded.open().await?;
+        match find::view(connection, kind, key, within).await {
             Ok(view) => Ok(Target::found(view, key)),
             Err(error) => {
                 self.take_as_long(&error).await;
@@ -131,7 +86,7 @@ impl<'a> Session<'a> {
         self.require_sight(sent_to).await?;
         let within = sent_to.id_if_any();
         Ok(
-            match find::defined(&*self.guarded.connection, kind, xml, within).await {
+            match find::defined(self.guarded.open().await?, kind, xml, within).await {
                 Ok(id) => Target::of(id, Known::Definition),
                 Err(_) => sent_to.without_view(),
             },
@@ -158,21 +113,22 @@ impl<'a> Session<'a> {
             return Err(not_found);
         }
         self.require(call, arguments, target).await?;
-        flags::check(self.guarded.connection.flags(), call, arguments.flags)?;
-        Ok(Granted::new(self, call, target))
+        let connection = self.guarded.open().await?;
+        flags::check(connection.flags(), call, arguments.flags)?;
+        Ok(Granted::new(self, connection, call, target))
     }
 
     /// Asks for permissions only.
     async fn require(self, call: Call, arguments: Arguments, target: &Target) -> Result<()> {
         let about = self.about(target);
-        let guard = &self.guarded.guard;
+        let guard = self.guarded.guard();
         guard.require(self.caller, call, arguments, &about).await
     }
 
     /// Whether the caller may know that the object is there. Puts up no dialog.
     pub async fn sees(self, target: &Target) -> bool {
         let about = self.about(target);
-        let guard = &self.guarded.guard;
+        let guard = self.guarded.guard();
         let seen = guard.seen(self.caller, target.getattr(), 1, |_| about);
         seen.await.has(0)
     }
@@ -198,7 +154,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of the driver.
     pub async fn shown(self, kind: Kind) -> Result<Shown<'a>> {
-        let views = crate::object::views(&*self.guarded.connection, kind).await?;
+        let views = crate::object::views(self.guarded.open().await?, kind).await?;
         Shown::of(self, kind, views).await
     }
 
@@ -218,10 +174,10 @@ impl<'a> Session<'a> {
         let Some(kind) = Kind::absent(error) else {
             return;
         };
-        let guard = &self.guarded.guard;
+        let guard = self.guarded.guard();
         if guard.tells_apart(kind.class()) {
             let absent = Absent {
-                driver: self.guarded.connection.driver(),
+                driver: self.guarded.driver(),
                 kind,
                 sought: &error.message,
             };

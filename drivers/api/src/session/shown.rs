@@ -39,12 +39,12 @@ impl<'a> Shown<'a> {
 }
 
 async fn may(session: Session<'_>, permission: Permission, views: &[View]) -> Seen {
-    let driver = session.guarded.connection.driver();
+    let driver = session.guarded.driver();
     let object = |at: usize| ConnectedObject {
         driver,
         id: views[at].id(),
     };
-    let guard = &session.guarded.guard;
+    let guard = session.guarded.guard();
     guard
         .seen(session.caller, permission, views.len(), object)
         .await

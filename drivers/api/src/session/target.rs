@@ -110,6 +110,13 @@ impl Target {
         }
     }
 
+    /// The class of permissions about it.
+    #[must_use]
+    pub fn class(&self) -> ObjectClass {
+        self.id_if_any()
+            .map_or(ObjectClass::Connect, |id| id.kind().class())
+    }
+
     /// The permission to know of the object.
     pub(super) fn getattr(&self) -> Permission {
         match self.id_if_any() {
@@ -146,14 +153,11 @@ pub(super) struct About<'a> {
 
 impl Object for About<'_> {
     fn class(&self) -> ObjectClass {
-        match self.target.id_if_any() {
-            Some(id) => id.kind().class(),
-            None => ObjectClass::Connect,
-        }
+        self.target.class()
     }
 
     fn details(&self) -> Vec<(&'static str, String)> {
-        let driver = self.driver.connection.driver();
+        let driver = self.driver.driver();
         let mut details = vec![("connect_driver", driver.to_owned())];
         if let Some(id) = self.target.id_if_any() {
             details.extend(id.attributes());

@@ -1,9 +1,12 @@
-use std::sync::Mutex;
+//! What is asked of the authorizer, and when.
+
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
 use super::*;
-use crate::access::{Authorizer, Object, Permission, Verdict};
+use crate::Connection;
+use crate::access::{Authorizer, Guard, Object, ObjectClass, Permission, Verdict};
 use crate::connection::Host;
 use crate::event::EventHub;
 use crate::flags::KnownFlags;
@@ -47,7 +50,7 @@ impl Host for NoHost {
 }
 
 impl Connection for Bare {
-    fn driver(&self) -> &'static str {
+    fn driver(&self) -> &str {
         "QEMU"
     }
 

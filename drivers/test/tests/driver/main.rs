@@ -46,6 +46,7 @@ impl EventListener for Diary {
             Event::NodeDevice(_, event) => format!("{event:?}"),
             Event::Secret(_, event) => format!("{event:?}"),
             Event::StoragePool(_, event) => format!("{event:?}"),
+            Event::Closed(reason) => format!("closed: {reason:?}"),
         };
         self.0.lock().unwrap().push(line);
     }
@@ -62,7 +63,8 @@ async fn open() -> (Arc<Test>, Arc<Diary>) {
     let test = Test::open("test:///default").await.unwrap();
     let diary = Arc::new(Diary::default());
     test.events()
-        .subscribe(Arc::clone(&diary) as Arc<dyn EventListener>);
+        .subscribe(Arc::clone(&diary) as Arc<dyn EventListener>)
+        .keep();
     (test, diary)
 }
 

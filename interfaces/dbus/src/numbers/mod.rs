@@ -216,7 +216,16 @@ macro_rules! as_they_are {
     )* };
 }
 
-as_they_are!(bool, u8, u64, i64, String, zbus::OwnedFd, Given);
+as_they_are!(
+    bool,
+    u8,
+    u64,
+    i64,
+    String,
+    zbus::OwnedFd,
+    zbus::OwnedObjectPath,
+    Given
+);
 
 impl<T: Argument> Argument for Vec<T> {
     type Checked = Vec<T::Checked>;

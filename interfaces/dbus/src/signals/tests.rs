@@ -45,7 +45,7 @@ impl Host for Nothing {
 }
 
 impl Connection for Nothing {
-    fn driver(&self) -> &'static str {
+    fn driver(&self) -> &str {
         "Nothing"
     }
 
@@ -87,7 +87,7 @@ impl Authorizer for Everybody {
 fn node() -> Node {
     let connection: Arc<dyn Connection> = Arc::new(Nothing(EventHub::default()));
     let guard = Guard::new(Arc::new(Everybody));
-    Node::new(Guarded::new("Nothing", connection, guard))
+    Node::new(Arc::new(Guarded::new("Nothing", connection, guard)))
 }
 
 /// An object of this kind that is called so wherever it can be.

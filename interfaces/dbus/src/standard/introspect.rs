@@ -11,6 +11,7 @@ use zbus::Message;
 use crate::answer::{Received, find_object, interface_at, unknown_object};
 use crate::declare::{Arg, Emits, Interface};
 use crate::error::Failure;
+use crate::interfaces;
 use crate::invocation::reply;
 use crate::numbers::Told;
 use crate::standard::{log_control, objects, properties};
@@ -27,7 +28,8 @@ pub(crate) async fn answer(
     path: &str,
 ) -> Result<Message, Failure> {
     let children = children(received, place, path).await?;
-    if interface_at(place).is_some() {
+    // That the root is there, everybody may know.
+    if interface_at(place).is_some() && place != Place::Root {
         let caller = received.caller().await;
         let (node, target) = find_object(&received.shared, &caller, place, path).await?;
         if !node.guarded.session(&caller).sees(&target).await {
@@ -61,14 +63,16 @@ async fn children(
         Place::Above { children } => Ok(children.iter().map(|child| (*child).to_owned()).collect()),
         Place::Root => Ok(received
             .shared
-            .nodes()
+            .nodes
+            .all()
             .iter()
             .map(|node| node.name().to_owned())
             .collect()),
         Place::Connection(name) => {
             received
                 .shared
-                .node(name)
+                .nodes
+                .get(name)
                 .ok_or_else(|| unknown_object(path))?;
             Ok(Kind::ALL
                 .iter()
@@ -78,7 +82,8 @@ async fn children(
         Place::Folder(name, kind) => {
             let node = received
                 .shared
-                .node(name)
+                .nodes
+                .get(name)
                 .ok_or_else(|| unknown_object(path))?;
             let caller = received.caller().await;
             let shown = node.guarded.session(&caller).shown(kind).await?;
@@ -93,7 +98,9 @@ async fn children(
 /// Every interface of ours.
 pub(crate) fn interfaces() -> impl Iterator<Item = &'static Interface> {
     let objects = Kind::ALL.iter().map(|kind| tree::interface(*kind));
-    std::iter::once(tree::connect_interface()).chain(objects)
+    [&interfaces::manager::MANAGER, tree::connect_interface()]
+        .into_iter()
+        .chain(objects)
 }
 
 /// Every interface of ours as a document of its own: file name and XML.

@@ -36,11 +36,12 @@ pub(crate) async fn answer(
     path: &str,
 ) -> Result<Message, Failure> {
     let nodes = match place {
-        Place::Root => received.shared.nodes(),
+        Place::Root => received.shared.nodes.all(),
         Place::Connection(name) => vec![
             received
                 .shared
-                .node(name)
+                .nodes
+                .get(name)
                 .ok_or_else(|| unknown_object(path))?,
         ],
         Place::Above { .. } | Place::LogControl | Place::Folder(..) | Place::Object(..) => {

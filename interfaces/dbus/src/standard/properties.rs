@@ -55,6 +55,14 @@ pub(crate) async fn get_all(
         ));
     };
     let caller = received.caller().await;
+    if interface.properties.is_empty() {
+        let none = Properties {
+            properties: &[],
+            view: None,
+            wrapping: Wrapping::Once,
+        };
+        return Ok(reply(&received.message, &(none,))?);
+    }
     let (node, target) = find_object(&received.shared, &caller, place, path).await?;
     // Showing all is no reason for a dialog.
     let caller = caller.without_dialogs();

@@ -39,6 +39,7 @@ pub(crate) const fn attribute_prefix(class: ObjectClass) -> &'static str {
         ObjectClass::Secret => "secret_",
         ObjectClass::StoragePool => "pool_",
         ObjectClass::StorageVol => "vol_",
+        ObjectClass::Manager => "manager_",
     }
 }
 

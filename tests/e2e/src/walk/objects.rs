@@ -112,7 +112,9 @@ pub async fn all(client: &Client) -> Result<Vec<(String, String)>, CallError> {
         let interfaces = interfaces.into_keys();
         interfaces.map(move |interface| (interface, path.clone()))
     });
-    Ok(named.collect())
+    // The manager of objects does not tell of itself.
+    let root = ("org.libvirt.Manager".to_owned(), ROOT.to_owned());
+    Ok(named.chain([root]).collect())
 }
 
 /// One object of each interface on each connection, of all that there are. Says which interfaces have none.

@@ -8,7 +8,7 @@ use super::introspection::{Members, Way};
 use super::members::{Counts, Walker};
 use super::policy::Policy;
 use super::{Findings, Managed, Outcome, ROOT, children, managed};
-use crate::client::{CONNECT, CallError, Client, DOMAIN, Object};
+use crate::client::{CONNECT, CallError, Client, DOMAIN, MANAGER, Object};
 
 /// What the caller is shown, and what there is besides.
 #[derive(Debug)]
@@ -21,12 +21,17 @@ pub struct Shown<'a> {
     pub all: &'a [(String, String)],
 }
 
+/// Whether everybody sees the objects of an interface.
+fn is_of_everybody(interface: &str) -> bool {
+    interface == CONNECT || interface == MANAGER
+}
+
 impl Shown<'_> {
     /// Whether an object is the domain or a part of it; connections are seen by everybody.
     #[must_use]
     pub fn is_seen(&self, interface: &str, path: &str) -> bool {
         let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-        interface == CONNECT
+        is_of_everybody(interface)
             || (self.is_of_node(path) && last(path).starts_with(&last(self.domain)))
     }
 
@@ -42,7 +47,7 @@ impl Shown<'_> {
         let expected: BTreeSet<String> = self
             .all
             .iter()
-            .filter(|(interface, path)| interface != CONNECT && self.is_seen(interface, path))
+            .filter(|(interface, path)| !is_of_everybody(interface) && self.is_seen(interface, path))
             .map(|(_, path)| path.clone())
             .collect();
         assert!(expected.len() >= 2, "there is too little of the domain");
@@ -155,7 +160,7 @@ impl Shown<'_> {
         findings: &mut Findings,
     ) {
         for (interface, path) in self.all {
-            if interface == CONNECT || !self.is_seen(interface, path) {
+            if is_of_everybody(interface) || !self.is_seen(interface, path) {
                 continue;
             }
             let object = self.client.object(path, interface);

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
-use zbus::{Array, OwnedVariant, Signature, Variant};
+use zbus::{Array, ObjectPath, OwnedVariant, Signature, Variant};
 
 /// A number as flags are.
 #[must_use]
 pub fn number(value: u32) -> Variant<'static> {
     value.into()
+}
+
+fn path(path: &'static str) -> ObjectPath<'static> {
+    ObjectPath::try_from(path).expect("it is written here")
 }
 
 /// The emptiest value of a type.
@@ -30,6 +34,7 @@ pub fn nothing(signature: &str) -> Variant<'static> {
         "t" => 0_u64.into(),
         "x" => 0_i64.into(),
         "s" => String::new().into(),
+        "o" => path("/").into(),
         other => panic!("no value of the type '{other}' is known"),
     }
 }
@@ -53,6 +58,7 @@ pub fn extreme(signature: &str) -> Variant<'static> {
         "t" => u64::MAX.into(),
         "x" => i64::MIN.into(),
         "s" => UNKNOWN.into(),
+        "o" => path("/org/libvirt/Nobody").into(),
         other => nothing(other),
     }
 }

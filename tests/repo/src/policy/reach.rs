@@ -177,5 +177,12 @@ pub(super) const fn reach(permission: Permission) -> &'static str {
         | P::StorageVolResize
         | P::StorageVolDataRead
         | P::StorageVolDataWrite => MEMORY_ONLY,
+        P::ManagerOpenConnection => {
+            "The daemon opens connections to other hosts as root, up to 64 at a time, and shows them to everybody whom rules let see them. \
+             Files of this host are read for root only."
+        }
+        P::ManagerCloseConnection => {
+            "Others who use the connection are cut off. The guests are not touched, nor is anything of this host."
+        }
     }
 }

@@ -125,5 +125,8 @@ pub(super) const fn phrase(permission: Permission) -> &'static str {
         P::StorageVolResize => "change the size of a storage volume",
         P::StorageVolDataRead => "read the content of a storage volume",
         P::StorageVolDataWrite => "overwrite the content of a storage volume",
+
+        P::ManagerOpenConnection => "connect to another virtualization host",
+        P::ManagerCloseConnection => "end the connection to another virtualization host",
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use tokio::sync::Semaphore;
 use virtbus_api::domain::{DomainEvent, DomainState, DomainView};
 use virtbus_api::event::EventHub;
 use virtbus_api::listing::Listing;
@@ -28,6 +29,9 @@ pub struct HostServices {
     pub security: Arc<dyn Security>,
 }
 
+/// So many guests have their statistics read from the host at the same time; it takes microseconds for each.
+const HOST_READS: usize = 4;
+
 /// The shared part of the driver.
 pub(crate) struct Core {
     pub(crate) config: Config,
@@ -45,6 +49,8 @@ pub(crate) struct Core {
     pub(crate) seal_key: Arc<SealKey>,
     /// Guests that run or are being started: the daemon stays for them.
     pub(crate) watched: AtomicUsize,
+    /// Whoever reads statistics of guests from the host: all of them may be asked for at once, and each would have a thread.
+    pub(crate) host_reads: Semaphore,
     epochs: AtomicU64,
 }
 
@@ -67,6 +73,7 @@ impl Core {
             listing,
             placement: host.placement,
             watched: AtomicUsize::new(0),
+            host_reads: Semaphore::new(HOST_READS),
             epochs: AtomicU64::new(0),
         }
     }

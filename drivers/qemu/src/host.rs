@@ -9,7 +9,7 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_base::common::VirtType;
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_qemu_capabilities::{Capabilities, Emulators, ProgramError, Programs};
-use virtbus_util::process;
+use virtbus_util::process::{self, Stat};
 
 use crate::core::Core;
 use crate::host_xml;
@@ -250,19 +250,19 @@ pub(crate) fn cpu_time(pid: i32) -> u64 {
     process::stat(pid).map_or(0, |stat| nanoseconds(stat.utime + stat.stime))
 }
 
-/// Processor time of a thread, nanoseconds, as the scheduler counts it.
+/// Processor time of a thread, nanoseconds, as the scheduler counts it. Blocks.
 pub(crate) fn thread_time(pid: i32, thread: i32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
     text.split_whitespace().next()?.parse().ok()
 }
 
 /// Resident memory of a process, KiB.
-pub(crate) fn resident(pid: i32) -> u64 {
+pub(crate) fn resident(process: &Stat) -> u64 {
     let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096) / 1024;
-    process::stat(pid).map_or(0, |stat| stat.rss_pages * page)
+    process.rss_pages * page
 }
 
-/// A counter of a network device.
+/// A counter of a network device. Blocks.
 pub(crate) fn network_counter(device: &str, counter: &str) -> Option<u64> {
     let text =
         std::fs::read_to_string(format!("/sys/class/net/{device}/statistics/{counter}")).ok()?;

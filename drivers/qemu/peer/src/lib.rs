@@ -13,7 +13,7 @@ pub const GREETING: &str = r#"{"QMP": {"version": {"qemu": {"micro": 0, "minor":
 pub enum Step {
     /// Read a line and compare its command name (`execute`).
     Expect(&'static str),
-    /// Write a line; `$ID` is the id of the last command read, `$N` its argument `id`.
+    /// Write a line; `$ID` is the id of the last command read, `$ID[1]` that of the one before it and so on, `$N` the last one's argument `id`.
     Send(String),
     /// Write bytes as they are.
     Bytes(Vec<u8>),
@@ -41,12 +41,7 @@ pub async fn play(stream: UnixStream, steps: Vec<Step>) -> Vec<String> {
                 peer.read.push(line);
             }
             Step::Send(text) => {
-                let last: serde_json::Value =
-                    serde_json::from_str(peer.read.last().map_or("{}", String::as_str))
-                        .expect("a line that was read is JSON");
-                let text = text
-                    .replace("$ID", &last["id"].to_string())
-                    .replace("$N", &last["arguments"]["id"].to_string());
+                let text = peer.filled(text);
                 peer.send(format!("{text}\r\n").as_bytes()).await;
             }
             Step::Bytes(bytes) => peer.send(&bytes).await,
@@ -70,6 +65,11 @@ pub fn reply(value: &str) -> Step {
     Step::Send(format!(r#"{{"return": {value}, "id": $ID}}"#))
 }
 
+/// An answer to an earlier command: the last one for 0, the one before it for 1, and so on.
+pub fn reply_to(back: usize, value: &str) -> Step {
+    Step::Send(format!(r#"{{"return": {value}, "id": $ID[{back}]}}"#))
+}
+
 /// Any line.
 pub fn send(text: &str) -> Step {
     Step::Send(text.to_owned())
@@ -82,6 +82,21 @@ struct Peer {
 }
 
 impl Peer {
+    /// A line with the ids of commands in it.
+    fn filled(&self, mut text: String) -> String {
+        let mut last = serde_json::Value::Null;
+        for (back, line) in self.read.iter().rev().enumerate() {
+            let command: serde_json::Value =
+                serde_json::from_str(line).expect("a line that was read is JSON");
+            text = text.replace(&format!("$ID[{back}]"), &command["id"].to_string());
+            if back == 0 {
+                last = command;
+            }
+        }
+        text.replace("$ID", &last["id"].to_string())
+            .replace("$N", &last["arguments"]["id"].to_string())
+    }
+
     async fn line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.buffer.iter().position(|b| *b == b'\n') {

@@ -156,18 +156,17 @@ impl Domains for Qemu {
 
     async fn xml_desc(&self, domain: &DomainId, flags: DomainXmlFlags) -> Result<String> {
         let snapshot = self.domain(domain)?.snapshot();
-        let inactive = flags.contains(DomainXmlFlags::INACTIVE);
-        let shown = if inactive {
-            snapshot.config.as_ref().or(snapshot.live.as_ref())
+        let text = if flags.contains(DomainXmlFlags::INACTIVE) {
+            None
         } else {
-            snapshot.current()
+            snapshot.live_xml(flags)
         };
-        let definition = shown.ok_or_else(|| Error::no_domain(domain.uuid))?;
-        Ok(definition::format(
-            definition,
-            snapshot.view.id.id.filter(|_| !inactive),
-            flags,
-        ))
+        if let Some(text) = text {
+            return Ok(text);
+        }
+        let stored = snapshot.config.as_ref().or(snapshot.live.as_ref());
+        let definition = stored.ok_or_else(|| Error::no_domain(domain.uuid))?;
+        Ok(definition::format(definition, None, flags))
     }
 
     async fn info(&self, domain: &DomainId) -> Result<DomainInfo> {

@@ -10,6 +10,7 @@
 //! It changes in one way only, which announces it (`virtbus_hypervisor::domains`). Nothing waits for a guest under its lock.
 
 mod live;
+mod texts;
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub(crate) struct Snapshot {
     pub(crate) live: Option<Arc<Definition>>,
     /// Whether it runs without being known; see [`Run::Stray`].
     stray: bool,
+    /// The running definition as text.
+    texts: texts::Texts,
 }
 
 impl domains::Snapshot for Snapshot {
@@ -377,6 +380,7 @@ impl State for Inner {
             config: self.config.clone(),
             live,
             stray: matches!(self.run, Run::Stray(_)),
+            texts: texts::Texts::default(),
         }
     }
 }

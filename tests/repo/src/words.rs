@@ -4,6 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
 /// An entry of a reference: something with a name, and what is said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -111,6 +114,56 @@ pub fn of_page(page: &str, text: &str) -> Vec<Entry> {
     entries
 }
 
+/// The entries of an interface's introspection: the interface and its members. A member without one has an empty one.
+///
+/// # Panics
+/// When the document is not well-formed.
+#[must_use]
+pub fn of_introspection(file: &str, xml: &str) -> Vec<Entry> {
+    const DESCRIBED: [&str; 4] = ["interface", "method", "property", "signal"];
+    let mut reader = Reader::from_str(xml);
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut in_argument = false;
+    loop {
+        let event = reader.read_event().expect("it is well-formed");
+        let (element, is_open) = match &event {
+            Event::Eof => return entries,
+            Event::Start(element) => (element, true),
+            Event::Empty(element) => (element, false),
+            Event::End(end) => {
+                in_argument &= end.name().as_ref() != "arg";
+                continue;
+            }
+            _ => continue,
+        };
+        let kind = element.name().as_ref().to_owned();
+        if kind == "arg" {
+            in_argument = is_open;
+        } else if DESCRIBED.contains(&&*kind) {
+            entries.push(Entry {
+                place: format!("{file}, {kind}"),
+                name: attribute(element, "name"),
+                text: String::new(),
+            });
+        } else if kind == "annotation"
+            && !in_argument
+            && attribute(element, "name") == "org.gtk.GDBus.DocString"
+            && let Some(entry) = entries.last_mut()
+        {
+            entry.text = attribute(element, "value");
+        }
+    }
+}
+
+fn attribute(element: &BytesStart<'_>, name: &str) -> String {
+    let found = element.attributes().filter_map(Result::ok);
+    let mut found = found.filter(|attribute| attribute.key.as_ref() == name);
+    found
+        .next()
+        .map(|attribute| attribute.value.into_owned())
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +208,26 @@ mod tests {
             ("With `@c='x'`", "What x is."),
             ("e", ""),
             ("`d`", ""),
+        ];
+        assert_eq!(short, wanted);
+    }
+
+    #[test]
+    fn an_introspection_is_taken_apart() {
+        let doc =
+            |text: &str| format!("<annotation name=\"org.gtk.GDBus.DocString\" value=\"{text}\"/>");
+        let xml = format!(
+            "<node><interface name=\"a.b\">{}<method name=\"Go\">{}<arg name=\"x\">{}</arg></method><signal name=\"Gone\"/></interface></node>",
+            doc("An interface."),
+            doc("What it does."),
+            doc("Not this."),
+        );
+        let entries = of_introspection("a.b.xml", &xml);
+        let short: Vec<_> = entries.iter().map(|e| (&*e.name, &*e.text)).collect();
+        let wanted = [
+            ("a.b", "An interface."),
+            ("Go", "What it does."),
+            ("Gone", ""),
         ];
         assert_eq!(short, wanted);
     }

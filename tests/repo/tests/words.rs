@@ -1,5 +1,5 @@
-//! What administrators read says something: no entry of the XML reference is a single word, a pointer to another one, or its
-//! name again.
+//! What administrators read says something: no entry of the XML reference or of the bus documentation is a single word, a
+//! pointer to another one, or its name again.
 
 use std::fs;
 
@@ -27,5 +27,16 @@ fn every_entry_of_the_xml_reference_says_something() {
         entries.extend(words::of_page(&page, &text));
     }
     assert!(entries.len() > 2000, "only {} entries", entries.len());
+    assert_eq!(faults(&entries), [] as [String; 0]);
+}
+
+#[test]
+fn every_entry_of_the_bus_documentation_says_something() {
+    let documents = virtbus_dbus::documents();
+    let entries: Vec<Entry> = documents
+        .iter()
+        .flat_map(|(file, xml)| words::of_introspection(file, xml))
+        .collect();
+    assert!(entries.len() > 300, "only {} entries", entries.len());
     assert_eq!(faults(&entries), [] as [String; 0]);
 }

@@ -11,12 +11,12 @@ use crate::paths::Paths;
 use virtbus_api::domain::trees;
 
 interface! {
-    /// A checkpoint: a moment of a domain from which on changes of its disks are known, for backups of what changed.
+    /// A checkpoint: a point in time since which changes of a domain's disks are recorded, for incremental backups.
     DOMAIN_CHECKPOINT = "org.libvirt.DomainCheckpoint", view CheckpointView;
     methods {
-        /// Takes the checkpoint away.
+        /// Deletes the checkpoint, and with flags its children or only the metadata. Its record of changes is merged into that of its parent.
         write Delete(flags: Flags<CheckpointDeleteFlags>) -> (): DomainCheckpointDelete => |c| c.checkpoints()?.delete(c.id()?, flags).await;
-        /// The checkpoint that this one follows.
+        /// Parent of the checkpoint: the one before it. Refused if it has none.
         read GetParent(flags: NoFlags) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointGetParent => |c| {
             let id: &CheckpointId = c.id()?;
             let checkpoints = c.checkpoints()?;
@@ -24,9 +24,9 @@ interface! {
             let parent = view.parent.as_deref().ok_or_else(|| trees::no_parent("checkpoint", &id.name))?;
             c.path_of(checkpoints.checkpoint(&id.domain, parent).await?)
         };
-        /// The checkpoint as XML.
+        /// Description of the checkpoint as XML; with a flag also the sizes of changes in bytes.
         read GetXMLDesc(flags: Flags<CheckpointXmlFlags>) -> (xml: String): DomainCheckpointGetXmlDesc => |c| c.checkpoints()?.xml_desc(c.id()?, flags).await;
-        /// The checkpoints that follow this one.
+        /// Children of the checkpoint that match the flags; with the flag DESCENDANTS also their children. What the caller may not see is left out.
         read ListChildren(flags: Flags<CheckpointListFlags>) -> (domainCheckpoints: Paths): DomainCheckpointListAllChildren => |c| {
             let id: &CheckpointId = c.id()?;
             let all = c.checkpoints()?.checkpoints(&id.domain).await?;
@@ -34,11 +34,11 @@ interface! {
         };
     }
     properties {
-        /// The UUID of the domain.
+        /// UUID of the domain that the checkpoint belongs to.
         Domain: String, emits Const: DomainCheckpointLookupByName => |view| Ok(view.id.domain.uuid.to_string().into());
-        /// Its name, unique among the domain's checkpoints.
+        /// Name of the checkpoint, unique among those of the domain.
         Name: String, emits Const: DomainCheckpointLookupByName => |view| Ok((&*view.id.name).into());
-        /// The name of the checkpoint that it follows, empty for a root.
+        /// Name of the parent checkpoint; empty if it has none.
         Parent: String, emits Value: DomainCheckpointGetParent => |view| Ok(view.parent.as_deref().unwrap_or_default().into());
     }
     signals {}

@@ -33,173 +33,195 @@ use crate::value::{Dict, Given, Parameters};
 use virtbus_api::domain::trees;
 
 interface! {
-    /// A domain: a virtual machine or container, running or defined.
+    /// A domain: a virtual machine or container, defined or running.
     DOMAIN = "org.libvirt.Domain", view DomainView;
     methods {
-        /// Ends the domain's job that is under way.
+        /// Aborts the long job of the domain (save, dump, migration). Returns once the job is being aborted; JobCompleted and the property Job tell
+        /// when it has ended. Refused if there is no job, or if this one cannot be aborted.
         write AbortJob() -> (): DomainAbortJob => |c| c.jobs()?.abort_job(c.id()?, DomainAbortJobFlags::empty()).await;
-        /// Ends the domain's job that is under way.
+        /// Aborts the long job of the domain, as AbortJob does, with flags that choose which one.
         write AbortJobFlags(flags: Flags<DomainAbortJobFlags>) -> (): DomainAbortJobFlags => |c| c.jobs()?.abort_job(c.id()?, flags).await;
-        /// Adds an I/O thread with this number.
+        /// Adds an I/O thread with this number (from 1), to the running domain, to its stored definition, or both. Refused if there is one with this
+        /// number.
         write AddIOThread(iothreadId: Amount<u32>, flags: Flags<DomainModificationImpact>) -> (): DomainAddIothread => |c| c.vcpus()?.add_iothread(c.id()?, iothreadId, flags).await;
-        /// How long the guest agent's answers are waited for, in seconds: −2 for ever, −1 as set up, 0 not at all.
+        /// Sets how long calls wait for an answer of the guest agent, in seconds: −2 waits for ever, −1 for the default (5 s), 0 does not wait.
         write AgentSetResponseTimeout(timeout: Amount<i32>, flags: NoFlags) -> (): DomainAgentSetResponseTimeout => |c| {
             c.agent()?.agent_set_response_timeout(c.id()?, timeout).await
         };
-        /// Adds a device.
+        /// Adds the device that the XML describes to the running domain, to its stored definition, or both. Refused if the hypervisor cannot plug
+        /// such a device while the domain runs.
         write AttachDevice(xml: String, flags: Flags<DomainDeviceModifyFlags>) -> (): DomainAttachDeviceFlags => |c| c.devices()?.attach_device(c.id()?, &xml, flags).await;
-        /// The SSH keys that may log in as this user, from the guest agent.
+        /// The SSH public keys with which this user of the guest may log in, one line each; asks the guest agent.
         read AuthorizedSSHKeysGet(user: String, flags: NoFlags) -> (keys: Vec<String>): DomainAuthorizedSshKeysGet => |c| {
             c.agent()?.authorized_ssh_keys(c.id()?, &user).await
         };
-        /// Sets the SSH keys that may log in as this user, by the guest agent, or adds or takes away these.
+        /// Replaces, extends or reduces the SSH public keys with which this user of the guest may log in, by the guest agent. Without flags, the list
+        /// replaces what there is.
         write AuthorizedSSHKeysSet(user: String, keys: Vec<String>, flags: Flags<DomainAuthorizedSshKeysSetFlags>) -> (): DomainAuthorizedSshKeysSet => |c| {
             c.agent()?.set_authorized_ssh_keys(c.id()?, &user, &keys, flags).await
         };
-        /// Begins a backup, with a checkpoint if there is XML for one.
+        /// Begins a backup of the running domain's disks as the XML says, and makes a checkpoint at the same time if checkpointXML is not empty.
+        /// Returns when the job has begun; BlockJob and JobCompleted tell when it has ended. Refused if a backup is under way.
         write BackupBegin(backupXML: String, checkpointXML: String, flags: Flags<BackupBeginFlags>) -> (): DomainBackupBegin => |c| {
             c.checkpoints()?.backup_begin(c.id()?, &backupXML, optional(&checkpointXML), flags).await
         };
-        /// The backup that is under way, as XML.
+        /// The description of the backup that is under way, as XML. Refused if there is none.
         read BackupGetXMLDesc(flags: NoFlags) -> (xml: String): DomainBackupGetXmlDesc => |c| {
             c.checkpoints()?.backup_xml_desc(c.id()?).await
         };
-        /// Merges images of a disk downwards. Empty names leave the choice to the daemon.
+        /// Begins a block job that merges the data of the images from `top` down to `base` into `base`. An empty `top` is the active image, an empty
+        /// `base` the last one of the chain. bandwidth in MiB/s, or bytes/s with the flag; 0 is no limit.
         write BlockCommit(disk: String, base: String, top: String, bandwidth: u64, flags: Flags<DomainBlockCommitFlags>) -> (): DomainBlockCommit => |c| {
             c.block_jobs()?.block_commit(c.id()?, &disk, optional(&base), optional(&top), bandwidth, flags).await
         };
-        /// Copies a disk to the one that the XML describes. Parameters are those of virDomainBlockCopy.
+        /// Begins a block job that copies the disk to the destination that the XML describes, and then keeps the copy up to date until BlockJobAbort
+        /// ends it. Parameters are those of virDomainBlockCopy: `bandwidth` (bytes/s), `granularity` (bytes), `buf-size` (bytes).
         write BlockCopy(disk: String, destxml: String, params: Given, flags: Flags<DomainBlockCopyFlags>) -> (): DomainBlockCopy => |c| {
             c.block_jobs()?.block_copy(c.id()?, &disk, &destxml, params.0, flags).await
         };
-        /// Ends a disk's job, or goes on with its copy.
+        /// Aborts the block job of the disk, or, with the flag PIVOT, makes its finished copy the disk's image. Refused if the disk has no job.
         write BlockJobAbort(disk: String, flags: Flags<DomainBlockJobAbortFlags>) -> (): DomainBlockJobAbort => |c| c.block_jobs()?.block_job_abort(c.id()?, &disk, flags).await;
-        /// Limits a disk's job.
+        /// Limits the speed of the disk's block job, in MiB/s, or bytes/s with the flag; 0 is no limit.
         write BlockJobSetSpeed(disk: String, bandwidth: u64, flags: Flags<DomainBlockJobSetSpeedFlags>) -> (): DomainBlockJobSetSpeed => |c| {
             c.block_jobs()?.block_job_set_speed(c.id()?, &disk, bandwidth, flags).await
         };
-        /// Content of a disk, at most 65536 bytes at once.
+        /// Reads up to 65536 bytes of a disk's content, from a byte offset; the disk is named by target or path.
         read BlockPeek(disk: String, offset: u64, size: u64, flags: NoFlags) -> (buffer: Vec<u8>): DomainBlockPeek => |c| {
             c.console()?.block_peek(c.id()?, &disk, offset, peeked(size)?).await
         };
-        /// Takes a disk's whole backing chain in.
+        /// Begins a block job that copies the data of all backing images into the disk's active image, so that it no longer needs them. bandwidth in
+        /// MiB/s, or bytes/s with the flag; 0 is no limit.
         write BlockPull(disk: String, bandwidth: u64, flags: Flags<DomainBlockPullFlags>) -> (): DomainBlockPull => |c| c.block_jobs()?.block_pull(c.id()?, &disk, bandwidth, flags).await;
-        /// Takes a disk's backing chain above `base` in, or copies the disk.
+        /// Begins a block job that copies the data of the backing images above `base` into the active image, or copies the disk to the path `base`
+        /// with the flag COPY. An empty `base` means the whole chain. bandwidth in MiB/s, or bytes/s with the flag.
         write BlockRebase(disk: String, base: String, bandwidth: u64, flags: Flags<DomainBlockRebaseFlags>) -> (): DomainBlockRebase => |c| {
             c.block_jobs()?.block_rebase(c.id()?, &disk, optional(&base), bandwidth, flags).await
         };
-        /// Changes a disk's size.
+        /// Changes the size of a running domain's disk, in KiB, or bytes with the flag. A smaller size can destroy data of the guest.
         write BlockResize(disk: String, size: u64, flags: Flags<DomainBlockResizeFlags>) -> (): DomainBlockResize => |c| c.block_jobs()?.block_resize(c.id()?, &disk, size, flags).await;
-        /// Reads and writes of a disk; an empty name: of all of them.
+        /// Counters of a disk since the domain started: operations, bytes and times (ns) of reads, writes and flushes. An empty name sums all disks.
+        /// Refused if the domain is not running.
         read BlockStats(disk: String, flags: ParameterFlags<NoFlags>) -> (stats: Parameters): DomainBlockStatsFlags => |c| {
             Ok(c.parameters(c.counters()?.block_stats(c.id()?, &disk).await?))
         };
-        /// Makes a checkpoint.
+        /// Makes a checkpoint of the running domain's disks as the XML says: from now on it is recorded which blocks change. Refused if the domain
+        /// has snapshots.
         write CheckpointCreateXML(xml: String, flags: Flags<CheckpointCreateFlags>) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointCreateXml => |c| {
             c.path_of(c.checkpoints()?.create_xml(c.id()?, &xml, flags).await?)
         };
-        /// Finds the checkpoint with this name.
+        /// Finds the domain's checkpoint with this name; an error if there is none.
         memory CheckpointLookupByName(name: String, flags: NoFlags) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointLookupByName finds DomainCheckpoint by name(name) => |c| {
             c.path()
         };
-        /// Dumps the guest's memory to a file.
+        /// Writes the memory of the running domain to a file on the host, in this format. The domain is paused meanwhile unless the flag LIVE is
+        /// given; flags can end or reset it afterwards.
         write CoreDump(to: String, dumpformat: One<DomainCoreDumpFormat, u32>, flags: Flags<DomainCoreDumpFlags>) -> (): DomainCoreDumpWithFormat => |c| {
             c.saving()?.core_dump(c.id()?, c.caller_file(&to), dumpformat, flags).await
         };
-        /// Starts the defined domain.
+        /// Starts the defined domain; with a managed save image, restores it from that. Refused if it is already running. When the call returns, the
+        /// guest runs (or is paused, with the flag).
         write Create(flags: Flags<DomainCreateFlags>) -> (): DomainCreate => |c| c.lifecycle()?.create(c.id()?, flags).await;
-        /// Starts the defined domain and hands these files to its init (containers).
+        /// Starts the defined domain as Create does, and passes these file descriptors to its init process. Containers only.
         write CreateWithFiles(files: Vec<zbus::OwnedFd>, flags: Flags<DomainCreateFlags>) -> (): DomainCreateWithFiles => |c| {
             c.lifecycle()?.create_with_files(c.id()?, files.into_iter().map(OwnedFd::from).collect(), flags).await
         };
-        /// Takes an I/O thread away.
+        /// Removes the I/O thread with this number. Refused if a device uses it.
         write DelIOThread(iothreadId: Amount<u32>, flags: Flags<DomainModificationImpact>) -> (): DomainDelIothread => |c| c.vcpus()?.del_iothread(c.id()?, iothreadId, flags).await;
-        /// Ends the domain at once, as pulling the plug would. Never waits for another call.
+        /// Ends the domain at once, as if its power was cut; unsaved data of the guest are lost. It does not wait for other calls or jobs. Refused if
+        /// the domain is not running. The stored definition stays; a transient domain is removed.
         write Destroy(flags: Flags<DomainDestroyFlags>) -> (): DomainDestroy => |c| c.lifecycle()?.destroy(c.id()?, flags).await;
-        /// Takes a device away, or asks the guest to let it go.
+        /// Removes the device that the XML describes from the running domain, from its stored definition, or both. The call can return before the
+        /// guest has released the device; DeviceRemoved or DeviceRemovalFailed tell how that ended.
         write DetachDevice(xml: String, flags: Flags<DomainDeviceModifyFlags>) -> (): DomainDetachDeviceFlags => |c| c.devices()?.detach_device(c.id()?, &xml, flags).await;
-        /// The same for the device with this alias.
+        /// Removes the device with this alias. The call can return before the guest has released the device; DeviceRemoved or DeviceRemovalFailed
+        /// tell how that ended.
         write DetachDeviceAlias(alias: String, flags: Flags<DomainDeviceModifyFlags>) -> (): DomainDetachDeviceAlias => |c| c.devices()?.detach_device_alias(c.id()?, &alias, flags).await;
-        /// Freezes the guest's file systems (none named: all) by its agent; how many.
+        /// Freezes these file systems of the guest by its agent, so that their content on disk is consistent; an empty list freezes all. Returns the
+        /// number of frozen file systems. They stay frozen until FSThaw.
         write FSFreeze(mountpoints: Vec<String>, flags: NoFlags) -> (frozenFilesystems: Amount<u32>): DomainFsfreeze => |c| {
             Ok(c.agent()?.fs_freeze(c.id()?, &mountpoints).await?.into())
         };
-        /// Thaws them; how many.
+        /// Thaws file systems that FSFreeze has frozen; an empty list thaws all. Returns the number of thawed file systems.
         write FSThaw(mountpoints: Vec<String>, flags: NoFlags) -> (thawedFilesystems: Amount<u32>): DomainFsthaw => |c| {
             Ok(c.agent()?.fs_thaw(c.id()?, &mountpoints).await?.into())
         };
-        /// Lets the guest give unused blocks back, in runs of at least `minimum` bytes.
+        /// Lets the guest agent discard unused blocks of this mount point (empty: of all file systems) in runs of at least `minimum` bytes; 0 leaves
+        /// the size to the guest.
         write FSTrim(mountpoint: String, minimum: u64, flags: NoFlags) -> (): DomainFstrim => |c| {
             c.agent()?.fs_trim(c.id()?, optional(&mountpoint), minimum).await
         };
-        /// Sizes of a disk in bytes: as the guest sees it, what its content takes, of its file or device.
+        /// Sizes of a disk in bytes: the size that the guest sees, the space that its data take on the host, and the size of the file or device.
         read GetBlockInfo(disk: String, flags: NoFlags) -> (info: (u64, u64, u64)): DomainGetBlockInfo => |c| {
             let info = c.counters()?.block_info(c.id()?, &disk).await?;
             Ok((info.capacity, info.allocation, info.physical))
         };
-        /// Weights and limits of the host's block devices.
+        /// Block I/O weights and limits by cgroups: `weight`, and lists by host device such as `device_weight` and `device_read_bytes_sec`.
         read GetBlockIOParameters(flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (BlkioParameters: Parameters): DomainGetBlkioParameters => |c| {
             Ok(c.wrapped(c.tuning()?.blkio_parameters(c.id()?, flags).await?))
         };
-        /// Limits of a disk.
+        /// Throughput limits of a disk: bytes and operations per second, bursts and their lengths in seconds; 0 is no limit.
         read GetBlockIOTune(disk: String, flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (blockIOTune: Parameters): DomainGetBlockIoTune => |c| {
             Ok(c.wrapped(c.tuning()?.block_io_tune(c.id()?, &disk, flags).await?))
         };
-        /// How far a disk's job is: what it does (0 if there is none), bandwidth, now, end.
+        /// The block job of a disk: its type (0 if there is none), its speed limit in MiB/s (bytes/s with the flag), how far it is, and how far it
+        /// has to go; the last two are of no fixed unit.
         read GetBlockJobInfo(disk: String, flags: Flags<DomainBlockJobInfoFlags>) -> (blockJobInfo: (One<DomainBlockJobType>, u64, u64, u64)): DomainGetBlockJobInfo => |c| {
             let info = c.block_jobs()?.block_job_info(c.id()?, &disk, flags).await?;
             let none = (DomainBlockJobType::Unknown, 0, 0, 0);
             let (kind, bandwidth, now, end) = info.map_or(none, |info| (info.kind, info.bandwidth, info.cur, info.end));
             Ok((kind.into(), bandwidth, now, end))
         };
-        /// Whether the hypervisor can be reached: state, why not, and for how long that has been so (milliseconds).
+        /// The state of the connection to the hypervisor's process: state, detail of an error, and milliseconds since it is in this state.
         read GetControlInfo(flags: NoFlags) -> (controlInfo: (One<DomainControlState, u32>, Detail<DomainControlState, u32>, u64)): DomainGetControlInfo => |c| {
             let info = c.jobs()?.control_info(c.id()?).await?;
             Ok((info.state.into(), info.details.number().unsigned_abs().into(), info.state_time))
         };
-        /// Processor time in all (`startCpu` −1) or of `ncpus` host processors.
+        /// CPU time used by the domain, in nanoseconds: with startCpu −1 and ncpus 1 of all host CPUs together, otherwise of `ncpus` host CPUs from
+        /// `startCpu` on.
         read GetCPUStats(startCpu: Amount<i32>, ncpus: Amount<u32>, flags: ParameterFlags<NoFlags>) -> (stats: Vec<Parameters>): DomainGetCpuStats => |c| {
             let stats = c.counters()?.cpu_stats(c.id()?, startCpu, ncpus).await?;
             Ok(stats.into_iter().map(|stats| c.parameters(stats)).collect())
         };
-        /// Disks that failed: target, and what failed.
+        /// Disks on which I/O errors have occurred since the domain was started or resumed: target name and kind of error.
         read GetDiskErrors(flags: NoFlags) -> (diskErrors: Vec<(String, One<DomainDiskErrorCode>)>): DomainGetDiskErrors => |c| {
             let errors = c.counters()?.disk_errors(c.id()?).await?;
             Ok(errors.into_iter().map(|(target, error)| (target, error.into())).collect())
         };
-        /// Where the hypervisor's own threads may run.
+        /// Host CPUs on which the emulator threads (neither virtual CPUs nor I/O threads) may run: one value for each host CPU.
         read GetEmulatorPinInfo(flags: Flags<DomainModificationImpact>) -> (cpumap: Vec<bool>): DomainGetEmulatorPinInfo => |c| c.vcpus()?.emulator_pin_info(c.id()?, flags).await;
-        /// The guest's file systems: where they are mounted, name, type, and the disks that they lie on.
+        /// File systems that are mounted in the guest, from its agent: mount point, device name, type, and targets of the disks that they are on.
         read GetFSInfo(flags: NoFlags) -> (fsInfo: Vec<(String, String, String, Vec<String>)>): DomainGetFsinfo => |c| {
             let found = c.agent()?.fs_info(c.id()?).await?;
             Ok(found.into_iter().map(|fs| (fs.mountpoint, fs.name, fs.fs_type, fs.devices)).collect())
         };
-        /// Facts about the guest from its agent, of these kinds (0: of all).
+        /// Information of the guest agent by kinds: users, operating system, time zone, host name, file systems, disks, interfaces, load. Types 0
+        /// returns every kind that the agent supports.
         read GetGuestInfo(types: Flags<DomainGuestInfoTypes>, flags: ParameterFlags<NoFlags>) -> (info: Parameters): DomainGetGuestInfo => |c| {
             Ok(c.parameters(c.agent()?.guest_info(c.id()?, types).await?))
         };
-        /// The processors as the guest sees them.
+        /// State of the virtual CPUs as the guest agent sees them: `vcpus`, `online` and `offlinable`, each a list of numbers.
         read GetGuestVcpus(flags: ParameterFlags<NoFlags>) -> (vcpus: Parameters): DomainGetGuestVcpus => |c| {
             Ok(c.wrapped(c.agent()?.guest_vcpus(c.id()?).await?))
         };
-        /// The guest's name.
+        /// Host name of the guest, from its agent or the DHCP leases of its networks, by flags. Refused if neither knows one.
         read GetHostname(flags: Flags<DomainGetHostnameFlags>) -> (hostname: String): DomainGetHostname => |c| c.agent()?.hostname(c.id()?, flags).await;
-        /// State, most memory and memory (KiB), virtual CPUs, processor time (nanoseconds).
+        /// State, maximum memory (KiB), memory now (KiB), number of virtual CPUs, and CPU time used (ns).
         read GetInfo() -> (info: (One<DomainStateKind>, u64, u64, Amount<u32>, u64)): DomainGetInfo => |c| {
             let info = c.domains()?.info(c.id()?).await?;
             Ok((One::given(info.state.numbers().0), info.max_memory, info.memory, info.vcpus.into(), info.cpu_time))
         };
-        /// Bandwidth of an interface.
+        /// Bandwidth limits of an interface (device name or MAC address): `inbound` and `outbound` `.average`, `.peak`, `.floor` (KiB/s) and `.burst`
+        /// (KiB).
         read GetInterfaceParameters(device: String, flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (interfaceParameters: Parameters): DomainGetInterfaceParameters => |c| {
             Ok(c.wrapped(c.tuning()?.interface_parameters(c.id()?, &device, flags).await?))
         };
-        /// The I/O threads: number, and where they may run.
+        /// I/O threads of the domain: number, and host CPUs on which each may run, one value for each host CPU.
         read GetIOThreadInfo(flags: Flags<DomainModificationImpact>) -> (ioThreadInfo: Vec<(Amount<u32>, Vec<bool>)>): DomainGetIothreadInfo => |c| {
             let threads = c.vcpus()?.iothread_info(c.id()?, flags).await?;
             Ok(threads.into_iter().map(|thread| (thread.id.into(), thread.cpus)).collect())
         };
-        /// How far the domain's job is: how it is doing; time elapsed and remaining, milliseconds; data, memory and files, each in total, processed and
-        /// remaining, bytes.
+        /// Progress of the domain's long job: type of progress; time elapsed and remaining (ms); then data, memory and files, each in total,
+        /// processed and remaining (bytes). All 0 if there is no job.
         read GetJobInfo() -> (jobInfo: JobInfo): DomainGetJobInfo => |c| {
             let info = c.jobs()?.job_info(c.id()?).await?;
             Ok((
@@ -207,77 +229,82 @@ interface! {
                 info.mem_total, info.mem_processed, info.mem_remaining, info.file_total, info.file_processed, info.file_remaining,
             ))
         };
-        /// The same in full: how it is doing, and what is known by name.
+        /// Progress of the domain's long job, or with the flag statistics of the last one that completed: type of progress, and typed parameters such
+        /// as `time_elapsed` (ms) and `memory_total` (bytes).
         read GetJobStats(flags: Flags<DomainGetJobStatsFlags>) -> (stats: (One<DomainJobType>, Parameters<JobFields>)): DomainGetJobStats => |c| {
             let (kind, stats) = c.jobs()?.job_stats(c.id()?, flags).await?;
             Ok((kind.into(), c.wrapped(stats)))
         };
-        /// How the domain's launch is measured.
+        /// What the guest's owner needs for verifying the launch of a domain with launchSecurity: for SEV `sev-measurement`, API version, build and
+        /// policy.
         read GetLaunchSecurityInfo(flags: ParameterFlags<NoFlags>) -> (info: Parameters): DomainGetLaunchSecurityInfo => |c| {
             Ok(c.parameters(c.description()?.launch_security_info(c.id()?).await?))
         };
-        /// Limits of memory.
+        /// Memory limits by cgroups in KiB: `hard_limit`, `soft_limit`, `swap_hard_limit`; 9007199254740991 means no limit.
         read GetMemoryParameters(flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (memoryParameters: Parameters): DomainGetMemoryParameters => |c| {
             Ok(c.wrapped(c.tuning()?.memory_parameters(c.id()?, flags).await?))
         };
-        /// What the driver has to say about the domain (flags 0: about anything).
+        /// Warnings of the driver about the domain, such as taints and deprecated settings; flags choose kinds, 0 means all.
         read GetMessages(flags: Flags<DomainMessageTypes>) -> (messages: Vec<String>): DomainGetMessages => |c| c.description()?.messages(c.id()?, flags).await;
-        /// Description, title or an element of the metadata by its namespace.
+        /// Description, title, or the metadata element with this namespace URI. Refused if the domain has none.
         read GetMetadata(r#type: One<MetadataType>, uri: String, flags: Flags<DomainModificationImpact>) -> (metadata: String): DomainGetMetadata => |c| {
             let kind = r#type;
             arguments::get_metadata(kind, optional(&uri))?;
             c.description()?.metadata(c.id()?, kind, optional(&uri), flags).await
         };
-        /// Where memory is taken from.
+        /// NUMA memory policy: `numa_mode`, and `numa_nodeset`, the host's nodes that memory is taken from.
         read GetNumaParameters(flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (numaParameters: Parameters<NumaFields>): DomainGetNumaParameters => |c| {
             Ok(c.wrapped(c.tuning()?.numa_parameters(c.id()?, flags).await?))
         };
-        /// Which performance counters are on.
+        /// Performance events of the domain, by name: whether each is enabled.
         read GetPerfEvents(flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (perfEvents: Parameters): DomainGetPerfEvents => |c| {
             Ok(c.wrapped(c.tuning()?.perf_events(c.id()?, flags).await?))
         };
-        /// Scheduling.
+        /// CPU scheduler parameters: `cpu_shares` (weight), and periods and quotas in microseconds, such as `vcpu_period` and `vcpu_quota` (−1 is no
+        /// limit).
         read GetSchedulerParameters(flags: ParameterFlags<Flags<DomainModificationImpact>>) -> (SchedulerParameters: Parameters): DomainGetSchedulerParametersFlags => |c| {
             Ok(c.wrapped(c.tuning()?.scheduler_parameters(c.id()?, flags).await?))
         };
-        /// The security labels that the domain runs with, and whether the host holds it to them.
+        /// Security labels of the running domain, one for each security driver, and whether the host enforces it.
         read GetSecurityLabelList() -> (securityLabels: Vec<(String, bool)>): DomainGetSecurityLabelList => |c| {
             let labels = c.description()?.security_labels(c.id()?).await?;
             Ok(labels.into_iter().map(|label| (label.label, label.enforcing)).collect())
         };
-        /// What the domain is doing, and why.
+        /// State of the domain, and the reason for it; the reason's meaning depends on the state.
         memory GetState(flags: NoFlags) -> (state: (One<DomainStateKind>, Detail<DomainStateKind>)): DomainGetState => |c| {
             let id: &virtbus_api::domain::DomainId = c.id()?;
             let (state, reason) = c.domains()?.view(id.uuid).await?.state.numbers();
             Ok((One::given(state), reason.into()))
         };
-        /// Statistics of these groups, or of all (0), by libvirt's names.
+        /// Statistics of the domain by groups, under libvirt's names, such as `cpu.time` (ns) and `balloon.current` (KiB); 0 means all groups that
+        /// the driver supports.
         read GetStats(stats: AnyFlags<DomainStatsTypes>, flags: Flags<DomainStatsFlags>) -> (records: Parameters<StatisticsFields>): DomainGetState => |c| {
             let stats = c.statistics()?.stats(c.id()?, stats, flags).await?;
             Ok(c.wrapped(stats))
         };
-        /// The guest's clock: seconds since 1970, and nanoseconds.
+        /// Time of the guest's clock, from its agent: seconds since 1970 UTC, and nanoseconds.
         read GetTime(flags: NoFlags) -> (time: (u64, Amount<u32>)): DomainGetTime => |c| {
             let (seconds, nanoseconds) = c.agent()?.time(c.id()?).await?;
             Ok((seconds.max(0).unsigned_abs(), nanoseconds.into()))
         };
-        /// Where each virtual CPU may run.
+        /// Host CPUs on which each virtual CPU may run: for each virtual CPU a list with one value for each host CPU.
         read GetVcpuPinInfo(flags: Flags<DomainModificationImpact>) -> (vcpuPinInfo: Vec<Vec<bool>>): DomainGetVcpuPinInfo => |c| c.vcpus()?.vcpu_pin_info(c.id()?, flags).await;
-        /// The number of virtual CPUs.
+        /// Number of virtual CPUs: by flags of the running domain or the stored definition, current or maximum, or as the guest agent counts them.
         memory GetVcpus(flags: Flags<DomainVcpuFlags>) -> (vcpus: Amount<u32>): DomainGetVcpusFlags => |c| Ok(c.vcpus()?.vcpus_flags(c.id()?, flags).await?.into());
-        /// The domain's XML.
+        /// Definition of the domain as XML: the running one, or the stored one if it is off or the flag INACTIVE is given. Secrets are included only
+        /// with the flag SECURE, which requires a permission of its own.
         read GetXMLDesc(flags: Flags<DomainXmlFlags>) -> (xml: String): DomainGetXmlDesc => |c| c.domains()?.xml_desc(c.id()?, flags).await;
-        /// Whether the next start finds a saved image of the memory.
+        /// Whether there is a managed save image, from which the next Create restores the domain.
         memory HasManagedSaveImage(flags: NoFlags) -> (managedSaveImage: bool): DomainHasManagedSaveImage => |c| {
             let id: &virtbus_api::domain::DomainId = c.id()?;
             Ok(c.domains()?.view(id.uuid).await?.managed_save)
         };
-        /// Injects a non-maskable interrupt into the guest.
+        /// Sends a non-maskable interrupt to the guest, as debugging requires. Refused if the domain is not running.
         write InjectNMI(flags: NoFlags) -> (): DomainInjectNmi => |c| {
             c.lifecycle()?.inject_nmi(c.id()?).await
         };
-        /// The addresses of the guest's interfaces, from such a source: name, MAC address, and addresses
-        /// (family, address, length of the prefix).
+        /// IP addresses of the guest's interfaces from this source (DHCP leases, guest agent, ARP table): name, MAC address, and addresses (family,
+        /// address, length of the prefix in bits).
         read InterfaceAddresses(source: One<InterfaceAddressesSource, u32>, flags: NoFlags) -> (ifaces: Vec<(String, String, Vec<(One<IpAddressFamily>, String, Amount<u32>)>)>): DomainInterfaceAddresses [source] => |c| {
             let found = c.agent()?.interface_addresses(c.id()?, source).await?;
             Ok(found
@@ -289,102 +316,112 @@ interface! {
                 })
                 .collect())
         };
-        /// Traffic of an interface.
+        /// Counters of an interface (device name or MAC address) since it was created: received and sent bytes, packets, errors and drops.
         read InterfaceStats(device: String) -> (stats: Parameters): DomainInterfaceStats => |c| {
             Ok(c.parameters(c.counters()?.interface_stats(c.id()?, &device).await?))
         };
-        /// The domain's checkpoints.
+        /// Checkpoints of the domain that match the flags; 0 lists all. What the caller may not see is left out.
         read ListDomainCheckpoints(flags: Flags<CheckpointListFlags>) -> (domainCheckpoints: Paths): DomainListAllCheckpoints => |c| {
             let all = c.checkpoints()?.checkpoints(c.id()?).await?;
             c.list_all(&trees::below(all, None, flags).into()).await
         };
-        /// The domain's snapshots.
+        /// Snapshots of the domain that match the flags; 0 lists all. What the caller may not see is left out.
         read ListDomainSnapshots(flags: Flags<SnapshotListFlags>) -> (domainSnapshots: Paths): DomainListAllSnapshots => |c| {
             let all = c.snapshots_or_none(c.id()?).await?;
             c.list_all(&trees::below(all, None, flags).into()).await
         };
-        /// Saves the memory where the next start finds it, and stops the domain.
+        /// Saves the memory of the running domain to a file that the daemon manages, and stops the domain; the next Create restores it. Refused if
+        /// the domain is transient or has devices that cannot be saved.
         write ManagedSave(flags: Flags<DomainSaveRestoreFlags>) -> (): DomainManagedSave => |c| c.saving()?.managed_save(c.id()?, flags).await;
-        /// Changes the definition in the saved image.
+        /// Replaces the definition in the managed save image. Only changes that the guest cannot see, such as paths of disks, are possible. Refused
+        /// if there is no image.
         write ManagedSaveDefineXML(xml: String, flags: Flags<DomainSaveRestoreFlags>) -> (): DomainManagedSaveDefineXml => |c| c.saving()?.managed_save_define_xml(c.id()?, &xml, flags).await;
-        /// The definition in the saved image.
+        /// Definition in the managed save image as XML. Refused if there is no image.
         read ManagedSaveGetXMLDesc(flags: Flags<DomainSaveImageXmlFlags>) -> (xml: String): DomainManagedSaveGetXmlDesc => |c| c.saving()?.managed_save_xml_desc(c.id()?, flags).await;
-        /// Removes the saved image.
+        /// Removes the managed save image, so that the next Create boots the guest. Refused if there is no image.
         write ManagedSaveRemove(flags: NoFlags) -> (): DomainManagedSaveRemove => |c| {
             c.saving()?.managed_save_remove(c.id()?).await
         };
-        /// Memory of the guest, at most 65536 bytes at once.
+        /// Reads up to 65536 bytes of the guest's memory, from a virtual or physical address by flags.
         read MemoryPeek(offset: u64, size: u64, flags: Flags<DomainMemoryPeekFlags>) -> (buffer: Vec<u8>): DomainMemoryPeek => |c| {
             c.console()?.memory_peek(c.id()?, offset, peeked(size)?, arguments::memory_peek(flags)?).await
         };
-        /// Memory as the guest sees it: what a number is about, and the number.
+        /// Memory statistics of the guest, by number of the statistic; sizes in KiB. Those from the balloon driver require a guest that has one.
         read MemoryStats(flags: NoFlags) -> (stats: Dict<One<DomainMemoryStatTag>, u64>): DomainMemoryStats => |c| {
             let stats = c.counters()?.memory_stats(c.id()?).await?;
             Ok(Dict(stats.into_iter().map(|(tag, value)| (tag.into(), value)).collect()))
         };
-        /// The cache for a compressed migration, bytes.
+        /// Size of the cache for compressed migrations, in bytes.
         read MigrateGetCompressionCache(flags: NoFlags) -> (cacheSize: u64): DomainMigrateGetCompressionCache => |c| {
             c.migration()?.migrate_get_compression_cache(c.id()?).await
         };
-        /// The longest pause of a migration, milliseconds.
+        /// Longest time for which a live migration may pause the guest at its end, in milliseconds.
         read MigrateGetMaxDowntime(flags: NoFlags) -> (downtime: u64): DomainMigrateGetMaxDowntime => |c| {
             c.migration()?.migrate_get_max_downtime(c.id()?).await
         };
-        /// The limit of a migration, MiB/s.
+        /// Speed limit for migrations of the domain, in MiB/s.
         read MigrateGetMaxSpeed(flags: Flags<DomainMigrateMaxSpeedFlags>) -> (bandwidth: u64): DomainMigrateGetMaxSpeed => |c| c.migration()?.migrate_get_max_speed(c.id()?, flags).await;
-        /// Sets the cache for a compressed migration, bytes.
+        /// Sets the size of the cache for compressed migrations, in bytes; the hypervisor may round it.
         write MigrateSetCompressionCache(cacheSize: u64, flags: NoFlags) -> (): DomainMigrateSetCompressionCache => |c| {
             c.migration()?.migrate_set_compression_cache(c.id()?, cacheSize).await
         };
-        /// Sets the longest pause of a migration, milliseconds.
+        /// Sets the longest time for which a live migration may pause the guest at its end, in milliseconds.
         write MigrateSetMaxDowntime(downtime: u64, flags: NoFlags) -> (): DomainMigrateSetMaxDowntime => |c| {
             c.migration()?.migrate_set_max_downtime(c.id()?, downtime).await
         };
-        /// Sets the limit of a migration, MiB/s.
+        /// Sets the speed limit for migrations of the domain, in MiB/s; takes effect at once on one under way.
         write MigrateSetMaxSpeed(bandwidth: u64, flags: Flags<DomainMigrateMaxSpeedFlags>) -> (): DomainMigrateSetMaxSpeed => |c| c.migration()?.migrate_set_max_speed(c.id()?, bandwidth, flags).await;
-        /// Switches a migration over now.
+        /// Switches a migration under way, which was begun with the flag POSTCOPY, to post-copy: the guest runs on the destination while the rest of
+        /// its memory is copied.
         write MigrateStartPostCopy(flags: NoFlags) -> (): DomainMigrateStartPostCopy => |c| {
             c.migration()?.migrate_start_post_copy(c.id()?).await
         };
-        /// Migrates to another host. Parameters are those of virDomainMigrateToURI3.
+        /// Migrates the domain to the host with this connection URI; an empty one is a direct migration to the `migrate_uri` of the parameters.
+        /// Parameters are those of virDomainMigrateToURI3.
         write MigrateToURI3(dconuri: String, params: Given, flags: Flags<DomainMigrateFlags>) -> (): DomainMigratePerform3Params => |c| {
             c.migration()?.migrate_to_uri3(c.id()?, optional(&dconuri), params.0, flags).await
         };
-        /// A channel, to read and write; an empty name: the first.
+        /// Opens a channel of the running domain for reading and writing; an empty name is the first one. Refused if another client has it open,
+        /// unless the flag FORCE is given.
         write OpenChannel(name: String, flags: Flags<DomainChannelFlags>) -> (stream: zbus::OwnedFd): DomainOpenChannel => |c| {
             Ok(c.console()?.open_channel(c.id()?, optional(&name), flags).await?.into())
         };
-        /// A console, to read and write; an empty name: the first.
+        /// Opens a console or serial port of the running domain for reading and writing; an empty name is the first one. Refused if another client
+        /// has it open, unless a flag takes it over.
         write OpenConsole(devname: String, flags: Flags<DomainConsoleFlags>) -> (stream: zbus::OwnedFd): DomainOpenConsole => |c| {
             Ok(c.console()?.open_console(c.id()?, optional(&devname), flags).await?.into())
         };
-        /// A display by its number, to speak its protocol.
+        /// Opens a connection to a graphical display of the running domain, by its number from 0; the descriptor speaks the display's protocol (VNC
+        /// or SPICE).
         write OpenGraphicsFD(idx: Amount<u32>, flags: Flags<DomainOpenGraphicsFlags>) -> (fd: zbus::OwnedFd): DomainOpenGraphicsFd => |c| {
             Ok(c.console()?.open_graphics_fd(c.id()?, idx, flags).await?.into())
         };
-        /// Pins the hypervisor's own threads.
+        /// Sets the host CPUs on which the emulator threads (neither virtual CPUs nor I/O threads) may run: one value for each host CPU.
         write PinEmulator(cpumap: Vec<bool>, flags: Flags<DomainModificationImpact>) -> (): DomainPinEmulator => |c| c.vcpus()?.pin_emulator(c.id()?, cpumap, flags).await;
-        /// Pins an I/O thread.
+        /// Sets the host CPUs on which the I/O thread with this number may run: one value for each host CPU.
         write PinIOThread(iothreadId: Amount<u32>, cpumap: Vec<bool>, flags: Flags<DomainModificationImpact>) -> (): DomainPinIothread => |c| c.vcpus()?.pin_iothread(c.id()?, iothreadId, cpumap, flags).await;
-        /// Pins a virtual CPU.
+        /// Sets the host CPUs on which the virtual CPU with this number (from 0) may run: one value for each host CPU.
         write PinVcpu(vcpu: Amount<u32>, cpumap: Vec<bool>, flags: Flags<DomainModificationImpact>) -> (): DomainPinVcpuFlags => |c| c.vcpus()?.pin_vcpu(c.id()?, vcpu, cpumap, flags).await;
-        /// Wakes a guest that suspended itself to memory.
+        /// Wakes a guest that has suspended itself to memory (state pmsuspended). Refused in any other state.
         write PMWakeup(flags: NoFlags) -> (): DomainPmWakeup => |c| {
             c.lifecycle()?.pm_wakeup(c.id()?).await
         };
-        /// Asks the guest to reboot, and returns when it was asked.
+        /// Asks the guest to reboot, by ACPI, by the guest agent or as the flags say, and returns when the request was sent; the signal Reboot tells
+        /// that the guest has rebooted. Refused if the domain is not running.
         write Reboot(flags: Flags<DomainRebootFlags>) -> (): DomainReboot => |c| c.lifecycle()?.reboot(c.id()?, flags).await;
-        /// Gives the domain, which must be off, another name.
+        /// Gives the domain another name. Refused if it is running, has snapshots or a managed save image, or if the name is in use.
         write Rename(name: String, flags: NoFlags) -> (): DomainRename => |c| {
             c.description()?.rename(c.id()?, &name).await
         };
-        /// Resets the machine as its reset button would.
+        /// Resets the machine as its reset button would, without asking the guest; unsaved data of the guest are lost. Refused if the domain is not
+        /// running.
         write Reset(flags: NoFlags) -> (): DomainReset => |c| {
             c.lifecycle()?.reset(c.id()?).await
         };
-        /// Lets the virtual CPUs run again.
+        /// Lets the virtual CPUs of a paused domain run again. Refused if the domain is off or suspended by its guest (use PMWakeup).
         write Resume() -> (): DomainResume => |c| c.lifecycle()?.resume(c.id()?).await;
-        /// Saves the memory to a file and stops the domain. Empty XML keeps the definition; another one needs `domain.write` besides.
+        /// Saves the memory of the running domain to this file on the host, and stops the domain; DomainRestore of the connection starts it from
+        /// there. Empty XML keeps the definition; another one needs the permission `domain.write` besides.
         write Save(to: String, xml: String, flags: Flags<DomainSaveRestoreFlags>) -> (): DomainSaveFlags => |c| {
             // libvirt asks for nothing more; but whoever restores it later runs what stands there.
             if !xml.is_empty() {
@@ -392,172 +429,183 @@ interface! {
             }
             c.saving()?.save(c.id()?, c.caller_file(&to), optional(&xml), flags).await
         };
-        /// What a screen shows: media type, and the image to be read.
+        /// Takes a picture of a screen, by its number from 0: media type, and a descriptor from which the image is read.
         read Screenshot(screen: Amount<u32>, flags: NoFlags) -> (mimeType: String, stream: zbus::OwnedFd): DomainScreenshot => |c| {
             let (media_type, image) = c.console()?.screenshot(c.id()?, screen).await?;
             Ok((media_type, image.into()))
         };
-        /// Presses keys together, for so many milliseconds; the code set says which numbers they have.
+        /// Presses these keys together for `holdtime` milliseconds, and releases them; the code set says how keys are numbered. At most 16 keys.
         write SendKey(codeset: One<KeycodeSet, u32>, holdtime: Amount<u32>, keycodes: Vec<Amount<u32>>, flags: NoFlags) -> (): DomainSendKey => |c| {
             c.console()?.send_key(c.id()?, codeset, holdtime, arguments::keys(&keycodes)?).await
         };
-        /// Signals a process of the guest.
+        /// Sends a signal to a process of the guest: a positive number is one process, −1 all of them, another negative number a process group.
+        /// Containers only; process 1 is the init process.
         write SendProcessSignal(pidValue: i64, sigNum: One<DomainProcessSignal, u32>, flags: NoFlags) -> (): DomainSendProcessSignal => |c| {
             arguments::signalled(pidValue)?;
             c.console()?.send_process_signal(c.id()?, pidValue, sigNum).await
         };
-        /// Sets weights and limits of the host's block devices.
+        /// Sets block I/O weights and limits by cgroups, under the names that GetBlockIOParameters returns; those not given stay.
         write SetBlockIOParameters(params: Given, flags: Flags<DomainModificationImpact>) -> (): DomainSetBlkioParameters => |c| c.tuning()?.set_blkio_parameters(c.id()?, arguments::set(params.0)?, flags).await;
-        /// Sets limits of a disk.
+        /// Sets throughput limits of a disk, under the names that GetBlockIOTune returns; 0 is no limit, those not given stay.
         write SetBlockIOTune(disk: String, params: Given, flags: Flags<DomainModificationImpact>) -> (): DomainSetBlockIoTune => |c| c.tuning()?.set_block_io_tune(c.id()?, &disk, arguments::set(params.0)?, flags).await;
-        /// Lets BlockThreshold tell when writing to an image reaches this offset, in bytes.
+        /// Asks for one signal BlockThreshold when the guest writes to an image at or above this byte offset. The image is named by disk target, or
+        /// target and number such as `vda[1]`.
         write SetBlockThreshold(dev: String, threshold: u64, flags: NoFlags) -> (): DomainSetBlockThreshold => |c| {
             c.block_jobs()?.set_block_threshold(c.id()?, &dev, threshold).await
         };
-        /// Switches processors in the guest on (1) or off (0), by its agent.
+        /// Sets virtual CPUs online (state 1) or offline (0) within the guest, by its agent; one value for each virtual CPU, true for those to
+        /// change.
         write SetGuestVcpus(vcpumap: Vec<bool>, state: Amount<i32>, flags: NoFlags) -> (): DomainSetGuestVcpus => |c| {
             c.agent()?.set_guest_vcpus(c.id()?, vcpumap, switched(state)?).await
         };
-        /// Sets the bandwidth of an interface.
+        /// Sets bandwidth limits of an interface (device name or MAC address), under the names that GetInterfaceParameters returns; 0 is no limit.
         write SetInterfaceParameters(device: String, params: Given, flags: Flags<DomainModificationImpact>) -> (): DomainSetInterfaceParameters => |c| {
             c.tuning()?.set_interface_parameters(c.id()?, &device, arguments::set(params.0)?, flags).await
         };
-        /// Tunes the polling of an I/O thread.
+        /// Sets how an I/O thread polls: `poll_max_ns` (ns; 0 turns polling off), `poll_grow`, `poll_shrink`, and limits of its thread pool.
         write SetIOThreadParams(iothreadId: Amount<u32>, params: Given, flags: Flags<DomainModificationImpact>) -> (): DomainSetIothreadParams => |c| {
             c.vcpus()?.set_iothread_params(c.id()?, iothreadId, arguments::set(params.0)?, flags).await
         };
-        /// What happens when the guest powers itself off, reboots or crashes.
+        /// Sets what happens when the guest powers off, reboots or crashes.
         write SetLifecycleAction(r#type: One<DomainLifecycleEvent, u32>, action: One<DomainLifecycleAction, u32>, flags: Flags<DomainModificationImpact>) -> (): DomainSetLifecycleAction => |c| {
             c.tuning()?.set_lifecycle_action(c.id()?, r#type, action, flags).await
         };
-        /// Sets the memory, KiB.
+        /// Sets the memory of the domain in KiB: that of the running guest by its balloon, or that of the stored definition, or with the flag MAXIMUM
+        /// the maximum. Refused above the maximum. The guest needs time to follow; BalloonChange tells.
         write SetMemory(memory: u64, flags: Flags<DomainMemoryFlags>) -> (): DomainSetMemoryFlags => |c| c.tuning()?.set_memory(c.id()?, memory, flags).await;
-        /// Sets limits of memory.
+        /// Sets memory limits by cgroups in KiB, under the names that GetMemoryParameters returns; a limit of −1 is none.
         write SetMemoryParameters(params: Given, flags: Flags<DomainModificationImpact>) -> (): DomainSetMemoryParameters => |c| c.tuning()?.set_memory_parameters(c.id()?, arguments::memory_limits(params.0)?, flags).await;
-        /// How often memory statistics are collected, in seconds; 0: never.
+        /// Sets how often the balloon driver of the guest updates its memory statistics, in seconds; 0 turns that off.
         write SetMemoryStatsPeriod(period: Amount<i32>, flags: Flags<DomainModificationImpact>) -> (): DomainSetMemoryStatsPeriod => |c| c.tuning()?.set_memory_stats_period(c.id()?, period, flags).await;
-        /// Sets description, title or an element of the metadata, which takes the prefix `key`; empty removes it.
+        /// Sets description, title, or the metadata element with this namespace URI, which gets the prefix `key`. Empty metadata removes it.
         write SetMetadata(r#type: One<MetadataType>, metadata: String, key: String, uri: String, flags: Flags<DomainModificationImpact>) -> (): DomainSetMetadata => |c| {
             let kind = r#type;
             arguments::set_metadata(kind, optional(&metadata), optional(&key), optional(&uri))?;
             c.description()?.set_metadata(c.id()?, kind, optional(&metadata), optional(&key), optional(&uri), flags).await
         };
-        /// Sets where memory is taken from.
+        /// Sets the NUMA memory policy: `numa_mode` (not while the domain runs) and `numa_nodeset`.
         write SetNumaParameters(params: Given, flags: Flags<DomainModificationImpact>) -> (): DomainSetNumaParameters => |c| c.tuning()?.set_numa_parameters(c.id()?, arguments::set(params.0)?, flags).await;
-        /// Switches performance counters.
+        /// Enables or disables performance events of the domain, by name.
         write SetPerfEvents(params: Given, flags: Flags<DomainModificationImpact>) -> (): DomainSetPerfEvents => |c| c.tuning()?.set_perf_events(c.id()?, arguments::set(params.0)?, flags).await;
-        /// Sets scheduling.
+        /// Sets CPU scheduler parameters, under the names that GetSchedulerParameters returns; those not given stay.
         write SetSchedulerParameters(params: Given, flags: Flags<DomainModificationImpact>) -> (): DomainSetSchedulerParametersFlags => |c| c.tuning()?.set_scheduler_parameters(c.id()?, arguments::set(params.0)?, flags).await;
-        /// Sets the guest's clock: seconds since 1970, and nanoseconds.
+        /// Sets the guest's clock by its agent: seconds since 1970 UTC and nanoseconds, or with the flag SYNC from the guest's hardware clock.
         write SetTime(seconds: u64, nseconds: Amount<u32>, flags: Flags<DomainSetTimeFlags>) -> (): DomainSetTime => |c| {
             let seconds = i64::try_from(seconds)
                 .map_err(|_| Error::invalid_argument("SetTime: 'seconds' is above 9223372036854775807"))?;
             c.agent()?.set_time(c.id()?, seconds, nseconds, flags).await
         };
-        /// Sets a user's password.
+        /// Sets the password of a user of the guest, by its agent.
         write SetUserPassword(user: String, password: String, flags: Flags<DomainSetUserPasswordFlags>) -> (): DomainSetUserPassword => |c| c.agent()?.set_user_password(c.id()?, &user, &password, flags).await;
-        /// Plugs (1) or unplugs (0) virtual CPUs, such as `1,3-4`.
+        /// Plugs (state 1) or unplugs (0) single virtual CPUs, given as a list such as `1,3-4`.
         write SetVcpu(vcpumap: String, state: Amount<i32>, flags: Flags<DomainModificationImpact>) -> (): DomainSetVcpu => |c| c.vcpus()?.set_vcpu(c.id()?, &vcpumap, switched(state)?, flags).await;
-        /// Sets the number of virtual CPUs.
+        /// Sets the number of virtual CPUs: of the running domain, of the stored definition, the maximum, or those online in the guest, by flags.
+        /// Refused above the maximum.
         write SetVcpus(vcpus: Amount<u32>, flags: Flags<DomainVcpuFlags>) -> (): DomainSetVcpusFlags => |c| c.vcpus()?.set_vcpus(c.id()?, vcpus, arguments::set_vcpus(vcpus, flags)?).await;
-        /// Asks the guest to shut down, and returns when it was asked.
+        /// Asks the guest to shut down, by ACPI, by the guest agent or as the flags say, and returns when the request was sent; the domain may take
+        /// long or refuse. Refused if the domain is not running.
         write Shutdown(flags: Flags<DomainShutdownFlags>) -> (): DomainShutdownFlags => |c| c.lifecycle()?.shutdown(c.id()?, flags).await;
-        /// Makes a snapshot.
+        /// Makes a snapshot of the domain, of its disks and with flags and XML of its memory. An empty `<domainsnapshot/>` leaves name and details to
+        /// the daemon.
         write SnapshotCreateXML(xml: String, flags: Flags<SnapshotCreateFlags>) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotCreateXml => |c| {
             c.path_of(c.snapshots()?.create_xml(c.id()?, &xml, flags).await?)
         };
-        /// The current snapshot: what the domain returns to by default.
+        /// The current snapshot: the one that was made or reverted to last. Refused if there is none.
         read SnapshotCurrent(flags: NoFlags) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotCurrent => |c| {
             let mut all = c.snapshots()?.snapshots(c.id()?).await?.into_iter();
             c.path_of(all.find(|snapshot| snapshot.current).ok_or_else(no_current)?)
         };
-        /// Finds the snapshot with this name.
+        /// Finds the domain's snapshot with this name; an error if there is none.
         memory SnapshotLookupByName(name: String, flags: NoFlags) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotLookupByName finds DomainSnapshot by name(name) => |c| {
             c.path()
         };
-        /// Halts the virtual CPUs. Memory stays allocated.
+        /// Pauses the domain: its virtual CPUs stop, its memory stays allocated. Refused if the domain is off.
         write Suspend() -> (): DomainSuspend => |c| c.lifecycle()?.suspend(c.id()?).await;
-        /// Takes the stored definition away; a running domain vanishes when it stops.
+        /// Removes the stored definition. A running domain becomes transient, and vanishes when it stops. Refused if there is a managed save image,
+        /// snapshots, checkpoints or NVRAM, unless flags say what to do with them.
         write Undefine(flags: Flags<DomainUndefineFlags>) -> (): DomainUndefineFlags => |c| c.domains()?.undefine(c.id()?, flags).await;
-        /// Changes a device, such as the medium in a drive.
+        /// Changes a device to what the XML describes, such as the medium of a drive or the link of an interface. Refused if the change is not
+        /// possible while the domain runs.
         write UpdateDevice(xml: String, flags: Flags<DomainDeviceModifyFlags>) -> (): DomainUpdateDeviceFlags => |c| c.devices()?.update_device(c.id()?, &xml, flags).await;
     }
     properties {
-        /// Whether a hypervisor's process stands behind the domain.
+        /// Whether the domain is active: running, paused, or in another state in which its process exists.
         Active: bool, emits Value: DomainIsActive => |view| Ok(view.is_active().into());
-        /// Whether the domain is started with the host.
+        /// Whether the domain is started when the daemon starts with the host. Setting it is refused for transient domains.
         Autostart: bool, emits Value: DomainGetAutostart => |view| Ok(view.autostart.into()), set DomainSetAutostart => |c, autostart| {
             c.domains()?.set_autostart(c.id()?, autostart).await
         };
-        /// The number of the running domain, 0 when it is off.
+        /// Number of the active domain; 0 if it is off.
         Id: Amount<u32>, emits Value: DomainLookupByUuid => |view| Ok(domain_id_property(view.id.id).into());
-        /// The long job that is under way: what it does, and how much of it is done, 0 to 100; (0, 0) if
-        /// there is none. `AbortJob` ends it.
+        /// Long job of the domain: operation, and progress in percent (0 to 100); (0, 0) if there is none. AbortJob ends it.
         Job: (One<DomainJobOperation>, Amount<u32>), emits Value: DomainGetJobInfo => |view| {
             Ok(view.job.map_or((0, 0), |job| (job.operation.number(), job.percent)).into())
         };
-        /// The name, unique on the connection.
+        /// Name of the domain, unique on the connection. It changes by Rename only.
         Name: String, emits Value: DomainLookupByUuid => |view| Ok((&*view.id.name).into());
-        /// What kind of guest it is, such as hvm.
+        /// Kind of operating system interface that the guest gets: `hvm` (full virtualization), `exe` (container), ….
         OSType: String, emits Value: DomainGetOsType => |view| Ok(view.os_type.into());
-        /// Whether its definition outlives its run.
+        /// Whether the domain has a stored definition, and so still exists when it is stopped.
         Persistent: bool, emits Value: DomainIsPersistent => |view| Ok(view.persistent.into());
-        /// The scheduler of its processor time, and how many parameters that has.
+        /// Name of the CPU scheduler, and number of its parameters; refused by drivers that have none.
         SchedulerType: (String, Amount<i32>), emits Value: DomainGetSchedulerType => |view| {
             let (name, parameters) = view.scheduler.ok_or_else(|| Error::no_support("DomainGetSchedulerType"))?;
             Ok((name, i32::try_from(parameters).unwrap_or(i32::MAX)).into())
         };
-        /// Whether the stored definition was changed while it runs.
+        /// Whether the stored definition was changed while the domain runs, so that the next start differs.
         Updated: bool, emits Value: DomainIsUpdated => |view| Ok(view.updated.into());
-        /// The UUID, unique for ever.
+        /// UUID of the domain, unique and never changed.
         UUID: String, emits Const: DomainLookupByUuid => |view| Ok(view.id.uuid.to_string().into());
     }
     signals {
-        /// The guest agent came or went, and why.
+        /// Sent when the guest agent has connected or disconnected: new state, and the reason.
         AgentEvent(state: One<AgentState>, reason: One<AgentReason>);
-        /// The guest's memory changed; KiB.
+        /// Sent when the guest's memory balloon has changed: memory of the guest now, in KiB.
         BalloonChange(actual: u64);
-        /// A job on a disk completed, failed, was ended or is ready.
+        /// Sent when a block job has completed, failed, was aborted, or is ready to be finished: disk, type and status.
         BlockJob(disk: String, r#type: One<DomainBlockJobType>, status: One<BlockJobStatus>);
-        /// Writing to an image reached the threshold: by how many bytes it is exceeded.
+        /// Sent once when the guest has written at or above the offset that SetBlockThreshold has set: device, path, offset, and by how many bytes it
+        /// was exceeded.
         BlockThreshold(device: String, devPath: String, threshold: u64, excess: u64);
-        /// The hypervisor cannot be reached.
+        /// Sent when the connection to the hypervisor's process is broken, so that the domain can no longer be controlled.
         ControlError();
-        /// A device was added.
+        /// Sent when a device was added to the running domain, with its alias.
         DeviceAdded(device: String);
-        /// The guest did not let a device go.
+        /// Sent when the guest has refused to release a device, with its alias; the device stays.
         DeviceRemovalFailed(device: String);
-        /// A device is gone.
+        /// Sent when the guest has released a device and it is removed, with its alias.
         DeviceRemoved(device: String);
-        /// A disk has another source, or none.
+        /// Sent when the medium or image of a disk was changed: old path, new path (empty if none), alias, and the reason.
         DiskChange(oldSrcPath: String, newSrcPath: String, device: String, reason: One<DiskChangeReason>);
-        /// A graphics client connected, authenticated or left: the host's end and the client's (family, host or path, port), how it authenticated, and as whom.
+        /// Sent when a client of a graphical display has connected, authenticated or disconnected: phase; local and remote end (family, host or path,
+        /// port); method of authentication; and identities.
         Graphics(phase: One<GraphicsPhase>, local: (One<GraphicsAddressFamily>, String, String), remote: (One<GraphicsAddressFamily>, String, String), authScheme: String, identities: Vec<(String, String)>);
-        /// Reading or writing a disk failed.
+        /// Sent when reading or writing a disk has failed: path, alias, what the hypervisor did (report, pause), and the reason if it is known, such
+        /// as `enospc`.
         IOError(srcPath: String, device: String, action: One<IoErrorAction>, reason: String);
-        /// A job ended; its statistics.
+        /// Sent when a long job of the domain has ended, with the statistics that GetJobStats returns.
         JobCompleted(params: Parameters<JobFields>);
-        /// The size of a memory device changed; KiB.
+        /// Sent when the guest has plugged or unplugged memory of a memory device: alias, and size now in KiB.
         MemoryDeviceSizeChange(device: String, size: u64);
-        /// Title, description or an element of the metadata changed.
+        /// Sent when description, title or a metadata element has changed: which, and the namespace URI of the element.
         MetadataChange(r#type: One<MetadataType>, nsuri: String);
-        /// A migration copies memory once more, for so often.
+        /// Sent when a migration begins to copy changed memory another time, with the number of the iteration.
         MigrationIteration(iteration: Amount<i32>);
-        /// The guest suspended itself to memory; the reason is 0.
+        /// Sent when the guest has suspended itself to memory (S3); the reason is always 0.
         PMSuspend(reason: Amount<i32>);
-        /// The guest suspended itself to disk; the reason is 0.
+        /// Sent when the guest has suspended itself to disk (S4); the reason is always 0.
         PMSuspendDisk(reason: Amount<i32>);
-        /// The guest woke up; the reason is 0.
+        /// Sent when the guest has woken up from suspension to memory; the reason is always 0.
         PMWakeup(reason: Amount<i32>);
-        /// The guest rebooted.
+        /// Sent when the guest has rebooted.
         Reboot();
-        /// The guest set its clock; seconds from UTC.
+        /// Sent when the guest has set its hardware clock, with the difference from UTC in seconds.
         RTCChange(utcoffset: i64);
-        /// The tray of a removable medium was opened or closed.
+        /// Sent when the tray of a removable drive was opened or closed: alias, and which.
         TrayChange(device: String, reason: One<TrayChangeReason>);
-        /// Something was tuned; what is so now.
+        /// Sent when tunable settings of the running domain were changed, with their new values.
         Tunable(params: Parameters);
-        /// The watchdog fired, and did this.
+        /// Sent when the watchdog has expired, with the action that was taken.
         Watchdog(action: One<WatchdogAction>);
     }
 }

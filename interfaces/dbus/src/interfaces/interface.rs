@@ -8,25 +8,25 @@ interface! {
     /// A network interface of the host.
     INTERFACE = "org.libvirt.Interface", view InterfaceView;
     methods {
-        /// Brings the interface up.
+        /// Starts the interface: it is brought up with its stored configuration. Refused if it is active.
         write Create(flags: NoFlags) -> (): InterfaceCreate => |c| {
             c.interfaces()?.create(c.id()?).await
         };
-        /// Brings the interface down.
+        /// Stops the interface: it is brought down; connections over it break. Refused if it is not active.
         write Destroy(flags: NoFlags) -> (): InterfaceDestroy => |c| {
             c.interfaces()?.destroy(c.id()?).await
         };
-        /// The interface as XML.
+        /// Configuration of the interface as XML: the stored one, or the present state by flags.
         read GetXMLDesc(flags: Flags<InterfaceXmlFlags>) -> (xml: String): InterfaceGetXmlDesc => |c| c.interfaces()?.xml_desc(c.id()?, flags).await;
-        /// Takes the interface's configuration away.
+        /// Removes the stored configuration of the interface.
         write Undefine() -> (): InterfaceUndefine => |c| c.interfaces()?.undefine(c.id()?).await;
     }
     properties {
         /// Whether the interface is up.
         Active: bool, emits Value: InterfaceIsActive => |view| Ok(view.active.into());
-        /// Its MAC address.
+        /// MAC address of the interface.
         MAC: String, emits Const: InterfaceLookupByName => |view| Ok((&*view.id.mac).into());
-        /// Its name, unique on the host.
+        /// Name of the interface, unique on the host.
         Name: String, emits Const: InterfaceLookupByName => |view| Ok((&*view.id.name).into());
     }
     signals {}

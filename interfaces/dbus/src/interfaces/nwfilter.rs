@@ -5,40 +5,40 @@ use crate::numbers::NoFlags;
 use virtbus_api::nwfilter::{NwfilterBindingView, NwfilterView};
 
 interface! {
-    /// A network filter.
+    /// A network filter: firewall rules that guest interfaces can refer to.
     NWFILTER = "org.libvirt.NWFilter", view NwfilterView;
     methods {
-        /// The filter as XML.
+        /// Definition of the filter as XML.
         read GetXMLDesc(flags: NoFlags) -> (xml: String): NwfilterGetXmlDesc => |c| {
             c.nwfilters()?.xml_desc(c.id()?).await
         };
-        /// Takes the filter away; one that is in use stays.
+        /// Removes the filter. Refused if a guest interface or another filter uses it.
         write Undefine() -> (): NwfilterUndefine => |c| c.nwfilters()?.undefine(c.id()?).await;
     }
     properties {
-        /// Its name, unique on the connection.
+        /// Name of the filter, unique on the connection.
         Name: String, emits Const: NwfilterLookupByUuid => |view| Ok((&*view.id.name).into());
-        /// Its UUID, unique for ever.
+        /// UUID of the filter, unique and never changed.
         UUID: String, emits Const: NwfilterLookupByUuid => |view| Ok(view.id.uuid.to_string().into());
     }
     signals {}
 }
 
 interface! {
-    /// A network filter that holds at the port of a guest.
+    /// A binding: a network filter that applies to one guest interface.
     NWFILTER_BINDING = "org.libvirt.NWFilterBinding", view NwfilterBindingView;
     methods {
-        /// Ends the binding; the port is free.
+        /// Deletes the binding; the rules no longer apply to the guest interface.
         write Delete() -> (): NwfilterBindingDelete => |c| c.nwfilter_bindings()?.delete(c.id()?).await;
-        /// The binding as XML.
+        /// Description of the binding as XML.
         read GetXMLDesc(flags: NoFlags) -> (xml: String): NwfilterBindingGetXmlDesc => |c| {
             c.nwfilter_bindings()?.xml_desc(c.id()?).await
         };
     }
     properties {
-        /// The name of the filter.
+        /// Name of the filter that applies.
         FilterName: String, emits Const: NwfilterBindingLookupByPortDev => |view| Ok((&*view.id.filter).into());
-        /// The network device of the port.
+        /// Name of the guest interface's device on the host.
         PortDev: String, emits Const: NwfilterBindingLookupByPortDev => |view| Ok((&*view.id.port_dev).into());
     }
     signals {}

@@ -5,34 +5,34 @@ use crate::numbers::{NoFlags, One};
 use virtbus_api::secret::{SecretUsageType, SecretView};
 
 interface! {
-    /// A key or password that drivers need and nobody else shall see.
+    /// A secret: a key or password that drivers use, such as for storage.
     SECRET = "org.libvirt.Secret", view SecretView;
     methods {
-        /// The secret's value, unless it is private.
+        /// Value of the secret. Refused if the secret is private or has no value.
         read GetValue(flags: NoFlags) -> (value: Vec<u8>): SecretGetValue => |c| {
             c.secrets()?.value(c.id()?).await
         };
-        /// The secret as XML, without its value.
+        /// Definition of the secret as XML, without its value.
         read GetXMLDesc(flags: NoFlags) -> (xml: String): SecretGetXmlDesc => |c| {
             c.secrets()?.xml_desc(c.id()?).await
         };
-        /// Gives the secret a value.
+        /// Sets the value of the secret, in place of the one that it has.
         write SetValue(value: Vec<u8>, flags: NoFlags) -> (): SecretSetValue => |c| {
             c.secrets()?.set_value(c.id()?, &value).await
         };
-        /// Takes the secret and its value away.
+        /// Removes the secret and its value. Guests that run keep what they have been given.
         write Undefine() -> (): SecretUndefine => |c| c.secrets()?.undefine(c.id()?).await;
     }
     properties {
-        /// Its UUID, unique for ever.
+        /// UUID of the secret, unique and never changed.
         UUID: String, emits Const: SecretLookupByUuid => |view| Ok(view.id.uuid.to_string().into());
-        /// The name of the thing that it is for.
+        /// Path or name of what the secret is used for; empty without a usage.
         UsageID: String, emits Const: SecretLookupByUuid => |view| Ok((&*view.id.usage_id).into());
-        /// What kind of thing it is for.
+        /// Type of what the secret is used for: volume, Ceph, iSCSI, TLS, vTPM, or none.
         UsageType: One<SecretUsageType>, emits Const: SecretLookupByUuid => |view| Ok(view.id.usage_type.number().into());
     }
     signals {
-        /// The secret has another value.
+        /// Sent when the value of the secret was set.
         ValueChanged();
     }
 }

@@ -12,12 +12,12 @@ use crate::paths::Paths;
 use virtbus_api::domain::trees;
 
 interface! {
-    /// A snapshot: a moment of a domain that can be returned to.
+    /// A snapshot: a state of a domain that it can be reverted to.
     DOMAIN_SNAPSHOT = "org.libvirt.DomainSnapshot", view SnapshotView;
     methods {
-        /// Takes the snapshot away.
+        /// Deletes the snapshot, and with flags its children or only the metadata. Data of the domain's present state stay.
         write Delete(flags: Flags<MomentDeleteFlags>) -> (): DomainSnapshotDelete => |c| c.snapshots()?.delete(c.id()?, flags).await;
-        /// The snapshot that this one follows.
+        /// Parent of the snapshot: the one that was current when it was made. Refused if it has none.
         read GetParent(flags: NoFlags) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotGetParent => |c| {
             let id: &SnapshotId = c.id()?;
             let snapshots = c.snapshots()?;
@@ -25,30 +25,31 @@ interface! {
             let parent = view.parent.as_deref().ok_or_else(|| trees::no_parent("snapshot", &id.name))?;
             c.path_of(snapshots.snapshot(&id.domain, parent).await?)
         };
-        /// The snapshot as XML.
+        /// Description of the snapshot as XML.
         read GetXMLDesc(flags: Flags<SnapshotXmlFlags>) -> (xml: String): DomainSnapshotGetXmlDesc => |c| c.snapshots()?.xml_desc(c.id()?, flags).await;
-        /// Whether it is the domain's current snapshot.
+        /// Whether it is the current snapshot of the domain.
         memory IsCurrent(flags: NoFlags) -> (domainSnapshot: bool): DomainSnapshotIsCurrent => |c| {
             let id: &SnapshotId = c.id()?;
             Ok(c.snapshots()?.snapshot(&id.domain, &id.name).await?.current)
         };
-        /// The snapshots that follow this one.
+        /// Children of the snapshot that match the flags; with the flag DESCENDANTS also their children. What the caller may not see is left out.
         read ListChildren(flags: Flags<SnapshotListFlags>) -> (domainSnapshots: Paths): DomainSnapshotListAllChildren => |c| {
             let id: &SnapshotId = c.id()?;
             let all = c.snapshots()?.snapshots(&id.domain).await?;
             c.list_all(&trees::below(all, Some(&id.name), flags).into()).await
         };
-        /// Returns the domain to this moment.
+        /// Reverts the domain to the snapshot: disks and, if they were saved, memory and state. Changes since the last snapshot are lost. Refused if
+        /// the domain would have to be replaced and the flag FORCE is not given.
         write Revert(flags: Flags<SnapshotRevertFlags>) -> (): DomainRevertToSnapshot => |c| c.snapshots()?.revert(c.id()?, flags).await;
     }
     properties {
-        /// Whether it is the domain's current snapshot.
+        /// Whether it is the current snapshot of the domain.
         Current: bool, emits Value: DomainSnapshotIsCurrent => |view| Ok(view.current.into());
-        /// The UUID of the domain.
+        /// UUID of the domain that the snapshot belongs to.
         Domain: String, emits Const: DomainSnapshotLookupByName => |view| Ok(view.id.domain.uuid.to_string().into());
-        /// Its name, unique among the domain's snapshots.
+        /// Name of the snapshot, unique among those of the domain.
         Name: String, emits Const: DomainSnapshotLookupByName => |view| Ok((&*view.id.name).into());
-        /// The name of the snapshot that it follows, empty for a root.
+        /// Name of the parent snapshot; empty if it has none.
         Parent: String, emits Value: DomainSnapshotGetParent => |view| Ok(view.parent.as_deref().unwrap_or_default().into());
     }
     signals {}

@@ -13,109 +13,113 @@ use crate::numbers::{Flags, NoFlags, One};
 use crate::paths::Paths;
 
 interface! {
-    /// A storage pool: where volumes are kept.
+    /// A storage pool: a store of volumes.
     STORAGE_POOL = "org.libvirt.StoragePool", view StoragePoolView;
     methods {
-        /// Makes the pool's storage: directory, file system, volume group, ….
+        /// Creates the storage of a pool that is not active: folder, file system, volume group or partition table. Refused if there is something
+        /// already, unless the flag OVERWRITE is given.
         write Build(flags: Flags<StoragePoolBuildFlags>) -> (): StoragePoolBuild => |c| c.storage_pools()?.build(c.id()?, flags).await;
-        /// Starts the defined pool.
+        /// Starts the defined pool, so that its volumes can be used; flags can build it first. Refused if it is active.
         write Create(flags: Flags<StoragePoolCreateFlags>) -> (): StoragePoolCreate => |c| c.storage_pools()?.create(c.id()?, flags).await;
-        /// Frees the pool's storage, and what is in it.
+        /// Deletes the storage of a pool that is not active, with all volumes in it. The definition stays.
         write Delete(flags: Flags<StoragePoolDeleteFlags>) -> (): StoragePoolDelete => |c| c.storage_pools()?.delete(c.id()?, flags).await;
-        /// Stops the pool; its volumes stay where they are.
+        /// Stops the pool; its volumes stay as they are, but can no longer be used. A transient pool is removed. Refused if it is not active.
         write Destroy() -> (): StoragePoolDestroy => |c| c.storage_pools()?.destroy(c.id()?).await;
-        /// Its state, and size, what volumes take, and what is left, in bytes.
+        /// State of the pool, and sizes in bytes: total, taken by volumes, free.
         read GetInfo() -> (info: (One<StoragePoolState>, u64, u64, u64)): StoragePoolGetInfo => |c| {
             let info = c.storage_pools()?.info(c.id()?).await?;
             Ok((info.state.into(), info.capacity, info.allocation, info.available))
         };
-        /// The pool as XML.
+        /// Definition of the pool as XML.
         read GetXMLDesc(flags: Flags<StorageXmlFlags>) -> (xml: String): StoragePoolGetXmlDesc => |c| c.storage_pools()?.xml_desc(c.id()?, flags).await;
-        /// The pool's volumes.
+        /// Volumes of the active pool. What the caller may not see is left out. Refused if the pool is not active.
         read ListStorageVolumes(flags: NoFlags) -> (storageVols: Paths): StoragePoolListAllVolumes => |c| {
             c.list_all(&c.storage_vols()?.views(c.id()?).await?.into()).await
         };
-        /// Looks the volumes through anew.
+        /// Looks for the pool's volumes and sizes on its storage again. Refused if the pool is not active or a volume is being made.
         write Refresh(flags: NoFlags) -> (): StoragePoolRefresh => |c| {
             c.storage_pools()?.refresh(c.id()?).await
         };
-        /// Makes a volume from XML.
+        /// Creates a volume in the active pool from XML. Refused if there is one with this name, or not enough space.
         write StorageVolCreateXML(xml: String, flags: Flags<StorageVolCreateFlags>) -> (storageVol: OwnedObjectPath): StorageVolCreateXml defines StorageVol in xml => |c| {
             let pool = c.pool()?;
             c.path_of(c.storage_vols()?.create_xml(pool, &xml, flags).await?)
         };
-        /// Makes a volume from XML with the content of the volume that has this key.
+        /// Creates a volume from XML with the content of the volume that has this key. Refused if there is one with this name, or if it is smaller
+        /// than the content.
         write StorageVolCreateXMLFrom(xml: String, key: String, flags: Flags<StorageVolCreateFlags>) -> (storageVol: OwnedObjectPath): StorageVolCreateXmlFrom defines StorageVol in xml => |c| {
             let (pool, volumes) = (c.pool()?, c.storage_vols()?);
             let source = c.readable_volume(&key).await?;
             c.path_of(volumes.create_xml_from(pool, &xml, &source, flags).await?)
         };
-        /// Finds the volume with this name.
+        /// Finds the pool's volume with this name; an error if there is none.
         memory StorageVolLookupByName(name: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByName finds StorageVol by name(name) => |c| c.path();
-        /// Takes the definition away; a pool that is on vanishes when it stops.
+        /// Removes the stored definition; storage and volumes stay. Refused if the pool is active.
         write Undefine() -> (): StoragePoolUndefine => |c| c.storage_pools()?.undefine(c.id()?).await;
     }
     properties {
-        /// Whether the pool's volumes can be reached.
+        /// Whether the pool is active, so that its volumes can be used.
         Active: bool, emits Value: StoragePoolIsActive => |view| Ok(view.active.into());
-        /// Whether it is started with the host.
+        /// Whether the pool is started when the daemon starts with the host. Setting it is refused for transient pools.
         Autostart: bool, emits Value: StoragePoolGetAutostart => |view| Ok(view.autostart.into()), set StoragePoolSetAutostart => |c, autostart| {
             c.storage_pools()?.set_autostart(c.id()?, autostart).await
         };
-        /// Its name, unique on the connection.
+        /// Name of the pool, unique on the connection.
         Name: String, emits Const: StoragePoolLookupByUuid => |view| Ok((&*view.id.name).into());
-        /// Whether its definition outlives its run.
+        /// Whether the pool has a stored definition, and so still exists when it is stopped.
         Persistent: bool, emits Value: StoragePoolIsPersistent => |view| Ok(view.persistent.into());
-        /// Its UUID, unique for ever.
+        /// UUID of the pool, unique and never changed.
         UUID: String, emits Const: StoragePoolLookupByUuid => |view| Ok(view.id.uuid.to_string().into());
     }
     signals {
-        /// The volumes were looked through anew.
+        /// Sent when the pool's volumes were looked for again, so that they may have changed.
         Refresh();
     }
 }
 
 interface! {
-    /// A storage volume: what a guest's disk is kept in.
+    /// A storage volume: the storage of a guest's disk.
     STORAGE_VOL = "org.libvirt.StorageVol", view StorageVolView;
     methods {
-        /// Takes the volume away.
+        /// Deletes the volume and its content. Refused if it is being made or transferred.
         write Delete(flags: Flags<StorageVolDeleteFlags>) -> (): StorageVolDelete => |c| c.storage_vols()?.delete(c.id()?, flags).await;
-        /// The volume's content from an offset on, at most `length` bytes (0: all), to be read from the descriptor.
+        /// Content of the volume from a byte offset on, at most `length` bytes (0: to the end), read from the descriptor.
         write Download(offset: u64, length: u64, flags: Flags<StorageVolTransferFlags>) -> (stream: zbus::OwnedFd): StorageVolDownload => |c| {
             Ok(c.storage_vols()?.download(c.id()?, offset, length, flags).await?.into())
         };
-        /// What the volume is, its size and what it takes, in bytes.
+        /// Type of the volume, and sizes in bytes: what a guest sees, and what it takes on the host.
         read GetInfo(flags: Flags<StorageVolInfoFlags>) -> (info: (One<StorageVolType>, u64, u64)): StorageVolGetInfoFlags => |c| {
             let info = c.storage_vols()?.info(c.id()?, flags).await?;
             Ok((info.kind.into(), info.capacity, info.allocation))
         };
-        /// The volume as XML.
+        /// Description of the volume as XML.
         read GetXMLDesc(flags: NoFlags) -> (xml: String): StorageVolGetXmlDesc => |c| {
             c.storage_vols()?.xml_desc(c.id()?).await
         };
-        /// The path of the pool that the volume is in.
+        /// Path of the storage pool that the volume is in.
         read LookupPool() -> (storagePool: OwnedObjectPath): StoragePoolLookupByVolume => |c| {
             let volume: &StorageVolId = c.id()?;
             c.path_of(c.storage_pools()?.view(volume.pool.uuid).await?)
         };
-        /// Changes the volume's size; bytes.
+        /// Changes the size of the volume that a guest sees, in bytes; with the flag DELTA by so many bytes. Refused if it becomes smaller, unless
+        /// the flag SHRINK is given.
         write Resize(capacity: u64, flags: Flags<StorageVolResizeFlags>) -> (): StorageVolResize => |c| c.storage_vols()?.resize(c.id()?, capacity, flags).await;
-        /// Takes content for the volume at an offset, at most `length` bytes (0: all that comes), written to the descriptor.
+        /// Writes to the volume from a byte offset on what is written to the descriptor, at most `length` bytes (0: all). The transfer ends when the
+        /// descriptor is closed.
         write Upload(offset: u64, length: u64, flags: Flags<StorageVolUploadFlags>) -> (stream: zbus::OwnedFd): StorageVolUpload => |c| {
             Ok(c.storage_vols()?.upload(c.id()?, offset, length, flags).await?.into())
         };
-        /// Destroys the volume's content.
+        /// Overwrites the volume's content by this algorithm, so that it cannot be read again. Refused if it is being made or transferred.
         write Wipe(pattern: One<StorageVolWipeAlgorithm, u32>, flags: NoFlags) -> (): StorageVolWipePattern => |c| {
             c.storage_vols()?.wipe_pattern(c.id()?, pattern).await
         };
     }
     properties {
-        /// Its key, unique on the host.
+        /// Key of the volume, unique on the host; often its path.
         Key: String, emits Const: StorageVolLookupByKey => |view| Ok((&*view.id.key).into());
-        /// Its name, unique in the pool.
+        /// Name of the volume, unique in its pool.
         Name: String, emits Const: StorageVolLookupByKey => |view| Ok((&*view.id.name).into());
-        /// Where a guest's disk finds it.
+        /// Path or address of the volume, as a guest's disk names it.
         Path: String, emits Const: StorageVolGetPath => |view| Ok((&*view.path).into());
     }
     signals {}

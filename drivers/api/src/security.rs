@@ -70,11 +70,11 @@ pub trait Prepared: Send {
 
     /// Looks at what the guest's process has open by now, before the guest itself runs. It opens its files by their paths, and
     /// whoever may change a directory on the way could have led it to files of other guests. `also` are files that it was given as
-    /// descriptors.
+    /// descriptors, and what it may do with each.
     ///
     /// # Errors
-    /// If it has a file open that is not one of these and that not everybody may read.
-    fn check_opened(&self, process: i32, also: &[FileId]) -> Result<()>;
+    /// If it has a file open that is not one of these and that not everybody may read, or one of these for more than it may.
+    fn check_opened(&self, process: i32, also: &[(FileId, Access)]) -> Result<()>;
 }
 
 /// A file, whatever its name.
@@ -122,7 +122,7 @@ impl Prepared for Unconfined {
         Err(Error::internal(format!("'{shown}' is not held")))
     }
 
-    fn check_opened(&self, _: i32, _: &[FileId]) -> Result<()> {
+    fn check_opened(&self, _: i32, _: &[(FileId, Access)]) -> Result<()> {
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::FileType;
 use virtbus_api::placement::Placement;
-use virtbus_api::security::{FileId, Prepared as HeldFiles, Resource, Security};
+use virtbus_api::security::{Access, FileId, Prepared as HeldFiles, Resource, Security};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_util::file::acting::{self, ActError, ActingUser, Beneficiary, OpenAccess, OpenAs};
@@ -176,7 +176,7 @@ impl Preparer {
         guest: Uuid,
         files: Box<dyn HeldFiles>,
         process: i32,
-        also: Vec<FileId>,
+        also: Vec<(FileId, Access)>,
     ) -> Result<Box<dyn HeldFiles>> {
         blocking(move || {
             let look = move || files.check_opened(process, &also).map(|()| files);
@@ -329,7 +329,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| Resource {
             path: dir.path().join(name),
-            access: virtbus_api::security::Access::ReadWrite,
+            access: Access::ReadWrite,
         };
         let mode = rustix::fs::Mode::RWXU;
         for (name, kind) in [("pipe", FileType::Fifo), ("socket", FileType::Socket)] {

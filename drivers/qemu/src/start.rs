@@ -19,7 +19,7 @@ use virtbus_api::domain::{
     ShutoffReason, StartedDetail, SuspendedDetail,
 };
 use virtbus_api::placement::Guest;
-use virtbus_api::security::FileId;
+use virtbus_api::security::{Access, FileId};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_qemu_capabilities::Capabilities;
@@ -258,7 +258,7 @@ impl Attempt {
         for (path, append) in command::files(&live) {
             self.check_cancelled()?;
             let file = core.preparer.open_output(uuid, &path, append).await?;
-            passed.push(file_id(&file)?);
+            passed.push((file_id(&file)?, Access::ReadWrite));
             let fd = cmd.pass_fd(file.into());
             next_fd = fd + 1;
             files.push((path, fd));
@@ -286,7 +286,8 @@ impl Attempt {
         let held = self.unless_cancelled(held).await?;
         let held = backing::check(held, &backing)?;
         for layer in backing.iter().flat_map(|image| &image.below) {
-            passed.push(backing::id(&layer.file)?);
+            // A header may name such a file once more, for writing.
+            passed.push((backing::id(&layer.file)?, Access::ReadOnly));
         }
         status.prepared.confined = Some(held.record());
         status.definition = definition::format_status(&live);
@@ -298,7 +299,7 @@ impl Attempt {
         self.check_cancelled()?;
 
         let (log, log_start) = self.open_log(&mut cmd).await?;
-        passed.push(file_id(&log)?);
+        passed.push((file_id(&log)?, Access::ReadWrite));
         self.start_tpm(&live, &mut status, &log).await?;
         self.check_cancelled()?;
         let child = cmd
@@ -339,7 +340,7 @@ impl Attempt {
         self.status = Some(status.clone());
         let (monitor, mut events) = reached?;
         if let Ok(pid_file) = std::fs::symlink_metadata(guest_dir(&dir).join("pid")) {
-            passed.push(FileId::from(&pid_file));
+            passed.push((FileId::from(&pid_file), Access::ReadWrite));
         }
         let checked = Preparer::check_opened(uuid, held, leader, passed.clone());
         let mut held = self.unless_cancelled(checked).await?;
@@ -350,7 +351,7 @@ impl Attempt {
             ..
         } = origin
         {
-            passed.push(file_id(&state)?);
+            passed.push((file_id(&state)?, Access::ReadWrite));
             let taking = saving::take_in(&self.domain, &monitor, &mut events, state);
             self.unless_cancelled(taking).await?;
             // Before the image is written off: QEMU opens for writing what it was given, now or when the CPUs are released.

@@ -21,11 +21,7 @@ impl Security for Dac {
             .iter()
             .map(|resource| Resource {
                 path: resource.path.clone(),
-                access: match resource.access {
-                    ApiAccess::ReadOnly => Access::ReadOnly,
-                    ApiAccess::Shared => Access::Shared,
-                    ApiAccess::ReadWrite => Access::ReadWrite,
-                },
+                access: access(resource.access),
             })
             .collect();
         let prepared = Self::prepare(self, Holder::of_guest(guest.into_bytes()), &resources)
@@ -52,6 +48,14 @@ impl Security for Dac {
     }
 }
 
+const fn access(access: ApiAccess) -> Access {
+    match access {
+        ApiAccess::ReadOnly => Access::ReadOnly,
+        ApiAccess::Shared => Access::Shared,
+        ApiAccess::ReadWrite => Access::ReadWrite,
+    }
+}
+
 impl ApiPrepared for Prepared {
     fn record(&self) -> String {
         Self::record(self).to_string()
@@ -64,8 +68,11 @@ impl ApiPrepared for Prepared {
         Self::descriptor(self, path).map_err(|error| failed(&error))
     }
 
-    fn check_opened(&self, process: i32, also: &[FileId]) -> Result<()> {
-        let also: Vec<(u64, u64)> = also.iter().map(|id| (id.device, id.inode)).collect();
+    fn check_opened(&self, process: i32, also: &[(FileId, ApiAccess)]) -> Result<()> {
+        let also = also.iter();
+        let also: Vec<_> = also
+            .map(|(id, may)| ((id.device, id.inode), access(*may)))
+            .collect();
         Self::check_opened(self, process, &also).map_err(|error| failed(&error))
     }
 }

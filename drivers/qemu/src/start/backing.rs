@@ -178,7 +178,7 @@ impl Top {
             return Ok(top);
         };
         top.file = Some(id_of(&found.facts));
-        top.owner = owner(&top.path, found.facts.st_uid).filter(|_| is_its_owners(&found.facts));
+        top.owner = author(&found).and_then(|uid| owner(&top.path, uid));
         if format == ImageFormat::Vmdk {
             check_vmdk(&top.path, &found).map_err(|why| refused(&top.path, why))?;
         }
@@ -213,9 +213,9 @@ impl Top {
                     format!("is the end of more than {MOST_LAYERS} images on top of each other");
                 return Err(refused(path, &why));
             }
-            let (layer, next) = layer(path, owner, (name, known))?;
-            let facts = rustix::fs::fstat(&layer.file);
-            owner = owner.filter(|_| facts.is_ok_and(|facts| is_its_owners(&facts)));
+            let (layer, next, author) = layer(path, owner, (name, known))?;
+            // Whoever made this one is not let through to what only the owner of those above can reach.
+            owner = owner.filter(|owner| author == Some(*owner));
             below.push(layer);
             header = next;
         }
@@ -226,9 +226,12 @@ impl Top {
     }
 }
 
-/// Whether nobody but its owner writes a file, and so the names in it.
-fn is_its_owners(facts: &Stat) -> bool {
-    facts.st_mode & 0o022 == 0
+/// Who wrote the names that are in a file: its owner, if nobody else writes it and the file system can be believed. On a medium of a user's the
+/// user writes whatever owner he likes.
+fn author(found: &Found) -> Option<u32> {
+    let is_trusted = found.dirs.last().is_some_and(|dir| dir.is_trusted);
+    let is_its_owners = found.facts.st_mode & 0o022 == 0;
+    (is_trusted && is_its_owners).then_some(found.facts.st_uid)
 }
 
 fn refused(path: &Path, why: &str) -> Error {
@@ -236,12 +239,12 @@ fn refused(path: &Path, why: &str) -> Error {
     Error::new(ErrorCode::ConfigUnsupported, ErrorDomain::Qemu, message)
 }
 
-/// The file that an image names, and its header if it may name another one.
+/// The file that an image names, its header if it may name another one, and who wrote that.
 fn layer(
     image: &Path,
     owner: Option<u32>,
     (name, known): (&[u8], Option<&[u8]>),
-) -> Result<(BackingLayer, Option<Vec<u8>>)> {
+) -> Result<(BackingLayer, Option<Vec<u8>>, Option<u32>)> {
     const REMEDY: &str = "name it in the definition (<backingStore>)";
     let shown = shown(name);
     if has_protocol(name) {
@@ -281,13 +284,14 @@ fn layer(
     if format.has_backing() {
         check_data_file(&path, &header)?;
     }
+    let author = author(&found);
     let layer = BackingLayer {
         path,
         file: Arc::new(found.fd),
         format,
         is_block: kind == FileType::BlockDevice,
     };
-    Ok((layer, format.has_backing().then_some(header)))
+    Ok((layer, format.has_backing().then_some(header), author))
 }
 
 /// A name as messages show it: on one line, and without what a terminal obeys.
@@ -569,6 +573,99 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &base, FileType::Fifo, mode, 0).unwrap();
         assert!(follow(Some(own)).is_err());
         assert_eq!(shown(b"a\n\x1b[2J\xff"), "a\\n\\u{1b}[2J\u{fffd}");
+    }
+
+    #[test]
+    fn who_made_a_layer_is_not_let_through_to_what_the_owner_above_can_reach() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        let (bob, alice) = (60_001, 60_002);
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
+        let home = dir.join("home");
+        std::fs::create_dir(&home).unwrap();
+        let image = |name: &str, below: &str, format: &[u8]| {
+            let extensions = [(EXTENSION_BACKING_FORMAT, format)];
+            std::fs::write(dir.join(name), header(3, &extensions, below.as_bytes())).unwrap();
+            dir.join(name)
+        };
+        let top = image("top", "base", b"qcow2");
+        let base = image("base", "home/private", b"raw");
+        let private = home.join("private");
+        std::fs::write(&private, "data").unwrap();
+        for (path, owner) in [(&top, bob), (&base, bob), (&private, bob), (&home, bob)] {
+            if chown(path, Some(owner), None).is_err() {
+                virtbus_skip::skip!("only root gives files away");
+            }
+        }
+        std::fs::set_permissions(&home, PermissionsExt::from_mode(0o700)).unwrap();
+        let follow = || {
+            let image = Image {
+                path: top.clone(),
+                format: ImageFormat::Qcow2,
+                is_open: true,
+            };
+            Top::look(image, |_, owner| Some(owner)).and_then(Top::follow)
+        };
+        assert_eq!(follow().unwrap().below.len(), 2);
+        chown(&base, Some(alice), None).unwrap();
+        let refused = follow().unwrap_err();
+        assert!(
+            refused.message.contains("home/private"),
+            "{}",
+            refused.message
+        );
+    }
+
+    /// Unmounts it when dropped.
+    struct Mounted<'a>(&'a Path);
+
+    impl Drop for Mounted<'_> {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").arg(self.0).status();
+        }
+    }
+
+    #[test]
+    fn root_on_a_users_medium_nobody_is_the_author_whatever_it_says() {
+        if !rustix::process::geteuid().is_root() {
+            virtbus_skip::skip!("needs root");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let (content, at, image) = (dir.join("content"), dir.join("stick"), dir.join("image"));
+        for new in [&content, &at] {
+            std::fs::create_dir(new).unwrap();
+        }
+        std::fs::write(content.join("disk"), header(3, &[], b"/home/bob/vm.img")).unwrap();
+        let run = |program: &str, words: &[&std::ffi::OsStr]| {
+            let ended = std::process::Command::new(program).args(words).status();
+            ended.is_ok_and(|status| status.success())
+        };
+        let make = [
+            "-q".as_ref(),
+            "-d".as_ref(),
+            content.as_os_str(),
+            image.as_os_str(),
+            "1m".as_ref(),
+        ];
+        if !run("mke2fs", &make) {
+            virtbus_skip::skip!("needs mke2fs");
+        }
+        for (options, author_there) in [("loop,nosuid,nodev", None), ("loop", Some(0))] {
+            let mount = [
+                "-o".as_ref(),
+                options.as_ref(),
+                image.as_os_str(),
+                at.as_os_str(),
+            ];
+            if !run("mount", &mount) {
+                virtbus_skip::skip!("needs a loop device");
+            }
+            let _mounted = Mounted(&at);
+            let found = walk(&at.join("disk")).unwrap();
+            assert_eq!(author(&found), author_there, "{options}");
+        }
     }
 
     #[test]

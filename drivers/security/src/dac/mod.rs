@@ -354,18 +354,21 @@ impl Prepared {
     /// Looks at the files that a process of the guest has open, before the guest runs. Those that were prepared, those in `also`
     /// (device and inode), and those that are open for reading and that everybody may read are in order. One that the guest only reads must
     /// not be open for writing.
-    pub fn check_opened(&self, pid: i32, also: &[(u64, u64)]) -> Result<(), DacError> {
+    pub fn check_opened(&self, pid: i32, also: &[((u64, u64), Access)]) -> Result<(), DacError> {
         let mut known = Known::new();
-        for (target, access) in self.files() {
+        let mut note = |id, access| {
             let may = match access {
                 Access::ReadOnly => May::Read,
                 Access::Shared | Access::ReadWrite => May::Write,
             };
-            let known = known.entry(target.id_now()?).or_insert(may);
+            let known = known.entry(id).or_insert(may);
             *known = may.max(*known);
+        };
+        for (target, access) in self.files() {
+            note(target.id_now()?, access);
         }
-        for id in also {
-            known.insert(*id, May::Write);
+        for (file, access) in also {
+            note(*file, *access);
         }
         opened::check(pid, &known)
     }

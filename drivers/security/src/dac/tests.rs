@@ -534,7 +534,7 @@ fn what_a_process_opened_is_compared_with_what_was_looked_at() {
     };
     let reading = |path: &Path| fs::File::open(path).unwrap();
     // A process that has these open, and nothing else but /dev/null.
-    let with = |files: Vec<fs::File>, also: &[(u64, u64)]| {
+    let with = |files: Vec<fs::File>, also: &[((u64, u64), Access)]| {
         let mut cmd = virtbus_util::cmd::Cmd::new("/bin/sleep");
         cmd.arg("60");
         for file in files {
@@ -563,7 +563,11 @@ fn what_a_process_opened_is_compared_with_what_was_looked_at() {
         "{error}"
     );
     let facts = fs::metadata(&bobs).unwrap();
-    with(vec![writing(&bobs)], &[(facts.dev(), facts.ino())]).unwrap();
+    let bobs_id = (facts.dev(), facts.ino());
+    with(vec![writing(&bobs)], &[(bobs_id, Access::ReadWrite)]).unwrap();
+    // What is only below an image is not written, and does not make a disk that is only read one that is written.
+    with(vec![reading(&bobs)], &[(bobs_id, Access::ReadOnly)]).unwrap();
+    assert!(with(vec![writing(&bobs)], &[(bobs_id, Access::ReadOnly)]).is_err());
     assert!(with(vec![writing(&public)], &[]).is_err());
     with(vec![reading(&kernel)], &[]).unwrap();
     // What everybody may read may be where not everybody gets.

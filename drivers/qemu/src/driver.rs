@@ -374,6 +374,13 @@ impl DomainLifecycle for Qemu {
         let domain = Arc::clone(claim.domain());
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, jobs::CREATE_XML, async move {
+            if job_domain.snapshot().view.managed_save {
+                // It would be older than the disks from then on, and be gone back to by the start after this one.
+                return Err(Error::operation_invalid(format!(
+                    "domain '{}' has a managed save image; use Create to go on with it, or ManagedSaveRemove to give it up",
+                    job_domain.name()
+                )));
+            }
             let answer = start::start(
                 core,
                 Arc::clone(&job_domain),

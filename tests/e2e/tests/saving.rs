@@ -157,6 +157,14 @@ async fn a_managed_save_is_taken_by_the_next_start() {
     assert_eq!(domain.state().await.unwrap(), (SHUTOFF, SAVED));
     let refused = domain.act("Undefine", 0).await.unwrap_err();
     assert!(refused.is_refusal(), "{refused}");
+    // A start that boots would leave memory that is older than the disks.
+    let xml = domain.xml(0).await.unwrap();
+    let refused = testbed.client.create(&xml, 0).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("ManagedSaveRemove"),
+        "{refused}"
+    );
+    assert!(has_image(&domain).await && image.exists());
 
     // The next daemon knows of it.
     testbed.crash_and_restart().await;

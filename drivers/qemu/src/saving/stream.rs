@@ -26,6 +26,7 @@ use virtbus_qemu_monitor::event::{Event, MigrationStatus};
 use virtbus_qemu_monitor::{Events, Monitor, MonitorError, Notification};
 
 use crate::core::monitor_failed;
+use crate::definition::max_memory;
 use crate::domain::{Domain, Flow};
 
 /// The name that the descriptor has in QEMU.
@@ -72,7 +73,8 @@ pub(crate) async fn send(
     let (monitor, mut follower) = begin(domain, epoch, job)?;
     let (out, fd) = pipe().map_err(|error| no_descriptor(&error))?;
     let file = file.try_clone().map_err(|error| no_descriptor(&error))?;
-    let mut copy = Copy::begin(out, file).map_err(|error| no_descriptor(&error))?;
+    let most = most_bytes(domain);
+    let mut copy = Copy::begin(out, file, most).map_err(|error| no_descriptor(&error))?;
     let asked = async {
         prepare(&monitor).await?;
         let parameters = MigrateSetParameters {
@@ -122,11 +124,12 @@ struct Copy {
 }
 
 impl Copy {
-    fn begin(out: OwnedFd, file: File) -> io::Result<Self> {
+    /// Begins; more than `most` bytes are not written.
+    fn begin(out: OwnedFd, file: File, most: u64) -> io::Result<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let stop = Arc::new(eventfd(0, flags)?);
         let stopped = Arc::clone(&stop);
-        let task = tokio::task::spawn_blocking(move || copy(&out, &file, &stopped));
+        let task = tokio::task::spawn_blocking(move || copy(&out, &file, &stopped, most));
         Ok(Self { task, stop })
     }
 }
@@ -138,8 +141,18 @@ impl Drop for Copy {
     }
 }
 
+/// More than the state of a guest that is halted can have, bytes: its memory once, that of its devices, and as much again to be sure. A QEMU that
+/// was broken out of would fill the disk.
+fn most_bytes(domain: &Domain) -> u64 {
+    const DEVICES: u64 = 512 << 20;
+    let snapshot = domain.snapshot();
+    let memory = snapshot.live.as_ref().map_or(0, |live| max_memory(live));
+    memory.saturating_mul(1024 * 2).saturating_add(DEVICES)
+}
+
 /// Blocks.
-fn copy(out: &OwnedFd, mut file: &File, stop: &OwnedFd) -> io::Result<()> {
+fn copy(out: &OwnedFd, mut file: &File, stop: &OwnedFd, most: u64) -> io::Result<()> {
+    let mut left = most;
     let mut can_splice = true;
     let mut bytes = Vec::new();
     loop {
@@ -173,7 +186,13 @@ fn copy(out: &OwnedFd, mut file: &File, stop: &OwnedFd) -> io::Result<()> {
         };
         match done {
             Ok(0) => return Ok(()),
-            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
+            Ok(count) => {
+                left = left.checked_sub(count as u64).ok_or_else(|| {
+                    let text = format!("QEMU has sent more than {most} bytes, which is more than the guest's state can be");
+                    io::Error::other(text)
+                })?;
+            }
+            Err(Errno::INTR | Errno::AGAIN) => {}
             // A file system that cannot.
             Err(Errno::INVAL) if can_splice => can_splice = false,
             Err(errno) => return Err(errno.into()),
@@ -467,7 +486,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"header").unwrap();
         let (out, into) = pipe().unwrap();
-        let copying = Copy::begin(out, file.try_clone().unwrap()).unwrap();
+        let copying = Copy::begin(out, file.try_clone().unwrap(), u64::MAX).unwrap();
         let state: Vec<u8> = (0..3 * PIPE).map(|at| at as u8).collect();
         let sent = state.clone();
         let sender = tokio::task::spawn_blocking(move || File::from(into).write_all(&sent));
@@ -481,10 +500,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn more_than_a_guest_can_have_is_not_written() {
+        let file = tempfile::tempfile().unwrap();
+        let (out, into) = pipe().unwrap();
+        let mut copying = Copy::begin(out, file.try_clone().unwrap(), 1 << 20).unwrap();
+        let endless = tokio::task::spawn_blocking(move || {
+            let mut into = File::from(into);
+            while into.write_all(&[1; 4096]).is_ok() {}
+        });
+        let ended = (&mut copying.task).await.unwrap().unwrap_err();
+        assert!(ended.to_string().contains("1048576 bytes"), "{ended}");
+        assert!(file.metadata().unwrap().len() <= (1 << 20) + PIPE as u64);
+        endless.await.unwrap();
+    }
+
+    #[tokio::test]
     async fn nobody_keeps_a_copy_going_that_nobody_waits_for() {
         let file = tempfile::tempfile().unwrap();
         let (out, into) = pipe().unwrap();
-        let copying = Copy::begin(out, file).unwrap();
+        let copying = Copy::begin(out, file, u64::MAX).unwrap();
         drop(copying);
         // The end that was read from is closed then, though this one is not.
         let closed = tokio::task::spawn_blocking(move || {

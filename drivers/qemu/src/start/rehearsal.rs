@@ -16,6 +16,7 @@ use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
 use virtbus_qemu_capabilities::Capabilities;
 use virtbus_util::file::acting::{self, Beneficiary};
+use virtbus_util::file::{WalkError, walk};
 use virtbus_util::users;
 
 use super::Attempt;
@@ -80,14 +81,11 @@ fn bridges(live: &Definition) -> BTreeSet<&str> {
 fn missing(resources: &[Resource], own: bool) -> Vec<Error> {
     let refused = resources.iter().filter_map(|resource| {
         let path = &resource.path;
-        let error = reach(path, resource.access).err()?;
-        let absent = matches!(
-            error.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-        );
-        if !absent && !own {
-            return None;
-        }
+        let error = if own {
+            reach(path, resource.access).err()?
+        } else {
+            absent(path)?
+        };
         let shown = path.display();
         let user = || users::shown(rustix::process::geteuid().as_raw());
         let what = if error.kind() == io::ErrorKind::PermissionDenied {
@@ -118,6 +116,18 @@ fn told(error: &io::Error) -> String {
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_owned(),
         None => text,
+    }
+}
+
+/// That a file is not there. A link on the way that somebody may have made for the daemon to follow tells nothing of where it leads.
+fn absent(path: &Path) -> Option<io::Error> {
+    match walk(path) {
+        Err(WalkError::Open { source, .. }) => matches!(
+            source.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        )
+        .then_some(source),
+        Err(WalkError::ForeignLink { .. } | WalkError::LinkOnMedium { .. }) | Ok(_) => None,
     }
 }
 
@@ -156,6 +166,19 @@ mod tests {
             path: path.to_owned(),
             access: Access::ReadWrite,
         }
+    }
+
+    #[test]
+    fn root_where_a_users_link_leads_is_not_told() {
+        if !rustix::process::geteuid().is_root() {
+            virtbus_skip::skip!("needs root");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("nothing"), &link).unwrap();
+        assert_eq!(missing(&[resource(&link)], false).len(), 1);
+        std::os::unix::fs::lchown(&link, Some(60_001), None).unwrap();
+        assert_eq!(missing(&[resource(&link)], false).len(), 0);
     }
 
     #[test]

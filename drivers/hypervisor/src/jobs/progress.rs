@@ -3,15 +3,13 @@
 //! A progress belongs to a job that runs, and is read without waiting. That of a long job is told to an [`Audience`] besides, so nobody has to
 //! ask again and again. Jobs on disks ([`BlockProgress`]) are listed apart: a domain may have one for each disk.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use virtbus_api::domain::{BlockJobInfo, DomainJobOperation, DomainJobType, JobInfo, JobProgress};
 use virtbus_api::typed::{TypedParameter, TypedParameters};
-
-use super::table::Jobs;
 
 /// How much there is to do and how much of it is left, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -132,38 +130,83 @@ pub trait Audience: Send + Sync {
 
 /// How the long job of a domain is doing.
 #[derive(Debug)]
-pub(super) struct Underway {
-    pub(super) operation: DomainJobOperation,
+struct Underway {
+    operation: DomainJobOperation,
     since: Instant,
     amounts: Amounts,
     /// Told when somebody wants it ended; none if it cannot be.
     aborted: Option<watch::Sender<bool>>,
 }
 
-impl Underway {
-    pub(super) fn report(&self) -> Report {
-        Report {
-            operation: self.operation,
+#[derive(Debug, Default)]
+struct State {
+    /// The long job.
+    long: Option<Underway>,
+    /// What is known of the last long job that was done.
+    completed: Option<Report>,
+    /// The jobs on disks, by disk.
+    blocks: Vec<(Arc<str>, BlockJobInfo)>,
+}
+
+/// How far the jobs of one domain are. A clone is the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progresses(Arc<Mutex<State>>);
+
+impl Progresses {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the long job is, if there is one.
+    pub(super) fn long(&self) -> Option<Report> {
+        self.state().long.as_ref().map(|underway| Report {
+            operation: underway.operation,
             kind: DomainJobType::Unbounded,
-            elapsed: self.since.elapsed(),
-            amounts: self.amounts,
+            elapsed: underway.since.elapsed(),
+            amounts: underway.amounts,
+        })
+    }
+
+    /// The last long job that was done; forgotten unless it is to be kept.
+    pub(super) fn completed(&self, keep: bool) -> Option<Report> {
+        let mut state = self.state();
+        if keep {
+            state.completed
+        } else {
+            state.completed.take()
         }
     }
 
+    /// Tells the long job to end before it is done.
     pub(super) fn abort(&self) -> Aborting {
-        match &self.aborted {
-            Some(told) => {
+        match &self.state().long {
+            Some(Underway {
+                aborted: Some(told),
+                ..
+            }) => {
                 told.send_replace(true);
                 Aborting::Told
             }
-            None => Aborting::Impossible,
+            Some(_) => Aborting::Impossible,
+            None => Aborting::Nothing,
         }
+    }
+
+    /// The jobs on disks.
+    pub(super) fn blocks(&self) -> Vec<(Arc<str>, BlockJobInfo)> {
+        self.state().blocks.clone()
+    }
+
+    fn set_block(&self, disk: &Arc<str>, info: Option<BlockJobInfo>) {
+        let blocks = &mut self.state().blocks;
+        blocks.retain(|(other, _)| other != disk);
+        blocks.extend(info.map(|info| (Arc::clone(disk), info)));
     }
 }
 
 /// The progress of a domain's long job. The job is over for readers when this is dropped.
 pub struct Progress {
-    jobs: Jobs,
+    all: Progresses,
     operation: DomainJobOperation,
     aborted: watch::Receiver<bool>,
     audience: Arc<dyn Audience>,
@@ -179,20 +222,20 @@ impl std::fmt::Debug for Progress {
 
 impl Progress {
     pub(super) fn begin(
-        jobs: Jobs,
+        all: Progresses,
         operation: DomainJobOperation,
         can_abort: bool,
         audience: Arc<dyn Audience>,
     ) -> Self {
         let (sender, aborted) = watch::channel(false);
-        jobs.set_underway(Some(Underway {
+        all.state().long = Some(Underway {
             operation,
             since: Instant::now(),
             amounts: Amounts::default(),
             aborted: can_abort.then_some(sender),
-        }));
+        });
         let progress = Self {
-            jobs,
+            all,
             operation,
             aborted,
             audience,
@@ -203,8 +246,9 @@ impl Progress {
 
     /// Tells how far the job is.
     pub fn set(&self, amounts: Amounts) {
-        self.jobs
-            .with_underway(|underway| underway.amounts = amounts);
+        if let Some(underway) = &mut self.all.state().long {
+            underway.amounts = amounts;
+        }
         self.tell(amounts.percent(), None);
     }
 
@@ -219,13 +263,13 @@ impl Progress {
 
     /// The job is done: what it did is kept, and told.
     pub fn completed(self) {
-        let report = self.jobs.long().map(|mut report| {
+        let report = self.all.long().map(|mut report| {
             report.kind = DomainJobType::Completed;
             report.amounts.remaining = 0;
             report
         });
         let Some(report) = report else { return };
-        self.jobs.keep(report);
+        self.all.state().completed = Some(report);
         self.tell(100, Some(report.stats()));
     }
 
@@ -238,7 +282,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.jobs.set_underway(None);
+        self.all.state().long = None;
         self.audience.hear(None, None);
     }
 }
@@ -246,20 +290,27 @@ impl Drop for Progress {
 /// The progress of a job on a disk. It is listed until this is dropped.
 #[derive(Debug)]
 pub struct BlockProgress {
-    pub(super) jobs: Jobs,
-    pub(super) disk: Arc<str>,
+    all: Progresses,
+    disk: Arc<str>,
 }
 
 impl BlockProgress {
+    pub(super) fn begin(all: Progresses, disk: &str, info: BlockJobInfo) -> Self {
+        let disk = disk.into();
+        let progress = Self { all, disk };
+        progress.set(info);
+        progress
+    }
+
     /// Tells how far the job is.
     pub fn set(&self, info: BlockJobInfo) {
-        self.jobs.set_block(&self.disk, Some(info));
+        self.all.set_block(&self.disk, Some(info));
     }
 }
 
 impl Drop for BlockProgress {
     fn drop(&mut self) {
-        self.jobs.set_block(&self.disk, None);
+        self.all.set_block(&self.disk, None);
     }
 }
 

@@ -13,34 +13,24 @@ use virtbus_api::domain::{BlockJobInfo, DomainJobOperation};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 
 use super::kind::{Job, Kind};
-use super::progress::{Aborting, Audience, BlockProgress, Progress, Report, Underway};
+use super::progress::{Aborting, Audience, BlockProgress, Progress, Progresses, Report};
 use super::queue::{Full, Id, Place, Queue};
 
 /// So many jobs may wait for one domain; the next is refused.
 pub const WAITING: usize = 64;
 
-#[derive(Debug, Default)]
-struct State {
-    queue: Queue<oneshot::Sender<()>>,
-    /// The progress of the long job.
-    long: Option<Underway>,
-    /// What is known of the last long job that was done.
-    completed: Option<Report>,
-    /// The jobs on disks, by disk.
-    blocks: Vec<(Arc<str>, BlockJobInfo)>,
-}
-
 /// The jobs of one domain. A clone is the same table.
 #[derive(Clone)]
 pub struct Jobs {
     errors: ErrorDomain,
-    state: Arc<Mutex<State>>,
+    queue: Arc<Mutex<Queue<oneshot::Sender<()>>>>,
+    progresses: Progresses,
 }
 
 impl fmt::Debug for Jobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Jobs")
-            .field("running", &self.state().queue.running())
+            .field("running", &self.queue().running())
             .finish_non_exhaustive()
     }
 }
@@ -55,7 +45,7 @@ pub struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let woken = self.jobs.state().queue.leave(self.id, Instant::now());
+        let woken = self.jobs.queue().leave(self.id, Instant::now());
         wake(woken);
     }
 }
@@ -73,18 +63,19 @@ impl Jobs {
     pub fn new(errors: ErrorDomain) -> Self {
         Self {
             errors,
-            state: Arc::default(),
+            queue: Arc::default(),
+            progresses: Progresses::default(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue<oneshot::Sender<()>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ask(&self, job: Job, place: Place) -> Result<(Turn, oneshot::Receiver<()>), Full> {
         let (sender, admitted) = oneshot::channel();
         let now = Instant::now();
-        let (id, woken) = self.state().queue.ask(job, place, sender, now)?;
+        let (id, woken) = self.queue().ask(job, place, sender, now)?;
         wake(woken);
         let jobs = self.clone();
         Ok((Turn { jobs, id, job }, admitted))
@@ -110,8 +101,8 @@ impl Jobs {
             return Ok(turn);
         }
         let in_the_way = {
-            let state = self.state();
-            let other = state.queue.in_the_way(turn.id);
+            let queue = self.queue();
+            let other = queue.in_the_way(turn.id);
             other.map(|other| (other.job.name, other.since.elapsed().as_secs()))
         };
         // Its turn may have come just now.
@@ -177,8 +168,8 @@ impl Jobs {
     /// Since when the guest has been busy with a job.
     #[must_use]
     pub fn busy(&self) -> Option<Duration> {
-        let state = self.state();
-        let mut running = state.queue.running().iter();
+        let queue = self.queue();
+        let mut running = queue.running().iter();
         let first = running.find(|running| running.job.occupies_guest())?;
         Some(first.since.elapsed())
     }
@@ -186,53 +177,24 @@ impl Jobs {
     /// How far the long job is, if there is one.
     #[must_use]
     pub fn long(&self) -> Option<Report> {
-        self.state().long.as_ref().map(Underway::report)
+        self.progresses.long()
     }
 
     /// The last long job that was done. It is forgotten by that, unless it is to be kept for the next who asks.
     #[must_use]
     pub fn completed(&self, keep: bool) -> Option<Report> {
-        let mut state = self.state();
-        if keep {
-            state.completed
-        } else {
-            state.completed.take()
-        }
+        self.progresses.completed(keep)
     }
 
     /// Tells the long job to end before it is done. Never waits.
     pub fn abort(&self) -> Aborting {
-        let state = self.state();
-        state
-            .long
-            .as_ref()
-            .map_or(Aborting::Nothing, Underway::abort)
+        self.progresses.abort()
     }
 
     /// The jobs on disks that are under way, with the targets of their disks.
     #[must_use]
     pub fn blocks(&self) -> Vec<(Arc<str>, BlockJobInfo)> {
-        self.state().blocks.clone()
-    }
-
-    pub(super) fn keep(&self, report: Report) {
-        self.state().completed = Some(report);
-    }
-
-    pub(super) fn set_underway(&self, underway: Option<Underway>) {
-        self.state().long = underway;
-    }
-
-    pub(super) fn with_underway(&self, change: impl FnOnce(&mut Underway)) {
-        if let Some(underway) = &mut self.state().long {
-            change(underway);
-        }
-    }
-
-    pub(super) fn set_block(&self, disk: &Arc<str>, info: Option<BlockJobInfo>) {
-        let blocks = &mut self.state().blocks;
-        blocks.retain(|(other, _)| other != disk);
-        blocks.extend(info.map(|info| (Arc::clone(disk), info)));
+        self.progresses.blocks()
     }
 }
 
@@ -258,18 +220,14 @@ impl Turn {
         can_abort: bool,
         audience: Arc<dyn Audience>,
     ) -> Progress {
-        Progress::begin(self.jobs.clone(), operation, can_abort, audience)
+        let all = self.jobs.progresses.clone();
+        Progress::begin(all, operation, can_abort, audience)
     }
 
     /// Lists a job on the disk with this target until what is returned is dropped.
     #[must_use]
     pub fn block_progress(&self, disk: &str, info: BlockJobInfo) -> BlockProgress {
-        let progress = BlockProgress {
-            jobs: self.jobs.clone(),
-            disk: disk.into(),
-        };
-        progress.set(info);
-        progress
+        BlockProgress::begin(self.jobs.progresses.clone(), disk, info)
     }
 }
 

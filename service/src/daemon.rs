@@ -53,7 +53,7 @@ pub(crate) enum DaemonError {
         name: String,
         source: virtbus_api::Error,
     },
-    #[error("there is no driver '{name}'; built in are: {}", drivers::BUILT_IN.join(", "))]
+    #[error("unknown driver '{name}' (built in: {})", drivers::BUILT_IN.join(", "))]
     UnknownDriver { name: String },
     #[error("cannot listen to signals of the operating system")]
     Signals(#[source] std::io::Error),
@@ -243,7 +243,7 @@ impl Signals {
             for (name, signal) in &mut self.ignored {
                 while signal.poll_recv(context).is_ready() {
                     tracing::info!(
-                        "{name} has no effect; settings are read at the start, and a restart disturbs no guest"
+                        "{name} is ignored: settings are read at start; restart the daemon, which does not disturb guests"
                     );
                 }
             }

@@ -92,7 +92,7 @@ pub(crate) async fn open(name: &str, host: &Host<'_>) -> Result<Opened> {
             ErrorCode::NoConnect,
             ErrorDomain::None,
             format!(
-                "there is no driver '{name}'; built in are: {}",
+                "unknown driver '{name}' (built in: {})",
                 BUILT_IN.join(", ")
             ),
         )),
@@ -272,9 +272,7 @@ fn guest_user(settings: &crate::settings::Qemu) -> Result<virtbus_qemu::GuestUse
         Error::new(
             ErrorCode::ConfigUnsupported,
             ErrorDomain::Conf,
-            format!(
-                "there is no {kind} '{name}', as which guests are to run (settings: qemu.user, qemu.group)"
-            ),
+            format!("unknown {kind} '{name}' for running guests (settings: qemu.user, qemu.group)"),
         )
     };
     let user = User::from_name(&settings.user)

@@ -158,7 +158,7 @@ impl Placement for Scopes {
             // Of a daemon of an earlier version, whose names others give to their units too.
             tracing::info!(
                 unit,
-                "a guest's scope was named as units of others may be, leaving it to systemd"
+                "the name of a guest's scope may be that of another unit, leaving it to systemd"
             );
             return;
         }

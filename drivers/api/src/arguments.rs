@@ -83,7 +83,7 @@ pub fn memory_peek(flags: DomainMemoryPeekFlags) -> Result<DomainMemoryPeekFlags
     if one.contains(&flags) {
         return Ok(flags);
     }
-    refuse("one of the flags VIRTUAL (1) and PHYSICAL (2) must be set, and not both")
+    refuse("exactly one of the flags VIRTUAL (1) and PHYSICAL (2) must be set")
 }
 
 /// How many virtual CPUs are set, and which.
@@ -96,17 +96,19 @@ pub fn set_vcpus(count: u32, flags: DomainVcpuFlags) -> Result<DomainVcpuFlags> 
         return refuse("'vcpus' must be at least 1");
     }
     if flags.contains(F::MAXIMUM) && !flags.contains(F::CONFIG) {
-        return refuse("the flag MAXIMUM (4) is for the stored definition and needs CONFIG (2)");
+        return refuse(
+            "flag MAXIMUM (4) requires flag CONFIG (2): the maximum can only be set in the stored definition",
+        );
     }
     for other in [F::CONFIG, F::MAXIMUM, F::HOTPLUGGABLE] {
         if flags.contains(F::GUEST | other) {
             return refuse(
-                "the flag GUEST (8) is for the running guest and goes with none of CONFIG (2), MAXIMUM (4), HOTPLUGGABLE (16)",
+                "flag GUEST (8) excludes the flags CONFIG (2), MAXIMUM (4) and HOTPLUGGABLE (16)",
             );
         }
     }
     if flags.contains(F::MAXIMUM | F::HOTPLUGGABLE) {
-        return refuse("one of the flags MAXIMUM (4) and HOTPLUGGABLE (16), not both");
+        return refuse("flags MAXIMUM (4) and HOTPLUGGABLE (16) exclude each other");
     }
     Ok(flags)
 }
@@ -124,13 +126,13 @@ pub fn set_metadata(
     get_metadata(kind, uri)?;
     match kind {
         MetadataType::Title | MetadataType::Description if key.is_some() => {
-            refuse("'key' belongs to elements, not to titles and descriptions")
+            refuse("'key' must be empty for titles and descriptions")
         }
         MetadataType::Title if metadata.is_some_and(|title| title.contains('\n')) => {
-            refuse("a title must be one line")
+            refuse("a title must not contain a line break")
         }
         MetadataType::Element if metadata.is_some() && key.is_none() => {
-            refuse("'key' must name the element's prefix")
+            refuse("'key' must be the namespace prefix of the metadata element")
         }
         MetadataType::Title | MetadataType::Description | MetadataType::Element => Ok(()),
     }
@@ -142,9 +144,11 @@ pub fn set_metadata(
 /// `InvalidArg` for an element without a name space, and a title or description with one.
 pub fn get_metadata(kind: MetadataType, uri: Option<&str>) -> Result<()> {
     match (kind, uri) {
-        (MetadataType::Element, None) => refuse("'uri' must name the element's name space"),
+        (MetadataType::Element, None) => {
+            refuse("'uri' must be the namespace of the metadata element")
+        }
         (MetadataType::Title | MetadataType::Description, Some(_)) => {
-            refuse("'uri' belongs to elements, not to titles and descriptions")
+            refuse("'uri' must be empty for titles and descriptions")
         }
         (MetadataType::Element, Some(_))
         | (MetadataType::Title | MetadataType::Description, None) => Ok(()),

@@ -108,7 +108,7 @@ pub(crate) fn no_value(numbers: &Numbers, number: i64) -> Error {
     let values = numbers.values.iter();
     let known: Vec<String> = values.map(|number| number.value.to_string()).collect();
     Error::invalid_argument(format!(
-        "{number} is no {}: the values are {}",
+        "invalid {} {number} (supported: {})",
         numbers.libvirt,
         known.join(", ")
     ))

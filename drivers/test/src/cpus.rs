@@ -52,7 +52,7 @@ pub(crate) fn models(arch: &str) -> Result<Vec<String>> {
         "armv7l" | "s390" | "s390x" | "riscv64" | "loongarch64" => "",
         _ => {
             return Err(Error::invalid_argument(format!(
-                "no processors of the architecture '{arch}' are known"
+                "unsupported architecture '{arch}': no processor models are known"
             )));
         }
     };
@@ -103,13 +103,13 @@ pub(crate) fn baseline(xmls: &[String]) -> Result<String> {
     };
     if first.model.is_none() {
         return Err(Error::invalid_argument(
-            "the first processor names no model",
+            "the first processor has no <model>",
         ));
     }
     // What all have is known here only where all are of one model.
     if let Some(other) = others.iter().find(|other| other.model != first.model) {
         return Err(error::failed(format!(
-            "the test driver knows no model that '{}' and '{}' have in common",
+            "no processor model known to the test driver is common to '{}' and '{}'",
             first.model.as_deref().unwrap_or_default(),
             other.model.as_deref().unwrap_or_default(),
         )));

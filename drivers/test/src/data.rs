@@ -108,7 +108,12 @@ impl NodeFile {
                 "interface" => node.interfaces.push(place.element.to_text()),
                 "pool" => node.pools.push(first_pool(child, &place)?),
                 "device" => node.devices.push(place.element.to_text()),
-                other => return Err(wrong(path, format!("<{other}> is no part of a <node>"))),
+                other => {
+                    return Err(wrong(
+                        path,
+                        format!("unsupported element <{other}> in <node>"),
+                    ));
+                }
             }
         }
         Ok(node)
@@ -218,7 +223,12 @@ fn read_cpu(cpu: &Fragment, info: &mut NodeInfo, path: &Path) -> Result<(), Node
             "sockets" => info.sockets = number(child, path)?,
             "cores" => info.cores = number(child, path)?,
             "threads" => info.threads = number(child, path)?,
-            other => return Err(wrong(path, format!("<{other}> is no part of a <cpu>"))),
+            other => {
+                return Err(wrong(
+                    path,
+                    format!("unsupported element <{other}> in <cpu>"),
+                ));
+            }
         }
     }
     Ok(())

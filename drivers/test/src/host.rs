@@ -54,12 +54,12 @@ impl Host for Test {
     ) -> Result<String> {
         if let Some(other) = virt_type.filter(|kind| *kind != "test") {
             return Err(Error::invalid_argument(format!(
-                "'{other}' is no type of domain here, only 'test'"
+                "unsupported domain type '{other}' (supported: test)"
             )));
         }
         if let Some(other) = arch.filter(|arch| *arch != "i686") {
             return Err(Error::invalid_argument(format!(
-                "'{other}' is no architecture here, only 'i686'"
+                "unsupported architecture '{other}' (supported: i686)"
             )));
         }
         let path = emulator.unwrap_or("/usr/bin/test-emulator");
@@ -94,7 +94,7 @@ impl Host for Test {
 fn check_cells(start: usize, cells: usize) -> Result<()> {
     if cells == 0 || start >= CELLS.len() {
         return Err(Error::invalid_argument(format!(
-            "the host has NUMA cells 0 to {}, not {cells} from {start} on",
+            "invalid range of NUMA nodes: {cells} from {start} (the host has 0 to {})",
             CELLS.len() - 1
         )));
     }
@@ -122,7 +122,7 @@ impl Node for Test {
         let cpus = i32::try_from(CPU_MAP.len()).unwrap_or(i32::MAX);
         if cpu < -1 || cpu >= cpus {
             return Err(Error::invalid_argument(format!(
-                "the host has processors 0 to {}, not {cpu}",
+                "invalid host CPU {cpu} (0 to {})",
                 cpus - 1
             )));
         }
@@ -154,7 +154,7 @@ impl Node for Test {
             .find(|size| ![4, 2048, 1_048_576].contains(*size))
         {
             return Err(Error::invalid_argument(format!(
-                "the host has no pages of {size} KiB"
+                "unsupported page size {size} KiB: the host has no such pages"
             )));
         }
         let free = |memory: u64, size: u32| memory / 2 / u64::from(size);

@@ -108,7 +108,7 @@ impl Test {
             .ok_or_else(|| not_found(&id.name))?;
         if interface.view.active == active {
             let is = if active {
-                "active already"
+                "already active"
             } else {
                 "not active"
             };
@@ -130,7 +130,9 @@ impl Test {
 }
 
 fn no_change() -> Error {
-    Error::operation_invalid("no change of interfaces was begun")
+    Error::operation_invalid(
+        "no change of interfaces is under way; call InterfaceChangeBegin first",
+    )
 }
 
 #[async_trait]
@@ -222,7 +224,7 @@ impl Interfaces for Test {
         let mut state = self.lock();
         if state.interfaces_before.is_some() {
             return Err(Error::operation_invalid(
-                "a change of interfaces is under way already",
+                "a change of interfaces is already under way",
             ));
         }
         state.interfaces_before = Some(state.interfaces.clone());

@@ -67,7 +67,7 @@ impl<D: Clone> Kept<D> {
     pub(crate) fn check_inactive(&self) -> Result<()> {
         (!self.active)
             .then_some(())
-            .ok_or_else(|| self.wrong("is active already"))
+            .ok_or_else(|| self.wrong("is already active"))
     }
 
     /// `OperationInvalid` unless it has a stored definition.

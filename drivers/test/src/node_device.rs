@@ -41,7 +41,7 @@ impl Device {
         let name: Arc<str> = definition
             .name
             .as_deref()
-            .ok_or_else(|| Error::invalid_argument("a device needs a name"))?
+            .ok_or_else(|| Error::invalid_argument("the device has no <name>"))?
             .into();
         let parent = definition
             .parent
@@ -81,7 +81,7 @@ impl State {
         let there = there.map(|device| IdRef::NodeDevice(&device.view.id));
         if naming::claim(IdRef::NodeDevice(&device.view.id), there)? {
             return Err(Error::invalid_argument(format!(
-                "device '{}' is there twice",
+                "device '{}' is defined twice",
                 device.name
             )));
         }
@@ -152,7 +152,7 @@ impl NodeDevices for Test {
         let mut state = self.lock();
         let Some(port) = definition.scsi_host().and_then(|host| host.fc_host.clone()) else {
             return Err(Error::invalid_argument(
-                "the test driver can make virtual ports only: a 'scsi_host' with an 'fc_host'",
+                "unsupported device: the test driver creates only virtual ports (capability 'scsi_host' with 'fc_host')",
             ));
         };
         if port.wwnn.is_none() || port.wwpn.is_none() {
@@ -176,13 +176,13 @@ impl NodeDevices for Test {
                 Error::new(
                     ErrorCode::NoNodeDevice,
                     ErrorDomain::Test,
-                    "the host has no adapter that can have virtual ports",
+                    "the host has no adapter that supports virtual ports",
                 )
             })?,
         };
         if !can(&parent) {
             return Err(Error::invalid_argument(format!(
-                "'{}' cannot have virtual ports",
+                "device '{}' does not support virtual ports",
                 parent.name
             )));
         }
@@ -228,7 +228,7 @@ impl NodeDevices for Test {
             .is_some_and(|host| host.vport_ops.is_some());
         if !device.virtual_port && !below {
             return Err(Error::operation_invalid(format!(
-                "'{}' is no virtual port",
+                "device '{}' is not a virtual port",
                 id.name
             )));
         }

@@ -71,13 +71,11 @@ impl<'a> Note<'a> {
             (MetadataType::Description, None) => Ok(Self::Description),
             (MetadataType::Element, Some(uri)) => Ok(Self::Element(uri)),
             (MetadataType::Element, None) => Err(Error::invalid_argument(
-                "'uri' must name the element's name space",
+                "'uri' must be the namespace of the metadata element",
             )),
-            (MetadataType::Title | MetadataType::Description, Some(_)) => {
-                Err(Error::invalid_argument(
-                    "'uri' belongs to elements, not to titles and descriptions",
-                ))
-            }
+            (MetadataType::Title | MetadataType::Description, Some(_)) => Err(
+                Error::invalid_argument("'uri' must be empty for titles and descriptions"),
+            ),
         }
     }
 
@@ -103,14 +101,18 @@ impl<'a> Note<'a> {
         let notes = definition.notes();
         match self {
             Self::Title if text.is_some_and(|title| title.contains('\n')) => {
-                return Err(Error::invalid_argument("a title must be one line"));
+                return Err(Error::invalid_argument(
+                    "a title must not contain a line break",
+                ));
             }
             Self::Title => *notes.title = text.map(Text::from),
             Self::Description => *notes.description = text.map(Text::from),
             Self::Element(uri) => match text {
                 Some(xml) => {
                     let key = key.ok_or_else(|| {
-                        Error::invalid_argument("'key' must name the element's prefix")
+                        Error::invalid_argument(
+                            "'key' must be the namespace prefix of the metadata element",
+                        )
                     })?;
                     let set = notes.metadata.set_element(xml, key, uri);
                     set.map_err(|error| error::xml(&error))?;

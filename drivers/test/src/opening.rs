@@ -41,7 +41,7 @@ impl Driver for TestDriver {
     ) -> Result<Arc<dyn Connection>> {
         if let Some(option) = options.first() {
             return Err(Error::invalid_argument(format!(
-                "the test driver has no options, and was given '{}'",
+                "unsupported option '{}': the test driver takes none",
                 option.field
             )));
         }

@@ -202,7 +202,7 @@ impl State {
                 ErrorCode::StorageVolExist,
                 ErrorDomain::Test,
                 format!(
-                    "storage pool '{}' has a volume '{}' already",
+                    "storage pool '{}' already has a volume '{}'",
                     pool.kept.name, id.name
                 ),
             ));
@@ -224,7 +224,7 @@ impl State {
         });
         if is_taken {
             return Err(error::failed(format!(
-                "another storage pool is in the folder {path} already"
+                "folder {path} is already used by another storage pool"
             )));
         }
         Ok(())
@@ -475,7 +475,7 @@ impl StoragePools for Test {
     async fn build(&self, id: &StoragePoolId, flags: StoragePoolBuildFlags) -> Result<()> {
         if flags.contains(StoragePoolBuildFlags::OVERWRITE | StoragePoolBuildFlags::NO_OVERWRITE) {
             return Err(Error::invalid_argument(
-                "one of the flags OVERWRITE and NO_OVERWRITE, not both",
+                "flags OVERWRITE and NO_OVERWRITE exclude each other",
             ));
         }
         self.change_pool(&mut self.lock(), id, |pool| {
@@ -509,7 +509,7 @@ impl StoragePools for Test {
 
     async fn find_sources(&self, pool_type: &str, source: Option<&str>) -> Result<String> {
         let kind = PoolType::from_name(pool_type).ok_or_else(|| {
-            Error::invalid_argument(format!("'{pool_type}' is no type of storage pool"))
+            Error::invalid_argument(format!("unsupported storage pool type '{pool_type}'"))
         })?;
         let source = source.map(|source| PoolSource::parse_search(source, kind));
         let source = source.transpose().map_err(|error| error::xml(&error))?;
@@ -532,7 +532,9 @@ impl StoragePools for Test {
                 return Err(Error::new(
                     ErrorCode::NoSupport,
                     ErrorDomain::Test,
-                    format!("sources of storage pools of the type '{pool_type}' cannot be found"),
+                    format!(
+                        "finding sources is not supported for storage pools of type '{pool_type}'"
+                    ),
                 ));
             }
         };

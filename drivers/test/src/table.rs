@@ -68,7 +68,7 @@ impl<T: Named> Table<T> {
     pub(crate) fn add(&mut self, object: T) -> Result<()> {
         if self.claim(object.id(), object.uuid(), object.name())? {
             return Err(Error::invalid_argument(format!(
-                "{} '{}' is there twice",
+                "{} '{}' is defined twice",
                 T::NOUN,
                 object.name()
             )));

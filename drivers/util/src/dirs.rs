@@ -27,7 +27,9 @@ pub struct Dirs {
 
 /// Why there are no places for a session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} is not set to an absolute path, so there is no place for this user's files")]
+#[error(
+    "{variable} is not set to an absolute path, so the folder for this user's files is unknown"
+)]
 pub struct DirsError {
     /// The environment variable that is missing.
     pub variable: &'static str,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 /// Keys that cannot both be: one names a value, the other something inside of that value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the key '{key}' stands for a value and for what is inside of it")]
+#[error("key '{key}' is used both for a value and for an object")]
 pub struct KeyConflict {
     /// The key, as far as it is in conflict.
     pub key: String,

@@ -79,7 +79,7 @@ impl Uri {
             if let Some(port) = port {
                 parts.port = port
                     .parse()
-                    .map_err(|_| error(format!("'{port}' is no port")))?;
+                    .map_err(|_| error(format!("invalid port '{port}'")))?;
             }
         }
         let path = uri.path().as_str();

@@ -343,10 +343,7 @@ async fn watch_leavers(bus: &zbus::Connection) -> zbus::Result<()> {
 }
 
 fn panicked() -> Failure {
-    Failure::protocol(
-        Protocol::Failed,
-        "the call ended by a mistake of the daemon; its log tells more",
-    )
+    Failure::protocol(Protocol::Failed, "internal error; see the daemon's log")
 }
 
 impl Shared {

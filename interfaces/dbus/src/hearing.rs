@@ -136,7 +136,7 @@ async fn serve(shared: Arc<Shared>, peer: Arc<Peer>) {
                 tracing::warn!(
                     peer = &*peer.name,
                     events,
-                    "a client was not told of events because it was not known in time whether it may be"
+                    "events were not sent to a client because its authorization was not known in time"
                 );
             }
             next

@@ -155,7 +155,7 @@ impl Turns {
             {
                 tracing::error!(
                     peer = &*call.peer.name,
-                    "a call ended by a mistake of the daemon, and is not answered"
+                    "call was aborted by an internal error and is not answered"
                 );
             }
             // The runtime's other tasks have theirs too.

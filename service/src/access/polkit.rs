@@ -311,7 +311,7 @@ fn start(known: Arc<Known>) -> mpsc::UnboundedSender<Check> {
         .name("polkit".to_owned())
         .spawn(move || serve(&known, receiver));
     if let Err(error) = spawned {
-        tracing::error!(%error, "no thread for polkit, so only root is let in");
+        tracing::error!(%error, "the polkit thread cannot be started, so only root is admitted");
     }
     sender
 }
@@ -334,7 +334,7 @@ fn serve(known: &Arc<Known>, mut checks: mpsc::UnboundedReceiver<Check>) {
         });
     });
     if let Err(error) = served {
-        tracing::error!(%error, "polkit's thread cannot run, so only root is let in");
+        tracing::error!(%error, "the polkit thread cannot run, so only root is admitted");
     }
 }
 
@@ -349,7 +349,7 @@ async fn connect(known: &Arc<Known>) -> Option<Authority> {
             Some(authority)
         }
         Err(error) => {
-            tracing::warn!(%error, "there is no polkit, so only root is let in");
+            tracing::warn!(%error, "polkit is not available, so only root is admitted");
             None
         }
     }

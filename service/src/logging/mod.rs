@@ -130,7 +130,7 @@ fn understood(wanted: &str) -> Result<EnvFilter, String> {
             .all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
         if is_plain && part.parse::<LevelFilter>().is_err() {
             return Err(format!(
-                "'{part}' is no level (error, warn, info, debug, trace, off), and a module needs one: {part}=debug"
+                "invalid log level '{part}' (error, warn, info, debug, trace, off); for a module, write {part}=debug"
             ));
         }
     }
@@ -202,7 +202,7 @@ impl LogControl for Logging {
             .into_iter()
             .enumerate()
             .find(named)
-            .ok_or_else(|| format!("there is no log level '{level}'"))?;
+            .ok_or_else(|| format!("invalid log level '{level}'"))?;
         let mut held = self.held();
         let filter = EnvFilter::default().add_directive(filter.into());
         self.filter
@@ -220,7 +220,7 @@ impl LogControl for Logging {
 
     fn set_target(&self, target: &str) -> Result<(), String> {
         let wanted = Target::named(target)
-            .ok_or_else(|| format!("'{target}' is no place to log to: journal, console, auto"))?;
+            .ok_or_else(|| format!("invalid log target '{target}' (journal, console, auto)"))?;
         let mut held = self.held();
         let sink = wanted
             .open()

@@ -58,7 +58,8 @@ impl Rule {
             }),
             (Self::Account, Value::String(name)) => {
                 let fits = !name.is_empty() && !name.contains(['/', ':', '\0', '\n', ' ']);
-                (!fits).then(|| format!("is '{name}', which is no name of a user or group"))
+                (!fits)
+                    .then(|| format!("is '{name}', which is not a valid name of a user or group"))
             }
             (Self::Directories(least), Value::Array(paths)) => {
                 if paths.len() < least {

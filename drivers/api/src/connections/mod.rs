@@ -326,7 +326,7 @@ fn no_connection(name: &str) -> Error {
     Error::new(
         ErrorCode::NoConnect,
         ErrorDomain::None,
-        format!("there is no connection '{name}'"),
+        format!("unknown connection '{name}'"),
     )
 }
 

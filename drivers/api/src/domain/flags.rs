@@ -206,7 +206,7 @@ impl<F: Flags<Bits = u32>> Checked for F {}
 pub fn check<F: Checked>(bits: u32, call: &str) -> Result<F> {
     F::from_bits(bits).ok_or_else(|| {
         let unknown = bits & !F::all().bits();
-        Error::invalid_argument(format!("{call} does not know the flags {unknown:#x}"))
+        Error::invalid_argument(format!("unsupported flags {unknown:#x} for {call}"))
     })
 }
 

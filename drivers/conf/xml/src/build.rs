@@ -363,7 +363,7 @@ impl<'t, 'l> Builder<'t, 'l> {
         }
         let name = tag.name().into_inner();
         if name_end(name, 0) != Some(name.len()) {
-            return Err(self.syntax(&format!("'{name}' is no name for an element"), at));
+            return Err(self.syntax(&format!("invalid element name '{name}'"), at));
         }
         let (scopes, spaces) = (self.scopes.len(), self.doc.spaces.len());
         let (attrs, pool) = (self.doc.attrs.len(), self.doc.pool.len());
@@ -466,7 +466,7 @@ impl<'t, 'l> Builder<'t, 'l> {
         let Some(name_end) = name_end(&text[..bytes.len()], at) else {
             let (end, _) = skip(bytes, at, NAME);
             let name = text.get(at..end).unwrap_or_default();
-            return Err(self.syntax(&format!("'{name}' is no name for an attribute"), at));
+            return Err(self.syntax(&format!("invalid attribute name '{name}'"), at));
         };
         let name = &text[at..name_end];
         let (equals, _) = skip(bytes, name_end, BLANK);

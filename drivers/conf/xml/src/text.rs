@@ -89,10 +89,7 @@ pub(crate) fn resolve(name: &str) -> Result<char, XmlError> {
                 .and_then(char::from_u32)
                 .filter(|c| is_xml_char(*c))
                 .ok_or_else(|| {
-                    XmlError::new(
-                        ErrorKind::Syntax,
-                        format!("'&{name};' is no character of XML"),
-                    )
+                    XmlError::new(ErrorKind::Syntax, format!("unknown entity '&{name};'"))
                 })?
         }
     };
@@ -116,7 +113,7 @@ pub(crate) fn push_text(out: &mut String, raw: &str) {
 pub(crate) fn push_attribute<W: Write>(out: &mut W, raw: &str) -> Result<(), (usize, XmlError)> {
     let full = |at| {
         move |_| {
-            let message = "there is no room for an attribute's value";
+            let message = "the document is too large for another attribute";
             (at, XmlError::new(ErrorKind::Limit, message))
         }
     };

@@ -184,7 +184,7 @@ pub enum DacError {
         source: io::Error,
     },
     /// Applying failed, and undoing what had been done failed too.
-    #[error("{cause}; moreover {} files could not be given back", .undo.len())]
+    #[error("{cause}; in addition, {} files could not be returned to their owners", .undo.len())]
     Undo {
         /// What failed first.
         #[source]

@@ -54,7 +54,7 @@ pub struct Entry {
 
 /// A text is no [`Record`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the record of file owners is spoiled")]
+#[error("line {line} of the record of file owners is corrupt")]
 pub struct RecordError {
     /// Which line, the first being 1.
     pub line: usize,

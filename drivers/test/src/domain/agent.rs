@@ -22,7 +22,7 @@ fn check_running(domain: &Domain) -> Result<()> {
     match domain.state {
         DomainState::Running(_) => Ok(()),
         _ => Err(Error::operation_invalid(format!(
-            "domain '{}' is halted",
+            "domain '{}' is paused, so its agent cannot answer",
             domain.name
         ))),
     }
@@ -39,7 +39,7 @@ fn meant(mountpoints: &[String]) -> Result<BTreeSet<String>> {
         .find(|named| !all.clone().any(|there| there == **named))
     {
         Some(unknown) => Err(Error::invalid_argument(format!(
-            "the guest has mounted nothing at '{unknown}'"
+            "no file system is mounted at '{unknown}' in the guest"
         ))),
         None => Ok(mountpoints.iter().cloned().collect()),
     }
@@ -76,7 +76,7 @@ impl DomainAgent for Test {
     async fn fs_trim(&self, id: &DomainId, mountpoint: Option<&str>, _minimum: u64) -> Result<()> {
         if mountpoint.is_some() {
             return Err(Error::invalid_argument(
-                "'mountpoint' must be empty: all file systems are trimmed at once",
+                "'mountpoint' must be empty: only all file systems together can be trimmed",
             ));
         }
         self.with_domain(id, check_running)

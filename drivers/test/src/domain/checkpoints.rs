@@ -84,7 +84,7 @@ impl DomainCheckpoints for Test {
         let redefine = flags.contains(F::REDEFINE);
         if flags.contains(F::REDEFINE_VALIDATE) && !redefine {
             return Err(Error::invalid_argument(
-                "the flag REDEFINE_VALIDATE goes with REDEFINE only",
+                "flag REDEFINE_VALIDATE requires flag REDEFINE",
             ));
         }
         let mut checkpoint = Checkpoint::parse(xml).map_err(|error| error::xml(&error))?;
@@ -125,14 +125,14 @@ impl DomainCheckpoints for Test {
             }
             if domain.snapshots.len() > 0 {
                 return Err(Error::operation_invalid(format!(
-                    "domain '{}' has snapshots, beside which there can be no checkpoints",
+                    "domain '{}' has snapshots; checkpoints are not possible beside them",
                     domain.name
                 )));
             }
             domain.check_active()?;
             if domain.checkpoints.get(&name).is_some() {
                 return Err(error::failed(format!(
-                    "domain '{}' has a checkpoint '{name}' already",
+                    "domain '{}' already has a checkpoint '{name}'",
                     domain.name
                 )));
             }

@@ -26,7 +26,9 @@ impl DomainConsole for Test {
         keycodes: &[u32],
     ) -> Result<()> {
         if let Some(key) = keycodes.iter().find(|key| **key > 0xffff) {
-            return Err(Error::invalid_argument(format!("there is no key {key:#x}")));
+            return Err(Error::invalid_argument(format!(
+                "invalid key code {key:#x}"
+            )));
         }
         self.with_domain(id, Domain::check_active)
     }
@@ -43,7 +45,7 @@ impl DomainConsole for Test {
                 return Ok(());
             }
             Err(Error::invalid_argument(format!(
-                "the guest has no process {pid}, only its init, 1"
+                "no process {pid} in the guest (only 1, its init)"
             )))
         })
     }
@@ -53,7 +55,7 @@ impl DomainConsole for Test {
             domain.check_active()?;
             if screen > 0 {
                 return Err(Error::invalid_argument(format!(
-                    "the domain has one screen, 0, and no {screen}"
+                    "invalid screen {screen} (the domain has only 0)"
                 )));
             }
             Ok(())
@@ -64,8 +66,9 @@ impl DomainConsole for Test {
             std::fs::File::from(write).write_all(SCREEN)?;
             Ok(read)
         };
-        let image =
-            pipe().map_err(|problem| error::failed(format!("no pipe for the image: {problem}")))?;
+        let image = pipe().map_err(|problem| {
+            error::failed(format!("cannot create a pipe for the image: {problem}"))
+        })?;
         Ok(("image/x-portable-pixmap".to_owned(), image))
     }
 

@@ -23,7 +23,7 @@ impl DomainDescription for Test {
     async fn rename(&self, id: &DomainId, name: &str) -> Result<()> {
         if !virtbus_conf_base::common::is_valid_name(name) {
             return Err(Error::invalid_argument(format!(
-                "'{name}' cannot be the name of a domain"
+                "invalid domain name '{name}'"
             )));
         }
         let new = DomainId {
@@ -34,7 +34,7 @@ impl DomainDescription for Test {
         let there = state.domains.named(name);
         naming::claim(IdRef::Domain(&new), there.map(Named::id))?;
         if there.is_some() {
-            return Err(error::failed(format!("domain '{name}' is there already")));
+            return Err(error::failed(format!("domain '{name}' already exists")));
         }
         let domain = state
             .domains
@@ -136,7 +136,7 @@ impl DomainDescription for Test {
         self.with_domain(id, |domain| {
             let Some(launch) = &domain.current()?.launch_security else {
                 return Err(Error::operation_invalid(format!(
-                    "the launch of domain '{}' is not measured",
+                    "domain '{}' has no launch security",
                     domain.name
                 )));
             };

@@ -120,7 +120,7 @@ impl Domains for Test {
         use DomainUndefineFlags as F;
         if flags.contains(F::NVRAM | F::KEEP_NVRAM) || flags.contains(F::TPM | F::KEEP_TPM) {
             return Err(Error::invalid_argument(
-                "a flag and the one that says the opposite are both set",
+                "flags that exclude each other are both set",
             ));
         }
         self.change_domain(domain, |domain, _| {
@@ -131,7 +131,7 @@ impl Domains for Test {
                 )))
             };
             if domain.stored.is_none() {
-                return refuse("is transient: there is no definition to take away");
+                return refuse("is transient and has no stored definition");
             }
             if domain.saved.is_some() && !flags.contains(F::MANAGED_SAVE) {
                 return refuse("has a managed save image");
@@ -157,7 +157,7 @@ impl Domains for Test {
         self.change_domain(domain, |domain, _| {
             if domain.stored.is_none() {
                 return Err(Error::operation_invalid(format!(
-                    "domain '{}' is transient and cannot start with the host",
+                    "domain '{}' is transient and cannot be autostarted",
                     domain.name
                 )));
             }
@@ -331,7 +331,7 @@ impl DomainLifecycle for Test {
                     ))
                 }
                 DomainState::PmSuspended => Err(Error::operation_invalid(format!(
-                    "domain '{}' sleeps and has to be woken",
+                    "domain '{}' is suspended by its guest; use PMWakeup",
                     domain.name
                 ))),
                 _ => Err(Error::operation_invalid(format!(

@@ -189,7 +189,7 @@ impl Domain {
             return Ok(());
         }
         Err(Error::operation_invalid(format!(
-            "domain '{}' is running already",
+            "domain '{}' is already running",
             self.name
         )))
     }
@@ -211,7 +211,7 @@ impl Domain {
     pub(crate) fn asked(&self, impact: Impact) -> Result<&Arc<Definition>> {
         if impact == Impact::all() {
             return Err(Error::invalid_argument(
-                "one of the flags LIVE and CONFIG, not both",
+                "flags LIVE and CONFIG exclude each other",
             ));
         }
         self.check_impact(impact)?;

@@ -35,7 +35,7 @@ struct Image {
 
 impl Image {
     fn parse(path: &str, content: &[u8]) -> Result<Self> {
-        let wrong = || error::failed(format!("'{path}' is no image that the test driver saved"));
+        let wrong = || error::failed(format!("'{path}' is not a file that the test driver saved"));
         let (running, xml) = content
             .strip_prefix(MAGIC)
             .and_then(|rest| rest.split_first())
@@ -67,9 +67,11 @@ const AS_IT_IS: i32 = OFlags::NONBLOCK
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(std::io::Error::other("the work was broken off")))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(std::io::Error::other(
+            "the work was interrupted by an internal error",
+        ))
+    })
 }
 
 /// No image is longer: one of another program is not read whole to find that out. Bytes.
@@ -84,7 +86,7 @@ async fn read(path: &str, access: ImageAccess) -> Result<(File, Image)> {
             .custom_flags(NEVER_WAIT)
             .open(file)?;
         if !file.metadata()?.is_file() {
-            return Err(std::io::Error::other("it is no regular file"));
+            return Err(std::io::Error::other("not a regular file"));
         }
         let mut content = Vec::new();
         (&file).take(LONGEST).read_to_end(&mut content)?;
@@ -122,7 +124,7 @@ fn replace(path: &str, content: &[u8]) -> std::io::Result<()> {
                 || ![MAGIC, DUMP].iter().any(|ours| beginning.starts_with(ours))
             {
                 return Err(std::io::Error::other(
-                    "the test driver replaces no file that is not its own",
+                    "the file exists and was not written by the test driver",
                 ));
             }
             (&file).rewind()?;
@@ -161,7 +163,7 @@ fn runs(flags: DomainSaveRestoreFlags, ran: bool) -> Result<bool> {
         flags.contains(DomainSaveRestoreFlags::PAUSED),
     ) {
         (true, true) => Err(Error::invalid_argument(
-            "one of the flags RUNNING and PAUSED, not both",
+            "flags RUNNING and PAUSED exclude each other",
         )),
         (running, paused) => Ok(running || (ran && !paused)),
     }
@@ -297,7 +299,7 @@ impl DomainSaving for Test {
             domain.check_active()?;
             if domain.stored.is_none() {
                 return Err(Error::operation_invalid(format!(
-                    "domain '{}' is transient: nothing would start from the image",
+                    "domain '{}' is transient and cannot have a managed save image",
                     domain.name
                 )));
             }
@@ -363,14 +365,14 @@ impl DomainSaving for Test {
             || flags.contains(F::LIVE | F::RESET)
         {
             return Err(Error::invalid_argument(
-                "one of the flags CRASH, LIVE and RESET at most",
+                "flags CRASH, LIVE and RESET exclude each other",
             ));
         }
         if format != DomainCoreDumpFormat::Raw {
             return Err(Error::new(
                 ErrorCode::OperationUnsupported,
                 ErrorDomain::Test,
-                "the test driver dumps in the raw format only",
+                "unsupported core dump format (supported: raw)",
             ));
         }
         self.with_domain(id, Domain::check_active)?;

@@ -117,7 +117,7 @@ impl DomainSnapshots for Test {
         use SnapshotCreateFlags as F;
         if flags.contains(F::CURRENT) && !flags.contains(F::REDEFINE) {
             return Err(Error::invalid_argument(
-                "the flag CURRENT goes with REDEFINE only",
+                "flag CURRENT requires flag REDEFINE",
             ));
         }
         let mut snapshot = if flags.contains(F::VALIDATE) {
@@ -155,7 +155,7 @@ impl DomainSnapshots for Test {
                     && domain.snapshots.get(parent).is_none()
                 {
                     return Err(Error::invalid_argument(format!(
-                        "the snapshot '{parent}', which '{name}' is to follow, is not there"
+                        "snapshot '{name}' has an unknown parent '{parent}'"
                     )));
                 }
                 let ring = parent
@@ -163,7 +163,7 @@ impl DomainSnapshots for Test {
                     .is_some_and(|parent| domain.snapshots.is_below(parent, &name));
                 if ring {
                     return Err(Error::invalid_argument(format!(
-                        "the snapshot '{name}' would follow itself"
+                        "snapshot '{name}' would be its own parent"
                     )));
                 }
                 domain
@@ -175,13 +175,13 @@ impl DomainSnapshots for Test {
             } else {
                 if domain.snapshots.get(&name).is_some() {
                     return Err(error::failed(format!(
-                        "domain '{}' has a snapshot '{name}' already",
+                        "domain '{}' already has a snapshot '{name}'",
                         domain.name
                     )));
                 }
                 if flags.contains(F::HALT) && domain.is_active() && domain.stored.is_none() {
                     return Err(Error::operation_invalid(format!(
-                        "domain '{}' is transient and would vanish with its snapshot: HALT is not possible",
+                        "flag HALT is not possible: domain '{}' is transient and would vanish with its snapshot",
                         domain.name
                     )));
                 }
@@ -229,7 +229,7 @@ impl DomainSnapshots for Test {
         use SnapshotRevertFlags as F;
         if flags.contains(F::RUNNING | F::PAUSED) {
             return Err(Error::invalid_argument(
-                "one of the flags RUNNING and PAUSED, not both",
+                "flags RUNNING and PAUSED exclude each other",
             ));
         }
         let mut state = self.lock();
@@ -294,7 +294,7 @@ fn take(domain: &Domain, snapshot: &mut Snapshot, flags: SnapshotCreateFlags) ->
         return Err(Error::new(
             ErrorCode::XmlError,
             ErrorDomain::Test,
-            "memory cannot be in a snapshot of disks only, nor of a domain that is off",
+            "a snapshot of disks only, or of a domain that is off, cannot include memory",
         ));
     }
     let disks = || snapshot.disks.iter().filter_map(|disk| disk.snapshot);
@@ -334,7 +334,7 @@ fn go_back(
     let force = flags.contains(F::FORCE);
     let Some(Guest::Definition(guest)) = &taken.definitions.guest else {
         return Err(risky(format!(
-            "the snapshot '{name}' has no definition of the domain"
+            "snapshot '{name}' does not include a definition of the domain"
         )));
     };
     let was_active = taken
@@ -345,7 +345,7 @@ fn go_back(
     let active_after = was_active || flags.intersects(F::RUNNING | F::PAUSED);
     if domain.stored.is_none() && !active_after {
         return Err(Error::operation_invalid(format!(
-            "domain '{}' is transient and would vanish: start it with RUNNING or PAUSED",
+            "domain '{}' is transient and would vanish: use flag RUNNING or PAUSED",
             domain.name
         )));
     }
@@ -359,12 +359,12 @@ fn go_back(
             && !force
         {
             return Err(risky(format!(
-                "the domain has other hardware than in the snapshot '{name}': {difference}"
+                "the domain's hardware differs from that in snapshot '{name}': {difference}"
             )));
         }
     } else if domain.is_active() && active_after && !force {
         return Err(risky(format!(
-            "the domain has to be stopped to start from the snapshot '{name}'"
+            "the domain must be stopped to revert to snapshot '{name}'"
         )));
     }
     // What runs, ends, and what was, begins: also if both run, it is another run.

@@ -55,10 +55,7 @@ impl DomainStatistics for Test {
             return Err(Error::new(
                 virtbus_api::ErrorCode::ArgumentUnsupported,
                 virtbus_api::ErrorDomain::Test,
-                format!(
-                    "the groups of statistics {:#x} are not to be had",
-                    missing.bits()
-                ),
+                format!("unsupported groups of statistics {:#x}", missing.bits()),
             ));
         }
         let groups = if groups.is_empty() { SUPPORTED } else { groups };
@@ -313,7 +310,7 @@ impl DomainCounters for Test {
             let last = start.saturating_add(cpus).min(self.info.cpus);
             if start >= self.info.cpus {
                 return Err(Error::invalid_argument(format!(
-                    "the host has processors 0 to {}, not {start}",
+                    "invalid host CPU {start} (0 to {})",
                     self.info.cpus - 1
                 )));
             }

@@ -129,7 +129,7 @@ fn check_limits(definition: &Definition) -> Result<()> {
 
 fn unknown(what: &str, parameter: &TypedParameter) -> Error {
     Error::invalid_argument(format!(
-        "{what} has no parameter '{}' of this type",
+        "unsupported parameter '{}' for {what}, or a value of the wrong type",
         parameter.field
     ))
 }
@@ -187,7 +187,7 @@ impl DomainTuning for Test {
         self.change_domain(id, |domain, _| {
             if maximum && domain.is_active() && !flags.impact().contains(Impact::CONFIG) {
                 return Err(Error::operation_invalid(
-                    "the most memory of a running domain cannot change",
+                    "the maximum memory of a running domain cannot be changed",
                 ));
             }
             domain.edit(flags.impact(), |definition| {
@@ -204,7 +204,7 @@ impl DomainTuning for Test {
                     }
                 } else if memory > most {
                     return Err(Error::invalid_argument(format!(
-                        "the domain can have {most} KiB of memory at most, not {memory}"
+                        "memory of {memory} KiB is above the domain's maximum of {most} KiB"
                     )));
                 } else {
                     definition.current_memory = Some(Kib::new(memory));
@@ -544,7 +544,7 @@ impl DomainTuning for Test {
         );
         if dumps && event != DomainLifecycleEvent::Crash {
             return Err(Error::invalid_argument(
-                "only a crash can be answered by a dump",
+                "lifecycle actions with a core dump are supported for crashes only",
             ));
         }
         let action = match action {
@@ -571,8 +571,11 @@ impl DomainTuning for Test {
 
 /// Sets one limit of each device in `path,value,path,value,…`; 0 takes it away.
 fn set_devices(tune: &mut BlkioTune, list: &str, write: BlkioWrite) -> Result<()> {
-    let wrong =
-        || Error::invalid_argument(format!("'{list}' is not of the form path,value,path,value"));
+    let wrong = || {
+        Error::invalid_argument(format!(
+            "invalid list '{list}': the form is path,value,path,value"
+        ))
+    };
     for device in &mut tune.device {
         write(device, None);
     }

@@ -22,13 +22,13 @@ fn bits(cpus: &CpuMap) -> Result<BitSet> {
     for (cpu, _) in cpus.iter().enumerate().filter(|(_, on)| **on) {
         let cpu = u32::try_from(cpu).unwrap_or(u32::MAX);
         if !set.insert(cpu) {
-            return Err(Error::invalid_argument(format!(
-                "there can be no processor {cpu}"
-            )));
+            return Err(Error::invalid_argument(format!("invalid CPU number {cpu}")));
         }
     }
     if set.is_empty() {
-        return Err(Error::invalid_argument("a map of processors must have one"));
+        return Err(Error::invalid_argument(
+            "a CPU map must have at least one CPU",
+        ));
     }
     Ok(set)
 }
@@ -96,7 +96,7 @@ impl DomainVcpus for Test {
         use DomainVcpuFlags as F;
         if flags.contains(F::MAXIMUM) && flags.contains(F::LIVE) {
             return Err(Error::invalid_argument(
-                "the most virtual CPUs can be set for the next start only",
+                "the maximum number of virtual CPUs can only be set for the next start (flag CONFIG)",
             ));
         }
         if vcpus == 0 || vcpus > crate::host::MAX_VCPUS {
@@ -108,7 +108,7 @@ impl DomainVcpus for Test {
         self.change_domain(id, |domain, _| {
             if flags.contains(F::MAXIMUM) && flags.impact().is_empty() && domain.is_active() {
                 return Err(Error::operation_invalid(
-                    "the most virtual CPUs of a running domain cannot change",
+                    "the maximum number of virtual CPUs of a running domain cannot be changed",
                 ));
             }
             domain.edit(flags.impact(), |definition| {
@@ -120,7 +120,7 @@ impl DomainVcpus for Test {
                 });
                 if vcpus > count.count {
                     return Err(Error::invalid_argument(format!(
-                        "the domain can have {} virtual CPUs at most, not {vcpus}",
+                        "the domain has a maximum of {} virtual CPUs, which {vcpus} exceeds",
                         count.count
                     )));
                 }
@@ -168,7 +168,7 @@ impl DomainVcpus for Test {
                 };
                 if vcpu >= there {
                     return Err(Error::invalid_argument(format!(
-                        "the domain has no virtual CPU {vcpu}: there are {there}"
+                        "invalid virtual CPU {vcpu}: the domain has {there}"
                     )));
                 }
                 let pins = &mut tune(definition).vcpupin;
@@ -261,14 +261,14 @@ impl DomainVcpus for Test {
     async fn add_iothread(&self, id: &DomainId, iothread: u32, impact: Impact) -> Result<()> {
         if iothread == 0 {
             return Err(Error::invalid_argument(
-                "the numbers of I/O threads begin with 1",
+                "invalid I/O thread 0: numbers begin with 1",
             ));
         }
         self.change_domain(id, |domain, _| {
             domain.edit(impact, |definition| {
                 if threads(definition).contains(&iothread) {
                     return Err(Error::operation_invalid(format!(
-                        "there is an I/O thread {iothread} already"
+                        "I/O thread {iothread} already exists"
                     )));
                 }
                 let list = thread_list(definition);
@@ -292,7 +292,7 @@ impl DomainVcpus for Test {
                 });
                 if used {
                     return Err(Error::operation_invalid(format!(
-                        "a disk uses the I/O thread {iothread}"
+                        "I/O thread {iothread} is used by a disk"
                     )));
                 }
                 let list = thread_list(definition);
@@ -340,7 +340,7 @@ impl DomainVcpus for Test {
                         }
                         _ => {
                             return Err(Error::invalid_argument(format!(
-                                "I/O threads have no parameter '{field}' of this type"
+                                "unsupported parameter '{field}' for I/O threads, or a value of the wrong type"
                             )));
                         }
                     }

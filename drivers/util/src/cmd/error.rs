@@ -24,7 +24,7 @@ pub enum CmdError {
         source: io::Error,
     },
     /// Reading from, writing to or waiting for it failed.
-    #[error("lost touch with '{program}'")]
+    #[error("lost contact with '{program}'")]
     Watch {
         /// The program.
         program: PathBuf,

@@ -53,7 +53,7 @@ impl Argument for NoFlags {
             return Ok(self);
         }
         Err(Error::invalid_argument(format!(
-            "{member} does not know the flags {:#x}",
+            "unsupported flags {:#x} for {member}",
             self.0
         )))
     }
@@ -281,7 +281,7 @@ mod tests {
         let both = flags::<NetworkUpdateFlags>(3).checked("Update").unwrap();
         assert_eq!(both, DomainModificationImpact::all());
         let unknown = refused(flags::<NetworkUpdateFlags>(6).checked("Update"));
-        assert!(unknown.contains("Update does not know the flags 0x4"));
+        assert!(unknown.contains("unsupported flags 0x4 for Update"));
         NoFlags(0).checked("Reset").unwrap();
         assert!(refused(NoFlags(1).checked("Reset")).contains("0x1"));
     }
@@ -309,7 +309,7 @@ mod tests {
         let refused = refused(One::<MetadataType>::given(3).checked("SetMetadata"));
         assert_eq!(
             refused,
-            "3 is no virDomainMetadataType: the values are 0, 1, 2"
+            "invalid virDomainMetadataType 3 (supported: 0, 1, 2)"
         );
     }
 }

@@ -278,7 +278,7 @@ impl Arriving {
         let Some(lengths) = Lengths::read(held) else {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "the bus sent what is no message",
+                "the bus sent a malformed message",
             ));
         };
         let whole = lengths.header + lengths.body;

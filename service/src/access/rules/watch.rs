@@ -57,11 +57,11 @@ impl Watched {
                 return;
             }
             if let Some(cause) = rules.why_anything() {
-                tracing::info!("polkit is asked about each object by itself: {cause}");
+                tracing::info!("polkit is asked for each object separately: {cause}");
             }
             if let Some(cause) = rules.why_not_last() {
                 tracing::warn!(
-                    "org.libvirt.unix.manage opens nothing, as defaults of polkit cannot be told from rules that want a password: {cause}"
+                    "org.libvirt.unix.manage grants nothing, as polkit's defaults cannot be distinguished from rules that require a password: {cause}"
                 );
             }
             *known = Arc::new(rules);

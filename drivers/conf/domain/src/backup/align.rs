@@ -23,13 +23,13 @@ impl Backup {
         let guest = &domain.devices.disk;
         if guest.is_empty() {
             return Err(ConfError::unsupported(
-                "a guest without disks has no backups",
+                "backups are not possible for a guest without disks",
             ));
         }
         let mut listed = HashSet::new();
         for entry in &mut self.disks {
             let Some(disk) = guest.iter().find(|d| d.target.dev == entry.name) else {
-                return Err(entry.refuse("the guest has no such disk"));
+                return Err(entry.refuse("the guest does not have this disk"));
             };
             if !listed.insert(entry.name.clone()) {
                 return Err(entry.refuse("it is given twice"));
@@ -76,7 +76,7 @@ impl BackupDisk {
 
     fn name_store(&mut self, disk: &Disk, suffix: &str) -> Result<()> {
         if disk.source.is_empty() {
-            return Err(self.refuse("there is no medium in it"));
+            return Err(self.refuse("the drive has no medium"));
         }
         if !self.store.is_empty() {
             return Ok(());

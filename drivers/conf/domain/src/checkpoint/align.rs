@@ -19,13 +19,13 @@ impl Checkpoint {
         let Some(domain) = self.definitions.definition() else {
             return Err(ConfError::new(
                 ConfErrorKind::Internal,
-                "the checkpoint has no definition of its guest",
+                "the checkpoint does not include a definition of its guest",
             ));
         };
         let disks = &domain.devices.disk;
         if disks.is_empty() {
             return Err(ConfError::unsupported(
-                "a guest without disks has no checkpoints",
+                "checkpoints are not possible for a guest without disks",
             ));
         }
         if self.disks.len() > disks.len() {

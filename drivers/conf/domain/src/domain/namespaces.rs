@@ -212,7 +212,7 @@ fn parse_property(node: Node<'_>) -> Result<QemuProperty> {
         (false, Some(_)) if property.kind == OverrideType::Remove => Err(node.attr_error(
             "value",
             ErrorKind::Invalid,
-            "a property to remove has no value",
+            "a property of type 'remove' cannot have a value",
         )),
         (false, Some(value)) => Err(node.bad_attr("value", value, expected)),
     }

@@ -48,7 +48,7 @@ impl Snapshot {
         let Some(domain) = self.definitions.definition().or(existing) else {
             return Err(ConfError::new(
                 virtbus_conf_base::ConfErrorKind::Internal,
-                "the snapshot has no definition of its guest",
+                "the snapshot does not include a definition of its guest",
             ));
         };
         let disks = &domain.devices.disk;

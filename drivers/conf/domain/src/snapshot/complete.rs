@@ -70,7 +70,7 @@ impl Snapshot {
         memory.check()?;
         if offline && memory.snapshot != Some(SnapshotMode::No) {
             return Err(ConfError::invalid(
-                "a snapshot without the running guest has no memory",
+                "a snapshot of a guest that is off cannot include memory",
             ));
         }
         self.memory = self.memory.take().filter(|m| m.snapshot.is_some());

@@ -234,9 +234,7 @@ impl InterfaceKind {
         if let Self::Ethernet(Ethernet { mac: Some(mac) }) = self
             && Mac::parse(mac).is_none()
         {
-            return Err(ConfError::invalid(format!(
-                "'{mac}' is no Ethernet address"
-            )));
+            return Err(ConfError::invalid(format!("invalid MAC address '{mac}'")));
         }
         self.ports().iter().try_for_each(|p| p.kind.validate())
     }

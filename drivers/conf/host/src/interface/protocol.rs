@@ -94,6 +94,8 @@ impl Protocol {
     fn check(&self, address: &str) -> ConfResult<Ip> {
         Ip::from_text(address)
             .filter(|ip| ip.family() == self.family)
-            .ok_or_else(|| ConfError::invalid(format!("'{address}' is no {} address", self.family)))
+            .ok_or_else(|| {
+                ConfError::invalid(format!("invalid {} address '{address}'", self.family))
+            })
     }
 }

@@ -218,7 +218,7 @@ pub(super) fn validate_ip(ip: &NetworkIp) -> Result<()> {
         }
         if mask.family() != said || mask.as_netmask().is_none() {
             return Err(ConfError::invalid(format!(
-                "{mask} is no netmask for {address}"
+                "invalid netmask {mask} for {address}"
             )));
         }
     }
@@ -297,11 +297,11 @@ fn validate_route(route: &Route) -> Result<()> {
         }
         (Some(mask), None) if said == IpFamily::Ipv6 || mask.family() != said => {
             return Err(ConfError::invalid(format!(
-                "{mask} is no netmask for the <route> to {shown}"
+                "invalid netmask {mask} for the <route> to {shown}"
             )));
         }
         (Some(mask), None) => mask.as_netmask().ok_or_else(|| {
-            ConfError::invalid(format!("{mask} is no netmask for the <route> to {shown}"))
+            ConfError::invalid(format!("invalid netmask {mask} for the <route> to {shown}"))
         })?,
         (None, Some(prefix)) if prefix > shown.bits() => {
             return Err(ConfError::invalid(format!(

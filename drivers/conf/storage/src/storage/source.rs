@@ -200,7 +200,7 @@ impl Content for SourceCommon {
         {
             return Err(inner.error(
                 ErrorKind::Invalid,
-                "a data file has no data file of its own",
+                "a <dataStore> cannot have another <dataStore>",
             ));
         }
         Ok(Self {

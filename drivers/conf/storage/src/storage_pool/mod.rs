@@ -157,7 +157,7 @@ fn parse_cow(node: Node<'_>, kind: PoolType) -> Result<Option<YesNo>> {
     if state.is_some() && !matches!(kind, PoolType::Dir | PoolType::Fs) {
         return Err(cow.error(
             ErrorKind::Invalid,
-            format!("pools of type '{kind}' have no such feature"),
+            format!("unsupported feature for pools of type '{kind}'"),
         ));
     }
     Ok(state)

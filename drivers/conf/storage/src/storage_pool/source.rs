@@ -326,7 +326,7 @@ fn parse_protocol(node: Node<'_>, kind: PoolType) -> Result<Option<AnyBase>> {
         Some(other) => Err(child.attr_error(
             "ver",
             ErrorKind::Invalid,
-            format!("there are no versions of '{other}'"),
+            format!("unsupported protocol '{other}' for a version"),
         )),
     }
 }

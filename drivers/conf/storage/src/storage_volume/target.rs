@@ -230,7 +230,7 @@ fn parse_features(node: Node<'_>) -> Result<BTreeSet<FileFeature>> {
         .map(|child| {
             child.take();
             FileFeature::from_name(child.qualified_name())
-                .ok_or_else(|| child.error(ErrorKind::Invalid, "there is no such feature"))
+                .ok_or_else(|| child.error(ErrorKind::Invalid, "unsupported feature"))
         })
         .collect()
 }

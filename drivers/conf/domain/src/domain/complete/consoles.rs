@@ -36,7 +36,7 @@ pub(super) fn assign_isa_ports(domain: &mut Domain) -> Result<()> {
             ))
         })?;
         if std::mem::replace(slot, true) {
-            return invalid(format!("serial port {port} is there twice"));
+            return invalid(format!("serial port {port} is defined twice"));
         }
     }
     for serial in serials.iter_mut().filter(|s| is_isa(s)) {

@@ -244,7 +244,7 @@ fn add_virtio_serial(domain: &mut Domain) -> Result<()> {
     let wanted: Vec<u32> = channels.chain(consoles).collect();
     for index in wanted {
         if index > MOST_IMPLIED {
-            return invalid(format!("there is no virtio serial controller {index}"));
+            return invalid(format!("virtio serial controller {index} is not defined"));
         }
         ensure(domain, ControllerType::VirtioSerial, index);
     }
@@ -276,7 +276,7 @@ fn add_smartcard(domain: &mut Domain) -> Result<()> {
         }
         let controller = known.map_or(0, |c| c.controller);
         if controller > MOST_IMPLIED {
-            return invalid(format!("there is no smart card controller {controller}"));
+            return invalid(format!("smart card controller {controller} is not defined"));
         }
         ensure(domain, ControllerType::Ccid, controller);
     }

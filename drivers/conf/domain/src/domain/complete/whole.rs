@@ -55,7 +55,7 @@ pub(super) fn complete(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()>
         && cpu.model.is_none()
         && cpu.check.is_some()
     {
-        return unsupported("without a processor model there is nothing to check");
+        return unsupported("<cpu> with a check requires a processor model");
     }
     Ok(())
 }
@@ -199,7 +199,7 @@ fn boot_order(domain: &mut Domain) -> Result<()> {
 fn timers(domain: &Domain) -> Result<()> {
     for timer in domain.clock.iter().flat_map(|c| &c.timer) {
         let name = timer.name;
-        let refuse = |what: &str| unsupported(format!("timer {name} has no {what}"));
+        let refuse = |what: &str| unsupported(format!("timer {name} does not support {what}"));
         if timer.tickpolicy.is_some()
             && matches!(name, TimerName::Kvmclock | TimerName::Hypervclock)
         {
@@ -310,7 +310,7 @@ pub(super) fn check_features(domain: &mut Domain, features: DriverFeatures) -> R
             return unsupported("this hypervisor cannot plug memory: <maxMemory> is not supported");
         }
         if !domain.devices.memory.is_empty() {
-            return unsupported("this hypervisor has no memory devices");
+            return unsupported("memory devices are not supported by this hypervisor");
         }
     }
     if lacks(DriverFeatures::OFFLINE_VCPUPIN) {

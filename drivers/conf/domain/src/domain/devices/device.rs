@@ -216,7 +216,7 @@ macro_rules! device_kinds {
             fn parse_node(node: Node<'_>) -> Result<Self> {
                 match node.name() {
                     $( $name => <$type>::parse(node).map(|d| Self::$variant(Box::new(d))), )+
-                    _ => Err(node.error(ErrorKind::Invalid, "there is no such device")),
+                    _ => Err(node.error(ErrorKind::Invalid, "unknown kind of device")),
                 }
             }
 

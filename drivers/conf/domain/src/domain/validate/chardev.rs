@@ -98,7 +98,7 @@ fn check_source(chardev: &Chardev, may_lack_path: bool) -> Result<()> {
         ChardevSource::Spiceport { channel } | ChardevSource::Dbus { channel } => match channel {
             None => missing("channel"),
             Some(name) if !is_channel_name(name) => {
-                invalid(format!("'{name}' is no name for a channel"))
+                invalid(format!("invalid channel name '{name}'"))
             }
             Some(_) => Ok(()),
         },

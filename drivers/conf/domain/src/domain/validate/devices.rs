@@ -85,7 +85,7 @@ fn interface_fits(interface: &Interface) -> Result<()> {
     if isolated {
         if !matches!(kind, InterfaceType::Network | InterfaceType::Bridge) {
             return unsupported(format!(
-                "an interface of type '{kind}' has no port that could be isolated"
+                "<port isolated> is not supported for interfaces of type '{kind}'"
             ));
         }
         if interface
@@ -94,7 +94,7 @@ fn interface_fits(interface: &Interface) -> Result<()> {
             .as_ref()
             .is_some_and(|v| v.kind.is_some())
         {
-            return unsupported("an isolated port has no port profile");
+            return unsupported("<port isolated> and <virtualport> exclude each other");
         }
     }
     check_virtualport(interface)?;
@@ -140,7 +140,7 @@ fn controller_fits(controller: &Controller) -> Result<()> {
     let index = controller.index();
     let is_root = matches!(pci.model, Some(PciModel::PciRoot | PciModel::PcieRoot));
     if is_root && controller.info.address.is_some() {
-        return unsupported("a PCI root has no address");
+        return unsupported("a PCI root controller cannot have an address");
     }
     if index > 255 {
         return unsupported("PCI controllers have numbers up to 255");
@@ -214,7 +214,7 @@ fn video_fits(domain: &Domain, video: &Video) -> Result<()> {
         return invalid("a graphics card needs a model");
     };
     if kind == VideoModelType::None && domain.devices.video.len() > 1 {
-        return unsupported("a guest without a graphics card has no second one");
+        return unsupported("video model 'none' cannot be combined with other video devices");
     }
     let driver = video.driver.clone().unwrap_or_default();
     let vhost_user = driver.name == Some(VideoBackend::Vhostuser);
@@ -234,7 +234,7 @@ fn video_fits(domain: &Domain, video: &Video) -> Result<()> {
         return unsupported("'ram', 'vram64' and 'vgamem' are for model 'qxl'");
     }
     if kind == VideoModelType::Ramfb && video.info.address.is_some() {
-        return unsupported("model 'ramfb' has no address");
+        return unsupported("video model 'ramfb' cannot have an address");
     }
     if kind != VideoModelType::Virtio {
         no_virtio_options(Some(&driver.virtio))?;
@@ -335,7 +335,7 @@ fn input_fits(domain: &Domain, input: &Input) -> Result<()> {
             return wrong_bus();
         }
     } else {
-        return invalid("a guest of this kind has no input devices");
+        return invalid("input devices are not supported for this kind of guest");
     }
     let has_source = input
         .source
@@ -371,7 +371,7 @@ fn input_fits(domain: &Domain, input: &Input) -> Result<()> {
 
 fn shmem_fits(shmem: &Shmem) -> Result<()> {
     if shmem.name.contains('/') || shmem.name == "." || shmem.name == ".." {
-        return unsupported(format!("'{}' is no name for shared memory", shmem.name));
+        return unsupported(format!("invalid name '{}' for shared memory", shmem.name));
     }
     if let Some(size) = shmem.size
         && (!size.0.0.is_power_of_two() || size.0.0 < 1 << 20)
@@ -395,7 +395,7 @@ fn filesystem_fits(fs: &Filesystem) -> Result<()> {
 fn audio_exists(domain: &Domain, id: Option<u32>) -> Result<()> {
     match id.filter(|id| *id != 0) {
         Some(id) if !domain.devices.audio.iter().any(|a| a.id == id) => {
-            invalid(format!("there is no <audio> with id {id}"))
+            invalid(format!("no <audio> with id {id} is defined"))
         }
         _ => Ok(()),
     }
@@ -406,7 +406,7 @@ fn graphics_fits(domain: &Domain, graphics: &Graphics) -> Result<()> {
         GraphicsKind::Vnc(vnc) => audio_exists(domain, vnc.audio),
         GraphicsKind::Dbus(dbus) => {
             if dbus.p2p == Some(YesNo::Yes) && dbus.address.is_some() {
-                return invalid("a D-Bus display without a bus has no address");
+                return invalid("a D-Bus display with p2p='yes' cannot have an address");
             }
             audio_exists(domain, dbus.audio)
         }
@@ -462,7 +462,7 @@ fn hostdevs_differ(domain: &Domain) -> Result<()> {
             .iter()
             .any(|other| same_hostdev(other, hostdev))
         {
-            return invalid("a device of the host is there twice");
+            return invalid("the same host device is assigned twice");
         }
         if hostdev.ramfb.is_some_and(virtbus_xml::OnOff::is_on)
             && std::mem::replace(&mut ramfb, true)

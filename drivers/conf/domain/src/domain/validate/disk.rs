@@ -61,10 +61,10 @@ pub(super) fn check(domain: &Domain, disk: &Disk) -> Result<()> {
 fn check_secrets(disk: &Disk) -> Result<()> {
     let common = disk.source.common();
     if disk.head.auth.is_some() && common.auth.is_some() {
-        return invalid("<auth> stands in <disk> or in <source>, not in both");
+        return invalid("<auth> must not be in both <disk> and <source>");
     }
     if disk.encryption.is_some() && common.encryption.is_some() {
-        return unsupported("<encryption> stands in <disk> or in <source>, not in both");
+        return unsupported("<encryption> must not be in both <disk> and <source>");
     }
     if let (Some(auth), StorageSource::Network(network)) = (&disk.head.auth, &disk.source) {
         check_auth(auth, network.protocol)?;
@@ -95,7 +95,7 @@ fn check_auth(auth: &Auth, protocol: NetworkProtocol) -> Result<()> {
         | NetworkProtocol::Tftp
         | NetworkProtocol::Vxhs
         | NetworkProtocol::Nfs => {
-            return unsupported(format!("protocol '{protocol}' knows no users"));
+            return unsupported(format!("<auth> is not supported for protocol '{protocol}'"));
         }
     };
     if !fits {
@@ -137,7 +137,7 @@ fn check_cookies(network: &virtbus_conf_storage::storage::NetworkSource) -> Resu
     let bad_value = |b: u8| b <= b' ' || b >= 0x7f || b"\",;\\".contains(&b);
     for cookie in &network.cookies {
         if cookie.name.bytes().any(bad_name) {
-            return invalid(format!("'{}' is no name for a cookie", cookie.name));
+            return invalid(format!("invalid cookie name '{}'", cookie.name));
         }
         let value = cookie
             .value
@@ -414,7 +414,7 @@ fn check_name(disk: &Disk) -> Result<()> {
         Ok(())
     } else {
         invalid(format!(
-            "'{name}' is no name for a device of type '{}'",
+            "invalid target name '{name}' for a device of type '{}'",
             disk.device()
         ))
     }

@@ -90,7 +90,7 @@ pub(super) fn check_info(info: &DeviceInfo) -> Result<()> {
                     |p: &&str| p.parse::<u32>().is_ok_and(|n| n <= 255) && !p.starts_with('+');
                 if parts.len() > 4 || !parts.iter().all(number) {
                     return invalid(format!(
-                        "'{port}' is no USB port: one to four numbers with dots between"
+                        "invalid USB port '{port}': one to four numbers separated by dots"
                     ));
                 }
             }

@@ -169,7 +169,7 @@ fn check_loader(domain: &Domain, features: DriverFeatures) -> Result<()> {
         }
     }
     if loader.stateless == Some(YesNo::Yes) && os.nvram.is_some() {
-        return invalid("a stateless loader has no variables");
+        return invalid("a stateless <loader> cannot have <nvram>");
     }
     Ok(())
 }
@@ -250,7 +250,7 @@ fn check_numa(domain: &Domain) -> Result<()> {
         };
         if from.cpus.is_none() {
             return invalid(format!(
-                "guest node {initiator} has no virtual CPU that could ask for memory"
+                "guest node {initiator} has no virtual CPU, so it cannot be an initiator"
             ));
         }
         if cache.is_some_and(|level| level > 0 && !to.cache.iter().any(|c| c.level == level)) {
@@ -295,7 +295,7 @@ fn check_throttle_groups(domain: &Domain) -> Result<()> {
             .iter()
             .any(|other| other.group_name.as_ref() == Some(name))
         {
-            return invalid(format!("throttle group '{name}' is there twice"));
+            return invalid(format!("throttle group '{name}' is defined twice"));
         }
         disk::check_iotune(group)?;
     }
@@ -369,7 +369,7 @@ fn check_iothread_users(domain: &Domain) -> Result<()> {
     let scheduled = tune.iothreadsched.iter().flat_map(|s| s.iothreads.iter());
     for id in pinned.chain(scheduled) {
         if !exists(id) {
-            return unsupported(format!("there is no I/O thread {id}"));
+            return unsupported(format!("I/O thread {id} is not defined"));
         }
     }
     Ok(())
@@ -396,11 +396,13 @@ fn check_smbios(domain: &Domain, info: &SmbiosInfo) -> Result<()> {
     if let Some(date) = info.bios.as_ref().and_then(|b| b.get("date"))
         && !is_bios_date(date)
     {
-        return invalid(format!("'{date}' is no date of a BIOS: month/day/year"));
+        return invalid(format!(
+            "invalid BIOS date '{date}': the form is month/day/year"
+        ));
     }
     if let Some(text) = info.system.as_ref().and_then(|s| s.get("uuid")) {
         let Some(uuid) = virtbus_conf_base::common::Uuid::parse(text) else {
-            return invalid(format!("'{text}' is no UUID"));
+            return invalid(format!("invalid UUID '{text}'"));
         };
         if domain.uuid != Some(uuid) {
             return invalid("the guest's UUID differs from the one its firmware tells");

@@ -19,7 +19,7 @@ pub(super) fn check(domain: &Domain, device: DeviceRef<'_>) -> Result<()> {
     let mut controllers = domain.devices.controller.iter();
     if is_usb(device) && controllers.any(|controller| is_off(&controller.kind)) {
         return unsupported(format!(
-            "a USB device <{}> where <controller type='usb' model='none'/> says that the guest has no USB",
+            "USB device <{}> is not possible: <controller type='usb' model='none'/> turns USB off",
             device.name()
         ));
     }

@@ -617,12 +617,27 @@ mod tests {
         );
     }
 
+    /// Whether a program did what it should.
+    fn run(program: &str, words: &[&std::ffi::OsStr]) -> bool {
+        let mut cmd = virtbus_util::cmd::Cmd::new(program);
+        let Ok(mut child) = cmd.args(words).spawn() else {
+            return false;
+        };
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return status.is_success(),
+                Ok(None) => std::thread::sleep(std::time::Duration::from_millis(10)),
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Unmounts it when dropped.
     struct Mounted<'a>(&'a Path);
 
     impl Drop for Mounted<'_> {
         fn drop(&mut self) {
-            let _ = std::process::Command::new("umount").arg(self.0).status();
+            run("umount", &[self.0.as_os_str()]);
         }
     }
 
@@ -638,10 +653,6 @@ mod tests {
             std::fs::create_dir(new).unwrap();
         }
         std::fs::write(content.join("disk"), header(3, &[], b"/home/bob/vm.img")).unwrap();
-        let run = |program: &str, words: &[&std::ffi::OsStr]| {
-            let ended = std::process::Command::new(program).args(words).status();
-            ended.is_ok_and(|status| status.success())
-        };
         let make = [
             "-q".as_ref(),
             "-d".as_ref(),

@@ -8,7 +8,7 @@ use crate::object::IdRef;
 use crate::{Error, ErrorCode, Result, Uuid};
 
 /// Bytes of the longest name. Files of the host have names as long as that.
-const LONGEST: usize = 4096;
+pub(crate) const LONGEST: usize = 4096;
 
 /// One of the names of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use crate::connection::group;
 use crate::domain::DomainId;
 use crate::object::{Id, Kind, View};
 use crate::storage::StoragePoolId;
-use crate::{Connection, Error, Result};
+use crate::{Connection, Error, Result, naming};
 
 /// What is known of the object of this kind that `key` names; `within` is the object that the call was sent to.
 pub(super) async fn view(
@@ -14,6 +14,7 @@ pub(super) async fn view(
     key: Key<'_>,
     within: Option<&Id>,
 ) -> Result<View> {
+    key.check(kind)?;
     let unknown = || Error::internal(format!("a {kind:?} is not looked for by {key:?}"));
     Ok(match kind {
         Kind::Domain => {
@@ -168,6 +169,9 @@ const fn call(kind: Kind, key: Key<'_>) -> &'static str {
 }
 
 /// What names the object that a definition is about.
+///
+/// # Errors
+/// Those of the driver; `InvalidArg` if no object can be called so.
 pub(super) async fn defined(
     connection: &dyn Connection,
     kind: Kind,
@@ -175,7 +179,7 @@ pub(super) async fn defined(
     within: Option<&Id>,
 ) -> Result<Id> {
     let none = || Error::internal(format!("a {kind:?} is not defined by a document"));
-    Ok(match kind {
+    let id: Id = match kind {
         Kind::Domain => {
             let domains = group(connection.domains(), "DomainDefineXml")?;
             domains.identify_xml(xml).await?.into()
@@ -210,5 +214,10 @@ pub(super) async fn defined(
         | Kind::NetworkPort
         | Kind::NodeDevice
         | Kind::NwfilterBinding => return Err(none()),
-    })
+    };
+    let is_too_long = |(_, value): &(_, String)| value.len() > naming::LONGEST;
+    if id.attributes().iter().any(is_too_long) {
+        return Err(Error::invalid_argument("the name is too long"));
+    }
+    Ok(id)
 }

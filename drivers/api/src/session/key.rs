@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::Uuid;
+use crate::object::Kind;
 use crate::secret::SecretUsageType;
+use crate::{Error, Result, Uuid, naming};
 
 /// By what an object is looked for. Which keys a kind of objects has is libvirt's API: its calls `…LookupBy…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,55 @@ impl<'a> Key<'a> {
             | Self::Key(text)
             | Self::Path(text)
             | Self::PortDevice(text) => text.into(),
+        }
+    }
+
+    /// Refuses a key that no object can have, so that nothing is kept of it: whoever looks for something may say anything.
+    ///
+    /// # Errors
+    /// That there is no such object. The text has the beginning of the key.
+    pub(super) fn check(self, kind: Kind) -> Result<()> {
+        if matches!(self, Self::Uuid(_) | Self::Number(_)) {
+            return Ok(());
+        }
+        let value = self.value();
+        // One name, or two.
+        if value.len() <= naming::LONGEST * 2 {
+            return Ok(());
+        }
+        let end = value.floor_char_boundary(SHOWN);
+        let shown = format!("{}...", &value[..end]);
+        Err(Error::not_found(kind, self.attribute(), shown))
+    }
+}
+
+/// So many bytes are shown of what is too long.
+const SHOWN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_nothing_can_have_is_refused_and_not_repeated() {
+        assert!(
+            Key::Name(&"x".repeat(naming::LONGEST))
+                .check(Kind::Domain)
+                .is_ok()
+        );
+        let long = "\u{e9}".repeat(1 << 20);
+        let text: &str = &long;
+        for (kind, key) in [
+            (Kind::Domain, Key::Name(text)),
+            (Kind::DomainSnapshot, Key::Moment(Uuid::nil(), text)),
+            (Kind::NodeDevice, Key::Wwn("a", text)),
+            (Kind::Secret, Key::Usage(SecretUsageType::Iscsi, text)),
+            (Kind::StorageVol, Key::Path(text)),
+        ] {
+            let error = key.check(kind).unwrap_err();
+            assert_eq!(error.code, kind.absence().0);
+            assert!(error.message.contains("not found"), "{}", error.message);
+            assert!(error.message.len() < 256, "{} bytes", error.message.len());
         }
     }
 }

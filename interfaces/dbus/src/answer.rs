@@ -297,9 +297,15 @@ fn check_signature(
     ))
 }
 
+/// So many bytes of a path are repeated in an error.
+const SHOWN: usize = 256;
+
 pub(crate) fn unknown_object(path: &str) -> Failure {
-    Failure::protocol(
-        Protocol::UnknownObject,
-        format!("there is no object at {path}"),
-    )
+    let text = if path.len() > SHOWN {
+        let end = path.floor_char_boundary(SHOWN);
+        format!("there is no object at {}...", &path[..end])
+    } else {
+        format!("there is no object at {path}")
+    };
+    Failure::protocol(Protocol::UnknownObject, text)
 }

@@ -1,6 +1,7 @@
 //! Those who call: which user each is, what each has under way, and in which order its calls run.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use zbus::Connection;
 use crate::hearing::Hearing;
 use crate::limits::Account;
 
-/// How many lanes a peer keeps before those that nobody uses are dropped.
+/// So many lanes a peer has before those that nobody uses are dropped.
 const LANES_KEPT: usize = 64;
 
 /// The bus has so long to answer, so many times: it drops its answers while too much is under way to us.
@@ -59,13 +60,49 @@ pub(crate) struct Peer {
     taken: Notify,
     /// Bytes of replies that the bus has taken since it was known what of them was read.
     unread: AtomicUsize,
-    lanes: Mutex<HashMap<String, Weak<Lane>>>,
+    lanes: Mutex<Lanes>,
     /// What this peer is told by signals of its own.
     pub(crate) hearing: Hearing,
 }
 
 /// The order of one client's writes to one object.
 pub(crate) type Lane = tokio::sync::Mutex<()>;
+
+/// The lanes of a peer, by a number for each path: a path may have a million letters. Two paths that have the same number by chance are
+/// written to one after the other.
+#[derive(Debug)]
+struct Lanes {
+    numbers: RandomState,
+    lanes: HashMap<u64, Weak<Lane>>,
+    /// With as many it is looked which are not used any more.
+    most: usize,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self {
+            numbers: RandomState::new(),
+            lanes: HashMap::new(),
+            most: LANES_KEPT,
+        }
+    }
+}
+
+impl Lanes {
+    fn lane(&mut self, path: &str) -> Arc<Lane> {
+        let number = self.numbers.hash_one(path);
+        if let Some(lane) = self.lanes.get(&number).and_then(Weak::upgrade) {
+            return lane;
+        }
+        if self.lanes.len() >= self.most {
+            self.lanes.retain(|_, lane| lane.strong_count() > 0);
+            self.most = (self.lanes.len() * 2).max(LANES_KEPT);
+        }
+        let lane = Arc::new(Lane::new(()));
+        self.lanes.insert(number, Arc::downgrade(&lane));
+        lane
+    }
+}
 
 impl Peer {
     fn new(name: &str) -> Self {
@@ -152,15 +189,7 @@ impl Peer {
     /// The lane of the peer's writes to the object at `path`.
     pub(crate) fn lane(&self, path: &str) -> Arc<Lane> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(path).and_then(Weak::upgrade) {
-            return lane;
-        }
-        if lanes.len() >= LANES_KEPT {
-            lanes.retain(|_, lane| lane.strong_count() > 0);
-        }
-        let lane = Arc::new(Lane::new(()));
-        lanes.insert(path.to_owned(), Arc::downgrade(&lane));
-        lane
+        lanes.lane(path)
     }
 }
 
@@ -319,6 +348,21 @@ mod tests {
         assert_eq!(user.unread.load(Ordering::Relaxed), 60);
         assert_eq!(peers.all().len(), 1);
         assert!(!user.is_root() && peers.user(Some(0)).is_root());
+    }
+
+    #[test]
+    fn writes_to_an_object_have_one_lane_while_there_are_any() {
+        let peer = Peer::known(":1.1", Some(1000));
+        let first = peer.lane("/a");
+        assert!(Arc::ptr_eq(&first, &peer.lane("/a")));
+        assert!(!Arc::ptr_eq(&first, &peer.lane("/b")));
+        for number in 0..10_000 {
+            drop(peer.lane(&number.to_string()));
+        }
+        let lanes = peer.lanes.lock().unwrap();
+        assert!(lanes.lanes.len() <= LANES_KEPT, "{}", lanes.lanes.len());
+        drop(lanes);
+        assert!(Arc::ptr_eq(&first, &peer.lane("/a")));
     }
 
     #[tokio::test]

@@ -60,6 +60,9 @@ impl Node {
     }
 }
 
+/// The longest path, bytes, that is looked at: a name has 4096 at most, each of which takes up to three here.
+const LONGEST_PATH: usize = 16 << 10;
+
 /// The element of the path below the connection, for each kind of objects, and their interface.
 const KINDS: &[(Kind, &str, &Interface)] = &[
     (Kind::Domain, "domain", &interfaces::domain::DOMAIN),
@@ -147,6 +150,9 @@ pub(crate) enum Place<'a> {
 impl<'a> Place<'a> {
     /// Takes a path apart; `None` if nothing can be there.
     pub(crate) fn of(path: &'a str) -> Option<Self> {
+        if path.len() > LONGEST_PATH {
+            return None;
+        }
         match path {
             "/" => return Some(Self::Above { children: &["org"] }),
             "/org" => {
@@ -470,6 +476,10 @@ mod tests {
         assert_eq!(Place::of("/org/libvirt/QEMU/domain/_a/b"), None);
         assert_eq!(Place::of("/org/libvirt/QEMU/nothing"), None);
         assert_eq!(Place::of("/org/libvirtx"), None);
+        let name = encode(&"/".repeat(4096));
+        assert!(Place::of(&format!("/org/libvirt/QEMU/storagevol/{name}")).is_some());
+        let long = format!("/org/libvirt/QEMU/domain/_{}", "a".repeat(900_000));
+        assert_eq!(Place::of(&long), None);
         assert_eq!(
             Place::of("/org/freedesktop/LogControl1"),
             Some(Place::LogControl)

@@ -285,3 +285,25 @@ async fn answers_to_descriptors(client: &Client, calls: usize) -> HashMap<String
     };
     futures_util::future::join(sending, counting).await.1
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_at_long_paths_take_no_memory() {
+    let mut testbed = or_skip!(testbed().await);
+    let before = memory(testbed.daemon.pid(), "VmRSS");
+    // One after the other, each answered before the next: what is measured is what stays of them.
+    let clients = rounds(4, 32);
+    let mut connected = Vec::new();
+    for _ in 0..clients {
+        let client = Client::connect(testbed.bus.address()).await.unwrap();
+        for number in 0..24 {
+            let path = format!("{TEST}/domain/_{number}{}", "A".repeat(900_000));
+            let domain = client.object(&path, DOMAIN);
+            let error = domain.call::<_, ()>("Create", &(0_u32,)).await.unwrap_err();
+            assert_eq!(error.name(), "org.freedesktop.DBus.Error.UnknownObject");
+            assert!(error.to_string().len() < 4096, "the whole path is repeated");
+        }
+        connected.push(client);
+    }
+    survived(&mut testbed, "long paths", before, 32 << 10).await;
+    drop(connected);
+}

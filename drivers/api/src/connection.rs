@@ -157,13 +157,19 @@ pub struct NodeInfo {
 #[async_trait]
 pub trait Host: Send + Sync {
     /// The hypervisor's version (major × 1,000,000 + minor × 1,000 + micro).
-    async fn version(&self) -> Result<u64>;
+    async fn version(&self) -> Result<u64> {
+        Err(Error::no_support("ConnectGetVersion"))
+    }
 
     /// The host's name.
-    async fn hostname(&self) -> Result<String>;
+    async fn hostname(&self) -> Result<String> {
+        Err(Error::no_support("ConnectGetHostname"))
+    }
 
     /// Host and guest capabilities as XML.
-    async fn capabilities(&self) -> Result<String>;
+    async fn capabilities(&self) -> Result<String> {
+        Err(Error::no_support("ConnectGetCapabilities"))
+    }
 
     /// What a domain of these properties can have, as XML; `None` is the driver's choice.
     async fn domain_capabilities(

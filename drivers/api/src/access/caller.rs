@@ -58,7 +58,7 @@ impl Caller {
         let mut caller = self.clone();
         match &mut caller {
             Self::Bus { interactive, .. } | Self::Process { interactive, .. } => {
-                *interactive = false
+                *interactive = false;
             }
             Self::Remote { .. } => {}
         }

@@ -15,7 +15,7 @@ use crate::event::EventHub;
 use crate::flags::KnownFlags;
 use crate::session::Guarded;
 use crate::typed::TypedParameters;
-use crate::{Connection, Error, Result};
+use crate::{Connection, Result};
 
 group! {
     /// Connections, opened and closed at run time.
@@ -100,17 +100,4 @@ impl Manager for ManagerConnection {
 /// There is no hypervisor.
 struct NoHost;
 
-#[async_trait]
-impl Host for NoHost {
-    async fn version(&self) -> Result<u64> {
-        Err(Error::no_support("ConnectGetVersion"))
-    }
-
-    async fn hostname(&self) -> Result<String> {
-        Err(Error::no_support("ConnectGetHostname"))
-    }
-
-    async fn capabilities(&self) -> Result<String> {
-        Err(Error::no_support("ConnectGetCapabilities"))
-    }
-}
+impl Host for NoHost {}

@@ -69,14 +69,6 @@ impl Host for NoHost {
     async fn version(&self) -> Result<u64> {
         Ok(1)
     }
-
-    async fn hostname(&self) -> Result<String> {
-        Ok("host".to_owned())
-    }
-
-    async fn capabilities(&self) -> Result<String> {
-        Err(Error::no_support("ConnectGetCapabilities"))
-    }
 }
 
 #[async_trait]

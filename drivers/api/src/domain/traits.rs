@@ -60,10 +60,16 @@ pub trait Domains: Send + Sync {
     async fn view_by_id(&self, id: u32) -> Result<Arc<DomainView>>;
 
     /// The domain's XML.
-    async fn xml_desc(&self, domain: &DomainId, flags: DomainXmlFlags) -> Result<String>;
+    async fn xml_desc(&self, domain: &DomainId, flags: DomainXmlFlags) -> Result<String> {
+        let _ = (domain, flags);
+        Err(Error::no_support("DomainGetXmlDesc"))
+    }
 
     /// Numbers about the domain.
-    async fn info(&self, domain: &DomainId) -> Result<DomainInfo>;
+    async fn info(&self, domain: &DomainId) -> Result<DomainInfo> {
+        let _ = domain;
+        Err(Error::no_support("DomainGetInfo"))
+    }
 
     /// Which domain a definition is about, so that the caller can be asked about that one before anything is done. The UUID is
     /// nil if the definition names none.

@@ -34,20 +34,7 @@ struct Bare(EventHub);
 
 struct NoHost;
 
-#[async_trait]
-impl Host for NoHost {
-    async fn version(&self) -> Result<u64> {
-        Err(Error::no_support("ConnectGetVersion"))
-    }
-
-    async fn hostname(&self) -> Result<String> {
-        Err(Error::no_support("ConnectGetHostname"))
-    }
-
-    async fn capabilities(&self) -> Result<String> {
-        Err(Error::no_support("ConnectGetCapabilities"))
-    }
-}
+impl Host for NoHost {}
 
 impl Connection for Bare {
     fn driver(&self) -> &str {

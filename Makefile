@@ -2,7 +2,7 @@
 
 PREFIX ?= /usr
 DESTDIR ?=
-PROFILE ?= release
+PROFILE ?= dist
 bindir = $(PREFIX)/bin
 sharedir = $(PREFIX)/share
 unitdir = $(PREFIX)/lib/systemd/system
@@ -26,7 +26,7 @@ cargo_profile = $(if $(filter debug,$(PROFILE)),dev,$(PROFILE))
 .PHONY: help build test soak lint bench demo install uninstall
 
 help:
-	@echo 'make build                      build virtbusd (PROFILE=release or debug)'
+	@echo 'make build                      build virtbusd (PROFILE=dist; release and debug are built sooner)'
 	@echo 'make test                       install what the tests need, run all of them'
 	@echo 'make soak                       the long form of the campaigns: kills, floods, malformed input (an hour or more)'
 	@echo 'make lint                       formatting, clippy, licences, shell scripts'
@@ -64,8 +64,8 @@ scripts = .ci/run tests/demo $(addprefix tests/testbed/,install-packages run-tes
 
 bench:
 	tests/testbed/install-packages --build --test
-	$(CARGO) build --locked --release -p virtbusd
-	$(CARGO) run --locked --release --quiet -p virtbus-bench
+	$(CARGO) build --locked --profile dist -p virtbusd
+	$(CARGO) run --locked --profile dist --quiet -p virtbus-bench
 
 demo:
 	tests/demo $(if $(KEEP),--keep)

@@ -2,7 +2,7 @@
 //!
 //! Prints one line per figure: what the daemon needs, what a yardstick needs in the same run, their ratio, and the ratio or
 //! amount aimed at. Rounds of the two alternate, so that a machine which becomes slower meanwhile slows both. It judges
-//! nothing: its exit status says only whether it could measure. Run it with `make bench`, on a release build.
+//! nothing: its exit status says only whether it could measure. Run it with `make bench`, which builds as for installing.
 
 mod bed;
 mod by_hand;

@@ -153,8 +153,8 @@ async fn answer_member(
 
 impl Received {
     /// The caller of this call.
-    pub(crate) async fn caller(&self) -> Caller {
-        self.shared.caller(&self.peer, &self.message.header()).await
+    pub(crate) fn caller(&self) -> Caller {
+        Shared::caller(&self.peer, &self.message.header())
     }
 
     /// Whether an object is at this place that the caller may know of, if objects are at such places at all.
@@ -162,7 +162,7 @@ impl Received {
         if interface_at(place).is_none() {
             return Ok(());
         }
-        let caller = self.caller().await;
+        let caller = self.caller();
         let (node, target) = find_object(&self.shared, &caller, place, path).await?;
         match target.not_found() {
             Some(not_found) if !node.guarded.session(&caller).sees(&target).await => {
@@ -179,7 +179,7 @@ impl Received {
         path: &str,
         order: Option<OwnedMutexGuard<()>>,
     ) -> Result<Invocation, Failure> {
-        let caller = self.caller().await;
+        let caller = self.caller();
         let (node, target) = find_object(&self.shared, &caller, place, path).await?;
         Ok(Invocation {
             node,

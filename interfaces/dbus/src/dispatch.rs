@@ -45,13 +45,15 @@ const NICE: i32 = 10;
 /// What every call needs.
 pub(crate) struct Shared {
     pub(crate) bus: zbus::Connection,
+    /// By which the bus is asked, where no call waits before the answer.
+    pub(crate) questions: zbus::Connection,
     me: Weak<Self>,
     pub(crate) outbox: Arc<Outbox>,
     /// Where work goes on that a call begins.
     runtime: Handle,
     pub(crate) nodes: Nodes,
     log_control: OnceLock<Arc<dyn LogControl>>,
-    pub(crate) peers: Peers,
+    pub(crate) peers: Arc<Peers>,
     arrivals: Arc<Arrivals>,
     receipts: Arc<Receipts>,
     pub(crate) turns: Arc<Turns>,
@@ -95,14 +97,16 @@ impl Service {
     ) -> Self {
         let receipts = Arc::new(Receipts::default());
         let outbox = Arc::new(Outbox::new(bus.clone(), Arc::clone(&receipts)));
+        let questions = arrivals.questions().unwrap_or(&bus).clone();
         let shared = Arc::new_cyclic(|me| Shared {
             me: Weak::clone(me),
             bus,
+            questions,
             outbox,
             runtime: Handle::current(),
             nodes: Nodes::new(connections),
             log_control: OnceLock::new(),
-            peers: Peers::default(),
+            peers: Arc::default(),
             arrivals,
             receipts,
             turns: Turns::new(),
@@ -231,7 +235,7 @@ impl Service {
         if shared.peers.have_grown() {
             let shared = Arc::clone(shared);
             tokio::spawn(async move {
-                for gone in shared.peers.look_over(&shared.bus).await {
+                for gone in shared.peers.look_over(&shared.questions).await {
                     shared.receipts.read(&gone, gone.unread());
                 }
             });
@@ -414,12 +418,12 @@ impl Shared {
     /// Waits until the peer may be given more; an error if it may not.
     async fn may_go_on(&self, peer: &Arc<Peer>, charge: &mut Charge) -> Result<(), Failure> {
         if peer.known_user().is_none() {
-            self.peers.user_of(peer, &self.bus).await;
+            self.peers.user_of(peer, &self.questions).await?;
             self.admit_user(charge, peer)?;
         }
         peer.room(self.limits.unsent).await;
         self.receipts
-            .check(&self.bus, &self.peers, peer, &self.limits)
+            .check(&self.questions, &self.peers, peer, &self.limits)
             .await
     }
 
@@ -468,11 +472,11 @@ impl Shared {
         self.log_control.get().map(|control| &**control)
     }
 
-    /// The caller, as the guard sees it.
-    pub(crate) async fn caller(&self, peer: &Peer, header: &Header<'_>) -> Caller {
+    /// The caller of a call that goes on, as the guard sees it: who it is was found out before.
+    pub(crate) fn caller(peer: &Peer, header: &Header<'_>) -> Caller {
         Caller::Bus {
             name: Arc::clone(&peer.name),
-            uid: self.peers.user_of(peer, &self.bus).await.uid,
+            uid: peer.known_uid(),
             interactive: header
                 .primary()
                 .flags()

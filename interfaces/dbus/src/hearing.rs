@@ -113,10 +113,15 @@ fn may_see(
     let (shared, peer) = (Arc::clone(shared), Arc::clone(peer));
     let (node, target) = (Arc::clone(node), target.clone());
     let may = async move {
-        let user = shared.peers.user_of(&peer, &shared.bus).await;
+        let uid = loop {
+            // It is asked until that is known.
+            if let Ok(user) = shared.peers.user_of(&peer, &shared.questions).await {
+                break user.uid;
+            }
+        };
         let caller = Caller::Bus {
             name: Arc::clone(&peer.name),
-            uid: user.uid,
+            uid,
             interactive: false,
         };
         node.guarded.session(&caller).sees(&target).await

@@ -6,19 +6,27 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OnceCell};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Notify, SetOnce};
 use tokio::time::timeout;
 use zbus::Connection;
 
+use crate::error::{Failure, Protocol};
 use crate::hearing::Hearing;
 use crate::limits::Account;
 
 /// So many lanes a peer has before those that nobody uses are dropped.
 const LANES_KEPT: usize = 64;
 
-/// The bus has so long to answer, so many times: it drops its answers while too much is under way to us.
+/// The bus has so long to answer before it is asked again: it drops answers while too much is under way to us.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
-const ATTEMPTS: u32 = 10;
+
+/// Each time it has twice as long, up to this.
+const MOST_PATIENCE: Duration = Duration::from_secs(16);
+
+/// A call waits so long until it is known who the caller is. Clients commonly wait 25 s for an answer.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// So many peers are kept without a look which of them have left.
 const FEW: usize = 512;
@@ -52,7 +60,9 @@ impl User {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) name: Arc<str>,
-    user: OnceCell<Arc<User>>,
+    user: SetOnce<Arc<User>>,
+    /// The bus was asked whose it is.
+    is_asked: AtomicBool,
     pub(crate) account: Arc<Account>,
     /// Bytes of replies that the bus has not taken.
     unsent: AtomicUsize,
@@ -108,7 +118,8 @@ impl Peer {
     fn new(name: &str) -> Self {
         Self {
             name: name.into(),
-            user: OnceCell::new(),
+            user: SetOnce::new(),
+            is_asked: AtomicBool::new(false),
             account: Arc::default(),
             unsent: AtomicUsize::new(0),
             taken: Notify::new(),
@@ -200,40 +211,57 @@ fn less(count: &AtomicUsize, bytes: usize) {
     });
 }
 
-async fn ask_uid(bus: &Connection, name: &str) -> Option<u32> {
+/// What the bus says of whose connection this is: a user, or nobody's, as there is no such connection (any more). Nothing if that was no
+/// answer.
+async fn ask_uid(bus: &Connection, name: &str) -> Option<Option<u32>> {
     if name.is_empty() {
         // No bus between us: the other end of the socket.
-        return bus
-            .peer_creds()
-            .await
-            .ok()
-            .and_then(|credentials| credentials.unix_user_id());
+        let credentials = bus.peer_creds().await.ok();
+        return Some(credentials.and_then(|credentials| credentials.unix_user_id()));
     }
     let body = (name,);
-    for _ in 0..ATTEMPTS {
-        let asked = bus.call_method(
+    let reply = bus
+        .call_method(
             Some("org.freedesktop.DBus"),
             "/org/freedesktop/DBus",
             Some("org.freedesktop.DBus"),
             "GetConnectionUnixUser",
             &body,
-        );
-        let Ok(reply) = timeout(PATIENCE, asked).await else {
-            continue;
-        };
-        match reply.and_then(|reply| reply.body().deserialize::<u32>()) {
-            Ok(uid) => return Some(uid),
-            Err(error) => {
-                tracing::debug!(peer = name, %error, "the bus does not know whose connection this is");
-                return None;
-            }
+        )
+        .await;
+    match reply.and_then(|reply| reply.body().deserialize::<u32>()) {
+        Ok(uid) => Some(Some(uid)),
+        Err(zbus::Error::MethodError(error, ..)) if error.ends_with(".NameHasNoOwner") => {
+            Some(None)
+        }
+        Err(error) => {
+            tracing::debug!(peer = name, %error, "the bus does not say whose connection this is");
+            None
         }
     }
-    tracing::warn!(
-        peer = name,
-        "the bus does not tell whose connection this is, so it is let into nothing"
-    );
-    None
+}
+
+/// The first answer. Who does not answer in time is asked again, and may still answer what was asked before.
+async fn first_answer<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> T {
+    let mut asked = FuturesUnordered::new();
+    let mut patience = PATIENCE;
+    loop {
+        asked.push(ask());
+        let answered = async {
+            loop {
+                match asked.next().await {
+                    Some(Some(answer)) => return answer,
+                    Some(None) => {}
+                    // Nothing is on its way: asked again in a while.
+                    None => std::future::pending().await,
+                }
+            }
+        };
+        if let Ok(answer) = timeout(patience, answered).await {
+            return answer;
+        }
+        patience = (patience * 2).min(MOST_PATIENCE);
+    }
 }
 
 /// Every peer that has called and is still there.
@@ -302,13 +330,54 @@ impl Peers {
     }
 
     /// The peer's user; the bus is asked once.
-    pub(crate) async fn user_of<'p>(&self, peer: &'p Peer, bus: &Connection) -> &'p Arc<User> {
-        let ask = async || {
-            let user = self.user(ask_uid(bus, &peer.name).await);
-            user.unread.fetch_add(peer.unread(), Ordering::Relaxed);
-            user
+    ///
+    /// # Errors
+    /// That the bus has not said yet who it is. It may any moment.
+    pub(crate) async fn user_of<'p>(
+        self: &Arc<Self>,
+        peer: &'p Arc<Peer>,
+        bus: &Connection,
+    ) -> Result<&'p Arc<User>, Failure> {
+        let (bus, name) = (bus.clone(), Arc::clone(&peer.name));
+        let ask = move || {
+            let (bus, name) = (bus.clone(), Arc::clone(&name));
+            async move { ask_uid(&bus, &name).await }
         };
-        peer.user.get_or_init(ask).await
+        self.user_by(peer, ask).await
+    }
+
+    /// The same, asking in this way.
+    async fn user_by<'p, F>(
+        self: &Arc<Self>,
+        peer: &'p Arc<Peer>,
+        ask: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Result<&'p Arc<User>, Failure>
+    where
+        F: Future<Output = Option<Option<u32>>> + Send + 'static,
+    {
+        if let Some(user) = peer.user.get() {
+            return Ok(user);
+        }
+        if !peer.is_asked.swap(true, Ordering::Relaxed) {
+            let (peers, peer) = (Arc::clone(self), Arc::clone(peer));
+            // Goes on whoever gives up waiting for it.
+            tokio::spawn(async move {
+                let uid = first_answer(ask).await;
+                peers.know(&peer, uid);
+            });
+        }
+        timeout(DEADLINE, peer.user.wait()).await.map_err(|_| {
+            let text = "the bus has not said yet who the caller is; try again";
+            Failure::protocol(Protocol::LimitsExceeded, text)
+        })
+    }
+
+    /// It is known now whose a peer is.
+    fn know(&self, peer: &Peer, uid: Option<u32>) {
+        let user = self.user(uid);
+        user.unread.fetch_add(peer.unread(), Ordering::Relaxed);
+        // Nobody else sets it.
+        let _ = peer.user.set(user);
     }
 
     fn user(&self, uid: Option<u32>) -> Arc<User> {
@@ -338,7 +407,7 @@ mod tests {
         let user = peers.user(Some(1000));
         for name in [":1.1", ":1.2"] {
             let peer = peers.get(name);
-            peer.user.set(peers.user(Some(1000))).unwrap();
+            peers.know(&peer, Some(1000));
             peer.add_unread(100);
         }
         assert_eq!(user.unread.load(Ordering::Relaxed), 200);
@@ -378,5 +447,41 @@ mod tests {
         assert!(!waits.is_finished());
         peer.sent(60);
         waits.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_answer_counts_and_until_then_the_caller_is_not_nobody() {
+        let peers = Arc::new(Peers::default());
+        let peer = peers.get(":1.1");
+        let asked = Arc::new(AtomicUsize::new(0));
+        // Only what is asked first is answered, when those who ask first have given up.
+        let ask = {
+            let asked = Arc::clone(&asked);
+            move || {
+                let is_first = asked.fetch_add(1, Ordering::Relaxed) == 0;
+                async move {
+                    if !is_first {
+                        return None;
+                    }
+                    tokio::time::sleep(DEADLINE * 3 / 2).await;
+                    Some(Some(0))
+                }
+            }
+        };
+        let failure = peers.user_by(&peer, ask.clone()).await.unwrap_err();
+        let text = format!("{failure:?}");
+        assert!(text.contains("LimitsExceeded"), "{text}");
+        assert!(text.contains("has not said yet"), "{text}");
+        assert!(asked.load(Ordering::Relaxed) > 1, "it was not asked again");
+        assert!(peer.known_user().is_none());
+        assert!(peers.user_by(&peer, ask).await.unwrap().is_root());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_left_is_nobody() {
+        let peers = Arc::new(Peers::default());
+        let peer = peers.get(":1.1");
+        let user = peers.user_by(&peer, || std::future::ready(Some(None)));
+        assert_eq!(user.await.unwrap().uid, None);
     }
 }

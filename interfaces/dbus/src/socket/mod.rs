@@ -5,6 +5,9 @@
 //! So what comes from the bus is looked through on its way in (`reader`): a message that cannot be handed on is left out, and
 //! one whose descriptors are missing or too many goes on without them, which the dispatcher answers with an error.
 //!
+//! Whose a connection is, and what else is asked of the bus, is asked by a connection of its own: there the answer has nothing before it,
+//! whatever is under way to the service.
+//!
 //! Other transports than sockets of this host are left to the library; no bus is reached by one unless somebody says so.
 
 mod header;
@@ -15,8 +18,8 @@ use std::num::NonZeroUsize;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::net::UnixStream;
 use zbus::address::Transport;
@@ -33,11 +36,13 @@ use writer::Writer;
 /// more would only take memory; what does not fit stays in the socket, and then with the bus.
 const QUEUE: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 
-/// Descriptors that came with messages which the dispatcher has not taken yet.
+/// What the socket and the dispatcher share: the descriptors that came with messages which the dispatcher has not taken yet, and the
+/// connection by which the bus is asked.
 #[derive(Debug)]
 pub struct Arrivals {
     waiting: AtomicUsize,
     most: usize,
+    questions: OnceLock<Connection>,
 }
 
 impl Arrivals {
@@ -47,7 +52,13 @@ impl Arrivals {
         Arc::new(Self {
             waiting: AtomicUsize::new(0),
             most,
+            questions: OnceLock::new(),
         })
+    }
+
+    /// The connection by which the bus is asked, if it was [`connect`] that connected.
+    pub(crate) fn questions(&self) -> Option<&Connection> {
+        self.questions.get()
     }
 
     /// Takes room for these, if there is.
@@ -70,7 +81,7 @@ impl Arrivals {
     }
 }
 
-/// Connects to the bus at `address`, and begins to read: what [`Service::run`](crate::Service::run) takes, from the first message on.
+/// Connects to the bus at `address`, twice, and begins to read: what [`Service::run`](crate::Service::run) takes, from the first message on.
 ///
 /// # Errors
 /// Those of the socket and of the bus.
@@ -78,6 +89,8 @@ pub async fn connect(
     address: Address,
     arrivals: &Arc<Arrivals>,
 ) -> zbus::Result<(Connection, MessageStream)> {
+    let questions = Builder::address(address.clone()).build().await?;
+    let _ = arrivals.questions.set(questions);
     let builder = match stream(&address).await? {
         Some(stream) => Builder::socket(BusSocket {
             stream,

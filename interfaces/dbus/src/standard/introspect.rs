@@ -30,7 +30,7 @@ pub(crate) async fn answer(
     let children = children(received, place, path).await?;
     // That the root is there, everybody may know.
     if interface_at(place).is_some() && place != Place::Root {
-        let caller = received.caller().await;
+        let caller = received.caller();
         let (node, target) = find_object(&received.shared, &caller, place, path).await?;
         if !node.guarded.session(&caller).sees(&target).await {
             return Err(target
@@ -85,7 +85,7 @@ async fn children(
                 .nodes
                 .get(name)
                 .ok_or_else(|| unknown_object(path))?;
-            let caller = received.caller().await;
+            let caller = received.caller();
             let shown = node.guarded.session(&caller).shown(kind).await?;
             let ids = shown.views().iter().map(object::View::borrowed_id);
             let nameable = ids.filter(|id| id.can_be_named());

@@ -51,7 +51,7 @@ pub(crate) async fn answer(
             ));
         }
     };
-    let caller = received.caller().await.without_dialogs();
+    let caller = received.caller().without_dialogs();
     let mut objects = Vec::new();
     for node in nodes {
         if place == Place::Root {

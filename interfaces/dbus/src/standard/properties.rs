@@ -24,7 +24,7 @@ pub(crate) async fn get(
     let body = received.message.body();
     let (interface, name): (&str, &str) = arguments(&received.message, &body)?;
     let property = find(place, interface, name, path)?;
-    let caller = received.caller().await;
+    let caller = received.caller();
     let (node, target) = find_object(&received.shared, &caller, place, path).await?;
     let session = node.guarded.session(&caller);
     let asked = session.grant(property.call, Arguments::default(), &target);
@@ -54,7 +54,7 @@ pub(crate) async fn get_all(
             format!("{path} has no interface {name}"),
         ));
     };
-    let caller = received.caller().await;
+    let caller = received.caller();
     if interface.properties.is_empty() {
         let none = Properties {
             properties: &[],

@@ -106,7 +106,7 @@ impl Service {
             runtime: Handle::current(),
             nodes: Nodes::new(connections),
             log_control: OnceLock::new(),
-            peers: Arc::default(),
+            peers: Arc::new(Peers::new(arrivals.senders())),
             arrivals,
             receipts,
             turns: Turns::new(),
@@ -145,10 +145,10 @@ impl Service {
         // Ends the thread when it is dropped.
         let _looking = self.look_at_long_calls()?;
         loop {
-            self.shared
-                .outbox
-                .at_most(self.shared.limits.queued_messages)
-                .await;
+            let limits = &self.shared.limits;
+            let (messages_at_most, bytes_at_most) = (limits.queued_messages, limits.unsent.all);
+            let outbox = &self.shared.outbox;
+            outbox.at_most(messages_at_most, bytes_at_most).await;
             match messages.next().await {
                 Some(Ok(message)) => self.take(message),
                 Some(Err(error)) => return Err(error),
@@ -243,7 +243,7 @@ impl Service {
         let may_be_answered_at_once = kind == Kind::Memory
             && message.data().len() <= SHORT
             && peer.known_user().is_some()
-            && peer.unsent() <= shared.limits.unsent
+            && peer.has_room(shared.limits.unsent)
             && shared.receipts.are_in_order(&peer, &shared.limits);
         let begun = if may_be_answered_at_once {
             let mut call = Call::new(shared, &message, &peer, Order::None);

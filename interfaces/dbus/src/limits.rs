@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
+
 use crate::error::{Failure, Protocol};
 
 /// What one connection, one user with all connections, and all users but root may have.
@@ -30,8 +32,9 @@ pub struct Limits {
     /// Descriptors that came with these calls. Guests need descriptors too, and a daemon without any can do nothing, so all users
     /// together may have a quarter of what the process may open.
     pub descriptors: Share,
-    /// Bytes of replies that the bus has not taken yet; while a connection has more, its next calls wait. One reply may be larger.
-    pub unsent: usize,
+    /// Bytes of replies that the bus has not taken yet; while a connection or a user has more, the next calls wait. One reply may be larger.
+    /// While there are more in all, nothing is read: only a bus that does not read, or some users together, let it come to this.
+    pub unsent: Share,
     /// Bytes of replies that the bus has taken and the client has not read, as far as the bus tells; while a connection has more, its calls
     /// are refused. A bus stops to read from the daemon when too many of its messages are unread, so the limit is for all users' sake.
     pub unread: Share,
@@ -61,7 +64,11 @@ impl Limits {
                 user: (open_files / 8).min(1024),
                 all: open_files / 4,
             },
-            unsent: MIB,
+            unsent: Share {
+                connection: MIB,
+                user: 8 * MIB,
+                all: 64 * MIB,
+            },
             unread: Share {
                 connection: 8 * MIB,
                 user: 16 * MIB,
@@ -197,6 +204,46 @@ impl Drop for Charge {
         for account in &self.accounts {
             account.take_off(self.load);
         }
+    }
+}
+
+/// Bytes of replies that the bus has not taken, and who waits until it has.
+#[derive(Debug, Default)]
+pub(crate) struct Unsent {
+    bytes: AtomicUsize,
+    /// Told when some of them were taken: one who waits, who tells the next.
+    taken: Notify,
+}
+
+impl Unsent {
+    /// So many bytes were put into the outbox.
+    pub(crate) fn queued(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The bus has taken them, or there is no bus any more.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.taken.notify_one();
+    }
+
+    /// How many there are.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there are no more than `most`.
+    pub(crate) async fn room(&self, most: usize) {
+        while self.bytes() > most {
+            let taken = self.taken.notified();
+            tokio::pin!(taken);
+            taken.as_mut().enable();
+            if self.bytes() > most {
+                taken.await;
+            }
+        }
+        // Ten thousand may wait: each wakes the next, as long as there is room.
+        self.taken.notify_one();
     }
 }
 

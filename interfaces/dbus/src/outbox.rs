@@ -5,7 +5,7 @@
 //! while its object is locked. As both take the same queue, a signal queued before a reply leaves before it.
 //!
 //! A bus takes what is written piece by piece, so a megabyte of replies to one client would be before the next reply to another. What was
-//! queued between two signals to everybody therefore leaves by receiver, each in turn; to each of them in order. As little as possible
+//! queued between two signals to everybody therefore leaves by user and receiver, each in turn; to each receiver in order. As little as possible
 //! waits behind the queue, where there are no turns any more: in a batch that is handed over, and in the socket.
 //!
 //! A reply that tells a state was made from what was known a moment ago. If a change was signalled since, the reply would put
@@ -20,18 +20,14 @@ use tokio::sync::Notify;
 use zbus::{Connection, Message, Structure};
 
 use crate::error::{Failure, Protocol};
-use crate::peers::Peer;
+use crate::peers::{Peer, User};
 use crate::receipts::Receipts;
-use crate::rounds::Rounds;
+use crate::rounds::ByUser;
 
 /// How many messages are handed to the socket at once, and bytes after which no further one joins them: what is handed over has lost its
 /// turn, and all that comes later waits for it.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 16 << 10;
-
-/// Bytes that may wait in all; while there are more, nothing is read. Each peer has its own limit, so only a bus that does
-/// not read lets it come to this.
-const MOST_BYTES: usize = 64 << 20;
 
 /// Bytes of signals that may wait. Beyond that they are no longer queued, and what changed is told in one piece when the bus reads again.
 const MOST_SIGNALLED: usize = 8 << 20;
@@ -72,15 +68,31 @@ struct Watched {
     signals: Vec<Message>,
 }
 
-/// A message with where it goes.
-type Letter = (Message, Way);
+/// A message with where it goes, and for whose bytes it counts.
+struct Letter {
+    message: Message,
+    way: Way,
+    user: Option<Arc<User>>,
+}
+
+impl Letter {
+    fn new(message: Message, way: Way) -> Self {
+        let receiver = way.receiver.as_ref().filter(|_| !way.is_signal);
+        let user = receiver.and_then(|peer| peer.known_user()).cloned();
+        Self { message, way, user }
+    }
+
+    fn bytes(&self) -> usize {
+        self.message.data().len()
+    }
+}
 
 /// What leaves together.
 enum Part {
     /// A signal to everybody: what was queued before it leaves before it, what was queued after it after it.
     Signal(Letter),
-    /// Messages to single receivers, by receiver.
-    Addressed(Rounds<Arc<str>, VecDeque<Letter>>),
+    /// Messages to single receivers, by user and receiver.
+    Addressed(ByUser<Option<u32>, Arc<str>, Letter>),
 }
 
 #[derive(Default)]
@@ -101,25 +113,30 @@ struct Queue {
 
 impl Queue {
     fn push(&mut self, message: Message, way: Way) {
-        let bytes = message.data().len();
+        let letter = Letter::new(message, way);
+        let bytes = letter.bytes();
         self.bytes += bytes;
-        if way.is_signal {
-            self.signalled += bytes;
-        } else if let Some(peer) = &way.receiver {
-            peer.queued(bytes);
-        }
         self.count += 1;
-        let Some(peer) = &way.receiver else {
-            self.parts.push_back(Part::Signal((message, way)));
+        let Some(peer) = &letter.way.receiver else {
+            self.signalled += bytes;
+            self.parts.push_back(Part::Signal(letter));
             return;
         };
-        let name = Arc::clone(&peer.name);
-        if let Some(Part::Addressed(rounds)) = self.parts.back_mut() {
-            rounds.queue(&name).push_back((message, way));
+        if letter.way.is_signal {
+            self.signalled += bytes;
         } else {
-            let mut rounds = Rounds::<_, VecDeque<Letter>>::default();
-            rounds.queue(&name).push_back((message, way));
-            self.parts.push_back(Part::Addressed(rounds));
+            peer.unsent.queued(bytes);
+            if let Some(user) = &letter.user {
+                user.unsent.queued(bytes);
+            }
+        }
+        let (uid, name) = (peer.known_uid(), Arc::clone(&peer.name));
+        if let Some(Part::Addressed(waiting)) = self.parts.back_mut() {
+            waiting.push(uid, &name, letter);
+        } else {
+            let mut waiting = ByUser::default();
+            waiting.push(uid, &name, letter);
+            self.parts.push_back(Part::Addressed(waiting));
         }
     }
 
@@ -133,8 +150,8 @@ impl Queue {
                     self.count -= 1;
                     return Some(letter);
                 }
-                Part::Addressed(rounds) => {
-                    let next = rounds.next(|letters| (letters.pop_front(), !letters.is_empty()));
+                Part::Addressed(waiting) => {
+                    let next = waiting.next();
                     if next.is_some() {
                         self.count -= 1;
                         return next;
@@ -146,28 +163,30 @@ impl Queue {
     }
 
     /// What goes to the socket next.
-    fn batch(&mut self) -> (Vec<Message>, Vec<Way>) {
-        let (mut messages, mut ways, mut bytes) = (Vec::new(), Vec::new(), 0);
-        while messages.len() < BATCH
+    fn batch(&mut self) -> Vec<Letter> {
+        let (mut letters, mut bytes) = (Vec::new(), 0);
+        while letters.len() < BATCH
             && bytes < BATCH_BYTES
-            && let Some((message, way)) = self.pop()
+            && let Some(letter) = self.pop()
         {
-            bytes += message.data().len();
-            messages.push(message);
-            ways.push(way);
+            bytes += letter.bytes();
+            letters.push(letter);
         }
-        (messages, ways)
+        letters
     }
 
     /// These are no longer here.
-    fn left(&mut self, messages: &[Message], ways: &[Way]) {
-        for (message, way) in messages.iter().zip(ways) {
-            let bytes = message.data().len();
+    fn left(&mut self, letters: &[Letter]) {
+        for letter in letters {
+            let bytes = letter.bytes();
             self.bytes -= bytes;
-            if way.is_signal {
+            if letter.way.is_signal {
                 self.signalled -= bytes;
-            } else if let Some(peer) = &way.receiver {
-                peer.sent(bytes);
+            } else if let Some(peer) = &letter.way.receiver {
+                peer.unsent.sent(bytes);
+                if let Some(user) = &letter.user {
+                    user.unsent.sent(bytes);
+                }
             }
         }
     }
@@ -332,7 +351,7 @@ impl Outbox {
     /// Writes until the queue is empty. Only who set `writing` may call this.
     async fn write(self: &Arc<Self>) {
         loop {
-            let (messages, ways) = {
+            let letters = {
                 let mut queue = self.lock();
                 if queue.count == 0 {
                     queue.writing = false;
@@ -340,28 +359,32 @@ impl Outbox {
                 }
                 queue.batch()
             };
+            let messages: Vec<Message> = letters
+                .iter()
+                .map(|letter| letter.message.clone())
+                .collect();
             let sent = self.bus.send_all(&messages).await;
             if let Err(error) = sent {
                 // The bus is gone; the reading side ends the service.
                 tracing::debug!(%error, "cannot write to the bus");
                 let mut queue = self.lock();
-                queue.left(&messages, &ways);
-                while let Some((message, way)) = queue.pop() {
-                    queue.left(&[message], &[way]);
+                queue.left(&letters);
+                while let Some(letter) = queue.pop() {
+                    queue.left(&[letter]);
                 }
                 queue.writing = false;
                 drop(queue);
                 self.short.notify_waiters();
                 return;
             }
-            for (message, way) in messages.iter().zip(&ways) {
-                if let Some(peer) = &way.receiver {
-                    self.receipts.sent(peer, message.data().len());
+            for letter in &letters {
+                if let Some(peer) = &letter.way.receiver {
+                    self.receipts.sent(peer, letter.bytes());
                 }
             }
             let catches_up = {
                 let mut queue = self.lock();
-                queue.left(&messages, &ways);
+                queue.left(&letters);
                 let catches_up = queue.is_behind && queue.signalled == 0;
                 queue.is_behind &= !catches_up;
                 catches_up
@@ -408,16 +431,16 @@ impl Outbox {
         }
     }
 
-    /// Waits until no more than `most` messages and their bytes are queued: the pressure of a bus that does not read reaches those who
+    /// Waits until no more than `most` messages and `bytes` of them are queued: the pressure of a bus that does not read reaches those who
     /// call.
-    pub(crate) async fn at_most(&self, most: usize) {
+    pub(crate) async fn at_most(&self, most: usize, bytes: usize) {
         loop {
             let short = self.short.notified();
             tokio::pin!(short);
             short.as_mut().enable();
             {
                 let queue = self.lock();
-                if queue.count <= most && queue.bytes <= MOST_BYTES {
+                if queue.count <= most && queue.bytes <= bytes {
                     return;
                 }
             }
@@ -473,7 +496,7 @@ pub(crate) fn addressed(signal: &Message, receiver: &str) -> Option<Message> {
 mod tests {
     use super::*;
 
-    fn to(peer: &Arc<Peer>, number: u32) -> Letter {
+    fn to(peer: &Arc<Peer>, number: u32) -> (Message, Way) {
         let way = Way {
             receiver: Some(Arc::clone(peer)),
             is_signal: false,
@@ -482,7 +505,7 @@ mod tests {
         (message.unwrap(), way)
     }
 
-    fn to_all(number: u32) -> Letter {
+    fn to_all(number: u32) -> (Message, Way) {
         let way = Way {
             receiver: None,
             is_signal: true,
@@ -512,12 +535,35 @@ mod tests {
         }
         assert_eq!(queue.count, 8);
         let mut left = Vec::new();
-        while let Some((message, way)) = queue.pop() {
-            let number: u32 = message.body().deserialize().unwrap();
+        let user = Arc::clone(greedy.known_user().unwrap());
+        assert_eq!(user.unsent.bytes(), greedy.unsent.bytes());
+        assert!(user.unsent.bytes() > 0);
+        while let Some(letter) = queue.pop() {
+            let number: u32 = letter.message.body().deserialize().unwrap();
             left.push(number);
-            queue.left(&[message], &[way]);
+            queue.left(&[letter]);
         }
         assert_eq!(left, [1, 10, 2, 3, 100, 4, 11, 12]);
         assert_eq!((queue.count, queue.bytes, queue.signalled), (0, 0, 0));
+        assert_eq!((user.unsent.bytes(), greedy.unsent.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn connections_of_a_user_have_a_turn_together() {
+        let greedy: Vec<_> = (1..4)
+            .map(|number| Peer::known(&format!(":1.{number}"), Some(1000)))
+            .collect();
+        let root = Peer::known(":1.9", Some(0));
+        let mut queue = Queue::default();
+        for (number, peer) in (0..).zip(greedy.iter().chain(&greedy)) {
+            let (message, way) = to(peer, number);
+            queue.push(message, way);
+        }
+        let (message, way) = to(&root, 100);
+        queue.push(message, way);
+        let numbers = std::iter::from_fn(|| queue.pop());
+        let numbers = numbers.map(|letter| letter.message.body().deserialize().unwrap());
+        let numbers: Vec<u32> = numbers.collect();
+        assert_eq!(numbers, [0, 100, 1, 2, 3, 4, 5]);
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{Notify, SetOnce};
+use tokio::sync::SetOnce;
 use tokio::time::timeout;
 use zbus::Connection;
 
 use crate::error::{Failure, Protocol};
 use crate::hearing::Hearing;
-use crate::limits::Account;
+use crate::limits::{Account, Share, Unsent};
+use crate::socket::Senders;
 
 /// So many lanes a peer has before those that nobody uses are dropped.
 const LANES_KEPT: usize = 64;
@@ -39,6 +40,8 @@ pub(crate) struct User {
     pub(crate) account: Arc<Account>,
     /// Bytes of replies that the connections of this user may not have read.
     pub(crate) unread: AtomicUsize,
+    /// Bytes of replies to them that the bus has not taken.
+    pub(crate) unsent: Unsent,
 }
 
 impl User {
@@ -47,6 +50,7 @@ impl User {
             uid,
             account: Arc::default(),
             unread: AtomicUsize::new(0),
+            unsent: Unsent::default(),
         }
     }
 
@@ -65,9 +69,7 @@ pub(crate) struct Peer {
     is_asked: AtomicBool,
     pub(crate) account: Arc<Account>,
     /// Bytes of replies that the bus has not taken.
-    unsent: AtomicUsize,
-    /// Told when some of them were.
-    taken: Notify,
+    pub(crate) unsent: Unsent,
     /// Bytes of replies that the bus has taken since it was known what of them was read.
     unread: AtomicUsize,
     lanes: Mutex<Lanes>,
@@ -121,8 +123,7 @@ impl Peer {
             user: SetOnce::new(),
             is_asked: AtomicBool::new(false),
             account: Arc::default(),
-            unsent: AtomicUsize::new(0),
-            taken: Notify::new(),
+            unsent: Unsent::default(),
             unread: AtomicUsize::new(0),
             lanes: Mutex::default(),
             hearing: Hearing::default(),
@@ -147,32 +148,18 @@ impl Peer {
         self.user.get().and_then(|user| user.uid)
     }
 
-    /// Bytes of replies to this peer were put into the outbox.
-    pub(crate) fn queued(&self, bytes: usize) {
-        self.unsent.fetch_add(bytes, Ordering::Relaxed);
+    /// Whether neither the peer nor its user has more bytes of replies unsent than it may.
+    pub(crate) fn has_room(&self, most: Share) -> bool {
+        let of_user = self.known_user().filter(|user| !user.is_root());
+        self.unsent.bytes() <= most.connection
+            && of_user.is_none_or(|user| user.unsent.bytes() <= most.user)
     }
 
-    /// The bus has taken them, or there is no bus any more.
-    pub(crate) fn sent(&self, bytes: usize) {
-        self.unsent.fetch_sub(bytes, Ordering::Relaxed);
-        self.taken.notify_waiters();
-    }
-
-    /// Bytes of replies that the bus has not taken.
-    pub(crate) fn unsent(&self) -> usize {
-        self.unsent.load(Ordering::Relaxed)
-    }
-
-    /// Waits until the bus has taken all but `most` bytes of the replies to this peer.
-    pub(crate) async fn room(&self, most: usize) {
-        loop {
-            let taken = self.taken.notified();
-            tokio::pin!(taken);
-            taken.as_mut().enable();
-            if self.unsent() <= most {
-                return;
-            }
-            taken.await;
+    /// Waits until the bus has taken so much of the replies to this peer, and to all of its user's, that there is room for another.
+    pub(crate) async fn room(&self, most: Share) {
+        self.unsent.room(most.connection).await;
+        if let Some(user) = self.known_user().filter(|user| !user.is_root()) {
+            user.unsent.room(most.user).await;
         }
     }
 
@@ -265,16 +252,28 @@ async fn first_answer<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> 
 }
 
 /// Every peer that has called and is still there.
-#[derive(Default)]
 pub(crate) struct Peers {
     peers: Mutex<HashMap<Arc<str>, Arc<Peer>>>,
     users: Mutex<HashMap<Option<u32>, Weak<User>>>,
+    /// Whose connections are whose, for the socket.
+    senders: Arc<Senders>,
     /// While there are no more than this, nobody looks which have left.
     most: AtomicUsize,
     looking: AtomicBool,
 }
 
 impl Peers {
+    /// No peers yet. The socket is told by `senders` who they are.
+    pub(crate) fn new(senders: &Arc<Senders>) -> Self {
+        Self {
+            peers: Mutex::default(),
+            users: Mutex::default(),
+            senders: Arc::clone(senders),
+            most: AtomicUsize::new(0),
+            looking: AtomicBool::new(false),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Peer>>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -376,6 +375,13 @@ impl Peers {
     fn know(&self, peer: &Peer, uid: Option<u32>) {
         let user = self.user(uid);
         user.unread.fetch_add(peer.unread(), Ordering::Relaxed);
+        if let Some(uid) = uid {
+            let peers = self.lock();
+            // One that has left meanwhile has been taken out.
+            if peers.contains_key(&peer.name) {
+                self.senders.come(&peer.name, uid);
+            }
+        }
         // Nobody else sets it.
         let _ = peer.user.set(user);
     }
@@ -393,7 +399,10 @@ impl Peers {
 
     /// Forgets a peer that has left the bus.
     pub(crate) fn gone(&self, name: &str) -> Option<Arc<Peer>> {
-        self.lock().remove(name)
+        let mut peers = self.lock();
+        let peer = peers.remove(name)?;
+        self.senders.leave(name);
+        Some(peer)
     }
 }
 
@@ -403,7 +412,7 @@ mod tests {
 
     #[test]
     fn connections_of_a_user_count_together_until_they_leave() {
-        let peers = Peers::default();
+        let peers = Peers::new(&Arc::default());
         let user = peers.user(Some(1000));
         for name in [":1.1", ":1.2"] {
             let peer = peers.get(name);
@@ -436,22 +445,48 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_has_much_in_the_outbox_waits_until_it_was_taken() {
-        let peer = Peer::known(":1.1", Some(1000));
-        peer.queued(100);
-        peer.room(100).await;
-        let waits = {
-            let peer = Arc::clone(&peer);
-            tokio::spawn(async move { peer.room(50).await })
+        let peers = Peers::new(&Arc::default());
+        let (one, other) = (peers.get(":1.1"), peers.get(":1.2"));
+        for peer in [&one, &other] {
+            peers.know(peer, Some(1000));
+        }
+        let most = Share {
+            connection: 50,
+            user: 100,
+            all: 1000,
         };
+        let waits = |peer: &Arc<Peer>| {
+            let peer = Arc::clone(peer);
+            tokio::spawn(async move { peer.room(most).await })
+        };
+        let user = Arc::clone(one.known_user().unwrap());
+        one.unsent.queued(100);
+        user.unsent.queued(100);
+        assert!(!one.has_room(most) && other.has_room(most));
+        let first: Vec<_> = (0..3).map(|_| waits(&one)).collect();
         tokio::task::yield_now().await;
-        assert!(!waits.is_finished());
-        peer.sent(60);
-        waits.await.unwrap();
+        assert!(first.iter().all(|waits| !waits.is_finished()));
+        one.unsent.sent(60);
+        for first in first {
+            first.await.unwrap();
+        }
+        // A user's other connections are no way around it.
+        user.unsent.queued(1);
+        assert!(!other.has_room(most));
+        let second = waits(&other);
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        user.unsent.sent(61);
+        second.await.unwrap();
+        // Root's may have as much as they like.
+        let root = Peer::known(":1.3", Some(0));
+        root.known_user().unwrap().unsent.queued(101);
+        assert!(root.has_room(most));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_late_answer_counts_and_until_then_the_caller_is_not_nobody() {
-        let peers = Arc::new(Peers::default());
+        let peers = Arc::new(Peers::new(&Arc::default()));
         let peer = peers.get(":1.1");
         let asked = Arc::new(AtomicUsize::new(0));
         // Only what is asked first is answered, when those who ask first have given up.
@@ -479,7 +514,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_has_left_is_nobody() {
-        let peers = Arc::new(Peers::default());
+        let peers = Arc::new(Peers::new(&Arc::default()));
         let peer = peers.get(":1.1");
         let user = peers.user_by(&peer, || std::future::ready(Some(None)));
         assert_eq!(user.await.unwrap().uid, None);

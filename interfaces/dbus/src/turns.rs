@@ -4,7 +4,6 @@
 //! call (up to where it waits next) is a turn: users have theirs one after the other, and among the calls of a user the
 //! connections. A call that waits for a guest or a password takes no turn meanwhile.
 
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,7 +13,7 @@ use std::task::{Context, Wake, Waker};
 use tokio::sync::Semaphore;
 
 use crate::peers::Peer;
-use crate::rounds::Rounds;
+use crate::rounds::ByUser;
 
 /// A call on its way.
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -26,29 +25,8 @@ pub(crate) struct Turns {
     count: Semaphore,
 }
 
-/// The calls that are ready for a step.
-#[derive(Default)]
-struct Ready {
-    users: Rounds<Option<u32>, Connections>,
-}
-
-/// A user's connections, by name.
-type Connections = Rounds<Arc<str>, VecDeque<Arc<Call>>>;
-
-impl Ready {
-    fn push(&mut self, call: Arc<Call>) {
-        let peer = Arc::clone(&call.peer);
-        let peers = self.users.queue(&peer.known_uid());
-        peers.queue(&peer.name).push_back(call);
-    }
-
-    fn next(&mut self) -> Option<Arc<Call>> {
-        self.users.next(|peers| {
-            let call = peers.next(|calls| (calls.pop_front(), !calls.is_empty()));
-            (call, !peers.is_empty())
-        })
-    }
-}
+/// The calls that are ready for a step, by user and connection.
+type Ready = ByUser<Option<u32>, Arc<str>, Arc<Call>>;
 
 /// The call waits for something.
 const WAITING: u8 = 0;
@@ -140,7 +118,8 @@ impl Turns {
     }
 
     fn queue(&self, call: Arc<Call>) {
-        self.ready().push(call);
+        let peer = Arc::clone(&call.peer);
+        self.ready().push(peer.known_uid(), &peer.name, call);
         self.count.add_permits(1);
     }
 
@@ -221,7 +200,7 @@ mod tests {
             ["0-0", "2-0", "1-0", "2-1", "0-1", "1-1", "0-2", "0-3"]
         );
         assert!(turns.ready().next().is_none());
-        assert!(turns.ready().users.is_empty());
+        assert!(turns.ready().is_empty());
     }
 
     #[test]

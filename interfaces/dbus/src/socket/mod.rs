@@ -5,8 +5,8 @@
 //! So what comes from the bus is looked through on its way in (`reader`): a message that cannot be handed on is left out, and
 //! one whose descriptors are missing or too many goes on without them, which the dispatcher answers with an error.
 //!
-//! Whose a connection is, and what else is asked of the bus, is asked by a connection of its own: there the answer has nothing before it,
-//! whatever is under way to the service.
+//! Messages have their turns by user, as far as it is known whose the senders are ([`Senders`]). Whose they are, and what else is asked of
+//! the bus, is asked by a connection of its own: there the answer has nothing before it, whatever is under way to the service.
 //!
 //! Other transports than sockets of this host are left to the library; no bus is reached by one unless somebody says so.
 
@@ -14,12 +14,13 @@ mod header;
 mod reader;
 mod writer;
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::net::UnixStream;
 use zbus::address::Transport;
@@ -36,12 +37,50 @@ use writer::Writer;
 /// more would only take memory; what does not fit stays in the socket, and then with the bus.
 const QUEUE: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 
-/// What the socket and the dispatcher share: the descriptors that came with messages which the dispatcher has not taken yet, and the
-/// connection by which the bus is asked.
+/// Whose connections are whose, by unique name, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Senders(RwLock<HashMap<Box<[u8]>, u32>>);
+
+/// Who sends a message, as far as it matters for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Sender {
+    Bus,
+    User(u32),
+    Unknown,
+}
+
+impl Senders {
+    /// It is known now whose a connection is.
+    pub(crate) fn come(&self, name: &str, uid: u32) {
+        let mut senders = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        senders.insert(name.as_bytes().into(), uid);
+    }
+
+    /// A connection has left the bus.
+    pub(crate) fn leave(&self, name: &str) {
+        let mut senders = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        senders.remove(name.as_bytes());
+    }
+
+    fn of(&self, name: &[u8]) -> Sender {
+        if name == b"org.freedesktop.DBus" {
+            return Sender::Bus;
+        }
+        let senders = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match senders.get(name) {
+            Some(uid) => Sender::User(*uid),
+            None => Sender::Unknown,
+        }
+    }
+}
+
+/// What the socket and the dispatcher share: the descriptors that came with messages which the dispatcher has not taken yet, whose the
+/// senders are, and the connection by which the bus is asked.
 #[derive(Debug)]
 pub struct Arrivals {
     waiting: AtomicUsize,
     most: usize,
+    senders: Arc<Senders>,
     questions: OnceLock<Connection>,
 }
 
@@ -52,8 +91,14 @@ impl Arrivals {
         Arc::new(Self {
             waiting: AtomicUsize::new(0),
             most,
+            senders: Arc::default(),
             questions: OnceLock::new(),
         })
+    }
+
+    /// Whose connections are whose.
+    pub(crate) const fn senders(&self) -> &Arc<Senders> {
+        &self.senders
     }
 
     /// The connection by which the bus is asked, if it was [`connect`] that connected.

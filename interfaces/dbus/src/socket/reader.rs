@@ -1,8 +1,9 @@
-//! The way in of the socket: takes what comes apart into messages, and hands on those that the library can take, each sender's in turn.
+//! The way in of the socket: takes what comes apart into messages, and hands on those that the library can take, each user's and
+//! each sender's in turn.
 //!
 //! The bus sends what comes to it in the order in which it comes: ten thousand messages of one client are before the first one of another. So
-//! what the socket has is taken in before one message is chosen, and the senders have their turns; messages of one sender stay in
-//! their order.
+//! what the socket has is taken in before one message is chosen, and the users have their turns, and among a user's the senders; messages of
+//! one sender stay in their order.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
@@ -16,9 +17,9 @@ use tokio::net::UnixStream;
 use zbus::connection::socket::ReadHalf;
 use zbus::export::async_trait::async_trait;
 
-use super::Arrivals;
 use super::header::{FIXED, Header, Lengths};
-use crate::rounds::Rounds;
+use super::{Arrivals, Sender};
+use crate::rounds::ByUser;
 
 /// What is read at once: many small messages, or a part of a large one.
 const BUFFER: usize = 64 << 10;
@@ -49,8 +50,8 @@ struct Taken {
 pub(super) struct Reader {
     stream: Arc<UnixStream>,
     arriving: Arriving,
-    /// Messages that wait for their turn, by sender, and how many bytes they have.
-    waiting: Rounds<Box<[u8]>, VecDeque<Taken>>,
+    /// Messages that wait for their turn, and how many bytes they have.
+    waiting: ByUser<Sender, Box<[u8]>, Taken>,
     waiting_bytes: usize,
     /// The message that is handed on, and how far it is.
     handed: (Taken, usize),
@@ -63,7 +64,7 @@ impl Reader {
         Self {
             stream,
             arriving: Arriving::new(arrivals),
-            waiting: Rounds::default(),
+            waiting: ByUser::default(),
             waiting_bytes: 0,
             handed: (Taken::default(), 0),
             yields: false,
@@ -74,17 +75,16 @@ impl Reader {
     async fn next(&mut self) -> io::Result<Taken> {
         loop {
             while self.waiting_bytes < ROOM {
-                if let Some(taken) = self.arriving.take()? {
+                if let Some(mut taken) = self.arriving.take()? {
                     self.waiting_bytes += taken.bytes.len();
-                    self.waiting.queue(&taken.sender).push_back(taken);
+                    let name = std::mem::take(&mut taken.sender);
+                    let sender = self.arriving.arrivals.senders().of(&name);
+                    self.waiting.push(sender, &name, taken);
                 } else if !self.arriving.receive(&self.stream)? {
                     break;
                 }
             }
-            let next = self
-                .waiting
-                .next(|messages| (messages.pop_front(), !messages.is_empty()));
-            if let Some(taken) = next {
+            if let Some(taken) = self.waiting.next() {
                 self.waiting_bytes -= taken.bytes.len();
                 return Ok(taken);
             }

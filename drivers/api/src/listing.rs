@@ -133,7 +133,7 @@ mod tests {
                 id: None,
             },
             state: DomainState::Shutoff(ShutoffReason::Unknown),
-            os_type: "hvm",
+            os_type: "hvm".into(),
             persistent: true,
             autostart: false,
             updated: false,

@@ -122,7 +122,7 @@ fn view(text: &str) -> Option<Arc<DomainView>> {
         } else {
             DomainState::Shutoff(ShutoffReason::Unknown)
         },
-        os_type: "hvm",
+        os_type: "hvm".into(),
         persistent: true,
         autostart: false,
         updated: false,

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 use super::{
     DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainId, DomainRebootFlags,
@@ -108,6 +109,20 @@ pub trait DomainStatistics: Send + Sync {
         groups: DomainStatsTypes,
         flags: DomainStatsFlags,
     ) -> Result<TypedParameters>;
+
+    /// Those of several domains, in their order. By default they are asked for at the same time, so that guests that do not answer are waited for
+    /// together; a driver that has one question for all of them asks that.
+    async fn stats_of(
+        &self,
+        domains: &[&DomainId],
+        groups: DomainStatsTypes,
+        flags: DomainStatsFlags,
+    ) -> Vec<Result<TypedParameters>> {
+        let asked = domains
+            .iter()
+            .map(|domain| self.stats(domain, groups, flags));
+        join_all(asked).await
+    }
 }
 
 /// Starting, halting and ending domains.

@@ -1,5 +1,6 @@
 //! What is known of a domain: the value that names it, and the immutable snapshot that reads are answered from.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{DomainState, JobProgress, ListAllDomainsFlags};
@@ -25,7 +26,7 @@ pub struct DomainView {
     /// What it is doing.
     pub state: DomainState,
     /// `hvm`, `exe`, …: the definition's `<os><type>`.
-    pub os_type: &'static str,
+    pub os_type: Cow<'static, str>,
     /// Whether it has a definition that outlives its run.
     pub persistent: bool,
     /// Whether it is started with the host.
@@ -35,7 +36,7 @@ pub struct DomainView {
     /// Whether its memory was saved by the daemon, to be restored by the next start.
     pub managed_save: bool,
     /// The name of its scheduler and how many parameters that has, if its processor time can be tuned.
-    pub scheduler: Option<(&'static str, u32)>,
+    pub scheduler: Option<(Cow<'static, str>, u32)>,
     /// How many snapshots it has.
     pub snapshots: u32,
     /// How many checkpoints it has.

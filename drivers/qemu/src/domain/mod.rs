@@ -365,7 +365,7 @@ impl State for Inner {
                 id,
             },
             state,
-            os_type,
+            os_type: os_type.into(),
             persistent: self.config.is_some(),
             autostart: self.autostart,
             updated: self.updated,

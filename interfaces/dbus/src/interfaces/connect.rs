@@ -1,11 +1,10 @@
 //! `org.libvirt.Connect`: a connection to a hypervisor.
 
-use futures_util::future::join_all;
 use virtbus_api::connection::{Host, LIB_VERSION};
 use virtbus_api::domain::{
-    DomainCreateFlags, DomainDefineFlags, DomainSaveImageXmlFlags, DomainSaveRestoreFlags,
-    DomainStatsFlags, DomainStatsTypes, ImageAccess, LifecycleKind, ListAllDomainsFlags,
-    StatisticsFields,
+    DomainCreateFlags, DomainDefineFlags, DomainId, DomainSaveImageXmlFlags,
+    DomainSaveRestoreFlags, DomainStatsFlags, DomainStatsTypes, ImageAccess, LifecycleKind,
+    ListAllDomainsFlags, StatisticsFields,
 };
 use virtbus_api::filter::Filtered;
 use virtbus_api::interface::{InterfaceDefineFlags, ListAllInterfacesFlags};
@@ -371,15 +370,12 @@ async fn get_all_domain_stats(
     let id = |at: usize| IdRef::Domain(&chosen[at].id);
     let seen = c.seen(Kind::Domain, chosen.len(), id).await;
     let visible = (0..).zip(chosen).filter(|(at, _)| seen.has(*at));
-    // At once: guests that do not answer are waited for together, and not one after the other.
-    let collected = visible.map(async |(_, view)| {
-        let parameters = statistics.stats(&view.id, groups, flags).await;
-        (view.id.name.to_string(), parameters)
-    });
-    let mut records = Vec::with_capacity(views.len());
-    for (name, parameters) in join_all(collected).await {
+    let visible: Vec<&DomainId> = visible.map(|(_, view)| &view.id).collect();
+    let collected = statistics.stats_of(&visible, groups, flags).await;
+    let mut records = Vec::with_capacity(visible.len());
+    for (id, parameters) in visible.into_iter().zip(collected) {
         match parameters {
-            Ok(parameters) => records.push((name, c.wrapped(parameters))),
+            Ok(parameters) => records.push((id.name.to_string(), c.wrapped(parameters))),
             // Gone since it was listed.
             Err(error) if error.code == ErrorCode::NoDomain => {}
             Err(error) => return Err(error),

@@ -544,13 +544,13 @@ interface! {
         /// Name of the domain, unique on the connection. It changes by Rename only.
         Name: String, emits Value: DomainLookupByUuid => |view| Ok((&*view.id.name).into());
         /// Kind of operating system interface that the guest gets: `hvm` (full virtualization), `exe` (container), ….
-        OSType: String, emits Value: DomainGetOsType => |view| Ok(view.os_type.into());
+        OSType: String, emits Value: DomainGetOsType => |view| Ok((&*view.os_type).into());
         /// Whether the domain has a stored definition, and so still exists when it is stopped.
         Persistent: bool, emits Value: DomainIsPersistent => |view| Ok(view.persistent.into());
         /// Name of the CPU scheduler, and number of its parameters; refused by drivers that have none.
         SchedulerType: (String, Amount<i32>), emits Value: DomainGetSchedulerType => |view| {
-            let (name, parameters) = view.scheduler.ok_or_else(|| Error::no_support("DomainGetSchedulerType"))?;
-            Ok((name, i32::try_from(parameters).unwrap_or(i32::MAX)).into())
+            let (name, parameters) = view.scheduler.as_ref().ok_or_else(|| Error::no_support("DomainGetSchedulerType"))?;
+            Ok((&**name, i32::try_from(*parameters).unwrap_or(i32::MAX)).into())
         };
         /// Whether the stored definition was changed while the domain runs, so that the next start differs.
         Updated: bool, emits Value: DomainIsUpdated => |view| Ok(view.updated.into());

@@ -42,7 +42,7 @@ impl State for Named {
                 id: self.id,
             },
             state: DomainState::Shutoff(ShutoffReason::Unknown),
-            os_type: "hvm",
+            os_type: "hvm".into(),
             persistent: self.is_defined,
             autostart: false,
             updated: false,

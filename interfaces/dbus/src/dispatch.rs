@@ -7,7 +7,7 @@
 //! whose priority is low: they do not take the processors from others.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use futures_util::future::BoxFuture;
@@ -59,9 +59,11 @@ pub(crate) struct Shared {
     pub(crate) turns: Arc<Turns>,
     /// Turns of calls whose messages are long.
     long: Arc<Turns>,
-    limits: Limits,
+    pub(crate) limits: Limits,
     /// What all users but root have under way.
     all: Arc<crate::limits::Account>,
+    /// Events that wait until it is known who of these may hear of them.
+    pub(crate) events: Arc<AtomicUsize>,
     /// Calls taken so far, and calls not yet answered: whether the service is idle.
     taken: AtomicU64,
     open: AtomicU64,
@@ -72,7 +74,7 @@ pub(crate) struct Shared {
 /// The objects on one bus connection.
 #[derive(Clone)]
 pub struct Service {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl std::fmt::Debug for Service {
@@ -113,6 +115,7 @@ impl Service {
             long: Turns::new(),
             limits,
             all: Arc::default(),
+            events: Arc::default(),
             taken: AtomicU64::new(0),
             open: AtomicU64::new(0),
             running: AtomicBool::new(false),

@@ -41,6 +41,9 @@ pub struct Limits {
     /// Messages on their way out; while there are more, nothing is read. Only a bus that does not read lets it come to this: some connections
     /// that have as many bytes of small replies unsent as they may do not.
     pub queued_messages: usize,
+    /// Events that wait until it is known whether a client may hear of them; those beyond are left out. Each is some hundred bytes, and an
+    /// authorizer that answers at all answers as many as those of a connection in a second or two.
+    pub events: Share,
 }
 
 impl Limits {
@@ -75,6 +78,11 @@ impl Limits {
                 all: 48 * MIB,
             },
             queued_messages: 65_536,
+            events: Share {
+                connection: 4096,
+                user: 16_384,
+                all: 65_536,
+            },
         }
     }
 }
@@ -207,6 +215,34 @@ impl Drop for Charge {
     }
 }
 
+/// Something that counts for several, each with a limit; no more when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted(Vec<Arc<AtomicUsize>>);
+
+impl Counted {
+    /// Counts it for each of these; nothing if one of them has as many as it may.
+    pub(crate) fn with<'c>(
+        counts: impl IntoIterator<Item = (&'c Arc<AtomicUsize>, usize)>,
+    ) -> Option<Self> {
+        let mut counted = Self(Vec::with_capacity(2));
+        for (count, most) in counts {
+            if !add(count, 1, most) {
+                return None;
+            }
+            counted.0.push(Arc::clone(count));
+        }
+        Some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        for count in &self.0 {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Bytes of replies that the bus has not taken, and who waits until it has.
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
@@ -280,6 +316,18 @@ mod tests {
         drop((first, second));
         let whole = charge(limits.bytes.connection, limits.descriptors.connection);
         assert!(whole.is_ok());
+    }
+
+    #[test]
+    fn what_counts_for_several_counts_for_none_if_it_is_too_much_of_one() {
+        let (user, all) = (Arc::default(), Arc::default());
+        let count = || Counted::with([(&user, 2), (&all, 1)]);
+        let first = count().unwrap();
+        assert!(count().is_none());
+        assert_eq!(user.load(Ordering::Relaxed), 1);
+        drop(first);
+        assert!(count().is_some());
+        assert_eq!(all.load(Ordering::Relaxed), 0);
     }
 
     #[test]

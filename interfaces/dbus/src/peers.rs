@@ -42,6 +42,8 @@ pub(crate) struct User {
     pub(crate) unread: AtomicUsize,
     /// Bytes of replies to them that the bus has not taken.
     pub(crate) unsent: Unsent,
+    /// Events that wait until it is known whether they may hear of them.
+    pub(crate) events: Arc<AtomicUsize>,
 }
 
 impl User {
@@ -51,6 +53,7 @@ impl User {
             account: Arc::default(),
             unread: AtomicUsize::new(0),
             unsent: Unsent::default(),
+            events: Arc::default(),
         }
     }
 
@@ -255,6 +258,8 @@ async fn first_answer<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> 
 pub(crate) struct Peers {
     peers: Mutex<HashMap<Arc<str>, Arc<Peer>>>,
     users: Mutex<HashMap<Option<u32>, Weak<User>>>,
+    /// Stands for those of whom it is not known yet who they are.
+    unknown: Arc<User>,
     /// Whose connections are whose, for the socket.
     senders: Arc<Senders>,
     /// While there are no more than this, nobody looks which have left.
@@ -268,6 +273,7 @@ impl Peers {
         Self {
             peers: Mutex::default(),
             users: Mutex::default(),
+            unknown: Arc::new(User::new(None)),
             senders: Arc::clone(senders),
             most: AtomicUsize::new(0),
             looking: AtomicBool::new(false),
@@ -372,7 +378,7 @@ impl Peers {
     }
 
     /// It is known now whose a peer is.
-    fn know(&self, peer: &Peer, uid: Option<u32>) {
+    pub(crate) fn know(&self, peer: &Peer, uid: Option<u32>) {
         let user = self.user(uid);
         user.unread.fetch_add(peer.unread(), Ordering::Relaxed);
         if let Some(uid) = uid {
@@ -384,6 +390,11 @@ impl Peers {
         }
         // Nobody else sets it.
         let _ = peer.user.set(user);
+    }
+
+    /// Whose limits hold for a peer.
+    pub(crate) fn user_or_unknown<'u>(&'u self, peer: &'u Peer) -> &'u Arc<User> {
+        peer.known_user().unwrap_or(&self.unknown)
     }
 
     fn user(&self, uid: Option<u32>) -> Arc<User> {
@@ -399,9 +410,13 @@ impl Peers {
 
     /// Forgets a peer that has left the bus.
     pub(crate) fn gone(&self, name: &str) -> Option<Arc<Peer>> {
-        let mut peers = self.lock();
-        let peer = peers.remove(name)?;
-        self.senders.leave(name);
+        let peer = {
+            let mut peers = self.lock();
+            let peer = peers.remove(name)?;
+            self.senders.leave(name);
+            peer
+        };
+        peer.hearing.end();
         Some(peer)
     }
 }

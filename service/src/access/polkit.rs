@@ -381,6 +381,8 @@ async fn answer(authority: Authority, check: Check) {
             .await;
         match result {
             Ok(result) => break meaning(&result),
+            // Whoever it is about has left the bus, and never comes back.
+            Err(error) if error.matches(gio::DBusError::NameHasNoOwner) => break Answer::No,
             // It ended before it had answered, and is started again by the next question.
             Err(error) if again > 0 && error.matches(gio::DBusError::NoReply) => again -= 1,
             Err(error) if gone > 0 && error.matches(gio::DBusError::ServiceUnknown) => {

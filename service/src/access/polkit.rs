@@ -150,7 +150,13 @@ impl Polkit {
             interactive,
             answer,
         };
-        let thread = self.thread.get_or_init(|| start(Arc::clone(&self.known)));
+        let thread = self.thread.get_or_init(|| {
+            let (known, rules) = (Arc::clone(&self.known), Arc::clone(&self.rules));
+            start(move || {
+                rules.look_again();
+                known.cache.clear();
+            })
+        });
         if thread.send(check).is_err() {
             return Answer::Absent;
         }
@@ -304,19 +310,23 @@ impl Authorizer for Polkit {
     }
 }
 
-/// Starts the GLib thread. It ends when the authorizer is dropped.
-fn start(known: Arc<Known>) -> mpsc::UnboundedSender<Check> {
+/// Starts the GLib thread. It ends when the authorizer is dropped. `changed` is called there when polkit has other rules, or is another one,
+/// which has read what it finds.
+fn start(changed: impl Fn() + Send + Sync + 'static) -> mpsc::UnboundedSender<Check> {
     let (sender, receiver) = mpsc::unbounded_channel();
     let spawned = std::thread::Builder::new()
         .name("polkit".to_owned())
-        .spawn(move || serve(&known, receiver));
+        .spawn(move || serve(&Arc::new(changed), receiver));
     if let Err(error) = spawned {
         tracing::error!(%error, "the polkit thread cannot be started, so only root is admitted");
     }
     sender
 }
 
-fn serve(known: &Arc<Known>, mut checks: mpsc::UnboundedReceiver<Check>) {
+fn serve(
+    changed: &Arc<impl Fn() + Send + Sync + 'static>,
+    mut checks: mpsc::UnboundedReceiver<Check>,
+) {
     // The default one: polkit's library makes its proxy in a thread of its own, and so polkit's signals go here.
     let context = glib::MainContext::default();
     let served = context.with_thread_default(|| {
@@ -324,7 +334,7 @@ fn serve(known: &Arc<Known>, mut checks: mpsc::UnboundedReceiver<Check>) {
             let mut authority = None;
             while let Some(check) = checks.recv().await {
                 if authority.is_none() {
-                    authority = connect(known).await;
+                    authority = connect(changed).await;
                 }
                 match &authority {
                     Some(authority) => drop(context.spawn_local(answer(authority.clone(), check))),
@@ -338,14 +348,21 @@ fn serve(known: &Arc<Known>, mut checks: mpsc::UnboundedReceiver<Check>) {
     }
 }
 
-async fn connect(known: &Arc<Known>) -> Option<Authority> {
+async fn connect(changed: &Arc<impl Fn() + Send + Sync + 'static>) -> Option<Authority> {
     match Authority::async__future().await {
         Ok(authority) => {
-            let known = Arc::clone(known);
+            let rules_have_changed = Arc::clone(changed);
             authority.connect_changed(move |_| {
                 tracing::debug!("polkit has changed");
-                known.cache.clear();
+                rules_have_changed();
             });
+            let is_another = Arc::clone(changed);
+            authority.connect_owner_notify(move |_| {
+                tracing::debug!("polkit has come or gone");
+                is_another();
+            });
+            // Until now nobody heard of it.
+            changed();
             Some(authority)
         }
         Err(error) => {

@@ -65,6 +65,24 @@ seen "$web" alice > /dev/null || fail "the helper hides another guest"
 rm /etc/polkit-1/rules.d/50-helper.rules
 until_true 20 "the helper's rule to be gone" seen "$vault" alice
 
+check "a rule behind a link is heard of once polkit has read it"
+mkdir /opt/rules
+linked() { cat > /opt/rules/linked.rules; }
+linked <<< 'polkit.addRule(function (action, subject) { return polkit.Result.NOT_HANDLED; });'
+ln -s /opt/rules/linked.rules /etc/polkit-1/rules.d/50-linked.rules
+systemctl restart polkit.service
+until_true 20 "polkit to be back" seen "$vault" alice
+linked <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user == "alice" && action.lookup("domain_name") == "vault") { return polkit.Result.NO; }
+});
+RULE
+systemctl restart polkit.service
+until_true 20 "the rule behind the link to hold" hidden "$vault" alice
+seen "$web" alice > /dev/null || fail "the rule behind the link hides another guest"
+rm -r /etc/polkit-1/rules.d/50-linked.rules /opt/rules
+until_true 20 "the rule behind the link to be gone" seen "$vault" alice
+
 check "a hundred callers of one user do not hold up another user"
 rule 50-each <<'RULE'
 polkit.addRule(function (action, subject) {

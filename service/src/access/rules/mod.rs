@@ -138,10 +138,16 @@ fn names_in(directory: &Path) -> Result<BTreeSet<String>, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
         Err(error) => return Err(unlisted(error)),
     };
+    if let Some(link) = directory.ancestors().find(|above| above.is_symlink()) {
+        return Err(behind(link));
+    }
     for entry in entries {
         let path = entry.map_err(unlisted)?.path();
         if !is_rules(&path) {
             continue;
+        }
+        if path.is_symlink() {
+            return Err(behind(&path));
         }
         let text = fs::read_to_string(&path)
             .map_err(|error| format!("'{}' cannot be read: {error}", path.display()))?;
@@ -156,6 +162,15 @@ fn names_in(directory: &Path) -> Result<BTreeSet<String>, String> {
         }
     }
     Ok(names)
+}
+
+/// Why it is not certain what rules look at that a link leads to. polkit does not notice either when they change there: it has the old ones
+/// until it reads all of them anew, so that the file is no evidence.
+fn behind(link: &Path) -> String {
+    format!(
+        "'{}' is a symbolic link, and it is not noticed when polkit reads other rules there",
+        link.display()
+    )
 }
 
 /// Whether polkit reads a file of this name. The ending may be all there is, which is no extension to the library.
@@ -259,6 +274,26 @@ mod tests {
         let seen = look(&dir);
         fs::remove_dir_all(&dir).unwrap();
         seen
+    }
+
+    #[test]
+    fn what_is_behind_a_link_may_look_at_anything() {
+        let text = "polkit.addRule(function(action) { return null; });";
+        let looked = with_files("link", &[("50-rules", text)], |dir| {
+            assert_eq!(names_in(dir), Ok(BTreeSet::new()));
+            std::os::unix::fs::symlink("50-rules", dir.join("50-a.rules")).unwrap();
+            let file = names_in(dir).unwrap_err();
+            fs::remove_file(dir.join("50-a.rules")).unwrap();
+            fs::create_dir(dir.join("real")).unwrap();
+            std::os::unix::fs::symlink("real", dir.join("link")).unwrap();
+            assert_eq!(names_in(&dir.join("real")), Ok(BTreeSet::new()));
+            (file, names_in(&dir.join("link")).unwrap_err())
+        });
+        assert!(
+            looked.0.contains("50-a.rules' is a symbolic link"),
+            "{looked:?}"
+        );
+        assert!(looked.1.contains("link' is a symbolic link"), "{looked:?}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! Keeps what the rules look at true: a thread reads them whenever a file in their directories changes.
+//! Keeps what the rules look at true: a thread reads them whenever a file in their directories changes, and whoever hears that polkit has
+//! read them anew has them read here as well ([`Watched::look_again`]).
 //!
 //! Whoever asks ([`Watched::rules`]) reads memory only. Where changes cannot be heard of, polkit is asked about each object by
 //! itself, which is always right.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -16,6 +18,10 @@ pub(in crate::access) struct Watched {
     rules: RwLock<Arc<Installed>>,
     /// Told after each change of what the rules look at. That they answer otherwise than before is told by polkit.
     changed: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Held from before they are read until that is known: what was read earlier never comes later.
+    reading: Mutex<()>,
+    /// Changes are not noticed, so that what is read is no evidence.
+    has_given_up: AtomicBool,
 }
 
 impl Watched {
@@ -25,13 +31,15 @@ impl Watched {
             // Until they are read.
             rules: RwLock::new(Arc::new(Installed::unknown(String::new()))),
             changed: OnceLock::new(),
+            reading: Mutex::default(),
+            has_given_up: AtomicBool::new(false),
         });
         let _ = watched.changed.set(Box::new(changed));
         // Before the first look, so that no change is missed in between.
         let first = listen();
         match first {
             Ok(inotify) => {
-                watched.publish(Installed::read());
+                watched.look_again();
                 let weak = Arc::downgrade(&watched);
                 let spawned = std::thread::Builder::new()
                     .name("polkit-rules".to_owned())
@@ -48,6 +56,14 @@ impl Watched {
     /// What the rules look at.
     pub(in crate::access) fn rules(&self) -> Arc<Installed> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the rules: polkit may have other ones than before.
+    pub(in crate::access) fn look_again(&self) {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.has_given_up.load(Ordering::Relaxed) {
+            self.publish(Installed::read());
+        }
     }
 
     fn publish(&self, rules: Installed) {
@@ -72,6 +88,8 @@ impl Watched {
     }
 
     fn give_up(&self, error: &dyn std::fmt::Display) {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_given_up.store(true, Ordering::Relaxed);
         let cause = format!("changes of its rules cannot be noticed: {error}");
         self.publish(Installed::unknown(cause));
     }
@@ -94,7 +112,7 @@ fn follow(watched: &Weak<Watched>, mut inotify: Inotify) {
             Ok(again) => inotify = again,
             Err(errno) => return watched.give_up(&errno),
         }
-        watched.publish(Installed::read());
+        watched.look_again();
     }
 }
 

@@ -213,7 +213,7 @@ impl Domains for Qemu {
             || flags.contains(DomainUndefineFlags::TPM | DomainUndefineFlags::KEEP_TPM)
         {
             return Err(Error::invalid_argument(
-                "Undefine cannot both remove and keep the same state",
+                "Undefine: flags to remove and to keep the same state exclude each other",
             ));
         }
         let domain = self.domain(domain)?;
@@ -305,7 +305,7 @@ impl DomainVcpus for Qemu {
         let beyond = flags & (DomainVcpuFlags::GUEST | DomainVcpuFlags::HOTPLUGGABLE);
         if !beyond.is_empty() {
             return Err(Error::invalid_argument(format!(
-                "GetVcpus does not know the flags {:#x}",
+                "unsupported flags {:#x} for GetVcpus",
                 beyond.bits()
             )));
         }
@@ -313,7 +313,7 @@ impl DomainVcpus for Qemu {
         let snapshot = self.domain(domain)?.snapshot();
         if impact == DomainModificationImpact::all() {
             return Err(Error::invalid_argument(
-                "GetVcpus takes one of the flags LIVE and CONFIG, not both",
+                "GetVcpus: the flags LIVE and CONFIG exclude each other",
             ));
         }
         let definition = if impact.contains(DomainModificationImpact::LIVE) {

@@ -79,7 +79,7 @@ fn only(flags: u32, known: u32, call: &str) -> Result<()> {
         ErrorCode::ArgumentUnsupported,
         ErrorDomain::Qemu,
         format!(
-            "{call} of a QEMU guest does not know the ways {:#x}",
+            "unsupported {call} mode {:#x} (supported: ACPI, agent)",
             flags & !known
         ),
     ))

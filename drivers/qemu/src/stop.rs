@@ -140,7 +140,7 @@ async fn end_process(
                 ErrorCode::ResourceBusy,
                 ErrorDomain::Qemu,
                 format!(
-                    "QEMU of domain '{}' goes on although it was asked to end",
+                    "QEMU of domain '{}' still runs after it was asked to end",
                     domain.name()
                 ),
             ));
@@ -173,7 +173,7 @@ fn cannot_end(domain: &Domain) -> Error {
         ErrorCode::ResourceBusy,
         ErrorDomain::Qemu,
         format!(
-            "the kernel does not let go of QEMU of domain '{}'",
+            "QEMU of domain '{}' could not be killed in time",
             domain.name()
         ),
     )

@@ -101,7 +101,7 @@ async fn wrong_settings_end_the_daemon_in_a_way_that_is_not_tried_again() {
             ["--config", &*ports],
             "the setting qemu.graphics_port_max is 70000, but must be from 5900 to 65535",
         ),
-        (["--drivers", "quemu"], "no driver 'quemu'"),
+        (["--drivers", "quemu"], "unknown driver 'quemu'"),
     ] {
         let command = or_skip!(daemon_on(&testbed.bus, &state, &options));
         assert_ended(&run(command).await, CONFIGURATION, &[words]);
@@ -139,7 +139,7 @@ async fn signals_that_mean_nothing_end_nothing() {
         let log = testbed.daemon.log_tail();
         ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM"]
             .iter()
-            .all(|name| log.contains(&format!("{name} has no effect")))
+            .all(|name| log.contains(&format!("{name} is ignored")))
     })
     .await;
     assert!(testbed.daemon.exited().is_none());

@@ -24,7 +24,7 @@ pub(super) fn basics(definition: &Definition) -> Result<()> {
         VirtType::Qemu | VirtType::Kvm => {}
         other => {
             return Err(unsupported(format!(
-                "<domain type='{other}'> is not for QEMU: 'qemu' or 'kvm' is"
+                "unsupported domain type '{other}' (supported: qemu, kvm)"
             )));
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn basics(definition: &Definition) -> Result<()> {
         Some(OsType::Hvm) => Ok(()),
         None => Err(invalid("<os> needs a <type>")),
         Some(other) => Err(unsupported(format!(
-            "<os><type>{other}</type> is not for QEMU: 'hvm' is"
+            "unsupported <os><type> '{other}' (supported: hvm)"
         ))),
     }
 }

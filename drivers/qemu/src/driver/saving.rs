@@ -252,7 +252,7 @@ impl DomainSaving for Qemu {
         let afterwards = flags & (F::CRASH | F::LIVE | F::RESET);
         if afterwards.bits().count_ones() > 1 {
             return Err(Error::invalid_argument(
-                "one of the flags CRASH, LIVE and RESET at most",
+                "the flags CRASH, LIVE and RESET exclude each other",
             ));
         }
         if flags.contains(F::BYPASS_CACHE) {

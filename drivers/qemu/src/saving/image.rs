@@ -60,9 +60,9 @@ pub(crate) enum ImageError {
     },
     #[error("'{0}' is neither a regular file nor a block device")]
     NotAFile(PathBuf),
-    #[error("'{0}' is no regular file, and nothing else is written to")]
+    #[error("'{0}' is not a regular file")]
     NotRegular(PathBuf),
-    #[error("'{path}' is there already, and {why}; choose another name, or remove it first")]
+    #[error("'{path}' exists already, and {why}; choose another name, or remove it first")]
     Taken { path: PathBuf, why: &'static str },
     #[error(
         "'{path}' cannot be made; only root may have guests' memory put anywhere, others where the guests' user may write, and below {dirs} and the directories of the setting save_dirs"
@@ -72,9 +72,9 @@ pub(crate) enum ImageError {
         dirs: String,
         source: Box<ActError>,
     },
-    #[error("'{0}' is no saved guest")]
+    #[error("'{0}' is not a saved guest")]
     NotAnImage(PathBuf),
-    #[error("'{0}' is a saved guest that was not written to its end")]
+    #[error("'{0}' is an incomplete saved guest")]
     Incomplete(PathBuf),
     #[error(
         "'{0}' is a saved guest that this host did not write, or that was changed since; whoever trusts its definition makes it root's, in a directory that only root can change"

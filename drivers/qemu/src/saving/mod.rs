@@ -103,7 +103,7 @@ pub(crate) async fn managed_save(work: &Work, flags: DomainSaveRestoreFlags) -> 
     let (core, domain) = (&work.core, &work.domain);
     if domain.snapshot().config.is_none() {
         return Err(Error::operation_invalid(format!(
-            "domain '{}' is transient: nothing would start from the image",
+            "domain '{}' is transient and cannot have a managed save image",
             domain.name()
         )));
     }
@@ -320,12 +320,15 @@ pub(crate) fn runs(flags: DomainSaveRestoreFlags, ran: bool) -> Result<bool> {
         return Err(Error::new(
             ErrorCode::ArgumentUnsupported,
             ErrorDomain::Qemu,
-            format!("saving does not know the flags {:#x}", beyond.bits()),
+            format!(
+                "unsupported flags {:#x} for saving and restoring",
+                beyond.bits()
+            ),
         ));
     }
     match (flags.contains(F::RUNNING), flags.contains(F::PAUSED)) {
         (true, true) => Err(Error::invalid_argument(
-            "one of the flags RUNNING and PAUSED, not both",
+            "the flags RUNNING and PAUSED exclude each other",
         )),
         (running, paused) => Ok(running || (ran && !paused)),
     }

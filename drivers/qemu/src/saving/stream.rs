@@ -101,10 +101,10 @@ pub(crate) async fn send(
         )),
         (Err(error), _) => Err(error),
         (Ok(()), Ok(Ok(Ok(())))) => Ok(()),
-        (Ok(()), Ok(Err(_))) => Err(failed(domain, "the state was not written to its end")),
+        (Ok(()), Ok(Err(_))) => Err(failed(domain, "the state was not written completely")),
         (Ok(()), Err(_)) => Err(failed(
             domain,
-            "QEMU does not close the stream of its state, which has ended",
+            "QEMU does not close the completed stream of its state",
         )),
     }
 }

@@ -47,7 +47,9 @@ impl Shown<'_> {
         let expected: BTreeSet<String> = self
             .all
             .iter()
-            .filter(|(interface, path)| !is_of_everybody(interface) && self.is_seen(interface, path))
+            .filter(|(interface, path)| {
+                !is_of_everybody(interface) && self.is_seen(interface, path)
+            })
             .map(|(_, path)| path.clone())
             .collect();
         assert!(expected.len() >= 2, "there is too little of the domain");

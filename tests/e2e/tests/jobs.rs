@@ -3,6 +3,11 @@
 //!
 //! The save is held where QEMU has sent all memory but the last. A second monitor of the guest tells QEMU to stop there, and to go on.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the helpers of tests cannot do has to fail the test"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;

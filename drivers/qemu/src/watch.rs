@@ -125,6 +125,11 @@ pub(crate) async fn watch(
                 watcher.last_words(&mut events).await;
                 let shutdown_seen = watcher.shutdown_seen;
                 watcher.tasks.shutdown().await;
+                // Kept until here, it was not dealt with: the guest ended before it could be asked.
+                let recovery = domain.take_recovery();
+                if recovery.is_some() {
+                    saving::ended_unasked(&core, &domain, epoch).await;
+                }
                 stop::finish(&core, &domain, epoch, status, shutdown_seen).await;
                 core.watched.fetch_sub(1, Ordering::Relaxed);
                 return;

@@ -305,7 +305,13 @@ async fn a_guest_is_saved_if_the_image_that_was_noted_is_there_and_no_other() {
     let (mut testbed, domain) = or_skip!(counting("noted").await);
     let image = image_of(&testbed, "noted");
     let kept = testbed.path("kept");
-    for (ours, ended) in [(false, false), (true, false), (true, true)] {
+    // The last ends when the next daemon has found it, and before that could ask it anything.
+    for (ours, ended, is_asked) in [
+        (false, false, true),
+        (true, false, true),
+        (true, true, true),
+        (true, false, false),
+    ] {
         domain.act("ManagedSave", 0).await.unwrap();
         fs::copy(&image, &kept).unwrap();
         domain.act("Create", 0).await.unwrap();
@@ -338,7 +344,14 @@ async fn a_guest_is_saved_if_the_image_that_was_noted_is_there_and_no_other() {
             let gone = || testbed.daemon.emulator("noted").is_none();
             wait_until("the emulator to end", LIMIT, gone).await;
         }
+        let emulator = testbed.daemon.emulator("noted").filter(|_| !is_asked);
+        if let Some(emulator) = emulator {
+            kill_process(emulator, Signal::STOP).unwrap();
+        }
         testbed.daemon.start(&testbed.client).await;
+        if let Some(emulator) = emulator {
+            kill_process(emulator, Signal::KILL).unwrap();
+        }
 
         if ours {
             wait_for_async("the guest to be saved", LIMIT, async || {

@@ -40,7 +40,7 @@ use crate::{cpus, definition};
 pub(crate) use dump::{core_dump, format_name as dump_format};
 pub(crate) use image::Access;
 use image::{Header, ImageError};
-pub(crate) use recover::{ended, recover, sweep};
+pub(crate) use recover::{ended, ended_unasked, recover, sweep};
 pub(crate) use stream::take_in;
 use target::Wanted;
 

@@ -160,6 +160,24 @@ pub(crate) async fn ended(core: &Arc<Core>, saving: Option<&Saving>) -> bool {
     saved
 }
 
+/// The same about a guest that was found running, and has ended before its monitor could be reached: if it is whole in the file that the last daemon
+/// made, it has been saved.
+pub(crate) async fn ended_unasked(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) {
+    let saving = match domain.lock().live_mut(epoch) {
+        Ok(live) => live.status.saving.take(),
+        Err(_) => None,
+    };
+    if !ended(core, saving.as_ref()).await {
+        return;
+    }
+    if saving.is_some_and(|saving| saving.managed()) {
+        show_managed(core, domain, true);
+    }
+    if let Ok(live) = domain.lock().live_mut(epoch) {
+        live.ending = Ending::Saved;
+    }
+}
+
 /// Removes the older image that the saved one took the place of, if that was not done.
 async fn tidy(core: &Arc<Core>, target: Target) {
     let core = Arc::clone(core);

@@ -18,7 +18,7 @@ use virtbus_api::event::EventHub;
 use virtbus_api::listing::Views;
 use virtbus_api::node::Node;
 use virtbus_api::typed::TypedParameters;
-use virtbus_api::{Error, ErrorCode, Result, Uuid};
+use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_qemu_monitor::commands::system::{InjectNmi, SystemReset, SystemWakeup};
 
@@ -302,13 +302,6 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
 #[async_trait]
 impl DomainVcpus for Qemu {
     async fn vcpus_flags(&self, domain: &DomainId, flags: DomainVcpuFlags) -> Result<u32> {
-        let beyond = flags & (DomainVcpuFlags::GUEST | DomainVcpuFlags::HOTPLUGGABLE);
-        if !beyond.is_empty() {
-            return Err(Error::invalid_argument(format!(
-                "unsupported flags {:#x} for GetVcpus",
-                beyond.bits()
-            )));
-        }
         let impact = flags.impact();
         let snapshot = self.domain(domain)?.snapshot();
         if impact == DomainModificationImpact::all() {
@@ -357,7 +350,6 @@ impl DomainStatistics for Qemu {
 #[async_trait]
 impl DomainLifecycle for Qemu {
     async fn create(&self, domain: &DomainId, flags: DomainCreateFlags) -> Result<()> {
-        refuse_unsupported(flags)?;
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_job(&domain, jobs::CREATE, |turn| async move {
@@ -367,7 +359,6 @@ impl DomainLifecycle for Qemu {
     }
 
     async fn create_xml(&self, xml: &str, flags: DomainCreateFlags) -> Result<Arc<DomainView>> {
-        refuse_unsupported(flags)?;
         let validate = flags.contains(DomainCreateFlags::VALIDATE);
         let definition = Arc::new(reading::parse(&self.core, xml, validate).await?);
         let claim = self.claim(&definition)?;
@@ -397,13 +388,13 @@ impl DomainLifecycle for Qemu {
 
     async fn shutdown(&self, domain: &DomainId, flags: DomainShutdownFlags) -> Result<()> {
         let domain = self.domain(domain)?;
-        let ways = shutdown::ways_to_shut_down(&domain, flags)?;
+        let ways = shutdown::ways_to_shut_down(&domain, flags);
         self.ask(&domain, Wish::Shutdown, ways).await
     }
 
     async fn reboot(&self, domain: &DomainId, flags: DomainRebootFlags) -> Result<()> {
         let domain = self.domain(domain)?;
-        let ways = shutdown::ways_to_reboot(&domain, flags)?;
+        let ways = shutdown::ways_to_reboot(&domain, flags);
         self.ask(&domain, Wish::Reboot, ways).await
     }
 
@@ -503,15 +494,4 @@ impl DomainLifecycle for Qemu {
         })
         .await
     }
-}
-
-fn refuse_unsupported(flags: DomainCreateFlags) -> Result<()> {
-    if flags.contains(DomainCreateFlags::AUTODESTROY) {
-        return Err(Error::new(
-            ErrorCode::OperationUnsupported,
-            virtbus_api::ErrorDomain::Qemu,
-            "guests cannot be bound to a client's life (AUTODESTROY)",
-        ));
-    }
-    Ok(())
 }

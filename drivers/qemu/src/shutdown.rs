@@ -50,39 +50,21 @@ impl Wish {
 
 /// The ways in which the guest may be asked to shut down: those that `flags` name; none named: the agent if there is one, then the
 /// button.
-pub(crate) fn ways_to_shut_down(domain: &Domain, flags: DomainShutdownFlags) -> Result<Vec<Way>> {
-    let known = DomainShutdownFlags::ACPI_POWER_BTN | DomainShutdownFlags::GUEST_AGENT;
-    only(flags.bits(), known.bits(), "Shutdown")?;
-    Ok(ways(
+pub(crate) fn ways_to_shut_down(domain: &Domain, flags: DomainShutdownFlags) -> Vec<Way> {
+    ways(
         domain,
         flags.contains(DomainShutdownFlags::GUEST_AGENT),
         flags.contains(DomainShutdownFlags::ACPI_POWER_BTN),
-    ))
+    )
 }
 
 /// The ways in which it may be asked to reboot, likewise.
-pub(crate) fn ways_to_reboot(domain: &Domain, flags: DomainRebootFlags) -> Result<Vec<Way>> {
-    let known = DomainRebootFlags::ACPI_POWER_BTN | DomainRebootFlags::GUEST_AGENT;
-    only(flags.bits(), known.bits(), "Reboot")?;
-    Ok(ways(
+pub(crate) fn ways_to_reboot(domain: &Domain, flags: DomainRebootFlags) -> Vec<Way> {
+    ways(
         domain,
         flags.contains(DomainRebootFlags::GUEST_AGENT),
         flags.contains(DomainRebootFlags::ACPI_POWER_BTN),
-    ))
-}
-
-fn only(flags: u32, known: u32, call: &str) -> Result<()> {
-    if flags & !known == 0 {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorCode::ArgumentUnsupported,
-        ErrorDomain::Qemu,
-        format!(
-            "unsupported {call} mode {:#x} (supported: ACPI, agent)",
-            flags & !known
-        ),
-    ))
+    )
 }
 
 fn ways(domain: &Domain, agent: bool, button: bool) -> Vec<Way> {

@@ -315,17 +315,6 @@ pub(crate) fn check_abi(old: &Definition, new: &Definition) -> Result<()> {
 /// Whether the guest shall run, by the flags or as it did.
 pub(crate) fn runs(flags: DomainSaveRestoreFlags, ran: bool) -> Result<bool> {
     use DomainSaveRestoreFlags as F;
-    let beyond = flags - (F::RUNNING | F::PAUSED);
-    if !beyond.is_empty() {
-        return Err(Error::new(
-            ErrorCode::ArgumentUnsupported,
-            ErrorDomain::Qemu,
-            format!(
-                "unsupported flags {:#x} for saving and restoring",
-                beyond.bits()
-            ),
-        ));
-    }
     match (flags.contains(F::RUNNING), flags.contains(F::PAUSED)) {
         (true, true) => Err(Error::invalid_argument(
             "the flags RUNNING and PAUSED exclude each other",

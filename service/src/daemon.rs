@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use virtbus_api::ErrorCode;
 use virtbus_api::access::{Authorizer, Guard};
-use virtbus_api::connections::Connections;
+use virtbus_api::connections::{Connections, Drivers};
 use virtbus_dbus::{Arrivals, BUS_NAME, Limits, PLAIN_BUS_NAME, Service};
 use virtbus_util::dirs::Dirs;
 use zbus::fdo::{DBusProxy, RequestNameFlags};
@@ -134,17 +134,19 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         settings: &plan.settings,
         dirs: &plan.dirs,
     };
+    let known = Drivers::new(drivers::providers(&host));
     let mut opened = Vec::new();
     for name in &plan.drivers {
         // A daemon without one of its drivers would look healthy to systemd, and like one that has lost all guests to clients.
-        let driver = drivers::open(name, &host).await;
-        opened.push(driver.map_err(|source| DaemonError::Driver {
+        let driver = drivers::open(name, &host, known.providers()).await;
+        let driver = driver.map_err(|source| DaemonError::Driver {
             name: name.clone(),
             source,
-        })?);
+        })?;
+        known.add(Arc::clone(&driver.driver));
+        opened.push(driver);
     }
-    let drivers = opened.iter().map(|opened| Arc::clone(&opened.driver));
-    let connections = Connections::new(Guard::new(authorizer), drivers.collect());
+    let connections = Connections::new(Guard::new(authorizer), known);
     let service = Service::new(bus.clone(), arrivals, &connections, limits);
     service.serve_log_control(plan.logging.clone());
     let mut when_served = Vec::new();

@@ -4,11 +4,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(feature = "qemu")]
-use virtbus_api::access::Caller;
 use virtbus_api::connections::Driver;
 #[cfg(feature = "qemu")]
-use virtbus_api::typed::TypedParameters;
+use virtbus_api::connections::Opening;
+use virtbus_api::providers::Providers;
 use virtbus_api::{Connection, Error, ErrorCode, ErrorDomain, Result};
 use virtbus_util::dirs::Dirs;
 
@@ -55,14 +54,9 @@ impl Driver for OfThisHost {
         self.schemes
     }
 
-    async fn open(
-        &self,
-        uri: &str,
-        options: &TypedParameters,
-        _: Option<&Caller>,
-    ) -> Result<Arc<dyn Connection>> {
-        let served = self.connection.uri();
-        if uri == served && options.is_empty() {
+    async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Connection>> {
+        let (served, uri) = (self.connection.uri(), opening.uri);
+        if uri == served && opening.options.is_empty() {
             return Ok(Arc::clone(&self.connection));
         }
         let message = if uri == served {
@@ -74,14 +68,23 @@ impl Driver for OfThisHost {
     }
 }
 
+/// What all connections are opened with.
+pub(crate) fn providers(host: &Host<'_>) -> Providers {
+    let mode = host.mode;
+    Providers::default().with_placement(crate::placement::of_this_host(
+        mode.is_session(),
+        mode.is_private(),
+    ))
+}
+
 /// Opens the driver of this name.
 ///
 /// # Errors
 /// If there is none of this name, or it cannot be opened.
-pub(crate) async fn open(name: &str, host: &Host<'_>) -> Result<Opened> {
+pub(crate) async fn open(name: &str, host: &Host<'_>, providers: Providers) -> Result<Opened> {
     match name {
         #[cfg(feature = "qemu")]
-        "qemu" => qemu(host).await,
+        "qemu" => qemu(host, providers).await,
         #[cfg(feature = "test")]
         "test" => Ok(Opened {
             driver: Arc::new(virtbus_test::TestDriver),
@@ -111,10 +114,10 @@ async fn test(uri: &str) -> Result<Arc<virtbus_test::Test>> {
 }
 
 #[cfg(feature = "qemu")]
-async fn qemu(host: &Host<'_>) -> Result<Opened> {
+async fn qemu(host: &Host<'_>, providers: Providers) -> Result<Opened> {
     use std::time::Duration;
 
-    use virtbus_qemu::{Config, HostServices, Qemu, Timeouts};
+    use virtbus_qemu::{Config, Qemu, Timeouts};
 
     let settings = &host.settings.qemu;
     let dirs = host.dirs.driver("qemu");
@@ -170,15 +173,7 @@ async fn qemu(host: &Host<'_>) -> Result<Opened> {
             ..Timeouts::default()
         },
     };
-    let placement = crate::placement::of_this_host(host.mode.is_session(), host.mode.is_private());
-    let driver = Qemu::open(
-        config,
-        HostServices {
-            placement,
-            security,
-        },
-    )
-    .await?;
+    let driver = Qemu::open(config, providers.with_security(security)).await?;
     let autostart = Arc::clone(&driver);
     Ok(Opened {
         driver: Arc::new(OfThisHost {

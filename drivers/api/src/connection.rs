@@ -20,22 +20,31 @@ use crate::network::{NetworkPorts, Networks};
 use crate::node::Node;
 use crate::node_device::NodeDevices;
 use crate::nwfilter::{NwfilterBindings, Nwfilters};
+use crate::providers::Offered;
 use crate::secret::Secrets;
+use crate::session::Directory;
 use crate::storage::{StoragePools, StorageVols};
 use crate::{Error, Result};
 
 /// libvirt's release whose API this is (major × 1,000,000 + minor × 1,000 + micro).
 pub const LIB_VERSION: u64 = 11_003_000;
 
-/// Declares the groups that a connection may offer, by default none.
+/// Declares groups that may be offered, and what is offered by default: nothing, or what somebody else has of that name.
 macro_rules! offers {
-    ($($(#[$doc:meta])* $name:ident: $group:ident;)*) => { $(
+    (None; $($(#[$doc:meta])* $name:ident: $group:ident;)*) => { $(
         $(#[$doc])*
         fn $name(&self) -> Option<&dyn $group> {
             None
         }
     )* };
+    (by $others:ident; $($(#[$doc:meta])* $name:ident: $group:ident;)*) => { $(
+        $(#[$doc])*
+        fn $name(&self) -> Option<&dyn $group> {
+            self.$others().find(|one| one.$name())
+        }
+    )* };
 }
+pub(crate) use offers;
 
 /// An open connection of a driver.
 #[async_trait]
@@ -43,7 +52,7 @@ pub trait Connection: Send + Sync {
     /// The short name in libvirt's spelling: `QEMU`, `LXC`, `Test`, …. Object paths and access rules carry it.
     fn driver(&self) -> &str;
 
-    /// The flags that the driver knows, call by call; every other one is refused before the driver is called.
+    /// The flags that the driver itself knows, call by call; every other one is refused before the driver is called.
     fn flags(&self) -> &'static [KnownFlags];
 
     /// The URI that the connection was opened by, such as `qemu:///system`.
@@ -60,10 +69,15 @@ pub trait Connection: Send + Sync {
         true
     }
 
+    /// By what objects are found without a look at what is known of them, where that is cheaper.
+    fn directory(&self) -> Option<&dyn Directory> {
+        None
+    }
+
     /// Gives up what the connection has elsewhere: it is served no more. Calls that are under way may be cut off.
     async fn close(&self) {}
 
-    offers! {
+    offers! { None;
         /// Opening and closing connections.
         manager: Manager;
         /// Facts about the host.
@@ -100,6 +114,15 @@ pub trait Connection: Send + Sync {
         snapshots: DomainSnapshots;
         /// Their checkpoints and backups.
         checkpoints: DomainCheckpoints;
+    }
+
+    /// What the connection offers of the host's subsystems.
+    fn offered(&self) -> &Offered {
+        Offered::none()
+    }
+
+    // Those that subsystems have; a driver with its own offers its own.
+    offers! { by offered;
         /// Network interfaces of the host.
         interfaces: Interfaces;
         /// Virtual networks.

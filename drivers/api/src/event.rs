@@ -1,4 +1,5 @@
-//! How what happened reaches whoever serves it: a hub of listeners per connection.
+//! How what happened reaches whoever serves it: a hub of listeners per connection, and one per subsystem of the host, whose events connections
+//! that offer it pass on ([`EventHub::forward`]).
 //!
 //! A driver publishes in this order: it writes down, swaps the snapshot, then announces. Events of one connection are
 //! delivered in the order of publication and none is ever left out; therefore a listener is called
@@ -75,6 +76,12 @@ impl Listeners {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn publish(&self, event: &Event) {
+        for listener in self.now().iter() {
+            listener.event(event);
+        }
+    }
+
     fn change(&self, change: impl FnOnce(&[Listener]) -> Arc<[Listener]>) {
         let mut listeners = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *listeners = change(&listeners);
@@ -131,13 +138,32 @@ impl EventHub {
         subscription
     }
 
+    /// Has all that is published here be published on another hub too, until the subscription is dropped or that hub is gone. Nothing is
+    /// kept alive by it.
+    pub fn forward(&self, to: &Self) -> Subscription {
+        self.subscribe(Arc::new(Forward {
+            to: Arc::downgrade(&to.listeners),
+        }))
+    }
+
     /// Hands `event` to every listener before it returns.
     ///
     /// Who publishes about one object holds that object's lock meanwhile; that is what makes the order of
     /// events the order of states.
     pub fn publish(&self, event: &Event) {
-        for listener in self.listeners.now().iter() {
-            listener.event(event);
+        self.listeners.publish(event);
+    }
+}
+
+/// Publishes on another hub what it hears.
+struct Forward {
+    to: Weak<Listeners>,
+}
+
+impl EventListener for Forward {
+    fn event(&self, event: &Event) {
+        if let Some(to) = self.to.upgrade() {
+            to.publish(event);
         }
     }
 }

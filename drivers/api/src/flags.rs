@@ -2,7 +2,7 @@
 
 use crate::access::Call;
 use crate::numbers::Numbers;
-use crate::{Error, Result};
+use crate::{Connection, Error, Result};
 
 /// The flags that a driver knows for some calls.
 #[derive(Debug)]
@@ -88,15 +88,25 @@ fn choose_from_a_list(call: Call, flags: u32) -> bool {
     }
 }
 
-/// Refuses flags that a driver does not know.
+/// Refuses flags that neither the driver of a connection nor a subsystem that it offers knows for a call.
 ///
 /// # Errors
 /// `InvalidArg`, naming the flags and the call.
-pub fn check(known: &[KnownFlags], call: Call, flags: u32) -> Result<()> {
+pub(crate) fn check(connection: &dyn Connection, call: Call, flags: u32) -> Result<()> {
     if flags == 0 {
         return Ok(());
     }
-    let row = known.iter().find(|row| row.calls.contains(&call));
+    let own = connection.flags().iter();
+    let own = own.into_iter().find(|row| row.calls.contains(&call));
+    refuse_others(
+        own.or_else(|| connection.offered().flags(call)),
+        call,
+        flags,
+    )
+}
+
+/// Refuses flags that are not in the row of a call.
+fn refuse_others(row: Option<&KnownFlags>, call: Call, flags: u32) -> Result<()> {
     let unknown = flags & !row.map_or(0, |row| row.flags);
     if unknown == 0 || choose_from_a_list(call, unknown) {
         return Ok(());
@@ -120,6 +130,11 @@ pub fn check(known: &[KnownFlags], call: Call, flags: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check(known: &[KnownFlags], call: Call, flags: u32) -> Result<()> {
+        let row = known.iter().find(|row| row.calls.contains(&call));
+        refuse_others(row, call, flags)
+    }
 
     const FLAGS: &[KnownFlags] = crate::known_flags! {
         DomainCreate, DomainCreateXml: DomainCreateFlags = PAUSED;

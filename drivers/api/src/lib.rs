@@ -28,6 +28,7 @@ pub mod numbers;
 pub mod nwfilter;
 pub mod object;
 pub mod placement;
+pub mod providers;
 pub mod secret;
 pub mod security;
 pub mod session;

@@ -8,7 +8,7 @@ use virtbus_api::domain::{DomainEvent, DomainState, DomainView};
 use virtbus_api::event::EventHub;
 use virtbus_api::listing::Listing;
 use virtbus_api::placement::Placement;
-use virtbus_api::security::Security;
+use virtbus_api::providers::{Offered, Providers};
 use virtbus_api::{Error, ErrorCode, ErrorDomain};
 use virtbus_qemu_capabilities::{CapabilitiesStore, ProbeOptions};
 use virtbus_qemu_monitor::MonitorError;
@@ -20,15 +20,6 @@ use crate::persist::{Status, Store};
 use crate::prepare::Preparer;
 use crate::seal::SealKey;
 
-/// What the host offers to the driver, made by whoever opens it.
-#[derive(Clone)]
-pub struct HostServices {
-    /// Where guests live.
-    pub placement: Arc<dyn Placement>,
-    /// Who may open their files.
-    pub security: Arc<dyn Security>,
-}
-
 /// So many guests have their statistics read from the host at the same time; it takes microseconds for each.
 const HOST_READS: usize = 4;
 
@@ -38,12 +29,15 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) table: Arc<Table>,
     pub(crate) hub: EventHub,
+    /// What others have that is shown as the connection's own.
+    pub(crate) offered: Offered,
+    /// What guests need of others.
+    pub(crate) providers: Providers,
     /// All domains, between two changes.
     pub(crate) listing: Arc<Listing<DomainView>>,
     pub(crate) capabilities: CapabilitiesStore,
     /// Where documents of clients are read.
     pub(crate) readers: Readers,
-    pub(crate) placement: Arc<dyn Placement>,
     pub(crate) preparer: Preparer,
     /// By which saved guests are known again.
     pub(crate) seal_key: Arc<SealKey>,
@@ -55,12 +49,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(config: Config, host: HostServices) -> Self {
+    pub(crate) fn new(config: Config, providers: Providers) -> Self {
         let hub = EventHub::default();
         let listing = Listing::on(&hub);
         Self {
             store: Store::new(config.dirs.clone()),
-            preparer: Preparer::new(&config, host.security),
+            preparer: Preparer::new(&config, Arc::clone(providers.security())),
             capabilities: CapabilitiesStore::new(
                 Some(config.dirs.cache.clone()),
                 probe_options(&config),
@@ -69,18 +63,24 @@ impl Core {
             seal_key: Arc::new(SealKey::new(&config.dirs.state)),
             config,
             table: Arc::default(),
+            offered: Offered::on(&hub, &providers),
             hub,
             listing,
-            placement: host.placement,
+            providers,
             watched: AtomicUsize::new(0),
             host_reads: Semaphore::new(HOST_READS),
             epochs: AtomicU64::new(0),
         }
     }
 
+    /// Where guests live.
+    pub(crate) fn placement(&self) -> &dyn Placement {
+        &**self.providers.placement()
+    }
+
     /// Undoes all that `status` tells of.
     pub(crate) async fn undo(&self, status: &Status) {
-        self.preparer.undo(&*self.placement, status).await;
+        self.preparer.undo(self.placement(), status).await;
     }
 
     /// A number that no other run of any domain has.

@@ -17,6 +17,7 @@ use virtbus_api::domain::{
 use virtbus_api::event::EventHub;
 use virtbus_api::listing::Views;
 use virtbus_api::node::Node;
+use virtbus_api::providers::{Offered, Providers};
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
@@ -24,7 +25,7 @@ use virtbus_qemu_monitor::commands::system::{InjectNmi, SystemReset, SystemWakeu
 
 use crate::config::Config;
 use crate::connection::Qemu;
-use crate::core::{Core, HostServices, monitor_failed};
+use crate::core::{Core, monitor_failed};
 use crate::domain::{Domain, Run};
 use crate::outside::blocking;
 use crate::shutdown::{Way, Wish};
@@ -40,8 +41,8 @@ impl Qemu {
     ///
     /// # Errors
     /// If the driver's directories cannot be made.
-    pub async fn open(config: Config, host: HostServices) -> Result<Arc<Self>> {
-        let core = Arc::new(Core::new(config, host));
+    pub async fn open(config: Config, providers: Providers) -> Result<Arc<Self>> {
+        let core = Arc::new(Core::new(config, providers));
         let loading = Arc::clone(&core);
         let statuses = blocking(move || reconnect::load(&loading)).await?;
         reconnect::resume(&core, statuses).await;
@@ -92,6 +93,10 @@ impl Connection for Qemu {
         &*self.core
     }
 
+    fn offered(&self) -> &Offered {
+        &self.core.offered
+    }
+
     fn domains(&self) -> Option<&dyn Domains> {
         Some(self)
     }
@@ -129,7 +134,7 @@ impl Connection for Qemu {
     }
 
     fn is_idle(&self) -> bool {
-        self.core.watched.load(Ordering::Relaxed) == 0
+        self.core.watched.load(Ordering::Relaxed) == 0 && self.core.offered.is_idle()
     }
 }
 

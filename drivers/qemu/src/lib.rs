@@ -53,5 +53,4 @@ mod watch;
 
 pub use config::{Config, Dirs, Timeouts};
 pub use connection::Qemu;
-pub use core::HostServices;
 pub use virtbus_qemu_capabilities::GuestUser;

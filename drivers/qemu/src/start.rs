@@ -322,13 +322,13 @@ impl Attempt {
         };
         status.pid = Some(identity.pid);
         status.start_time = Some(identity.start_time);
-        status.place = core.placement.name(&guest);
+        status.place = core.placement().name(&guest);
         core.store.write_status(&status)?;
         self.status = Some(status.clone());
 
         let (reached, placed) = tokio::join!(
             self.reach_monitor(&dir, log, log_start),
-            core.placement.place(&guest)
+            core.placement().place(&guest)
         );
         match placed {
             Ok(place) => status.place = place,

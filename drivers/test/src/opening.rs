@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use virtbus_api::access::Caller;
-use virtbus_api::connections::Driver;
-use virtbus_api::typed::TypedParameters;
+use virtbus_api::connections::{Driver, Opening};
 use virtbus_api::{Connection, Error, ErrorCode, ErrorDomain, Result};
 
 use crate::Test;
@@ -33,12 +32,14 @@ impl Driver for TestDriver {
         &["test"]
     }
 
-    async fn open(
-        &self,
-        uri: &str,
-        options: &TypedParameters,
-        by: Option<&Caller>,
-    ) -> Result<Arc<dyn Connection>> {
+    async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Connection>> {
+        let Opening {
+            uri,
+            options,
+            by,
+            // It brings its own networks, storage and secrets, and needs nothing of the host.
+            providers: _,
+        } = opening;
         if let Some(option) = options.first() {
             return Err(Error::invalid_argument(format!(
                 "unsupported option '{}': the test driver takes none",
@@ -63,6 +64,9 @@ impl Driver for TestDriver {
 
 #[cfg(test)]
 mod tests {
+    use virtbus_api::providers::Providers;
+    use virtbus_api::typed::TypedParameters;
+
     use super::*;
 
     #[tokio::test]
@@ -74,7 +78,14 @@ mod tests {
         };
         let (root, other, unknown) = (of(Some(0)), of(Some(u32::MAX - 7)), of(None));
         let open = async |uri: &str, caller: Option<&Caller>| {
-            let opened = TestDriver.open(uri, &TypedParameters::new(), caller).await;
+            let (options, providers) = (TypedParameters::new(), Providers::default());
+            let opening = Opening {
+                uri,
+                options: &options,
+                by: caller,
+                providers: &providers,
+            };
+            let opened = TestDriver.open(opening).await;
             opened.err().map(|error| error.code)
         };
         let file = "test:///nowhere/node.xml";

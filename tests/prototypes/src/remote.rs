@@ -10,16 +10,14 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, mpsc};
-use virtbus_api::access::Caller;
 use virtbus_api::connection::Host;
-use virtbus_api::connections::Driver;
+use virtbus_api::connections::{Driver, Opening};
 use virtbus_api::domain::{
     DomainId, DomainState, DomainView, Domains, RunningReason, ShutoffReason,
 };
 use virtbus_api::event::{CloseReason, Event, EventHub};
 use virtbus_api::flags::KnownFlags;
 use virtbus_api::listing::Views;
-use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Connection, Error, ErrorCode, ErrorDomain, Result, Uuid};
 
 /// Opens connections to servers: `far:///PATH/OF/SOCKET`.
@@ -36,12 +34,8 @@ impl Driver for Far {
         &["far"]
     }
 
-    async fn open(
-        &self,
-        uri: &str,
-        _: &TypedParameters,
-        _: Option<&Caller>,
-    ) -> Result<Arc<dyn Connection>> {
+    async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Connection>> {
+        let uri = opening.uri;
         let path = uri.trim_start_matches("far://");
         let stream = UnixStream::connect(Path::new(path)).await;
         let stream = stream.map_err(|error| lost(&format!("cannot reach {uri}: {error}")))?;

@@ -16,7 +16,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::task::{JoinHandle, JoinSet};
 use virtbus_api::access::{Authorizer, Caller, Guard, Object, ObjectClass, Permission, Verdict};
-use virtbus_api::connections::{Connections, Driver};
+use virtbus_api::connections::{Connections, Driver, Drivers};
+use virtbus_api::providers::Providers;
 use virtbus_api::{Connection, ErrorCode};
 use virtbus_dbus::{Arrivals, BUS_NAME, Limits, Service};
 use virtbus_prototypes::{remote::Far, rpc};
@@ -80,7 +81,9 @@ impl Drop for Server {
 /// A daemon's service in this process, with this driver.
 async fn serve(bus: &PrivateBus, driver: Arc<dyn Driver>) -> Arc<Connections> {
     let guard = Guard::new(Arc::new(All(Verdict::Granted)));
-    let connections = Connections::new(guard, vec![driver]);
+    let drivers = Drivers::new(Providers::default());
+    drivers.add(driver);
+    let connections = Connections::new(guard, drivers);
     let arrivals = Arrivals::new(64);
     let address = Address::try_from(bus.address()).unwrap();
     let (connection, messages) = virtbus_dbus::connect(address, &arrivals).await.unwrap();
@@ -171,7 +174,7 @@ async fn rows_of_the_wire_protocol_make_the_calls_that_the_bus_makes() {
     };
     let guarded = async |verdict| {
         let test: Arc<dyn Connection> = virtbus_test::Test::open("test:///default").await.unwrap();
-        Connections::new(Guard::new(Arc::new(All(verdict))), Vec::new()).serve(test)
+        Connections::new(Guard::new(Arc::new(All(verdict))), Arc::default()).serve(test)
     };
     let guarded_by = guarded(Verdict::Granted).await;
     let ask =

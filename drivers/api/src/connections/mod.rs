@@ -10,7 +10,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
-pub use driver::Driver;
+pub use driver::{Driver, Drivers, Opening};
 pub use manager::{Manager, ManagerConnection};
 
 use crate::access::{Caller, Guard};
@@ -56,7 +56,7 @@ struct Entry {
 pub struct Connections {
     me: Weak<Self>,
     guard: Guard,
-    drivers: Vec<Arc<dyn Driver>>,
+    drivers: Arc<Drivers>,
     entries: Mutex<Vec<Entry>>,
     followers: RwLock<Vec<Weak<dyn Follower>>>,
 }
@@ -70,7 +70,7 @@ impl std::fmt::Debug for Connections {
 impl Connections {
     /// None yet. All that will be served is behind `guard`; clients may open what `drivers` can.
     #[must_use]
-    pub fn new(guard: Guard, drivers: Vec<Arc<dyn Driver>>) -> Arc<Self> {
+    pub fn new(guard: Guard, drivers: Arc<Drivers>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             guard,
@@ -150,7 +150,7 @@ impl Connections {
     /// # Errors
     /// `InvalidArg` for a name that is taken or of other characters than letters and digits; that no driver opens the URI.
     pub fn serve_later(&self, name: &str, uri: &str) -> Result<Arc<Guarded>> {
-        let driver = Arc::clone(driver::find(&self.drivers, uri)?);
+        let driver = self.drivers.find(uri)?;
         let is_name = !name.is_empty() && name.chars().all(|one| one.is_ascii_alphanumeric());
         if !is_name || self.get(name).is_some() {
             return Err(Error::invalid_argument(format!(
@@ -169,7 +169,11 @@ impl Connections {
         let open: Opener = Box::new(move |guarded| {
             let (me, driver, uri) = (Weak::clone(&me), Arc::clone(&opening), uri.clone());
             Box::pin(async move {
-                let connection = driver.open(&uri, &TypedParameters::new(), None).await?;
+                let gone =
+                    || Error::new(ErrorCode::InvalidConn, ErrorDomain::None, "the daemon ends");
+                let drivers = Arc::clone(&me.upgrade().ok_or_else(gone)?.drivers);
+                let options = TypedParameters::new();
+                let connection = drivers.open_by(&*driver, &uri, &options, None).await?;
                 if let Some(me) = me.upgrade() {
                     me.has_opened(&guarded, &connection);
                 }
@@ -223,8 +227,9 @@ impl Connections {
         by: &Caller,
     ) -> Result<Arc<Guarded>> {
         self.require_room()?;
-        let driver = driver::find(&self.drivers, uri)?;
-        let connection = driver.open(uri, options, Some(by)).await?;
+        let driver = self.drivers.find(uri)?;
+        let opening = self.drivers.open_by(&*driver, uri, options, Some(by));
+        let connection = opening.await?;
         self.require_room()?;
         let is_this = |guarded: &&Arc<Guarded>| guarded.is_of(&connection);
         if let Some(served) = self.all().iter().find(is_this) {
@@ -313,8 +318,8 @@ impl Connections {
         }
         if let Origin::Settings { uri } = &origin {
             // Its next use opens it again.
-            if let Ok(driver) = driver::find(&self.drivers, uri) {
-                self.add(self.closed(guarded.name(), driver, uri), origin);
+            if let Ok(driver) = self.drivers.find(uri) {
+                self.add(self.closed(guarded.name(), &driver, uri), origin);
             }
         }
         connection

@@ -12,6 +12,7 @@ use crate::access::{
 use crate::connection::Host;
 use crate::event::EventHub;
 use crate::flags::KnownFlags;
+use crate::providers::Providers;
 use crate::session::Target;
 
 struct Everybody;
@@ -44,13 +45,8 @@ impl Driver for Fresh {
         &["fresh"]
     }
 
-    async fn open(
-        &self,
-        uri: &str,
-        _: &TypedParameters,
-        _: Option<&Caller>,
-    ) -> Result<Arc<dyn Connection>> {
-        if uri.contains("nowhere") {
+    async fn open(&self, opening: Opening<'_>) -> Result<Arc<dyn Connection>> {
+        if opening.uri.contains("nowhere") {
             return Err(Error::internal("nobody is there"));
         }
         self.opened.fetch_add(1, Ordering::Relaxed);
@@ -128,7 +124,8 @@ impl Follower for Diary {
 
 fn connections() -> (Arc<Connections>, Arc<Fresh>, Arc<Diary>) {
     let (driver, diary) = (Arc::new(Fresh::default()), Arc::new(Diary::default()));
-    let drivers: Vec<Arc<dyn Driver>> = vec![driver.clone()];
+    let drivers = Drivers::new(Providers::default());
+    drivers.add(driver.clone());
     let connections = Connections::new(Guard::new(Arc::new(Everybody)), drivers);
     let follower: Arc<dyn Follower> = diary.clone();
     connections.follow(Arc::downgrade(&follower));

@@ -114,7 +114,7 @@ impl<'a> Session<'a> {
         }
         self.require(call, arguments, target).await?;
         let connection = self.guarded.open().await?;
-        flags::check(connection.flags(), call, arguments.flags)?;
+        flags::check(connection, call, arguments.flags)?;
         Ok(Granted::new(self, connection, call, target))
     }
 

@@ -447,7 +447,6 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::core::HostServices;
     use virtbus_qemu_capabilities::GuestUser;
 
     /// A driver for guests of this user, with its directories below `root`.
@@ -459,29 +458,7 @@ mod tests {
             groups: Vec::new(),
         });
         std::fs::create_dir_all(config.dirs.memory()).unwrap();
-        let host = HostServices {
-            placement: std::sync::Arc::new(Nowhere),
-            security: std::sync::Arc::new(virtbus_api::security::Unconfined),
-        };
-        Core::new(config, host)
-    }
-
-    struct Nowhere;
-
-    #[async_trait::async_trait]
-    impl virtbus_api::placement::Placement for Nowhere {
-        async fn place(
-            &self,
-            _guest: &virtbus_api::placement::Guest<'_>,
-        ) -> virtbus_api::Result<Option<String>> {
-            Ok(None)
-        }
-
-        fn name(&self, _guest: &virtbus_api::placement::Guest<'_>) -> Option<String> {
-            None
-        }
-
-        async fn release(&self, _place: &str) {}
+        Core::new(config, virtbus_api::providers::Providers::default())
     }
 
     fn wanted(guest: Uuid, replaces: bool) -> Wanted {

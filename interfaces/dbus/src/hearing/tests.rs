@@ -47,7 +47,7 @@ async fn service(guard: &Guard, limits: Limits) -> (Service, zbus::Connection) {
     let ours = Builder::unix_stream(ours).server(guid).p2p();
     let theirs = Builder::unix_stream(theirs).p2p();
     let (ours, theirs) = tokio::join!(ours.build(), theirs.build());
-    let connections = Connections::new(guard.clone(), Vec::new());
+    let connections = Connections::new(guard.clone(), Arc::default());
     let service = Service::new(ours.unwrap(), Arrivals::new(0), &connections, limits);
     (service, theirs.unwrap())
 }
@@ -80,7 +80,7 @@ async fn what_waits_has_limits_and_is_asked_about_once_and_not_for_those_who_lef
     let (service, _other_end) = service(&guard, limits).await;
     let shared = &service.shared;
     tokio::spawn(Arc::clone(&shared.turns).give());
-    let connection = ManagerConnection::new(Connections::new(guard.clone(), Vec::new()));
+    let connection = ManagerConnection::new(Connections::new(guard.clone(), Arc::default()));
     let node = Arc::new(Node::new(Arc::new(Guarded::new("Test", connection, guard))));
     let target = Target::named(
         DomainId {

@@ -24,6 +24,7 @@ use crate::logging::Logging;
 use crate::mode::Mode;
 use crate::ownership::{self, OwnershipError};
 use crate::settings::{Settings, named_uri};
+use crate::subsystems;
 
 /// What keeps the daemon from running.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +135,12 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         settings: &plan.settings,
         dirs: &plan.dirs,
     };
-    let known = Drivers::new(drivers::providers(&host));
+    let providers = subsystems::open(&host).await;
+    let providers = providers.map_err(|failed| DaemonError::Driver {
+        name: failed.name.to_owned(),
+        source: failed.source,
+    })?;
+    let known = Drivers::new(providers);
     let mut opened = Vec::new();
     for name in &plan.drivers {
         // A daemon without one of its drivers would look healthy to systemd, and like one that has lost all guests to clients.

@@ -68,15 +68,6 @@ impl Driver for OfThisHost {
     }
 }
 
-/// What all connections are opened with.
-pub(crate) fn providers(host: &Host<'_>) -> Providers {
-    let mode = host.mode;
-    Providers::default().with_placement(crate::placement::of_this_host(
-        mode.is_session(),
-        mode.is_private(),
-    ))
-}
-
 /// Opens the driver of this name.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ mod ownership;
 mod placement;
 mod refusal;
 mod settings;
+mod subsystems;
 mod threads;
 
 use std::error::Error;

@@ -25,7 +25,6 @@ mod domain;
 mod driver;
 mod flags;
 mod folder;
-mod guest_log;
 mod host;
 mod host_xml;
 mod jobs;

@@ -22,6 +22,7 @@ use virtbus_api::placement::Guest;
 use virtbus_api::security::{Access, FileId};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_hypervisor::log;
 use virtbus_qemu_capabilities::Capabilities;
 use virtbus_qemu_monitor::commands::system::Cont;
 use virtbus_qemu_monitor::{Events, Monitor, MonitorError};
@@ -38,7 +39,7 @@ use crate::persist::Status;
 use crate::ports::Addresses;
 use crate::prepare::Preparer;
 use crate::watch::{self, Process};
-use crate::{definition, guest_log, saving, stop, translate};
+use crate::{definition, saving, stop, translate};
 
 pub(crate) use create::create;
 
@@ -480,7 +481,7 @@ impl Attempt {
         }
         if let Some(status) = self.status.take() {
             let path = self.core.config.dirs.guest_log(&status.name);
-            guest_log::append(path, format!("the start failed: {}", cause.message)).await;
+            log::append(path, format!("the start failed: {}", cause.message)).await;
             self.core.undo(&status).await;
         }
         stop::off(&self.core, &self.domain, ShutoffReason::Failed, Vec::new());

@@ -7,12 +7,12 @@ use virtbus_api::domain::{
     DomainDestroyFlags, DomainEvent, DomainState, Lifecycle, ShutoffReason, StoppedDetail,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_hypervisor::log;
 use virtbus_util::cmd::ExitStatus;
 use virtbus_util::process::{self, Pidfd, ProcessState};
 
 use crate::core::Core;
 use crate::domain::{Domain, Ending, Run};
-use crate::guest_log;
 
 /// Ends the domain. Takes no job's turn, so that a stuck guest can always be ended.
 pub(crate) async fn destroy(
@@ -72,7 +72,7 @@ pub(crate) async fn destroy(
     }
     if flags.contains(DomainDestroyFlags::REMOVE_LOGS) {
         let path = core.config.dirs.guest_log(&domain.name());
-        guest_log::remove(&path)
+        log::remove(&path)
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
     }
     Ok(())
@@ -259,7 +259,7 @@ pub(crate) fn off(
 async fn log_end(core: &Core, name: &str, status: Option<ExitStatus>, reason: ShutoffReason) {
     let how = status.map_or_else(String::new, |status| format!(", {status}"));
     let path = core.config.dirs.guest_log(name);
-    guest_log::append(path, format!("ended: {reason:?}{how}")).await;
+    log::append(path, format!("ended: {reason:?}{how}")).await;
 }
 
 /// Notes whether the guest's next power-off is to be a reboot. It is on disk before the guest can hear of it.

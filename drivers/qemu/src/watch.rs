@@ -14,6 +14,7 @@ use virtbus_api::domain::{
     CrashedDetail, DomainEvent, DomainState, Lifecycle, PausedReason, PmSuspendedDetail,
     RunningReason, ShutdownDetail, ShutdownReason, StartedDetail,
 };
+use virtbus_hypervisor::log;
 use virtbus_qemu_monitor::commands::system::{Cont, QueryStatus, Quit, RunState, SystemReset};
 use virtbus_qemu_monitor::event::{self, Event};
 use virtbus_qemu_monitor::{Events, Limits, Monitor, Notification};
@@ -25,7 +26,7 @@ use crate::core::Core;
 use crate::definition::{self, OnLifecycle};
 use crate::domain::{Domain, Ending, Flow, Request};
 use crate::folder::MONITOR_SOCKET;
-use crate::{cpus, guest_log, saving, stop, translate};
+use crate::{cpus, saving, stop, translate};
 
 /// How long what QEMU said last may take to arrive after it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -106,7 +107,7 @@ pub(crate) async fn watch(
     };
     let mut retry = tokio::time::interval(RETRY);
     retry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut log = guest_log::Bound::new(core.config.dirs.guest_log(&domain.name()));
+    let mut log = log::Bound::new(core.config.dirs.guest_log(&domain.name()));
     let (reached_sender, mut reached) = mpsc::channel::<(Monitor, Events)>(1);
     let mut reaching = false;
     loop {

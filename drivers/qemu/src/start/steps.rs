@@ -10,6 +10,7 @@ use virtbus_conf_base::YesNo;
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
 use virtbus_conf_domain::domain::devices::tpm::{TpmBackend, TpmVersion};
+use virtbus_hypervisor::log;
 use virtbus_qemu_monitor::{Events, Monitor};
 use virtbus_util::cmd::Cmd;
 use virtbus_util::socket;
@@ -21,7 +22,7 @@ use crate::outside::blocking;
 use crate::persist::Status;
 use crate::tap::{self, Tap};
 use crate::watch;
-use crate::{command, guest_log, tpm};
+use crate::{command, tpm};
 
 impl Attempt {
     /// Makes the tap devices of the guest's interfaces. Each is noted before it is made.
@@ -165,7 +166,7 @@ impl Attempt {
     /// Opens the guest's log, writes the command to it, and lets QEMU write there.
     pub(super) async fn open_log(&self, cmd: &mut Cmd) -> Result<(File, u64)> {
         let path = self.core.config.dirs.guest_log(&self.domain.name());
-        let mut text = format!("{} virtbusd: starting\n", guest_log::now());
+        let mut text = format!("{} virtbusd: starting\n", log::now());
         for (name, path) in &self.held {
             text.push_str(&format!("{name} is {path:?}\n"));
         }
@@ -173,7 +174,7 @@ impl Attempt {
         let (log, start) = blocking(move || {
             let open = || -> std::io::Result<(File, u64)> {
                 use std::io::Write;
-                let mut log = guest_log::begin(&path)?;
+                let mut log = log::begin(&path)?;
                 log.write_all(text.as_bytes())?;
                 let start = log.metadata()?.len();
                 Ok((log, start))
@@ -215,7 +216,7 @@ impl Attempt {
             .as_mut()
             .ok_or_else(|| Error::internal("QEMU was not started"))?;
         let failure = |status: String, log: &mut File| {
-            let said = guest_log::since(log, log_start);
+            let said = log::since(log, log_start);
             let said = if said.is_empty() {
                 String::new()
             } else {

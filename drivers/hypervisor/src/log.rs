@@ -1,8 +1,9 @@
-//! The log of one guest: how QEMU was started, what it wrote to standard error, how it ended.
+//! The log of one guest: how its process was started, what that wrote to standard error, how it ended.
 //!
-//! QEMU writes to the file itself, so that nothing is lost while no daemon runs, and could write without end. So a log that has
+//! The process writes to the file itself, so that nothing is lost while no daemon runs, and could write without end. So a log that has
 //! become long is put aside, at each start and every few seconds while the guest runs; the newest of those put aside are kept.
-//! Names of guests are nobody's business, so the folder can be passed through and not listed.
+//! Names of guests are not for everybody, so the folder of logs can be passed through and not listed. What is written there is the driver's
+//! affair.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use virtbus_util::file;
 
-/// How much of QEMU's last words an error shows, bytes.
+/// How much an error shows of what a process wrote last, bytes.
 const TAIL: u64 = 1024;
 
 /// A log that is longer is put aside, bytes: a thousand starts with their command lines.
@@ -22,12 +23,15 @@ const LONGEST: u64 = 2 << 20;
 /// So many older logs are kept beside the one that is written: `NAME.log.1` is the newest.
 const KEPT: u32 = 2;
 
-/// How often the length of a running guest's log is looked at. QEMU hardly ever writes; one that writes all it can has gigabytes at
-/// most before it is noticed.
+/// How often the length of a running guest's log is looked at. Guests' processes hardly ever write; one that writes all it can has gigabytes
+/// at most before it is noticed.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Opens a guest's log for appending, made if it is not there.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+/// Opens a guest's log for appending, made if it is not there. Blocks.
+///
+/// # Errors
+/// What the kernel has against it; a symbolic link in its place is not followed.
+pub fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .append(true)
         .read(true)
@@ -43,7 +47,10 @@ fn flags() -> i32 {
 }
 
 /// Opens the log of a run that begins, in its folder, after a long one was put aside. Blocks.
-pub(crate) fn begin(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// If the folder or the file cannot be made.
+pub fn begin(path: &Path) -> io::Result<File> {
     if let Some(dir) = path.parent() {
         file::ensure_dir(dir, 0o711, None).map_err(io::Error::other)?;
     }
@@ -56,7 +63,10 @@ pub(crate) fn begin(path: &Path) -> io::Result<File> {
 }
 
 /// Removes a guest's log with the older ones. Blocks.
-pub(crate) fn remove(path: &Path) -> Result<(), file::FileError> {
+///
+/// # Errors
+/// If one of them stays.
+pub fn remove(path: &Path) -> Result<(), file::FileError> {
     for number in 1..=KEPT {
         file::remove(&older(path, number))?;
     }
@@ -65,14 +75,15 @@ pub(crate) fn remove(path: &Path) -> Result<(), file::FileError> {
 
 /// Keeps the log of a running guest from growing without end.
 #[derive(Debug)]
-pub(crate) struct Bound {
+pub struct Bound {
     path: PathBuf,
     looked: Instant,
 }
 
 impl Bound {
     /// For the log at this path.
-    pub(crate) fn new(path: PathBuf) -> Self {
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
         Self {
             path,
             looked: Instant::now(),
@@ -80,7 +91,7 @@ impl Bound {
     }
 
     /// Looks, if it is time to. Waits for nothing.
-    pub(crate) fn look(&mut self) {
+    pub fn look(&mut self) {
         if self.looked.elapsed() < LOOK {
             return;
         }
@@ -89,13 +100,13 @@ impl Bound {
         // A single look, done in no time unless the disk hangs.
         tokio::task::spawn_blocking(move || {
             if let Err(error) = cut(&path) {
-                tracing::warn!(path = %path.display(), %error, "a guest's log cannot be kept short, ignoring");
+                tracing::warn!(path = %path.display(), %error, "the log '{}' cannot be kept short, ignoring: {error}", path.display());
             }
         });
     }
 }
 
-/// Puts the end of a long log aside and empties it. QEMU has it open and goes on at its new end.
+/// Puts the end of a long log aside and empties it. Its writer has it open and goes on at its new end.
 fn cut(path: &Path) -> io::Result<()> {
     let facts = match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -155,20 +166,23 @@ fn older(path: &Path, number: u32) -> PathBuf {
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Appends a line of ours. A log that cannot be written stops nothing.
-pub(crate) async fn append(path: PathBuf, line: String) {
+pub async fn append(path: PathBuf, line: String) {
+    let named = path.clone();
     let writing = tokio::task::spawn_blocking(move || {
         let written = open(&path).and_then(|mut log| writeln!(log, "{} virtbusd: {line}", now()));
         if let Err(error) = written {
-            tracing::debug!(path = %path.display(), %error, "a guest's log cannot be written");
+            tracing::debug!(path = %path.display(), %error, "the log '{}' cannot be written: {error}", path.display());
         }
     });
     if tokio::time::timeout(PATIENCE, writing).await.is_err() {
-        tracing::warn!("a guest's log takes long to be written, ignoring");
+        let path = named.display();
+        tracing::warn!(%path, "the log '{path}' takes long to be written, ignoring");
     }
 }
 
 /// The time in UTC, as RFC 3339 has it, to the millisecond.
-pub(crate) fn now() -> String {
+#[must_use]
+pub fn now() -> String {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
     written(elapsed.unwrap_or_default())
 }
@@ -203,7 +217,7 @@ fn written(since_1970: Duration) -> String {
 }
 
 /// What was written to the log after `start`, at most the last kilobyte, on one line.
-pub(crate) fn since(log: &mut File, start: u64) -> String {
+pub fn since(log: &mut File, start: u64) -> String {
     let read = || -> io::Result<Vec<u8>> {
         let end = log.seek(SeekFrom::End(0))?;
         log.seek(SeekFrom::Start(start.max(end.saturating_sub(TAIL))))?;
@@ -263,8 +277,8 @@ mod tests {
     fn a_log_that_is_being_written_is_cut_and_keeps_its_writer() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web.log");
-        let mut qemu = begin(&path).unwrap();
-        qemu.write_all(b"short").unwrap();
+        let mut writer = begin(&path).unwrap();
+        writer.write_all(b"short").unwrap();
         cut(&path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"short");
         fill(&path, b'x');
@@ -272,7 +286,7 @@ mod tests {
         let aside = std::fs::read(older(&path, 1)).unwrap();
         assert_eq!(aside.len() as u64, LONGEST);
         assert!(aside.ends_with(b"last"));
-        qemu.write_all(b"goes on").unwrap();
+        writer.write_all(b"goes on").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("begins anew\ngoes on"), "{text}");
         cut(&dir.path().join("none")).unwrap();

@@ -5,6 +5,7 @@ mod domain;
 mod format;
 mod interface;
 mod moments;
+mod network;
 mod node_device;
 mod schema;
 mod status;
@@ -32,6 +33,8 @@ const SUITES: &[(&str, Runner)] = &[
     ("lxcxml2xml", Runner::Each(domain::lxc)),
     ("macmap", Runner::Each(format::mac_map)),
     ("networkportxml2xml", Runner::Each(document::network_port)),
+    ("networkxml2conf", Runner::Each(network::dnsmasq)),
+    ("networkxml2firewall", Runner::Each(network::firewall)),
     ("networkxml2xml", Runner::Each(document::network)),
     (
         "networkxml2xmlupdate",

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 use virtbus_api::ErrorCode;
 use virtbus_api::access::{Authorizer, Guard};
 use virtbus_api::connections::{Connections, Drivers};
-use virtbus_dbus::{Arrivals, BUS_NAME, Limits, PLAIN_BUS_NAME, Service};
+use virtbus_dbus::{Arrivals, BUS_NAME, Clients, Limits, PLAIN_BUS_NAME, Service};
 use virtbus_util::dirs::Dirs;
 use zbus::fdo::{DBusProxy, RequestNameFlags};
 use zbus::names::BusName;
@@ -140,7 +140,8 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         name: failed.name.to_owned(),
         source: failed.source,
     })?;
-    let known = Drivers::new(providers);
+    let clients = Clients::new(&arrivals);
+    let known = Drivers::new(providers.with_clients(Arc::new(clients.clone())));
     let mut opened = Vec::new();
     for name in &plan.drivers {
         // A daemon without one of its drivers would look healthy to systemd, and like one that has lost all guests to clients.
@@ -153,7 +154,7 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         opened.push(driver);
     }
     let connections = Connections::new(Guard::new(authorizer), known);
-    let service = Service::new(bus.clone(), arrivals, &connections, limits);
+    let service = Service::new(bus.clone(), arrivals, &clients, &connections, limits);
     service.serve_log_control(plan.logging.clone());
     let mut when_served = Vec::new();
     for driver in opened {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use virtbus_api::access::Client;
 use virtbus_api::connection::{Connection, Host};
 use virtbus_api::domain::{
     DefinedDetail, DomainAgent, DomainCreateFlags, DomainDefineFlags, DomainDescription,
@@ -354,7 +355,12 @@ impl DomainStatistics for Qemu {
 
 #[async_trait]
 impl DomainLifecycle for Qemu {
-    async fn create(&self, domain: &DomainId, flags: DomainCreateFlags) -> Result<()> {
+    async fn create(
+        &self,
+        domain: &DomainId,
+        flags: DomainCreateFlags,
+        _: &Client,
+    ) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_job(&domain, jobs::CREATE, |turn| async move {
@@ -363,7 +369,12 @@ impl DomainLifecycle for Qemu {
         .await
     }
 
-    async fn create_xml(&self, xml: &str, flags: DomainCreateFlags) -> Result<Arc<DomainView>> {
+    async fn create_xml(
+        &self,
+        xml: &str,
+        flags: DomainCreateFlags,
+        _: &Client,
+    ) -> Result<Arc<DomainView>> {
         let validate = flags.contains(DomainCreateFlags::VALIDATE);
         let definition = Arc::new(reading::parse(&self.core, xml, validate).await?);
         let claim = self.claim(&definition)?;

@@ -73,7 +73,7 @@ impl Key {
     fn new(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let mut digest = Sha256::new();
         digest.update(b"virtbus secret key");
-        digest.update(&*bytes);
+        digest.update(*bytes);
         let mut id = [0; KEY_ID];
         id.copy_from_slice(&digest.finalize()[..KEY_ID]);
         Self { bytes, id }

@@ -64,6 +64,7 @@ impl Driver for TestDriver {
 
 #[cfg(test)]
 mod tests {
+    use virtbus_api::access::Client;
     use virtbus_api::providers::Providers;
     use virtbus_api::typed::TypedParameters;
 
@@ -72,7 +73,7 @@ mod tests {
     #[tokio::test]
     async fn files_are_read_for_those_only_who_could_read_them() {
         let of = |uid| Caller::Bus {
-            name: ":1.1".into(),
+            client: Client::new(":1.1"),
             uid,
             interactive: false,
         };

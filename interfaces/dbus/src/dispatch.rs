@@ -26,7 +26,7 @@ use crate::error::{Failure, Protocol};
 use crate::limits::{Charge, Limits, Load, Whose};
 use crate::nodes::Nodes;
 use crate::outbox::{Outbox, Watch};
-use crate::peers::{Peer, Peers};
+use crate::peers::{Clients, Peer, Peers};
 use crate::receipts::Receipts;
 use crate::socket::{Arrivals, WITHOUT_DESCRIPTORS};
 use crate::standard;
@@ -84,7 +84,8 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    /// A service of `connections` on `bus`, which was [connected](crate::connect) with `arrivals`; of those that come from now on.
+    /// A service of `connections` on `bus`, which was [connected](crate::connect) with `arrivals`, for `clients`; of the connections that come from
+    /// now on.
     /// What calls start, and what does not answer at the first look, goes on in the runtime that this is called in, wherever
     /// [`Service::run`] runs.
     ///
@@ -94,6 +95,7 @@ impl Service {
     pub fn new(
         bus: zbus::Connection,
         arrivals: Arc<Arrivals>,
+        clients: &Clients,
         connections: &Arc<Connections>,
         limits: Limits,
     ) -> Self {
@@ -108,7 +110,7 @@ impl Service {
             runtime: Handle::current(),
             nodes: Nodes::new(connections),
             log_control: OnceLock::new(),
-            peers: Arc::new(Peers::new(arrivals.senders())),
+            peers: Arc::clone(&clients.0),
             arrivals,
             receipts,
             turns: Turns::new(),
@@ -122,6 +124,12 @@ impl Service {
         });
         let follower: Arc<dyn Follower> = shared.clone();
         connections.follow(Arc::downgrade(&follower));
+        let receipts = Arc::clone(&shared.receipts);
+        tokio::spawn(Peers::watch(
+            Arc::downgrade(&shared.peers),
+            shared.questions.clone(),
+            move |gone| receipts.read(gone, gone.unread()),
+        ));
         Self { shared }
     }
 
@@ -478,7 +486,7 @@ impl Shared {
     /// The caller of a call that goes on, as the guard sees it: who it is was found out before.
     pub(crate) fn caller(peer: &Peer, header: &Header<'_>) -> Caller {
         Caller::Bus {
-            name: Arc::clone(&peer.name),
+            client: peer.client.clone(),
             uid: peer.known_uid(),
             interactive: header
                 .primary()

@@ -200,7 +200,7 @@ fn may_see(
             }
         };
         let caller = Caller::Bus {
-            name: Arc::clone(&peer.name),
+            client: peer.client.clone(),
             uid,
             interactive: false,
         };

@@ -42,6 +42,7 @@ mod value;
 pub use dispatch::Service;
 pub use limits::{Limits, Share};
 pub use numbers::{Explanation, How, Told};
+pub use peers::Clients;
 pub use socket::{Arrivals, connect};
 pub use standard::log_control::LogControl;
 pub use tree::ROOT;

@@ -10,12 +10,14 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::SetOnce;
 use tokio::time::timeout;
+use virtbus_api::access::Client;
+use virtbus_api::providers;
 use zbus::Connection;
 
 use crate::error::{Failure, Protocol};
 use crate::hearing::Hearing;
 use crate::limits::{Account, Share, Unsent};
-use crate::socket::Senders;
+use crate::socket::{Arrivals, Senders};
 
 /// So many lanes a peer has before those that nobody uses are dropped.
 const LANES_KEPT: usize = 64;
@@ -28,6 +30,9 @@ const MOST_PATIENCE: Duration = Duration::from_secs(16);
 
 /// A call waits so long until it is known who the caller is. Clients commonly wait 25 s for an answer.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// While a driver waits for the end of a client, it is looked so often whether the bus has told of it in vain.
+const LOOKS: Duration = Duration::from_secs(30);
 
 /// So many peers are kept without a look which of them have left.
 const FEW: usize = 512;
@@ -67,6 +72,8 @@ impl User {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) name: Arc<str>,
+    /// The same, for drivers to which something is bound to its life.
+    pub(crate) client: Client,
     user: SetOnce<Arc<User>>,
     /// The bus was asked whose it is.
     is_asked: AtomicBool,
@@ -121,8 +128,10 @@ impl Lanes {
 
 impl Peer {
     fn new(name: &str) -> Self {
+        let name: Arc<str> = name.into();
         Self {
-            name: name.into(),
+            client: Client::new(Arc::clone(&name)),
+            name,
             user: SetOnce::new(),
             is_asked: AtomicBool::new(false),
             account: Arc::default(),
@@ -306,6 +315,32 @@ impl Peers {
                 == Ok(false)
     }
 
+    /// Whether a driver waits for the end of one of them: it is looked now and then whether that was missed.
+    fn are_awaited(&self) -> bool {
+        self.lock().values().any(|peer| peer.client.is_awaited())
+    }
+
+    /// Looks now and then who has left while a driver waits for that, for as long as there are the peers. What was not read is handed to
+    /// `gone`.
+    pub(crate) async fn watch(
+        peers: Weak<Self>,
+        bus: Connection,
+        gone: impl Fn(&Peer) + Send + Sync,
+    ) {
+        loop {
+            let Some(peers) = peers.upgrade() else { return };
+            if peers.are_awaited() {
+                peers
+                    .look_over(&bus)
+                    .await
+                    .iter()
+                    .for_each(|peer| gone(peer));
+            }
+            drop(peers);
+            tokio::time::sleep(LOOKS).await;
+        }
+    }
+
     /// Takes out those that have left the bus.
     pub(crate) async fn look_over(&self, bus: &Connection) -> Vec<Arc<Peer>> {
         let before = self.all();
@@ -417,7 +452,32 @@ impl Peers {
             peer
         };
         peer.hearing.end();
+        peer.client.leave();
         Some(peer)
+    }
+}
+
+/// The clients on the bus, as drivers find them again by name: what was bound to the life of one goes on to be, also under a new daemon.
+#[derive(Clone)]
+pub struct Clients(pub(crate) Arc<Peers>);
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// Nobody yet, for the service of a bus that was [connected](crate::connect) with `arrivals`.
+    #[must_use]
+    pub fn new(arrivals: &Arrivals) -> Self {
+        Self(Arc::new(Peers::new(arrivals.senders())))
+    }
+}
+
+impl providers::Clients for Clients {
+    fn client(&self, name: &str) -> Client {
+        self.0.get(name).client.clone()
     }
 }
 

@@ -19,7 +19,7 @@ impl Subject {
     /// None for those whom polkit cannot know: clients whose user the bus does not tell, and people on other hosts.
     pub(crate) fn of(caller: &Caller) -> Option<Self> {
         match caller {
-            Caller::Bus { name, uid, .. } => uid.map(|_| Self::Bus(Arc::clone(name))),
+            Caller::Bus { client, uid, .. } => uid.map(|_| Self::Bus(Arc::clone(client.name()))),
             Caller::Process {
                 pid,
                 start_time,

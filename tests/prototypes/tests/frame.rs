@@ -19,7 +19,7 @@ use virtbus_api::access::{Authorizer, Caller, Guard, Object, ObjectClass, Permis
 use virtbus_api::connections::{Connections, Driver, Drivers};
 use virtbus_api::providers::Providers;
 use virtbus_api::{Connection, ErrorCode};
-use virtbus_dbus::{Arrivals, BUS_NAME, Limits, Service};
+use virtbus_dbus::{Arrivals, BUS_NAME, Clients, Limits, Service};
 use virtbus_prototypes::{remote::Far, rpc};
 use virtbus_skip::or_skip;
 use virtbus_tests::bus::PrivateBus;
@@ -88,7 +88,8 @@ async fn serve(bus: &PrivateBus, driver: Arc<dyn Driver>) -> Arc<Connections> {
     let address = Address::try_from(bus.address()).unwrap();
     let (connection, messages) = virtbus_dbus::connect(address, &arrivals).await.unwrap();
     let limits = Limits::new(1024, 1024);
-    let service = Service::new(connection.clone(), arrivals, &connections, limits);
+    let clients = Clients::new(&arrivals);
+    let service = Service::new(connection.clone(), arrivals, &clients, &connections, limits);
     tokio::spawn(async move { service.run(messages).await });
     connection.request_name(BUS_NAME).await.unwrap();
     connections
@@ -167,6 +168,7 @@ async fn hosts_stand_side_by_side_and_one_that_dies_takes_nothing_with_it() {
 #[tokio::test]
 async fn rows_of_the_wire_protocol_make_the_calls_that_the_bus_makes() {
     let caller = Caller::Process {
+        client: virtbus_api::access::Client::new("socket 1"),
         pid: 1,
         start_time: 0,
         uid: 0,

@@ -163,7 +163,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::access::ObjectClass;
+    use crate::access::{Client, ObjectClass};
 
     struct Only(Permission);
 
@@ -196,7 +196,7 @@ mod tests {
 
     fn ask(granted: Permission, call: Call, flags: u32) -> Result<()> {
         let caller = Caller::Bus {
-            name: ":1.1".into(),
+            client: Client::new(":1.1"),
             uid: Some(1000),
             interactive: false,
         };

@@ -5,11 +5,13 @@
 
 mod call;
 mod caller;
+mod client;
 mod guard;
 mod permission;
 
 pub use call::Call;
 pub use caller::Caller;
+pub use client::Client;
 pub use guard::{Arguments, Guard, Seen};
 pub use permission::{Default, Permission};
 

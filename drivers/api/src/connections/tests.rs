@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 
 use super::*;
 use crate::access::{
-    Arguments, Authorizer, Call, Caller, Object, ObjectClass, Permission, Verdict,
+    Arguments, Authorizer, Call, Caller, Client, Object, ObjectClass, Permission, Verdict,
 };
 use crate::connection::Host;
 use crate::event::EventHub;
@@ -138,6 +138,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 fn caller() -> Caller {
     Caller::Remote {
+        client: Client::new("test"),
         identity: "test".into(),
     }
 }

@@ -11,6 +11,7 @@ use super::{
     DomainShutdownFlags, DomainState, DomainStatsFlags, DomainStatsTypes, DomainUndefineFlags,
     DomainView, DomainXmlFlags, VcpuState,
 };
+use crate::access::Client;
 use crate::listing::Views;
 use crate::typed::TypedParameters;
 use crate::{Error, Result, Uuid};
@@ -128,11 +129,21 @@ pub trait DomainStatistics: Send + Sync {
 /// Starting, halting and ending domains.
 #[async_trait]
 pub trait DomainLifecycle: Send + Sync {
-    /// Starts a defined domain.
-    async fn create(&self, domain: &DomainId, flags: DomainCreateFlags) -> Result<()>;
+    /// Starts a defined domain, for this client. With [`DomainCreateFlags::AUTODESTROY`] it is ended when the client has left.
+    async fn create(
+        &self,
+        domain: &DomainId,
+        flags: DomainCreateFlags,
+        client: &Client,
+    ) -> Result<()>;
 
-    /// Starts a domain from XML; without a definition of that UUID it vanishes when it stops.
-    async fn create_xml(&self, xml: &str, flags: DomainCreateFlags) -> Result<Arc<DomainView>>;
+    /// Starts a domain from XML, for this client; without a definition of that UUID it vanishes when it stops.
+    async fn create_xml(
+        &self,
+        xml: &str,
+        flags: DomainCreateFlags,
+        client: &Client,
+    ) -> Result<Arc<DomainView>>;
 
     /// Starts a defined domain and hands files to its init (containers).
     async fn create_with_files(
@@ -140,8 +151,9 @@ pub trait DomainLifecycle: Send + Sync {
         domain: &DomainId,
         files: Vec<OwnedFd>,
         flags: DomainCreateFlags,
+        client: &Client,
     ) -> Result<()> {
-        let _ = (domain, files, flags);
+        let _ = (domain, files, flags, client);
         Err(Error::no_support("DomainCreateWithFiles"))
     }
 
@@ -151,8 +163,9 @@ pub trait DomainLifecycle: Send + Sync {
         xml: &str,
         files: Vec<OwnedFd>,
         flags: DomainCreateFlags,
+        client: &Client,
     ) -> Result<Arc<DomainView>> {
-        let _ = (xml, files, flags);
+        let _ = (xml, files, flags, client);
         Err(Error::no_support("DomainCreateXmlWithFiles"))
     }
 

@@ -27,6 +27,7 @@ pub use secrets::{SecretKey, SecretValue, SecretValues};
 pub use storage::{GuestStorage, VolumeSource};
 pub use subsystem::{Offered, Subsystem};
 
+use crate::access::Client;
 use crate::placement::{NoPlacement, Placement};
 use crate::security::{Security, Unconfined};
 use crate::typed::TypedParameters;
@@ -40,6 +41,12 @@ pub trait Opener: Send + Sync {
     /// # Errors
     /// Those of [`Driver::open`](crate::connections::Driver::open), and that no driver opens the URI.
     async fn open(&self, uri: &str, options: &TypedParameters) -> Result<Arc<dyn Connection>>;
+}
+
+/// Clients that are known by name from before the daemon was started.
+pub trait Clients: Send + Sync {
+    /// The client of this name. If there is none any more, it is found to be gone soon.
+    fn client(&self, name: &str) -> Client;
 }
 
 /// Declares the providers that a daemon may lack.
@@ -105,6 +112,8 @@ providers! {
     secrets, with_secrets: SecretValues, "secret driver";
     /// Devices of the host that guests are given.
     host_devices, with_host_devices: HostDevices, "driver for devices of the host";
+    /// Clients of the daemon.
+    clients, with_clients: Clients, "interface whose clients are known";
     /// Other connections.
     opener, with_opener: Opener, "way to open other connections";
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::Connection;
-use crate::access::{Authorizer, Guard, Object, ObjectClass, Permission, Verdict};
+use crate::access::{Authorizer, Client, Guard, Object, ObjectClass, Permission, Verdict};
 use crate::connection::Host;
 use crate::event::EventHub;
 use crate::flags::KnownFlags;
@@ -68,7 +68,7 @@ fn an_absent_object_is_asked_about_as_a_hidden_one_would_be() {
     let guard = Guard::new(asked.clone());
     let guarded = Guarded::new("QEMU", Arc::new(Bare(EventHub::default())), guard);
     let caller = Caller::Bus {
-        name: ":1.1".into(),
+        client: Client::new(":1.1"),
         uid: Some(1000),
         interactive: true,
     };

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use virtbus_api::access::Client;
 use virtbus_api::domain::{
     DefinedDetail, DomainCreateFlags, DomainDefineFlags, DomainDestroyFlags, DomainEvent, DomainId,
     DomainInfo, DomainLifecycle, DomainRebootFlags, DomainShutdownFlags, DomainState,
@@ -205,7 +206,7 @@ fn check_create(flags: DomainCreateFlags) -> Result<()> {
 
 #[async_trait]
 impl DomainLifecycle for Test {
-    async fn create(&self, domain: &DomainId, flags: DomainCreateFlags) -> Result<()> {
+    async fn create(&self, domain: &DomainId, flags: DomainCreateFlags, _: &Client) -> Result<()> {
         check_create(flags)?;
         self.change_domain(domain, |domain, next_id| {
             domain.check_inactive()?;
@@ -234,7 +235,12 @@ impl DomainLifecycle for Test {
         })
     }
 
-    async fn create_xml(&self, xml: &str, flags: DomainCreateFlags) -> Result<Arc<DomainView>> {
+    async fn create_xml(
+        &self,
+        xml: &str,
+        flags: DomainCreateFlags,
+        _: &Client,
+    ) -> Result<Arc<DomainView>> {
         check_create(flags)?;
         let definition = definition::parse(xml, flags.contains(DomainCreateFlags::VALIDATE))?;
         let mut state = self.lock();
@@ -257,9 +263,10 @@ impl DomainLifecycle for Test {
         domain: &DomainId,
         _files: Vec<OwnedFd>,
         flags: DomainCreateFlags,
+        client: &Client,
     ) -> Result<()> {
         // There is no init here that could have them.
-        self.create(domain, flags).await
+        self.create(domain, flags, client).await
     }
 
     async fn create_xml_with_files(
@@ -267,8 +274,9 @@ impl DomainLifecycle for Test {
         xml: &str,
         _files: Vec<OwnedFd>,
         flags: DomainCreateFlags,
+        client: &Client,
     ) -> Result<Arc<DomainView>> {
-        self.create_xml(xml, flags).await
+        self.create_xml(xml, flags, client).await
     }
 
     async fn shutdown(&self, domain: &DomainId, _flags: DomainShutdownFlags) -> Result<()> {

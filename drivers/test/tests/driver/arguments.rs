@@ -21,7 +21,7 @@ async fn what_is_not_there_is_refused() {
         .unwrap();
     let lifecycle = test.lifecycle().unwrap();
     lifecycle
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     let agent = test.agent().unwrap();
@@ -102,7 +102,7 @@ async fn memory_and_disks_of_a_snapshot_go_together() {
     );
     let lifecycle = test.lifecycle().unwrap();
     lifecycle
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     let disks_only = SnapshotCreateFlags::DISK_ONLY;

@@ -27,7 +27,7 @@ async fn a_domain_lives_and_every_step_is_told() {
         ErrorCode::OperationInvalid
     );
     lifecycle
-        .create(&id, DomainCreateFlags::PAUSED)
+        .create(&id, DomainCreateFlags::PAUSED, &crate::client())
         .await
         .unwrap();
     assert_eq!(
@@ -35,7 +35,11 @@ async fn a_domain_lives_and_every_step_is_told() {
         ["Domain changed", "Started(Booted)", "Suspended(Paused)"]
     );
     assert_eq!(
-        code(lifecycle.create(&id, DomainCreateFlags::empty()).await),
+        code(
+            lifecycle
+                .create(&id, DomainCreateFlags::empty(), &crate::client())
+                .await
+        ),
         ErrorCode::OperationInvalid
     );
     lifecycle.resume(&id).await.unwrap();
@@ -73,7 +77,7 @@ async fn a_domain_lives_and_every_step_is_told() {
     );
 
     let view = lifecycle
-        .create_xml(GUEST, DomainCreateFlags::empty())
+        .create_xml(GUEST, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     assert!(view.is_active() && !view.persistent);
@@ -124,7 +128,7 @@ async fn devices_come_and_go() {
     let devices = test.devices().unwrap();
     test.lifecycle()
         .unwrap()
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     diary.read();
@@ -208,7 +212,7 @@ async fn processors_are_tuned() {
     vcpus.set_vcpus(&id, 3, most).await.unwrap();
     test.lifecycle()
         .unwrap()
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     assert_eq!(
@@ -403,7 +407,7 @@ async fn limits_are_set_all_or_none_and_read_again() {
         .unwrap();
     test.lifecycle()
         .unwrap()
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     tuning
@@ -539,7 +543,7 @@ async fn guests_answer_while_they_run() {
     );
     test.lifecycle()
         .unwrap()
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     assert_eq!(agent.fs_freeze(&id, &["/".to_owned()]).await.unwrap(), 1);

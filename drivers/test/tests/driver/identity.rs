@@ -23,7 +23,11 @@ async fn what_may_be_done_to_one_object_is_not_done_to_its_successor() {
     let (snapshots, description) = (test.snapshots().unwrap(), test.description().unwrap());
     let none = DomainXmlFlags::empty();
     for refused in [
-        code(lifecycle.create(&before, DomainCreateFlags::empty()).await),
+        code(
+            lifecycle
+                .create(&before, DomainCreateFlags::empty(), &crate::client())
+                .await,
+        ),
         code(
             lifecycle
                 .destroy(&before, DomainDestroyFlags::empty())

@@ -60,7 +60,7 @@ async fn the_first_domain_has_devices() {
                  <devices><memballoon model='none'/></devices></domain>";
     let lifecycle = test.lifecycle().unwrap();
     let plain = lifecycle
-        .create_xml(plain, DomainCreateFlags::empty())
+        .create_xml(plain, DomainCreateFlags::empty(), &crate::client())
         .await;
     assert_eq!(tags(&plain.unwrap().id).await, [7]);
 }

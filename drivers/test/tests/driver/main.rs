@@ -16,11 +16,17 @@ mod naming;
 
 use std::sync::{Arc, Mutex};
 
+use virtbus_api::access::Client;
 use virtbus_api::connection::Connection;
 use virtbus_api::domain::{DomainDefineFlags, DomainEvent, DomainId};
 use virtbus_api::event::{Event, EventListener};
 use virtbus_api::{ErrorCode, Result};
 use virtbus_test::Test;
+
+/// Somebody for whom domains are started.
+fn client() -> Client {
+    Client::new("test")
+}
 
 /// Writes every event down as a line.
 #[derive(Default)]

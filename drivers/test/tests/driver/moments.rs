@@ -35,7 +35,7 @@ async fn a_tree_of_snapshots_grows_and_is_returned_to() {
     assert_eq!(diary.read(), ["Domain changed", "DomainSnapshot added"]);
     assert!(off.current && off.kind == SnapshotKind::Inactive && off.parent.is_none());
     lifecycle
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     let running = take("running").await.unwrap();
@@ -123,7 +123,7 @@ async fn checkpoints_follow_one_another() {
     let id = guest(&test).await;
     test.lifecycle()
         .unwrap()
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     diary.read();
@@ -173,7 +173,7 @@ async fn memory_is_saved_and_found_again() {
         ErrorCode::OperationInvalid
     );
     lifecycle
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     assert_eq!(
@@ -250,7 +250,7 @@ async fn memory_is_saved_and_found_again() {
     assert_eq!(code(held), ErrorCode::OperationInvalid);
     diary.read();
     lifecycle
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     assert_eq!(diary.read(), ["Domain changed", "Started(Restored)"]);
@@ -273,7 +273,7 @@ async fn halting_needs_something_to_come_back_to() {
     let (test, diary) = open().await;
     let (lifecycle, snapshots) = (test.lifecycle().unwrap(), test.snapshots().unwrap());
     let transient = lifecycle
-        .create_xml(GUEST, DomainCreateFlags::empty())
+        .create_xml(GUEST, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     diary.read();
@@ -296,7 +296,7 @@ async fn going_back_to_a_run_is_another_run() {
     let id = guest(&test).await;
     let (lifecycle, snapshots) = (test.lifecycle().unwrap(), test.snapshots().unwrap());
     lifecycle
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     let taken = snapshots

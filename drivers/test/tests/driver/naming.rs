@@ -65,7 +65,7 @@ async fn whatever_a_definition_is_called_lists_stay_whole() {
     let domains = test.domains().unwrap();
     let id = domains.view(id.uuid).await.unwrap().id.clone();
     lifecycle
-        .create(&id, DomainCreateFlags::empty())
+        .create(&id, DomainCreateFlags::empty(), &crate::client())
         .await
         .unwrap();
     let pools = test.storage_pools().unwrap();
@@ -79,7 +79,7 @@ async fn whatever_a_definition_is_called_lists_stay_whole() {
             let none = DomainDefineFlags::empty();
             let _ = test.domains().unwrap().define_xml(&domain, none).await;
             let none = DomainCreateFlags::empty();
-            let _ = lifecycle.create_xml(&domain, none).await;
+            let _ = lifecycle.create_xml(&domain, none, &crate::client()).await;
             let network = format!("<network><name>{name}</name></network>");
             let none = NetworkDefineFlags::empty();
             let _ = test.networks().unwrap().define_xml(&network, none).await;

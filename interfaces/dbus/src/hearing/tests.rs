@@ -16,6 +16,7 @@ use zbus::connection::Builder;
 use super::*;
 use crate::dispatch::Service;
 use crate::limits::{Limits, Share};
+use crate::peers::Clients;
 use crate::socket::Arrivals;
 
 /// Answers when it is let to, and counts what it is asked.
@@ -48,7 +49,9 @@ async fn service(guard: &Guard, limits: Limits) -> (Service, zbus::Connection) {
     let theirs = Builder::unix_stream(theirs).p2p();
     let (ours, theirs) = tokio::join!(ours.build(), theirs.build());
     let connections = Connections::new(guard.clone(), Arc::default());
-    let service = Service::new(ours.unwrap(), Arrivals::new(0), &connections, limits);
+    let arrivals = Arrivals::new(0);
+    let clients = Clients::new(&arrivals);
+    let service = Service::new(ours.unwrap(), arrivals, &clients, &connections, limits);
     (service, theirs.unwrap())
 }
 

@@ -91,12 +91,12 @@ interface! {
         /// Starts a domain from XML. It is transient, and vanishes when it stops, unless a definition with the same UUID is stored. Refused if a
         /// domain with this name or UUID is running.
         write DomainCreateXML(xml: String, flags: Flags<DomainCreateFlags>) -> (domain: OwnedObjectPath): DomainCreateXml defines Domain in xml => |c| {
-            c.path_of(c.lifecycle()?.create_xml(&xml, flags).await?)
+            c.path_of(c.lifecycle()?.create_xml(&xml, flags, c.caller().client()).await?)
         };
         /// Starts a domain from XML as DomainCreateXML does, and passes these file descriptors to its init process. Containers only.
         write DomainCreateXMLWithFiles(xml: String, files: Vec<zbus::OwnedFd>, flags: Flags<DomainCreateFlags>) -> (domain: OwnedObjectPath): DomainCreateXmlWithFiles defines Domain in xml => |c| {
             let files = files.into_iter().map(std::os::fd::OwnedFd::from).collect();
-            c.path_of(c.lifecycle()?.create_xml_with_files(&xml, files, flags).await?)
+            c.path_of(c.lifecycle()?.create_xml_with_files(&xml, files, flags, c.caller().client()).await?)
         };
         /// Stores a definition: a new domain, or a new definition of the one with the same UUID. A running domain is not changed before its next
         /// start. Refused if another domain has this name.

@@ -120,10 +120,10 @@ interface! {
         };
         /// Starts the defined domain; with a managed save image, restores it from that. Refused if it is already running. When the call returns, the
         /// guest runs (or is paused, with the flag).
-        write Create(flags: Flags<DomainCreateFlags>) -> (): DomainCreate => |c| c.lifecycle()?.create(c.id()?, flags).await;
+        write Create(flags: Flags<DomainCreateFlags>) -> (): DomainCreate => |c| c.lifecycle()?.create(c.id()?, flags, c.caller().client()).await;
         /// Starts the defined domain as Create does, and passes these file descriptors to its init process. Containers only.
         write CreateWithFiles(files: Vec<zbus::OwnedFd>, flags: Flags<DomainCreateFlags>) -> (): DomainCreateWithFiles => |c| {
-            c.lifecycle()?.create_with_files(c.id()?, files.into_iter().map(OwnedFd::from).collect(), flags).await
+            c.lifecycle()?.create_with_files(c.id()?, files.into_iter().map(OwnedFd::from).collect(), flags, c.caller().client()).await
         };
         /// Removes the I/O thread with this number. Refused if a device uses it.
         write DelIOThread(iothreadId: Amount<u32>, flags: Flags<DomainModificationImpact>) -> (): DomainDelIothread => |c| c.vcpus()?.del_iothread(c.id()?, iothreadId, flags).await;

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OwnedMutexGuard;
 use virtbus_api::ErrorCode;
 use virtbus_api::access::Caller;
-use virtbus_api::session::Target;
+use virtbus_api::session::{Need, Target};
 use zbus::Message;
 use zbus::message::Header;
 
@@ -147,7 +147,7 @@ async fn answer_member(
     let (interface, method) = find_method(place, interface, member, path)?;
     check_signature(interface, method, &received.message)?;
     let order = order.come().await;
-    let invocation = received.invocation(place, path, order).await?;
+    let invocation = received.invocation(place, path, order, method.need).await?;
     (method.run)(invocation).await.map_err(Failure::Api)
 }
 
@@ -163,7 +163,8 @@ impl Received {
             return Ok(());
         }
         let caller = self.caller();
-        let (node, target) = find_object(&self.shared, &caller, place, path).await?;
+        let found = find_object(&self.shared, &caller, place, path, Need::Id);
+        let (node, target) = found.await?;
         match target.not_found() {
             Some(not_found) if !node.guarded.session(&caller).sees(&target).await => {
                 Err(not_found.into())
@@ -178,9 +179,10 @@ impl Received {
         place: Place<'_>,
         path: &str,
         order: Option<OwnedMutexGuard<()>>,
+        need: Need,
     ) -> Result<Invocation, Failure> {
         let caller = self.caller();
-        let (node, target) = find_object(&self.shared, &caller, place, path).await?;
+        let (node, target) = find_object(&self.shared, &caller, place, path, need).await?;
         Ok(Invocation {
             node,
             target,
@@ -192,12 +194,13 @@ impl Received {
     }
 }
 
-/// The object at a place.
+/// The object at a place, with what the call needs of it.
 pub(crate) async fn find_object(
     shared: &Shared,
     caller: &Caller,
     place: Place<'_>,
     path: &str,
+    need: Need,
 ) -> Result<(Arc<Node>, Target), Failure> {
     let unknown = || unknown_object(path);
     match place {
@@ -215,7 +218,7 @@ pub(crate) async fn find_object(
             let found = node
                 .guarded
                 .session(caller)
-                .find(kind, named.key(kind))
+                .find(kind, named.key(kind), need)
                 .await;
             match found {
                 Ok(target) => Ok((node, target)),

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use futures_util::future::BoxFuture;
 use virtbus_api::Result;
 use virtbus_api::access::Call;
+use virtbus_api::session::Need;
 use zbus::Signature;
 
 use crate::invocation::Invocation;
@@ -57,6 +58,8 @@ pub(crate) struct Method {
     pub(crate) outs: &'static [Arg],
     /// How it is answered.
     pub(crate) kind: Kind,
+    /// How much of the object it looks at.
+    pub(crate) need: Need,
     /// The call whose permissions it needs.
     pub(crate) call: Call,
     pub(crate) run: Run,
@@ -150,6 +153,8 @@ impl Interface {
 ///     methods {
 ///         /// What it does.
 ///         write Create() -> (): NetworkCreate => |c| c.networks()?.create(c.id()?).await;
+///         /// One that is answered from what is known of the object, which is its second name.
+///         memory IsUp() -> (up: bool): NetworkIsActive => |c, view| Ok(view.active);
 ///         /// One that is about another object than the one it is called on, which the session looks for by a key.
 ///         memory LookupByName(name: String) -> (network: OwnedObjectPath): NetworkLookupByName finds Network by name(name) => |c| c.path();
 ///         /// One that is about what a document defines.
@@ -167,14 +172,14 @@ impl Interface {
 /// ```
 ///
 /// `memory`, `read` or `write` is the [`Kind`]. A method's body sees the arguments by name, as their types' [`Argument`](crate::numbers::Argument) has
-/// checked them, and `c`, the [`Context`](crate::invocation::Context); it yields a result, of a tuple if there are several values. Numbers have types that say what they
+/// checked them, and `c`, the [`Context`](crate::invocation::Context), and what is known of the object if it names that; it yields a result, of a tuple if there are several values. Numbers have types that say what they
 /// are ([`numbers`](mod@crate::numbers)). Flags are known by their types; a member without them, whose call's permissions look at flags, does
 /// not compile.
 macro_rules! interface {
     (
         $(#[doc = $doc:literal])*
         $table:ident = $name:literal, view $view:ty;
-        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? $(finds $found:ident by $key:ident($($about:ident),+))? $(defines $defined:ident in $document:ident)? => |$c:ident| $body:expr;)* }
+        methods { $($(#[doc = $mdoc:literal])* $kind:ident $method:ident($($arg:ident: $type:ty),*) -> ($($out:ident: $otype:ty),*): $call:ident $([$named:ident])? $(finds $found:ident by $key:ident($($about:ident),+))? $(defines $defined:ident in $document:ident)? => |$c:ident $(, $known:ident)?| $body:expr;)* }
         properties { $($(#[doc = $pdoc:literal])* $property:ident: $ptype:ty, emits $emits:ident: $pcall:ident => $get:expr $(, set $scall:ident => |$sc:ident, $value:ident| $set:expr)?;)* }
         signals { $($(#[doc = $sdoc:literal])* $signal:ident($($sarg:ident: $stype:ty),*);)* }
     ) => {
@@ -188,6 +193,7 @@ macro_rules! interface {
                 ins: &[$($crate::declare::Arg { name: stringify!($arg), signature: <$type as zbus::Type>::SIGNATURE, told: $crate::numbers::told::<$type> }),*],
                 outs: &[$($crate::declare::Arg { name: stringify!($out), signature: <$otype as zbus::Type>::SIGNATURE, told: $crate::numbers::told::<$otype> }),*],
                 kind: $crate::declare::interface!(@kind $kind),
+                need: $crate::declare::interface!(@need $($known)?),
                 call: virtbus_api::access::Call::$call,
                 #[allow(non_snake_case, reason = "arguments have the names that clients see")]
                 run: |invocation| Box::pin(async move {
@@ -210,6 +216,7 @@ macro_rules! interface {
                     $(#[allow(unused_variables, reason = "of flags that there are none of, nothing is left")]
                     let $arg = $crate::numbers::Argument::checked($arg, stringify!($method))?;)*
                     let $c = invocation.context(granted);
+                    $(let $known = <&std::sync::Arc<$view>>::try_from($c.view()?)?;)?
                     let answer: ($($otype,)*) = $crate::declare::interface!(@answer invocation.enter(async { $body }).await?, $($out),*);
                     invocation.reply(&$crate::declare::interface!(@body answer, $($out),*))
                 }),
@@ -238,6 +245,8 @@ macro_rules! interface {
     (@kind memory) => { $crate::declare::Kind::Memory };
     (@kind read) => { $crate::declare::Kind::Read };
     (@kind write) => { $crate::declare::Kind::Write };
+    (@need) => { virtbus_api::session::Need::Id };
+    (@need $known:ident) => { virtbus_api::session::Need::View };
     (@name) => { None };
     (@name $named:ident) => { Some(stringify!($named)) };
     (@named) => { None };

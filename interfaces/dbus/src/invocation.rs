@@ -12,7 +12,7 @@ use virtbus_api::access::{Arguments, Call, Caller, Seen};
 use virtbus_api::filter::Filtered;
 use virtbus_api::listing::Views;
 use virtbus_api::object::{Id, Kind, ObjectView};
-use virtbus_api::session::{Granted, Key, Session, Target};
+use virtbus_api::session::{Granted, Key, Need, Session, Target};
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, Result};
 use zbus::wire::DynamicType;
@@ -84,7 +84,8 @@ impl Invocation {
 
     /// The object that the call is about, by the key that is among its arguments.
     pub(crate) async fn found(&self, kind: Kind, key: Result<Key<'_>>) -> Result<Target> {
-        self.session().find_from(&self.target, kind, key).await
+        let found = self.session().find_from(&self.target, kind, key, Need::Id);
+        found.await
     }
 
     /// What the definition among the arguments is about.
@@ -144,7 +145,8 @@ impl Context<'_> {
         self.path_of_id(&view.named().to_id())
     }
 
-    fn path_of_id(&self, id: &Id) -> Result<OwnedObjectPath> {
+    /// The path of the object that has this id.
+    pub(crate) fn path_of_id(&self, id: &Id) -> Result<OwnedObjectPath> {
         if !id.borrowed().can_be_named() {
             return Err(Error::internal("the driver gives an object no name"));
         }

@@ -3,10 +3,12 @@
 //! Numbers are big-endian and four bytes long, texts have their length before them and are filled up to a multiple of four (RFC 4506); procedures and their
 //! arguments are those of libvirt's `remote_protocol.x`.
 
+use std::sync::Arc;
+
 use virtbus_api::access::{Arguments, Call, Caller};
-use virtbus_api::domain::{DomainDestroyFlags, DomainId};
-use virtbus_api::object::{Kind, View};
-use virtbus_api::session::{Granted, Guarded, Key, Target};
+use virtbus_api::domain::{DomainDestroyFlags, DomainId, DomainView};
+use virtbus_api::object::Kind;
+use virtbus_api::session::{Granted, Guarded, Key, Need, Target};
 use virtbus_api::{Error, Result, Uuid};
 
 /// What is left of a call's arguments.
@@ -70,32 +72,33 @@ enum About<'a> {
     Domain(Key<'a>),
 }
 
-/// What the rows decode: what a call is about, and its flags.
-fn decode<'a>(call: Call, args: &mut Args<'a>) -> Result<(About<'a>, u32)> {
+/// What the rows decode: what a call is about, how much of that it looks at, and its flags.
+fn decode<'a>(call: Call, args: &mut Args<'a>) -> Result<(About<'a>, Need, u32)> {
+    let by_name = |name| About::Domain(Key::Name(name));
+    let by_uuid = |uuid| About::Domain(Key::Uuid(uuid));
     Ok(match call {
-        Call::DomainLookupByName => (About::Domain(Key::Name(args.text()?)), 0),
-        Call::DomainGetState | Call::DomainDestroyFlags => {
-            let uuid = args.domain()?;
-            (About::Domain(Key::Uuid(uuid)), args.number()?)
-        }
+        Call::DomainLookupByName => (by_name(args.text()?), Need::Id, 0),
+        Call::DomainGetState => (by_uuid(args.domain()?), Need::View, args.number()?),
+        Call::DomainDestroyFlags => (by_uuid(args.domain()?), Need::Id, args.number()?),
         other => return Err(Error::no_support(other.name())),
     })
 }
 
 /// What the rows do, and their answers.
 async fn run(granted: Granted<'_>, flags: u32) -> Result<Vec<u8>> {
-    match (granted.call(), granted.view()?) {
-        (Call::DomainLookupByName, View::Domain(view)) => Ok(put_domain(&view.id)),
-        (Call::DomainGetState, View::Domain(view)) => {
+    match granted.call() {
+        Call::DomainLookupByName => Ok(put_domain(granted.id()?)),
+        Call::DomainGetState => {
+            let view: &Arc<DomainView> = granted.view()?.try_into()?;
             let (state, reason) = view.state.numbers();
             Ok([state.to_be_bytes(), reason.to_be_bytes()].concat())
         }
-        (Call::DomainDestroyFlags, View::Domain(view)) => {
+        Call::DomainDestroyFlags => {
             let flags = DomainDestroyFlags::from_bits_retain(flags);
-            granted.lifecycle()?.destroy(&view.id, flags).await?;
+            granted.lifecycle()?.destroy(granted.id()?, flags).await?;
             Ok(Vec::new())
         }
-        (call, _) => Err(Error::no_support(call.name())),
+        call => Err(Error::no_support(call.name())),
     }
 }
 
@@ -113,11 +116,11 @@ pub async fn answer(
     let call = *calls
         .find(|call| call.procedure() == procedure)
         .ok_or_else(|| Error::invalid_argument(format!("there is no procedure {procedure}")))?;
-    let (About::Domain(key), flags) = decode(call, &mut Args(args))?;
+    let (About::Domain(key), need, flags) = decode(call, &mut Args(args))?;
     let session = guarded.session(caller);
     let connection = Target::connection();
     let target = session
-        .find_from(&connection, Kind::Domain, Ok(key))
+        .find_from(&connection, Kind::Domain, Ok(key), need)
         .await?;
     let arguments = Arguments { flags, named: None };
     run(session.grant(call, arguments, &target).await?, flags).await

@@ -1,20 +1,60 @@
 //! Which method of a driver finds an object by which key.
 
-use super::Key;
+use super::{Key, Need};
 use crate::connection::group;
 use crate::domain::DomainId;
 use crate::object::{Id, Kind, View};
 use crate::storage::StoragePoolId;
 use crate::{Connection, Error, Result, naming};
 
-/// What is known of the object of this kind that `key` names; `within` is the object that the call was sent to.
-pub(super) async fn view(
+/// An object, as far as it had to be looked at.
+pub(super) enum Found {
+    Id(Id),
+    View(View),
+}
+
+/// The object of this kind that `key` names; `within` is the object that the call was sent to. The view may be there though it is not needed.
+pub(super) async fn object(
+    connection: &dyn Connection,
+    kind: Kind,
+    key: Key<'_>,
+    within: Option<&Id>,
+    need: Need,
+) -> Result<Found> {
+    key.check(kind)?;
+    if need == Need::Id
+        && let Some(id) = identified(connection, kind, key, within).await?
+    {
+        return Ok(Found::Id(id));
+    }
+    view(connection, kind, key, within).await.map(Found::View)
+}
+
+/// What names the object, if the driver finds that without a look at it.
+async fn identified(
+    connection: &dyn Connection,
+    kind: Kind,
+    key: Key<'_>,
+    within: Option<&Id>,
+) -> Result<Option<Id>> {
+    let Some(directory) = connection.directory() else {
+        return Ok(None);
+    };
+    let id = directory.identify(kind, key, within).await?;
+    if id.as_ref().is_some_and(|id| id.kind() != kind) {
+        return Err(Error::internal(format!(
+            "the driver gives {id:?} for a {kind:?}"
+        )));
+    }
+    Ok(id)
+}
+
+async fn view(
     connection: &dyn Connection,
     kind: Kind,
     key: Key<'_>,
     within: Option<&Id>,
 ) -> Result<View> {
-    key.check(kind)?;
     let unknown = || Error::internal(format!("a {kind:?} is not looked for by {key:?}"));
     Ok(match kind {
         Kind::Domain => {
@@ -129,7 +169,11 @@ async fn moment<'k>(
 ) -> Result<(DomainId, &'k str)> {
     match (key, within) {
         (Key::Moment(domain, name), _) => {
-            let domains = group(connection.domains(), call(Kind::Domain, Key::Uuid(domain)))?;
+            let key = Key::Uuid(domain);
+            if let Some(id) = identified(connection, Kind::Domain, key, None).await? {
+                return Ok((<&DomainId>::try_from(&id)?.clone(), name));
+            }
+            let domains = group(connection.domains(), call(Kind::Domain, key))?;
             Ok((domains.view(domain).await?.id.clone(), name))
         }
         (Key::Name(name), Some(within)) => Ok((<&DomainId>::try_from(within)?.clone(), name)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Session, Target};
+use super::{Key, Need, Session, Target, find};
 use crate::access::{Arguments, Call, Caller, Seen};
 use crate::connection::{Host, group};
 use crate::object::{ConnectedObject, Id, IdRef, Kind, ObjectView, View};
@@ -134,7 +134,7 @@ impl<'a> Granted<'a> {
     /// What is known of the object, as it was found before the call was granted.
     ///
     /// # Errors
-    /// `InternalError` for an object that was not looked for.
+    /// `InternalError` for an object that was not looked for, or not with the [need](super::Need) of its view.
     pub fn view(&self) -> Result<&'a View> {
         self.target.view()
     }
@@ -222,13 +222,14 @@ impl<'a> Granted<'a> {
     /// # Errors
     /// That there is none that the caller may know of; `AccessDenied`.
     pub async fn readable_volume(&self, key: &str) -> Result<StorageVolId> {
-        let view = self.storage_vols()?.view_by_key(key).await?;
-        let target = Target::by(Id::StorageVol(view.id.clone()), "key", key);
+        let (kind, key) = (Kind::StorageVol, Key::Key(key));
+        let found = find::object(self.connection, kind, key, None, Need::Id).await?;
+        let target = Target::found(found, key);
         let arguments = Arguments::default();
         self.session
             .grant(Call::StorageVolDownload, arguments, &target)
             .await?;
-        Ok(view.id.clone())
+        Ok(<&StorageVolId>::try_from(target.id()?)?.clone())
     }
 
     /// Opens a file that Save made, and asks for what this call needs once more, for the domain that is in it: the connection says nothing

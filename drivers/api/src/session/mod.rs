@@ -8,7 +8,11 @@
 //! encodes the answer; it holds no policy, and cannot leave a step out: a connection is given away into [`Guarded`], and the only way back
 //! to it is a [`Granted`] call, which [`Session::grant`] makes after the guard was asked. What is found about an object before anybody was asked
 //! stays shut in its [`Target`] until then.
+//!
+//! To act on an object, its id is enough. A call says whether it [needs](Need) more, and a driver whose objects are on another host
+//! is asked for no more than that ([`Directory`]).
 
+mod directory;
 mod find;
 mod granted;
 mod guarded;
@@ -18,6 +22,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use directory::{Directory, Need};
 pub use granted::Granted;
 pub use guarded::Guarded;
 pub(crate) use guarded::Opener;
@@ -44,12 +49,13 @@ impl<'a> Session<'a> {
         self.caller
     }
 
-    /// The object of this kind that a key names. It is not told yet whether the caller may know of it: [`Session::grant`] does.
+    /// The object of this kind that a key names, with what the call needs of it. It is not told yet whether the caller may know of it:
+    /// [`Session::grant`] does.
     ///
     /// # Errors
     /// That there is none, which takes as long as if it were hidden from the caller; those of the driver.
-    pub async fn find(self, kind: Kind, key: Key<'_>) -> Result<Target> {
-        self.find_within(kind, key, None).await
+    pub async fn find(self, kind: Kind, key: Key<'_>, need: Need) -> Result<Target> {
+        self.find_within(kind, key, None, need).await
     }
 
     /// The same for a call that is sent to another object, `sent_to`, in which the object may have to be: a snapshot of that domain, a volume of that pool.
@@ -61,15 +67,23 @@ impl<'a> Session<'a> {
         sent_to: &Target,
         kind: Kind,
         key: Result<Key<'_>>,
+        need: Need,
     ) -> Result<Target> {
         self.require_sight(sent_to).await?;
-        self.find_within(kind, key?, sent_to.id_if_any()).await
+        let within = sent_to.id_if_any();
+        self.find_within(kind, key?, within, need).await
     }
 
-    async fn find_within(self, kind: Kind, key: Key<'_>, within: Option<&Id>) -> Result<Target> {
+    async fn find_within(
+        self,
+        kind: Kind,
+        key: Key<'_>,
+        within: Option<&Id>,
+        need: Need,
+    ) -> Result<Target> {
         let connection = self.guarded.open().await?;
-        match find::view(connection, kind, key, within).await {
-            Ok(view) => Ok(Target::found(view, key)),
+        match find::object(connection, kind, key, within, need).await {
+            Ok(found) => Ok(Target::found(found, key)),
             Err(error) => {
                 self.take_as_long(&error).await;
                 Err(error)

@@ -1,5 +1,6 @@
 //! What a call is about.
 
+use super::find::Found;
 use super::{Guarded, Key};
 use crate::access::{Object, ObjectClass, Permission};
 use crate::object::{Id, Kind, View};
@@ -48,8 +49,11 @@ impl Target {
     }
 
     /// An object that was found by a key.
-    pub(super) fn found(view: View, key: Key<'_>) -> Self {
-        let id = view.id();
+    pub(super) fn found(found: Found, key: Key<'_>) -> Self {
+        let (id, view) = match found {
+            Found::Id(id) => (id, None),
+            Found::View(view) => (view.id(), Some(view)),
+        };
         let known = if key.attribute() == naming(&id).0 {
             Known::Named
         } else {
@@ -57,7 +61,7 @@ impl Target {
         };
         Self {
             object: Some((id, known)),
-            view: Some(view),
+            view,
         }
     }
 

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use super::*;
-use crate::Connection;
 use crate::access::{Authorizer, Client, Guard, Object, ObjectClass, Permission, Verdict};
 use crate::connection::Host;
+use crate::domain::DomainId;
 use crate::event::EventHub;
 use crate::flags::KnownFlags;
+use crate::{Connection, ErrorCode, Uuid};
 
 type Details = Vec<(&'static str, String)>;
 
@@ -31,6 +32,24 @@ impl Authorizer for Asked {
 
 /// A connection without anything.
 struct Bare(EventHub);
+
+fn domain(name: &str) -> DomainId {
+    DomainId {
+        uuid: Uuid::nil(),
+        name: name.into(),
+        id: None,
+    }
+}
+
+#[async_trait]
+impl Directory for Bare {
+    async fn identify(&self, kind: Kind, key: Key<'_>, _: Option<&Id>) -> Result<Option<Id>> {
+        Ok(match (kind, key) {
+            (Kind::Domain | Kind::Network, Key::Name(name)) => Some(domain(name).into()),
+            _ => None,
+        })
+    }
+}
 
 struct NoHost;
 
@@ -57,9 +76,41 @@ impl Connection for Bare {
         &NoHost
     }
 
+    fn directory(&self) -> Option<&dyn Directory> {
+        Some(self)
+    }
+
     fn is_idle(&self) -> bool {
         true
     }
+}
+
+#[test]
+fn a_driver_is_asked_for_no_more_of_an_object_than_is_needed() {
+    let guard = Guard::new(Arc::new(Asked::default()));
+    let guarded = Guarded::new("QEMU", Arc::new(Bare(EventHub::default())), guard);
+    let caller = Caller::Remote {
+        client: Client::new("far"),
+        identity: "somebody".into(),
+    };
+    let find = |kind, key, need| {
+        let found = guarded.session(&caller).find(kind, key, need);
+        futures_util::FutureExt::now_or_never(found).unwrap()
+    };
+    let found = find(Kind::Domain, Key::Name("web"), Need::Id).unwrap();
+    assert_eq!(found.id().unwrap(), &Id::from(domain("web")));
+    assert!(found.view().is_err());
+    // The driver has no views at all.
+    for (key, need) in [
+        (Key::Name("web"), Need::View),
+        (Key::Uuid(Uuid::nil()), Need::Id),
+    ] {
+        let error = find(Kind::Domain, key, need).unwrap_err();
+        assert_eq!(error.code, ErrorCode::NoSupport);
+    }
+    // What it gives must be what it was asked for.
+    let error = find(Kind::Network, Key::Name("web"), Need::Id).unwrap_err();
+    assert_eq!(error.code, ErrorCode::InternalError);
 }
 
 #[test]

@@ -17,12 +17,9 @@ interface! {
         /// Deletes the checkpoint, and with flags its children or only the metadata. Its record of changes is merged into that of its parent.
         write Delete(flags: Flags<CheckpointDeleteFlags>) -> (): DomainCheckpointDelete => |c| c.checkpoints()?.delete(c.id()?, flags).await;
         /// Parent of the checkpoint: the one before it. Refused if it has none.
-        read GetParent(flags: NoFlags) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointGetParent => |c| {
-            let id: &CheckpointId = c.id()?;
-            let checkpoints = c.checkpoints()?;
-            let view = checkpoints.checkpoint(&id.domain, &id.name).await?;
-            let parent = view.parent.as_deref().ok_or_else(|| trees::no_parent("checkpoint", &id.name))?;
-            c.path_of(checkpoints.checkpoint(&id.domain, parent).await?)
+        read GetParent(flags: NoFlags) -> (domainCheckpoint: OwnedObjectPath): DomainCheckpointGetParent => |c, view| {
+            let name = view.parent.clone().ok_or_else(|| trees::no_parent("checkpoint", &view.id.name))?;
+            c.path_of_id(&CheckpointId { domain: view.id.domain.clone(), name }.into())
         };
         /// Description of the checkpoint as XML; with a flag also the sizes of changes in bytes.
         read GetXMLDesc(flags: Flags<CheckpointXmlFlags>) -> (xml: String): DomainCheckpointGetXmlDesc => |c| c.checkpoints()?.xml_desc(c.id()?, flags).await;

@@ -271,9 +271,8 @@ interface! {
             Ok(labels.into_iter().map(|label| (label.label, label.enforcing)).collect())
         };
         /// State of the domain, and the reason for it; the reason's meaning depends on the state.
-        memory GetState(flags: NoFlags) -> (state: (One<DomainStateKind>, Detail<DomainStateKind>)): DomainGetState => |c| {
-            let id: &virtbus_api::domain::DomainId = c.id()?;
-            let (state, reason) = c.domains()?.view(id.uuid).await?.state.numbers();
+        memory GetState(flags: NoFlags) -> (state: (One<DomainStateKind>, Detail<DomainStateKind>)): DomainGetState => |c, view| {
+            let (state, reason) = view.state.numbers();
             Ok((One::given(state), reason.into()))
         };
         /// Statistics of the domain by groups, under libvirt's names, such as `cpu.time` (ns) and `balloon.current` (KiB); 0 means all groups that
@@ -295,9 +294,8 @@ interface! {
         /// with the flag SECURE, which requires a permission of its own.
         read GetXMLDesc(flags: Flags<DomainXmlFlags>) -> (xml: String): DomainGetXmlDesc => |c| c.domains()?.xml_desc(c.id()?, flags).await;
         /// Whether there is a managed save image, from which the next Create restores the domain.
-        memory HasManagedSaveImage(flags: NoFlags) -> (managedSaveImage: bool): DomainHasManagedSaveImage => |c| {
-            let id: &virtbus_api::domain::DomainId = c.id()?;
-            Ok(c.domains()?.view(id.uuid).await?.managed_save)
+        memory HasManagedSaveImage(flags: NoFlags) -> (managedSaveImage: bool): DomainHasManagedSaveImage => |c, view| {
+            Ok(view.managed_save)
         };
         /// Sends a non-maskable interrupt to the guest, as debugging requires. Refused if the domain is not running.
         write InjectNMI(flags: NoFlags) -> (): DomainInjectNmi => |c| {

@@ -23,9 +23,7 @@ interface! {
         /// Description of the device as XML.
         read GetXMLDesc(flags: Flags<NodeDeviceXmlFlags>) -> (xml: String): NodeDeviceGetXmlDesc => |c| c.node_devices()?.xml_desc(c.id()?, flags).await;
         /// Capabilities of the device, by libvirt's names, such as `pci` or `net`.
-        read ListCaps() -> (names: Vec<String>): NodeDeviceListCaps => |c| {
-            let id: &virtbus_api::node_device::NodeDeviceId = c.id()?;
-            let view = c.node_devices()?.view(&id.name).await?;
+        read ListCaps() -> (names: Vec<String>): NodeDeviceListCaps => |c, view| {
             Ok(view.capabilities.iter().map(ToString::to_string).collect())
         };
         /// Returns the PCI device, which Detach has detached, to its driver on the host. Refused if a guest uses it.

@@ -18,20 +18,14 @@ interface! {
         /// Deletes the snapshot, and with flags its children or only the metadata. Data of the domain's present state stay.
         write Delete(flags: Flags<MomentDeleteFlags>) -> (): DomainSnapshotDelete => |c| c.snapshots()?.delete(c.id()?, flags).await;
         /// Parent of the snapshot: the one that was current when it was made. Refused if it has none.
-        read GetParent(flags: NoFlags) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotGetParent => |c| {
-            let id: &SnapshotId = c.id()?;
-            let snapshots = c.snapshots()?;
-            let view = snapshots.snapshot(&id.domain, &id.name).await?;
-            let parent = view.parent.as_deref().ok_or_else(|| trees::no_parent("snapshot", &id.name))?;
-            c.path_of(snapshots.snapshot(&id.domain, parent).await?)
+        read GetParent(flags: NoFlags) -> (domainSnapshot: OwnedObjectPath): DomainSnapshotGetParent => |c, view| {
+            let name = view.parent.clone().ok_or_else(|| trees::no_parent("snapshot", &view.id.name))?;
+            c.path_of_id(&SnapshotId { domain: view.id.domain.clone(), name }.into())
         };
         /// Description of the snapshot as XML.
         read GetXMLDesc(flags: Flags<SnapshotXmlFlags>) -> (xml: String): DomainSnapshotGetXmlDesc => |c| c.snapshots()?.xml_desc(c.id()?, flags).await;
         /// Whether it is the current snapshot of the domain.
-        memory IsCurrent(flags: NoFlags) -> (domainSnapshot: bool): DomainSnapshotIsCurrent => |c| {
-            let id: &SnapshotId = c.id()?;
-            Ok(c.snapshots()?.snapshot(&id.domain, &id.name).await?.current)
-        };
+        memory IsCurrent(flags: NoFlags) -> (domainSnapshot: bool): DomainSnapshotIsCurrent => |c, view| Ok(view.current);
         /// Children of the snapshot that match the flags; with the flag DESCENDANTS also their children. What the caller may not see is left out.
         read ListChildren(flags: Flags<SnapshotListFlags>) -> (domainSnapshots: Paths): DomainSnapshotListAllChildren => |c| {
             let id: &SnapshotId = c.id()?;

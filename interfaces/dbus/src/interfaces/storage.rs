@@ -99,7 +99,7 @@ interface! {
         /// Path of the storage pool that the volume is in.
         read LookupPool() -> (storagePool: OwnedObjectPath): StoragePoolLookupByVolume => |c| {
             let volume: &StorageVolId = c.id()?;
-            c.path_of(c.storage_pools()?.view(volume.pool.uuid).await?)
+            c.path_of_id(&volume.pool.clone().into())
         };
         /// Changes the size of the volume that a guest sees, in bytes; with the flag DELTA by so many bytes. Refused if it becomes smaller, unless
         /// the flag SHRINK is given.

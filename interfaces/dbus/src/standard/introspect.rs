@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use virtbus_api::access::{Call, When};
 use virtbus_api::object::{self, Kind};
+use virtbus_api::session::Need;
 use zbus::Message;
 
 use crate::answer::{Received, find_object, interface_at, unknown_object};
@@ -31,7 +32,8 @@ pub(crate) async fn answer(
     // That the root is there, everybody may know.
     if interface_at(place).is_some() && place != Place::Root {
         let caller = received.caller();
-        let (node, target) = find_object(&received.shared, &caller, place, path).await?;
+        let found = find_object(&received.shared, &caller, place, path, Need::Id);
+        let (node, target) = found.await?;
         if !node.guarded.session(&caller).sees(&target).await {
             return Err(target
                 .not_found()

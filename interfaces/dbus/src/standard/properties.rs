@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use virtbus_api::access::{Arguments, Call};
-use virtbus_api::session::{Granted, Session, Target};
+use virtbus_api::session::{Granted, Need, Session, Target};
 use virtbus_api::{Error, ErrorCode};
 use zbus::{Message, Signature, Type};
 
@@ -25,7 +25,8 @@ pub(crate) async fn get(
     let (interface, name): (&str, &str) = arguments(&received.message, &body)?;
     let property = find(place, interface, name, path)?;
     let caller = received.caller();
-    let (node, target) = find_object(&received.shared, &caller, place, path).await?;
+    let found = find_object(&received.shared, &caller, place, path, Need::View);
+    let (node, target) = found.await?;
     let session = node.guarded.session(&caller);
     let asked = session.grant(property.call, Arguments::default(), &target);
     let view = View::of(&asked.await?, &[property]).await?;
@@ -63,7 +64,8 @@ pub(crate) async fn get_all(
         };
         return Ok(reply(&received.message, &(none,))?);
     }
-    let (node, target) = find_object(&received.shared, &caller, place, path).await?;
+    let found = find_object(&received.shared, &caller, place, path, Need::View);
+    let (node, target) = found.await?;
     // Showing all is no reason for a dialog.
     let caller = caller.without_dialogs();
     let (granted, properties) = readable(node.guarded.session(&caller), interface, &target).await?;
@@ -93,7 +95,7 @@ pub(crate) async fn set(
         )
     })?;
     let order = order.come().await;
-    let invocation = received.invocation(place, path, order).await?;
+    let invocation = received.invocation(place, path, order, Need::Id).await?;
     (setter.run)(invocation).await.map_err(Failure::Api)
 }
 

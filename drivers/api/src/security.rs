@@ -1,12 +1,24 @@
-//! How a guest is kept to what is its own: who may open its files.
+//! How a guest is kept to what is its own: who may open its files, and under which labels its process runs.
 //!
 //! A driver says which files a guest needs; a security driver makes them accessible to it, and gives back a record that the
 //! hypervisor driver keeps beside the guest's state, so that everything can be undone after any crash of the daemon.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use crate::domain::SecurityLabel;
 use crate::{Error, Result, Uuid};
+
+/// A way of confining guests (`virSecurityModel`, and `<secmodel>` of the host's capabilities).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityModel {
+    /// Its name in libvirt's spelling: `selinux`, `apparmor`, `dac`.
+    pub model: String,
+    /// The domain of interpretation of its labels; `0` if it has none.
+    pub doi: String,
+    /// The label that guests get unless their definitions say otherwise; none if each gets one of its own.
+    pub base_label: Option<String>,
+}
 
 /// What a guest does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +43,34 @@ pub struct Resource {
 /// Confines guests. Calls block on the file system; drivers make them where blocking is allowed.
 ///
 /// In two steps, so that what is about to be changed is on disk before anything is: [`Security::prepare`] looks and changes
-/// nothing, its record is saved, then [`Prepared::apply`] acts on it.
+/// nothing, its record is saved, then [`Prepared::apply`] acts on it. What a running guest is given later is prepared in the same way: each
+/// record tells of its own files only, and restoring one leaves the files of the others with the guest.
 pub trait Security: Send + Sync {
-    /// Finds out what has to be changed for a guest.
+    /// By which models guests are confined, the most important one first.
+    fn models(&self) -> Vec<SecurityModel> {
+        Vec::new()
+    }
+
+    /// The labels that the guest's process has, one for each of [`Security::models`]. Whoever starts the process runs it so.
+    fn labels(&self, _guest: Uuid) -> Vec<SecurityLabel> {
+        Vec::new()
+    }
+
+    /// Labels what the guest is handed as a descriptor: a socket, a pipe, a tap device. Models that label only files by their names change
+    /// nothing.
+    ///
+    /// # Errors
+    /// If the guest could not use it.
+    fn label_descriptor(&self, _guest: Uuid, _descriptor: BorrowedFd<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Finds out what has to be changed for a guest. `part` is 0 for what it starts with; what is plugged later has another number, which
+    /// no part of this guest has that was not restored yet. A file of several parts is the guest's until the last of them is restored.
     ///
     /// # Errors
     /// If a file cannot be made accessible to the guest.
-    fn prepare(&self, guest: Uuid, resources: &[Resource]) -> Result<Box<dyn Prepared>>;
+    fn prepare(&self, guest: Uuid, part: u32, resources: &[Resource]) -> Result<Box<dyn Prepared>>;
 
     /// Whose a file was before it was given to guests, by the user's number; none if it was not, or if nobody can tell.
     fn owner_before(&self, _path: &Path) -> Option<u32> {
@@ -101,7 +134,7 @@ impl From<&std::fs::Metadata> for FileId {
 pub struct Unconfined;
 
 impl Security for Unconfined {
-    fn prepare(&self, _: Uuid, _: &[Resource]) -> Result<Box<dyn Prepared>> {
+    fn prepare(&self, _: Uuid, _: u32, _: &[Resource]) -> Result<Box<dyn Prepared>> {
         Ok(Box::new(Self))
     }
 

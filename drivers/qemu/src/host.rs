@@ -160,7 +160,8 @@ impl Host for Core {
                 Err(error) => tracing::warn!(%error, "an emulator cannot be used, ignoring"),
             }
         }
-        blocking(move || Ok(host_xml::capabilities(&guests))).await
+        let security = self.providers.security().models();
+        blocking(move || Ok(host_xml::capabilities(&guests, &security))).await
     }
 
     async fn domain_capabilities(

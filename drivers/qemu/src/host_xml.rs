@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use virtbus_api::security::SecurityModel;
 use virtbus_qemu_capabilities::{Accelerated, Cap, Capabilities, Machine, host_arch};
 
 /// Text in XML.
@@ -77,10 +78,13 @@ impl Document {
 }
 
 /// Host and guest capabilities; with each emulator whether guests run under KVM.
-pub(crate) fn capabilities(guests: &[(Arc<Capabilities>, bool)]) -> String {
+pub(crate) fn capabilities(
+    guests: &[(Arc<Capabilities>, bool)],
+    security: &[SecurityModel],
+) -> String {
     let mut document = Document::new();
     document.begin("capabilities", &[]);
-    host(&mut document);
+    host(&mut document, security);
     for (capabilities, kvm) in guests {
         guest(&mut document, capabilities, *kvm);
     }
@@ -88,7 +92,7 @@ pub(crate) fn capabilities(guests: &[(Arc<Capabilities>, bool)]) -> String {
     document.text
 }
 
-fn host(document: &mut Document) {
+fn host(document: &mut Document, security: &[SecurityModel]) {
     document.begin("host", &[]);
     if let Some(uuid) = host_uuid() {
         document.text("uuid", &[], &uuid);
@@ -116,10 +120,17 @@ fn host(document: &mut Document) {
         std::fs::read_dir("/sys/class/iommu").is_ok_and(|mut entries| entries.next().is_some());
     document.empty("iommu", &[("support", if iommu { "yes" } else { "no" })]);
     topology(document);
-    document.begin("secmodel", &[]);
-    document.text("model", &[], "dac");
-    document.text("doi", &[], "0");
-    document.end();
+    for model in security {
+        document.begin("secmodel", &[]);
+        document.text("model", &[], &model.model);
+        document.text("doi", &[], &model.doi);
+        if let Some(label) = &model.base_label {
+            for kind in ["kvm", "qemu"] {
+                document.text("baselabel", &[("type", kind)], label);
+            }
+        }
+        document.end();
+    }
     document.end();
 }
 

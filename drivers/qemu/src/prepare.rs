@@ -28,6 +28,9 @@ use crate::tpm;
 /// All files of a guest are looked at within this time; a local one takes microseconds.
 const LOOKING: Duration = Duration::from_secs(30);
 
+/// The part of a guest's files that it starts with.
+const AT_START: u32 = 0;
+
 /// A guest that has ended is off after this time, even if the file system of its files hangs and they are given back later.
 const GIVING_BACK: Duration = Duration::from_secs(5);
 
@@ -147,12 +150,12 @@ impl Preparer {
         let security = Arc::clone(&self.security);
         blocking(move || {
             if resources.is_empty() {
-                return security.prepare(guest, &resources);
+                return security.prepare(guest, AT_START, &resources);
             }
             // Of the daemon's own rights, but with a limit: files may be on a server that is gone.
             let look = move || {
                 check_types(&resources)?;
-                security.prepare(guest, &resources)
+                security.prepare(guest, AT_START, &resources)
             };
             acting::act(of(guest), None, LOOKING, look).map_err(unanswered)?
         })
@@ -297,7 +300,7 @@ mod tests {
     }
 
     impl Security for Slow {
-        fn prepare(&self, _: Uuid, _: &[Resource]) -> Result<Box<dyn HeldFiles>> {
+        fn prepare(&self, _: Uuid, _: u32, _: &[Resource]) -> Result<Box<dyn HeldFiles>> {
             Err(Error::internal("nothing is prepared here"))
         }
 

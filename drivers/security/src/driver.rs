@@ -4,19 +4,41 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::str::FromStr;
 
+use virtbus_api::domain::SecurityLabel;
 use virtbus_api::security::{
     Access as ApiAccess, FileId, Prepared as ApiPrepared, Resource as ApiResource, Security,
+    SecurityModel,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 
-use crate::dac::{Access, Dac, Departure, Holder, Prepared, Record, Resource};
+use crate::dac::{Access, Dac, Departure, Holder, Identity, Prepared, Record, Resource};
 
 fn failed(error: &dyn std::error::Error) -> Error {
     Error::chain(ErrorCode::SystemError, ErrorDomain::Security, error)
 }
 
 impl Security for Dac {
-    fn prepare(&self, guest: Uuid, resources: &[ApiResource]) -> Result<Box<dyn ApiPrepared>> {
+    fn models(&self) -> Vec<SecurityModel> {
+        vec![SecurityModel {
+            model: "dac".to_owned(),
+            doi: "0".to_owned(),
+            base_label: Some(label(self.identity())),
+        }]
+    }
+
+    fn labels(&self, _: Uuid) -> Vec<SecurityLabel> {
+        vec![SecurityLabel {
+            label: label(self.identity()),
+            enforcing: true,
+        }]
+    }
+
+    fn prepare(
+        &self,
+        guest: Uuid,
+        part: u32,
+        resources: &[ApiResource],
+    ) -> Result<Box<dyn ApiPrepared>> {
         let resources: Vec<Resource> = resources
             .iter()
             .map(|resource| Resource {
@@ -24,7 +46,7 @@ impl Security for Dac {
                 access: access(resource.access),
             })
             .collect();
-        let prepared = Self::prepare(self, Holder::of_guest(guest.into_bytes()), &resources)
+        let prepared = Self::prepare(self, Holder::of_part(guest.into_bytes(), part), &resources)
             .map_err(|error| failed(&error))?;
         Ok(Box::new(prepared))
     }
@@ -46,6 +68,12 @@ impl Security for Dac {
             }
         }
     }
+}
+
+/// A user and a group as libvirt writes them: numbers, not names.
+fn label(identity: &Identity) -> String {
+    let owner = identity.owner();
+    format!("+{}:+{}", owner.uid, owner.gid)
 }
 
 const fn access(access: ApiAccess) -> Access {

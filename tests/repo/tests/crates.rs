@@ -25,6 +25,8 @@ enum Room {
     Format,
     /// What drivers of hypervisors on this host share. It is no driver itself.
     Hypervisor,
+    /// What drivers of any kind share, and what knows nothing but the API. It is no driver itself.
+    Library,
     Driver,
     /// A part of one driver, below its folder: known to that driver and its other parts, and no driver itself.
     Part,
@@ -42,6 +44,7 @@ impl Room {
             ["drivers", "api"] => Self::Api,
             ["drivers", "util"] => Self::Util,
             ["drivers", "hypervisor"] => Self::Hypervisor,
+            ["drivers", "mirror"] => Self::Library,
             ["drivers", "conf", "base"] => Self::ConfBase,
             ["drivers", "conf", "storage"] => Self::ConfStorage,
             ["drivers", "conf", "host"] => Self::ConfHost,
@@ -91,6 +94,7 @@ impl Room {
             ],
             Self::Xml => &[Self::XmlDerive],
             Self::Format => &[Self::Xml, Self::Util],
+            Self::Library => &[Self::Api],
             Self::Hypervisor => &[
                 Self::Api,
                 Self::ConfBase,
@@ -108,6 +112,7 @@ impl Room {
                 Self::Util,
                 Self::Format,
                 Self::Hypervisor,
+                Self::Library,
                 Self::Part,
             ],
             Self::Part => &[
@@ -133,6 +138,7 @@ impl Room {
                 Self::Xml,
                 Self::Format,
                 Self::Hypervisor,
+                Self::Library,
                 Self::Driver,
                 Self::Part,
                 Self::TestAid,
@@ -267,6 +273,8 @@ fn rooms_are_told_by_their_folders() {
     assert_eq!(Room::of("drivers/formats/vmx"), Some(Room::Format));
     assert_eq!(Room::of("drivers/qemu/monitor"), Some(Room::Part));
     assert_eq!(Room::of("drivers/hypervisor"), Some(Room::Hypervisor));
+    assert_eq!(Room::of("drivers/mirror"), Some(Room::Library));
+    assert_eq!(Room::Library.may_know(), [Room::Api]);
     assert_eq!(Room::of("elsewhere"), None);
     assert_eq!(Room::of("drivers/conf/host"), Some(Room::ConfHost));
     assert!(!Room::Driver.may_know().contains(&Room::Driver));

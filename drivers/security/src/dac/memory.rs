@@ -35,18 +35,26 @@ const MAX_USERS: usize = 128;
 /// Larger than any value that is written here.
 const MAX_VALUE: usize = 8192;
 
-/// A guest, as files remember it: a short fingerprint of its UUID.
+/// A guest, as files remember it: a short fingerprint of its UUID and of what it was given the file for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Holder(u64);
 
 impl Holder {
-    /// The holder that stands for the guest with this UUID.
+    /// The holder that stands for what the guest with this UUID starts with.
     pub fn of_guest(uuid: [u8; 16]) -> Self {
+        Self::of_part(uuid, 0)
+    }
+
+    /// The holder that stands for this part of what the guest has: 0 for what it starts with.
+    pub fn of_part(uuid: [u8; 16], part: u32) -> Self {
         // FNV-1a, so that UUIDs that people make up by counting differ too.
         const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0100_0000_01b3;
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-        Self(uuid.into_iter().fold(OFFSET, mix))
+        // Files that were given by earlier releases know of no parts.
+        let part = part.to_be_bytes();
+        let part = part.into_iter().filter(|_| part != [0; 4]);
+        Self(uuid.into_iter().chain(part).fold(OFFSET, mix))
     }
 }
 

@@ -660,3 +660,36 @@ fn root_sockets_fifos_and_directories_change_hands() {
         assert_eq!(owner_of(path), (0, 0));
     }
 }
+
+/// A disk that is plugged into a running guest, and unplugged again.
+#[test]
+fn what_a_guest_is_given_later_is_given_back_by_itself() {
+    or_skip!(root());
+    let dir = open_dir();
+    let (disk, later) = (
+        file(dir.path(), "disk", 0o600),
+        file(dir.path(), "later", 0o600),
+    );
+    for path in [&disk, &later] {
+        chown(path, Some(ALICE), Some(ALICE)).unwrap();
+    }
+    let dac = dac();
+    let both = [&later, &disk].map(|path| resource(path, Access::Shared));
+    for start_ends_first in [false, true] {
+        let first = take(&dac, 1, &[resource(&disk, Access::Shared)]);
+        let plugged = Holder::of_part([1; 16], 7);
+        let mut second = dac.prepare(plugged, &both).unwrap();
+        second.apply().unwrap();
+        assert_eq!(owner_of(&later).0, GUESTS);
+        let mut parts = [second.record().clone(), first];
+        if start_ends_first {
+            parts.reverse();
+        }
+        give_back(&dac, &parts[0]);
+        assert_eq!(owner_of(&disk).0, GUESTS, "the other part has it still");
+        let is_back = owner_of(&later).0 == ALICE;
+        assert_ne!(is_back, start_ends_first);
+        give_back(&dac, &parts[1]);
+        assert_eq!((owner_of(&disk).0, owner_of(&later).0), (ALICE, ALICE));
+    }
+}

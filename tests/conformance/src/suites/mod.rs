@@ -7,6 +7,7 @@ mod interface;
 mod moments;
 mod network;
 mod node_device;
+mod qemu;
 mod schema;
 mod status;
 mod storage;
@@ -47,6 +48,7 @@ const SUITES: &[(&str, Runner)] = &[
     ),
     ("nwfilterxml2xml", Runner::Each(document::nwfilter)),
     ("qemustatusxml2xml", Runner::Each(status::qemu)),
+    ("qemuxml2xml", Runner::Each(qemu::xml)),
     ("schema", Runner::Together(schema::schema)),
     ("secretxml2xml", Runner::Each(document::secret)),
     ("snapshotxml2xml", Runner::Each(moments::snapshot)),

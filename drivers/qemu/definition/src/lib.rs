@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cpu;
 mod defaults;
 pub mod machine;
 
@@ -78,7 +79,8 @@ impl DomainDefaults for Qemu<'_> {
     }
 
     fn domain(&mut self, domain: &mut Domain, flags: CompleteFlags) -> Result<()> {
-        defaults::add(domain, &self.facts, flags)
+        defaults::add(domain, &self.facts, flags)?;
+        cpu::complete(domain, &self.facts)
     }
 
     fn device(&mut self, _: &Domain, _: DeviceMut<'_>, _: CompleteFlags) -> Result<()> {

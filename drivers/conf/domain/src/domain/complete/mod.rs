@@ -73,6 +73,16 @@ bitflags::bitflags! {
     }
 }
 
+impl crate::domain::devices::Devices {
+    /// Puts a controller where it belongs: by kind, then by number, companions behind their master.
+    pub fn insert_controller(
+        &mut self,
+        controller: crate::domain::devices::controller::Controller,
+    ) {
+        controllers::insert(&mut self.controller, controller);
+    }
+}
+
 /// What a driver means by leaving something out.
 pub trait DomainDefaults {
     /// What the driver can do.

@@ -10,8 +10,10 @@
 
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod cpu;
 mod defaults;
+mod devices;
 pub mod machine;
 
 use virtbus_conf_base::common::Arch;
@@ -83,11 +85,17 @@ impl DomainDefaults for Qemu<'_> {
         cpu::complete(domain, &self.facts)
     }
 
-    fn device(&mut self, _: &Domain, _: DeviceMut<'_>, _: CompleteFlags) -> Result<()> {
-        Ok(())
+    fn device(
+        &mut self,
+        domain: &Domain,
+        device: DeviceMut<'_>,
+        flags: CompleteFlags,
+    ) -> Result<()> {
+        devices::complete(domain, device, &self.facts, flags)
     }
 
-    fn addresses(&mut self, _: &mut Domain, _: CompleteFlags) -> Result<()> {
-        Ok(())
+    fn addresses(&mut self, domain: &mut Domain, flags: CompleteFlags) -> Result<()> {
+        let is_new = flags.contains(CompleteFlags::ABI_UPDATE);
+        addresses::assign(domain, &self.facts, is_new)
     }
 }

@@ -1,0 +1,200 @@
+//! PCI buses: what each kind takes, and which places of it are taken.
+
+use virtbus_conf_base::common::PciAddress;
+use virtbus_conf_base::{ConfError, Result};
+use virtbus_conf_domain::domain::devices::controller::PciModel;
+
+bitflags::bitflags! {
+    /// What a bus takes, and what a device asks for.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) struct Connect: u16 {
+        /// Plain devices of conventional PCI.
+        const PCI = 1 << 0;
+        /// Plain devices of PCI Express.
+        const PCIE = 1 << 1;
+        /// Bridges to a further conventional bus.
+        const PCI_BRIDGE = 1 << 2;
+        /// Ports at a root of PCI Express.
+        const ROOT_PORT = 1 << 3;
+        /// The upper end of a switch.
+        const UPSTREAM = 1 << 4;
+        /// The lower ends of a switch.
+        const DOWNSTREAM = 1 << 5;
+        /// Bridges from PCI Express to a conventional bus, fixed to the chipset.
+        const DMI_TO_PCI = 1 << 6;
+        /// Further root buses, conventional.
+        const PCI_EXPANDER = 1 << 7;
+        /// Further root buses of PCI Express.
+        const PCIE_EXPANDER = 1 << 8;
+        /// Bridges from PCI Express to a conventional bus.
+        const PCIE_TO_PCI = 1 << 9;
+        /// Devices can come and go while the guest runs.
+        const HOTPLUG = 1 << 10;
+        /// For devices: may share a slot with others of its kind.
+        const SHARES_SLOT = 1 << 11;
+        /// For buses: devices are put here without being asked for it.
+        const AUTOMATIC = 1 << 12;
+    }
+}
+
+impl Connect {
+    /// What a device is, without how it is plugged.
+    const KINDS: Self = Self::HOTPLUG
+        .union(Self::SHARES_SLOT)
+        .union(Self::AUTOMATIC)
+        .complement();
+    /// Both kinds of plain devices.
+    const PLAIN: Self = Self::PCI.union(Self::PCIE);
+
+    /// What a controller asks for of the bus that it is on; nothing for the roots.
+    pub(super) const fn of_controller(model: PciModel) -> Self {
+        match model {
+            PciModel::PciRoot | PciModel::PcieRoot => Self::empty(),
+            PciModel::PciBridge => Self::PCI_BRIDGE,
+            PciModel::PciExpanderBus => Self::PCI_EXPANDER,
+            PciModel::PcieRootPort => Self::ROOT_PORT.union(Self::SHARES_SLOT),
+            PciModel::PcieSwitchUpstreamPort => Self::UPSTREAM,
+            PciModel::PcieSwitchDownstreamPort => Self::DOWNSTREAM.union(Self::SHARES_SLOT),
+            PciModel::DmiToPciBridge => Self::DMI_TO_PCI,
+            PciModel::PcieToPciBridge => Self::PCIE_TO_PCI,
+            PciModel::PcieExpanderBus => Self::PCIE_EXPANDER,
+        }
+    }
+}
+
+/// The functions of a slot that are taken, bit by bit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    functions: u8,
+    /// Whether all that are there may share it.
+    shared: bool,
+}
+
+/// A PCI bus.
+#[derive(Debug, Clone)]
+pub(super) struct Bus {
+    pub(super) model: PciModel,
+    takes: Connect,
+    first: u8,
+    last: u8,
+    slots: [Slot; 32],
+}
+
+impl Bus {
+    pub(super) fn new(model: PciModel, hotplug: bool) -> Self {
+        use Connect as C;
+        let conventional = C::AUTOMATIC | C::PCI | C::PCI_BRIDGE;
+        let port = C::AUTOMATIC | C::PCIE | C::UPSTREAM | C::PCIE_TO_PCI | C::HOTPLUG;
+        let (takes, first, last) = match model {
+            PciModel::PciRoot => (conventional | C::HOTPLUG | C::PCI_EXPANDER, 1, 31),
+            PciModel::PciBridge => (conventional | C::HOTPLUG, 1, 31),
+            PciModel::PciExpanderBus => (conventional, 0, 31),
+            PciModel::PcieRoot => (
+                C::AUTOMATIC
+                    | C::PCIE
+                    | C::ROOT_PORT
+                    | C::DMI_TO_PCI
+                    | C::PCIE_TO_PCI
+                    | C::PCIE_EXPANDER,
+                1,
+                31,
+            ),
+            PciModel::DmiToPciBridge => (C::AUTOMATIC | C::PCI | C::PCI_BRIDGE, 0, 31),
+            PciModel::PcieToPciBridge => (conventional | C::HOTPLUG, 1, 31),
+            PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort => (port, 0, 0),
+            PciModel::PcieSwitchUpstreamPort => (C::DOWNSTREAM, 0, 31),
+            PciModel::PcieExpanderBus => (C::ROOT_PORT | C::DMI_TO_PCI, 0, 31),
+        };
+        Self {
+            model,
+            takes: if hotplug {
+                takes
+            } else {
+                takes.difference(C::HOTPLUG)
+            },
+            first,
+            last,
+            slots: [Slot::default(); 32],
+        }
+    }
+
+    /// Whether a device can be put here without being asked for it.
+    pub(super) fn takes(&self, device: Connect) -> bool {
+        self.takes.contains(Connect::AUTOMATIC) && self.fits(self.takes, device)
+            || self.takes.intersects(device & Connect::KINDS) && !device.intersects(Connect::PLAIN)
+    }
+
+    fn fits(&self, takes: Connect, device: Connect) -> bool {
+        takes.intersects(device & Connect::KINDS)
+            && (!device.contains(Connect::HOTPLUG) || takes.contains(Connect::HOTPLUG))
+    }
+
+    /// Whether a device may be here that a definition puts here: whoever does that may know better.
+    pub(super) fn may_have(&self, device: Connect) -> bool {
+        let mut takes = self.takes;
+        if takes.intersects(Connect::PLAIN | Connect::DMI_TO_PCI) {
+            takes |= Connect::PLAIN;
+        }
+        takes.intersects(device & Connect::KINDS)
+    }
+
+    pub(super) fn is_slot(&self, slot: u8) -> bool {
+        (self.first..=self.last).contains(&slot)
+    }
+
+    pub(super) fn slots(&self) -> std::ops::RangeInclusive<u8> {
+        self.first..=self.last
+    }
+
+    pub(super) fn is_taken(&self, slot: u8, function: u8) -> bool {
+        self.slots[usize::from(slot & 31)].functions & (1 << (function & 7)) != 0
+    }
+
+    pub(super) fn is_slot_taken(&self, slot: u8) -> bool {
+        self.slots[usize::from(slot & 31)].functions != 0
+    }
+
+    pub(super) fn take(&mut self, slot: u8, function: u8, device: Connect) {
+        let place = &mut self.slots[usize::from(slot & 31)];
+        let shares = device.contains(Connect::SHARES_SLOT);
+        place.shared = shares && (place.functions == 0 || place.shared);
+        place.functions |= 1 << (function & 7);
+    }
+
+    /// The first free place for a device.
+    pub(super) fn free(&self, device: Connect) -> Option<(u8, u8)> {
+        self.slots().find_map(|slot| {
+            let place = self.slots[usize::from(slot)];
+            if place.functions == 0 {
+                return Some((slot, 0));
+            }
+            let shares = device.contains(Connect::SHARES_SLOT) && place.shared;
+            let function = place.functions.trailing_ones();
+            (shares && function < 8).then(|| (slot, u8::try_from(function).unwrap_or(7)))
+        })
+    }
+
+    /// Whether other functions than 0 of a slot are taken.
+    pub(super) fn has_many(&self, slot: u8) -> bool {
+        self.slots[usize::from(slot & 31)].functions & !1 != 0
+    }
+}
+
+/// What is wrong with an address of a definition.
+pub(super) fn wrong(address: PciAddress, why: &str) -> ConfError {
+    ConfError::invalid(format!("PCI address {address} cannot be used: {why}"))
+}
+
+/// Fails if an address is none of a guest's at all.
+pub(super) fn check(address: PciAddress, buses: usize) -> Result<()> {
+    if address.domain != 0 {
+        return Err(wrong(address, "only PCI domain 0 is available"));
+    }
+    if usize::from(address.bus) >= buses {
+        return Err(wrong(
+            address,
+            &format!("the guest has {buses} PCI buses, numbered from 0"),
+        ));
+    }
+    Ok(())
+}

@@ -24,6 +24,7 @@ pub mod process;
 )]
 pub mod readiness;
 pub mod socket;
+pub mod transfer;
 pub mod uri;
 pub mod users;
 

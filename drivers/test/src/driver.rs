@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use virtbus_api::connection::{Host, NodeInfo};
 use virtbus_api::domain::{
@@ -27,7 +27,7 @@ use crate::domain::{Domain, Saved};
 use crate::interface::HostInterface;
 use crate::network::Network;
 use crate::node_device::Device;
-use crate::storage::Pool;
+use crate::storage::{Pool, Space};
 use crate::table::{Named, Table};
 use crate::{domain, interface, network, node_device, storage};
 
@@ -55,6 +55,8 @@ pub struct Test {
     /// All domains, between two changes.
     pub(crate) listing: Arc<Listing<DomainView>>,
     pub(crate) info: NodeInfo,
+    /// What the content of volumes takes.
+    pub(crate) space: Space,
     state: Mutex<State>,
     /// Set once everything is there; before, nobody listens.
     opened: AtomicBool,
@@ -89,6 +91,7 @@ impl Test {
             hub,
             listing,
             info: node.info.clone(),
+            space: Space::default(),
             state: Mutex::new(State {
                 domains: Table::default(),
                 networks: Table::default(),
@@ -174,7 +177,7 @@ impl Test {
             for volume in &first.volumes {
                 let definition = pool.read_volume(volume, false)?;
                 state.claim_volume(&pool, &definition)?;
-                pool.add(definition)?;
+                pool.add(definition, OnceLock::new())?;
             }
             state.pools.add(pool)?;
         }

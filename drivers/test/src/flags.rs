@@ -50,5 +50,6 @@ pub(crate) const FLAGS: &[KnownFlags] = virtbus_api::known_flags! {
     StoragePoolDefineXml: StoragePoolDefineFlags = VALIDATE;
     StoragePoolGetXmlDesc: StorageXmlFlags = INACTIVE;
     StorageVolCreateXml, StorageVolCreateXmlFrom: StorageVolCreateFlags = VALIDATE;
+    StorageVolDownload, StorageVolUpload: StorageVolTransferFlags = SPARSE_STREAM;
     StorageVolGetInfoFlags: StorageVolInfoFlags = GET_PHYSICAL;
 };

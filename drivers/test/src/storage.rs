@@ -1,23 +1,30 @@
 //! Storage pools and volumes, of which nothing is on any disk.
 
+mod content;
+mod transfer;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use virtbus_api::event::Event;
 use virtbus_api::listing::Views;
 use virtbus_api::object::{IdRef, Kind, View};
+use virtbus_api::storage::Transfer;
 use virtbus_api::storage::{
     StoragePoolBuildFlags, StoragePoolCreateFlags, StoragePoolDefineFlags, StoragePoolDeleteFlags,
     StoragePoolEvent, StoragePoolId, StoragePoolInfo, StoragePoolLifecycle, StoragePoolState,
     StoragePoolView, StoragePools, StorageVolCreateFlags, StorageVolDeleteFlags, StorageVolId,
-    StorageVolInfo, StorageVolInfoFlags, StorageVolType, StorageVolView, StorageVols,
-    StorageXmlFlags,
+    StorageVolInfo, StorageVolInfoFlags, StorageVolTransferFlags, StorageVolType, StorageVolView,
+    StorageVols, StorageXmlFlags,
 };
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid, naming};
 use virtbus_conf_base::{Bytes, Flags, format_text};
 use virtbus_conf_storage::storage_pool::{PoolSource, PoolType, StoragePool as Definition};
 use virtbus_conf_storage::storage_volume::{CapacityRule, StorageVolume, VolumeType};
+
+use content::Memory;
+pub(crate) use content::Space;
 
 use crate::domain::Random;
 use crate::driver::{State, Test, get, get_as};
@@ -33,6 +40,21 @@ const CAPACITY: u64 = 100 << 30;
 struct Volume {
     definition: StorageVolume,
     view: Arc<StorageVolView>,
+    /// Once it was read or written.
+    content: OnceLock<Arc<Memory>>,
+}
+
+impl Volume {
+    fn check_idle(&self) -> Result<()> {
+        let is_idle = |content: &Arc<Memory>| Arc::strong_count(content) == 1;
+        if self.content.get().is_none_or(is_idle) {
+            return Ok(());
+        }
+        Err(Error::operation_invalid(format!(
+            "the content of volume '{}' is being transferred",
+            self.view.id.name
+        )))
+    }
 }
 
 /// A pool as the driver keeps it.
@@ -156,7 +178,11 @@ impl Pool {
     }
 
     /// Adds a volume that was [claimed](State::claim_volume).
-    pub(crate) fn add(&mut self, definition: StorageVolume) -> Result<Arc<StorageVolView>> {
+    pub(crate) fn add(
+        &mut self,
+        definition: StorageVolume,
+        content: OnceLock<Arc<Memory>>,
+    ) -> Result<Arc<StorageVolView>> {
         let allocation = definition.allocation().0;
         if allocation > self.available() {
             return Err(error::failed(format!(
@@ -176,6 +202,7 @@ impl Pool {
         let volume = Volume {
             definition,
             view: Arc::clone(&view),
+            content,
         };
         self.volumes.insert(name, volume);
         Ok(view)
@@ -330,12 +357,26 @@ impl Test {
         id: &StorageVolId,
         look: impl FnOnce(&Pool, &Volume) -> Result<T>,
     ) -> Result<T> {
-        self.with_pool(&id.pool, |pool| {
-            pool.kept.check_active()?;
-            let volume = pool.volumes.get(&id.name);
-            let volume =
-                volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", &id.name))?;
-            look(pool, volume)
+        self.with_pool(&id.pool, |pool| look(pool, find_in(pool, &id.name)?))
+    }
+
+    /// Makes a volume with the content that it gets, whose size is given.
+    fn make_volume(
+        &self,
+        id: &StoragePoolId,
+        xml: &str,
+        flags: StorageVolCreateFlags,
+        content: impl FnOnce(&State, u64) -> Result<OnceLock<Arc<Memory>>>,
+    ) -> Result<Arc<StorageVolView>> {
+        let mut state = self.lock();
+        let pool = get_as(&state.pools, Kind::StoragePool, (id.uuid, &id.name))?;
+        pool.kept.check_active()?;
+        let strict = flags.contains(StorageVolCreateFlags::VALIDATE);
+        let definition = pool.read_volume(xml, strict)?;
+        state.claim_volume(pool, &definition)?;
+        let content = content(&state, definition.capacity().0)?;
+        self.change_pool(&mut state, id, |pool| {
+            Ok((pool.add(definition, content)?, Vec::new()))
         })
     }
 
@@ -352,6 +393,13 @@ impl Test {
         let found = found.ok_or_else(|| Error::not_found(Kind::StorageVol, attribute, value))?;
         Ok(Arc::clone(&found.view))
     }
+}
+
+/// The volume of this name in a pool that has to be on.
+fn find_in<'p>(pool: &'p Pool, name: &str) -> Result<&'p Volume> {
+    pool.kept.check_active()?;
+    let volume = pool.volumes.get(name);
+    volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", name))
 }
 
 /// The volumes of a pool that is on.
@@ -487,6 +535,7 @@ impl StoragePools for Test {
     async fn delete(&self, id: &StoragePoolId, _flags: StoragePoolDeleteFlags) -> Result<()> {
         self.change_pool(&mut self.lock(), id, |pool| {
             pool.kept.check_inactive()?;
+            pool.volumes.values().try_for_each(Volume::check_idle)?;
             pool.volumes.clear();
             pool.allocation = 0;
             Ok(((), lifecycle(StoragePoolLifecycle::Deleted)))
@@ -559,12 +608,7 @@ impl StorageVols for Test {
     }
 
     async fn view_by_name(&self, id: &StoragePoolId, name: &str) -> Result<Arc<StorageVolView>> {
-        self.with_pool(id, |pool| {
-            pool.kept.check_active()?;
-            let volume = pool.volumes.get(name);
-            let volume = volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", name))?;
-            Ok(Arc::clone(&volume.view))
-        })
+        self.with_pool(id, |pool| Ok(Arc::clone(&find_in(pool, name)?.view)))
     }
 
     async fn view_by_key(&self, key: &str) -> Result<Arc<StorageVolView>> {
@@ -618,15 +662,7 @@ impl StorageVols for Test {
         xml: &str,
         flags: StorageVolCreateFlags,
     ) -> Result<Arc<StorageVolView>> {
-        let mut state = self.lock();
-        let pool = get_as(&state.pools, Kind::StoragePool, (id.uuid, &id.name))?;
-        pool.kept.check_active()?;
-        let strict = flags.contains(StorageVolCreateFlags::VALIDATE);
-        let definition = pool.read_volume(xml, strict)?;
-        state.claim_volume(pool, &definition)?;
-        self.change_pool(&mut state, id, |pool| {
-            Ok((pool.add(definition)?, Vec::new()))
-        })
+        self.make_volume(id, xml, flags, |_, _| Ok(OnceLock::new()))
     }
 
     async fn create_xml_from(
@@ -636,14 +672,23 @@ impl StorageVols for Test {
         source: &StorageVolId,
         flags: StorageVolCreateFlags,
     ) -> Result<Arc<StorageVolView>> {
-        // There is no content; that the source is there is all that can be asked.
-        self.with_volume(source, |_, _| Ok(()))?;
-        StorageVols::create_xml(self, id, xml, flags).await
+        self.make_volume(id, xml, flags, |state, size| {
+            let pool = (source.pool.uuid, &*source.pool.name);
+            let pool = get_as(&state.pools, Kind::StoragePool, pool)?;
+            let Some(content) = find_in(pool, &source.name)?.content.get() else {
+                return Ok(OnceLock::new());
+            };
+            let copy = content.copy(size).map_err(|problem| {
+                let name = &source.name;
+                error::failed(format!("volume '{name}' cannot be copied: {problem}"))
+            })?;
+            Ok(OnceLock::from(Arc::new(copy)))
+        })
     }
 
     async fn delete(&self, id: &StorageVolId, _flags: StorageVolDeleteFlags) -> Result<()> {
         self.change_pool(&mut self.lock(), &id.pool, |pool| {
-            pool.kept.check_active()?;
+            find_in(pool, &id.name)?.check_idle()?;
             let volume = pool.volumes.remove(&id.name);
             let volume =
                 volume.ok_or_else(|| Error::not_found(Kind::StorageVol, "name", &id.name))?;
@@ -652,5 +697,25 @@ impl StorageVols for Test {
                 .saturating_sub(volume.definition.allocation().0);
             Ok(((), Vec::new()))
         })
+    }
+
+    async fn download(
+        &self,
+        id: &StorageVolId,
+        offset: u64,
+        length: u64,
+        flags: StorageVolTransferFlags,
+    ) -> Result<Transfer> {
+        self.download_volume(id, offset, length, flags)
+    }
+
+    async fn upload(
+        &self,
+        id: &StorageVolId,
+        offset: u64,
+        length: u64,
+        flags: StorageVolTransferFlags,
+    ) -> Result<Transfer> {
+        self.upload_volume(id, offset, length, flags)
     }
 }

@@ -189,6 +189,8 @@ impl Received {
             caller,
             dialect: self.dialect,
             message: self.message,
+            shared: self.shared,
+            peer: self.peer,
             order: std::sync::Mutex::new(order),
         })
     }

@@ -6,6 +6,10 @@
 //! to one object enter the driver in the order in which they were sent. Calls with long messages have turns and a thread of their own,
 //! whose priority is low: they do not take the processors from others.
 
+#[cfg(test)]
+mod tests;
+
+use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -17,13 +21,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use virtbus_api::access::Caller;
 use virtbus_api::connections::{Connections, Follower};
+use virtbus_api::storage::Transfer;
+use virtbus_api::{Error, ErrorCode, ErrorDomain};
 use zbus::message::{Flags, Header, Type};
 use zbus::{Message, MessageStream};
 
 use crate::answer::{self, Order, answer};
 use crate::declare::Kind;
 use crate::error::{Failure, Protocol};
-use crate::limits::{Charge, Limits, Load, Whose};
+use crate::limits::{Charge, Counted, Limits, Load, Whose};
 use crate::nodes::Nodes;
 use crate::outbox::{Outbox, Watch};
 use crate::peers::{Clients, Peer, Peers};
@@ -64,7 +70,9 @@ pub(crate) struct Shared {
     all: Arc<crate::limits::Account>,
     /// Events that wait until it is known who of these may hear of them.
     pub(crate) events: Arc<AtomicUsize>,
-    /// Calls taken so far, and calls not yet answered: whether the service is idle.
+    /// Streams of all users but root that are under way.
+    streams: Arc<AtomicUsize>,
+    /// Calls taken so far, and calls not yet answered or streams under way: whether the service is idle.
     taken: AtomicU64,
     open: AtomicU64,
     /// Messages are read: somebody may listen.
@@ -118,6 +126,7 @@ impl Service {
             limits,
             all: Arc::default(),
             events: Arc::default(),
+            streams: Arc::default(),
             taken: AtomicU64::new(0),
             open: AtomicU64::new(0),
             running: AtomicBool::new(false),
@@ -327,6 +336,22 @@ impl Call {
     }
 }
 
+/// Something is under way until this is dropped.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Whether a call asks for what clients keep a picture of, with signals that tell its changes.
 fn tells_state(call: &Header<'_>) -> bool {
     let member = call.member().map_or("", |member| member.as_str());
@@ -397,7 +422,7 @@ impl Shared {
 
     /// Lets a call go on in its peer's turns.
     fn go_on(self: &Arc<Self>, call: Call, mut charge: Charge, has_begun: bool) {
-        self.open.fetch_add(1, Ordering::Relaxed);
+        let open = Open::new(self);
         let (shared, peer) = (Arc::clone(self), Arc::clone(&call.peer));
         let length = call.message.data().len();
         let work = async move {
@@ -416,7 +441,7 @@ impl Shared {
                 }
                 Err(failure) => call.finish((Err(failure), None)),
             }
-            shared.open.fetch_sub(1, Ordering::Relaxed);
+            drop(open);
         };
         let turns = if length > SHORT {
             &self.long
@@ -476,6 +501,44 @@ impl Shared {
             Ok(reply) => self.outbox.reply(reply, peer),
             Err(error) => tracing::error!(%error, "a reply cannot be built"),
         }
+    }
+
+    /// Makes room for a stream of the peer's, until what is returned is dropped. The service is not idle meanwhile.
+    ///
+    /// # Errors
+    /// `ResourceBusy` if the peer, or its user, has as many under way as it may.
+    fn room_for_stream(self: &Arc<Self>, peer: &Peer) -> virtbus_api::Result<(Counted, Open)> {
+        let most = self.limits.streams;
+        let mut counts = vec![(&peer.streams.count, most.connection)];
+        if let Some(user) = peer.known_user().filter(|user| !user.is_root()) {
+            counts.extend([(&user.streams, most.user), (&self.streams, most.all)]);
+        }
+        let counted = Counted::with(counts).ok_or_else(|| {
+            let text = format!(
+                "too many streams are under way already; the limits are {} of a connection and {} of a user",
+                most.connection, most.user
+            );
+            Error::new(ErrorCode::ResourceBusy, ErrorDomain::Streams, text)
+        })?;
+        Ok((counted, Open::new(self)))
+    }
+
+    /// Has the content of a stream go through the descriptor that the peer gets. Nothing is begun if there is no room for it.
+    ///
+    /// # Errors
+    /// Those of `transfer`; `ResourceBusy` if the peer, or its user, has as many streams under way as it may.
+    pub(crate) async fn stream(
+        self: &Arc<Self>,
+        peer: &Peer,
+        transfer: impl Future<Output = virtbus_api::Result<Transfer>>,
+    ) -> virtbus_api::Result<OwnedFd> {
+        let room = self.room_for_stream(peer)?;
+        let begun = peer.streams.begin(transfer.await?, room, &self.runtime);
+        begun.map_err(|error| {
+            Error::internal(format!(
+                "the descriptor of a stream cannot be used: {error}"
+            ))
+        })
     }
 
     /// How the program logs, if that is served.

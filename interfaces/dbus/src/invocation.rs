@@ -13,13 +13,17 @@ use virtbus_api::filter::Filtered;
 use virtbus_api::listing::Views;
 use virtbus_api::object::{Id, Kind, ObjectView};
 use virtbus_api::session::{Granted, Key, Need, Session, Target};
+use virtbus_api::storage::Transfer;
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, Result};
 use zbus::wire::DynamicType;
 use zbus::{Message, OwnedObjectPath, Type};
 
+use crate::dispatch::Shared;
 use crate::paths::Paths;
+use crate::peers::Peer;
 use crate::quirks::Dialect;
+use crate::streams::Streams;
 use crate::tree::Node;
 use crate::turns::next_turn;
 use crate::value::{Parameters, Wrapping, sendable};
@@ -31,6 +35,8 @@ pub(crate) struct Invocation {
     pub(crate) caller: Caller,
     pub(crate) dialect: Dialect,
     pub(crate) message: Message,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) peer: Arc<Peer>,
     /// The call's place in the order of its sender's writes; given up once the driver has the call.
     pub(crate) order: std::sync::Mutex<Option<OwnedMutexGuard<()>>>,
 }
@@ -40,6 +46,8 @@ pub(crate) struct Context<'a> {
     granted: Granted<'a>,
     node: &'a Node,
     dialect: Dialect,
+    shared: &'a Arc<Shared>,
+    peer: &'a Peer,
 }
 
 impl<'a> Deref for Context<'a> {
@@ -104,6 +112,8 @@ impl Invocation {
             granted,
             node: &self.node,
             dialect: self.dialect,
+            shared: &self.shared,
+            peer: &self.peer,
         }
     }
 
@@ -152,6 +162,20 @@ impl Context<'_> {
         }
         OwnedObjectPath::try_from(self.node.path_of(id))
             .map_err(|error| Error::internal(format!("an object's path is wrong: {error}")))
+    }
+
+    /// The descriptor of a transfer, which goes on in the background. The caller learns how it ended by `StreamFinish`.
+    pub(crate) async fn stream(
+        &self,
+        transfer: impl Future<Output = Result<Transfer>>,
+    ) -> Result<zbus::OwnedFd> {
+        let descriptor = self.shared.stream(self.peer, transfer);
+        Ok(descriptor.await?.into())
+    }
+
+    /// The caller's streams.
+    pub(crate) const fn streams(&self) -> &Streams {
+        &self.peer.streams
     }
 
     /// The paths of those that the flags choose and the caller may see.

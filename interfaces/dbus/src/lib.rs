@@ -35,6 +35,7 @@ mod rounds;
 mod signals;
 mod socket;
 mod standard;
+mod streams;
 mod tree;
 mod turns;
 mod value;

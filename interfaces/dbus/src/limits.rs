@@ -44,6 +44,9 @@ pub struct Limits {
     /// Events that wait until it is known whether a client may hear of them; those beyond are left out. Each is some hundred bytes, and an
     /// authorizer that answers at all answers as many as those of a connection in a second or two.
     pub events: Share,
+    /// Streams under way: content that goes through descriptors which calls gave to clients. Each takes two or three descriptors and some buffers here, for as
+    /// long as the client takes its time.
+    pub streams: Share,
 }
 
 impl Limits {
@@ -82,6 +85,11 @@ impl Limits {
                 connection: 4096,
                 user: 16_384,
                 all: 65_536,
+            },
+            streams: Share {
+                connection: (open_files / 32).min(16),
+                user: (open_files / 16).min(64),
+                all: open_files / 16,
             },
         }
     }

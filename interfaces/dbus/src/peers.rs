@@ -18,6 +18,7 @@ use crate::error::{Failure, Protocol};
 use crate::hearing::Hearing;
 use crate::limits::{Account, Share, Unsent};
 use crate::socket::{Arrivals, Senders};
+use crate::streams::Streams;
 
 /// So many lanes a peer has before those that nobody uses are dropped.
 const LANES_KEPT: usize = 64;
@@ -49,6 +50,8 @@ pub(crate) struct User {
     pub(crate) unsent: Unsent,
     /// Events that wait until it is known whether they may hear of them.
     pub(crate) events: Arc<AtomicUsize>,
+    /// Streams under way.
+    pub(crate) streams: Arc<AtomicUsize>,
 }
 
 impl User {
@@ -59,6 +62,7 @@ impl User {
             unread: AtomicUsize::new(0),
             unsent: Unsent::default(),
             events: Arc::default(),
+            streams: Arc::default(),
         }
     }
 
@@ -85,6 +89,8 @@ pub(crate) struct Peer {
     lanes: Mutex<Lanes>,
     /// What this peer is told by signals of its own.
     pub(crate) hearing: Hearing,
+    /// Content that goes through descriptors of this peer.
+    pub(crate) streams: Streams,
 }
 
 /// The order of one client's writes to one object.
@@ -139,6 +145,7 @@ impl Peer {
             unread: AtomicUsize::new(0),
             lanes: Mutex::default(),
             hearing: Hearing::default(),
+            streams: Streams::default(),
         }
     }
 

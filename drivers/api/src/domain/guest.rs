@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use super::{CpuMap, DomainId, DomainProcessSignal};
 use crate::declare::{flags, group, numbered};
+use crate::storage::Transfer;
 use crate::typed::TypedParameters;
 
 /// A file system that the guest has mounted (`virDomainFSInfo`).
@@ -213,7 +214,7 @@ group! {
         /// A display by its number.
         fn open_graphics_fd(domain: &DomainId, index: u32, flags: DomainOpenGraphicsFlags) -> OwnedFd: DomainOpenGraphicsFd;
         /// What a screen shows: an image's media type, and the image to be read.
-        fn screenshot(domain: &DomainId, screen: u32) -> (String, OwnedFd): DomainScreenshot;
+        fn screenshot(domain: &DomainId, screen: u32) -> (String, Transfer): DomainScreenshot;
         /// Memory of the guest, at most 65536 bytes at once.
         fn memory_peek(domain: &DomainId, offset: u64, size: u32, flags: DomainMemoryPeekFlags) -> Vec<u8>: DomainMemoryPeek;
         /// Content of a disk, at most 65536 bytes at once.

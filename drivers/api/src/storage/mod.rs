@@ -1,6 +1,7 @@
-//! Storage: pools and the volumes in them.
+//! Storage: pools and the volumes in them, and how content goes in and out.
 
 mod pool;
+mod transfer;
 mod volume;
 
 pub use pool::{
@@ -9,6 +10,7 @@ pub use pool::{
     StoragePoolInfo, StoragePoolLifecycle, StoragePoolState, StoragePoolView, StoragePools,
     StorageXmlFlags,
 };
+pub use transfer::{Completion, Transfer};
 pub use volume::{
     StorageVolCreateFlags, StorageVolDeleteFlags, StorageVolId, StorageVolInfo,
     StorageVolInfoFlags, StorageVolResizeFlags, StorageVolTransferFlags, StorageVolType,

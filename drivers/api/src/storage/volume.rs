@@ -1,9 +1,8 @@
 //! Storage volumes.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::StoragePoolId;
+use super::{StoragePoolId, Transfer};
 use crate::declare::{also, flags, group, numbered};
 
 /// Names a volume by value.
@@ -63,7 +62,8 @@ flags! {
 
     /// How content is read.
     StorageVolTransferFlags: virStorageVolDownloadFlags, VIR_STORAGE_VOL_DOWNLOAD_ {
-        /// Holes stay holes.
+        /// Holes stay holes: the stream consists of records, each a letter and a number of eight bytes, big-endian. `D`: so many bytes of data,
+        /// which follow; `H`: a hole of so many bytes; `E`: the end, with the length of all runs together.
         SPARSE_STREAM = 1;
     }
 }
@@ -153,9 +153,10 @@ group! {
         fn resize(volume: &StorageVolId, capacity: u64, flags: StorageVolResizeFlags) -> (): StorageVolResize;
         /// Destroys its content.
         fn wipe_pattern(volume: &StorageVolId, algorithm: StorageVolWipeAlgorithm) -> (): StorageVolWipePattern;
-        /// Its content from `offset` on, at most `length` bytes (0: to its end), to be read from the descriptor.
-        fn download(volume: &StorageVolId, offset: u64, length: u64, flags: StorageVolTransferFlags) -> OwnedFd: StorageVolDownload;
-        /// Takes content at `offset`, at most `length` bytes (0: all that comes), written to the descriptor.
-        fn upload(volume: &StorageVolId, offset: u64, length: u64, flags: StorageVolTransferFlags) -> OwnedFd: StorageVolUpload;
+        /// Its content from `offset` on, at most `length` bytes (0: to its end), to be read from the descriptor. Who reads gets an error and no end if the
+        /// transfer breaks off.
+        fn download(volume: &StorageVolId, offset: u64, length: u64, flags: StorageVolTransferFlags) -> Transfer: StorageVolDownload;
+        /// Takes content at `offset`, at most `length` bytes (0: all that comes), written to the descriptor. Done when it is on disk.
+        fn upload(volume: &StorageVolId, offset: u64, length: u64, flags: StorageVolTransferFlags) -> Transfer: StorageVolUpload;
     }
 }

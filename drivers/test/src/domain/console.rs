@@ -1,13 +1,12 @@
 //! Keys, signals, the screen, and looks inside: nothing is there that could take or show anything real.
 
-use std::io::Write as _;
-use std::os::fd::OwnedFd;
-
 use async_trait::async_trait;
 use virtbus_api::domain::{
     DomainConsole, DomainId, DomainMemoryPeekFlags, DomainProcessSignal, KeycodeSet,
 };
+use virtbus_api::storage::Transfer;
 use virtbus_api::{Error, Result};
+use virtbus_util::transfer::{Framing, Sender};
 
 use super::Domain;
 use crate::driver::Test;
@@ -50,7 +49,7 @@ impl DomainConsole for Test {
         })
     }
 
-    async fn screenshot(&self, id: &DomainId, screen: u32) -> Result<(String, OwnedFd)> {
+    async fn screenshot(&self, id: &DomainId, screen: u32) -> Result<(String, Transfer)> {
         self.with_domain(id, |domain| {
             domain.check_active()?;
             if screen > 0 {
@@ -60,15 +59,12 @@ impl DomainConsole for Test {
             }
             Ok(())
         })?;
-        let pipe = || -> std::io::Result<OwnedFd> {
-            let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-            // What fits into a pipe is written at once.
-            std::fs::File::from(write).write_all(SCREEN)?;
-            Ok(read)
-        };
-        let image = pipe().map_err(|problem| {
-            error::failed(format!("cannot create a pipe for the image: {problem}"))
-        })?;
+        let failed = |problem| error::failed(format!("the image cannot be sent: {problem}"));
+        let (mut sender, descriptor) = Sender::new(Framing::Plain).map_err(failed)?;
+        let image = Transfer::new(descriptor, async move {
+            sender.data(SCREEN).await.map_err(failed)?;
+            sender.finish().await.map_err(failed)
+        });
         Ok(("image/x-portable-pixmap".to_owned(), image))
     }
 

@@ -12,6 +12,7 @@ use virtbus_api::domain::{
 use virtbus_api::typed::{TypedParameter, TypedValue};
 use virtbus_api::{Connection, ErrorCode};
 
+use crate::transfers::downloaded;
 use crate::{GUEST, code, first_domain, guest, open};
 
 #[tokio::test]
@@ -574,9 +575,9 @@ async fn guests_answer_while_they_run() {
     );
     let (kind, image) = console.screenshot(&id, 0).await.unwrap();
     assert!(kind.starts_with("image/"));
-    let mut content = Vec::new();
-    std::io::Read::read_to_end(&mut std::fs::File::from(image), &mut content).unwrap();
-    assert!(content.starts_with(b"P6"));
+    let (content, bytes) = downloaded(image).await;
+    assert!(content.unwrap().starts_with(b"P6"));
+    assert_eq!(bytes.unwrap(), 14);
     assert_eq!(
         code(console.screenshot(&id, 1).await),
         ErrorCode::InvalidArg

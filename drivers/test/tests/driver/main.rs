@@ -13,6 +13,7 @@ mod identity;
 mod likeness;
 mod moments;
 mod naming;
+mod transfers;
 
 use std::sync::{Arc, Mutex};
 

@@ -328,6 +328,13 @@ interface! {
         memory StorageVolLookupByKey(key: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByKey finds StorageVol by key(key) => |c| c.path();
         /// Finds the volume with this path in any active pool; an error if there is none.
         read StorageVolLookupByPath(path: String) -> (storageVol: OwnedObjectPath): StorageVolLookupByPath finds StorageVol by path(path) => |c| c.path();
+        /// Breaks off a stream of this client: a transfer that Download, Upload or Screenshot has begun. The stream is the inode number of its descriptor
+        /// (`st_ino` of fstat). What was transferred stays. Refused if the stream has ended.
+        write StreamAbort(stream: u64) -> (): ConnectOpen => |c| c.streams().abort(stream);
+        /// Waits until a stream of this client has ended, and returns how many bytes were transferred, including holes; fails if it broke off, and says
+        /// why. Data of an upload are on disk then. The stream is the inode number of its descriptor (`st_ino` of fstat), also if that is closed by now. Known
+        /// are those that are under way, and the last 64.
+        read StreamFinish(stream: u64) -> (bytes: u64): ConnectOpen => |c| c.streams().finish(stream).await;
     }
     properties {
         /// Whether the connection from the daemon to the hypervisor is encrypted.

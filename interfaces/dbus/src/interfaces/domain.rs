@@ -427,10 +427,17 @@ interface! {
             }
             c.saving()?.save(c.id()?, c.caller_file(&to), optional(&xml), flags).await
         };
-        /// Takes a picture of a screen, by its number from 0: media type, and a descriptor from which the image is read.
+        /// Takes a picture of a screen, by its number from 0: media type, and a descriptor from which the image is read. If the image breaks off, reading
+        /// fails with ECONNRESET in place of the end; StreamFinish of the connection tells why.
         read Screenshot(screen: Amount<u32>, flags: NoFlags) -> (mimeType: String, stream: zbus::OwnedFd): DomainScreenshot => |c| {
-            let (media_type, image) = c.console()?.screenshot(c.id()?, screen).await?;
-            Ok((media_type, image.into()))
+            let mut media_type = String::new();
+            let image = async {
+                let image;
+                (media_type, image) = c.console()?.screenshot(c.id()?, screen).await?;
+                Ok(image)
+            };
+            let image = c.stream(image).await?;
+            Ok((media_type, image))
         };
         /// Presses these keys together for `holdtime` milliseconds, and releases them; the code set says how keys are numbered. At most 16 keys.
         write SendKey(codeset: One<KeycodeSet, u32>, holdtime: Amount<u32>, keycodes: Vec<Amount<u32>>, flags: NoFlags) -> (): DomainSendKey => |c| {

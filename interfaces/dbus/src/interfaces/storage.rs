@@ -83,9 +83,11 @@ interface! {
     methods {
         /// Deletes the volume and its content. Refused if it is being made or transferred.
         write Delete(flags: Flags<StorageVolDeleteFlags>) -> (): StorageVolDelete => |c| c.storage_vols()?.delete(c.id()?, flags).await;
-        /// Content of the volume from a byte offset on, at most `length` bytes (0: to the end), read from the descriptor.
+        /// Content of the volume from a byte offset on, at most `length` bytes (0: to the end), read from the descriptor, which is a socket. If the
+        /// transfer breaks off, reading fails with ECONNRESET in place of the end; StreamFinish of the connection tells why. Holes are read as zeros, unless the
+        /// flag asks for records.
         write Download(offset: u64, length: u64, flags: Flags<StorageVolTransferFlags>) -> (stream: zbus::OwnedFd): StorageVolDownload => |c| {
-            Ok(c.storage_vols()?.download(c.id()?, offset, length, flags).await?.into())
+            c.stream(c.storage_vols()?.download(c.id()?, offset, length, flags)).await
         };
         /// Type of the volume, and sizes in bytes: what a guest sees, and what it takes on the host.
         read GetInfo(flags: Flags<StorageVolInfoFlags>) -> (info: (One<StorageVolType>, u64, u64)): StorageVolGetInfoFlags => |c| {
@@ -104,10 +106,12 @@ interface! {
         /// Changes the size of the volume that a guest sees, in bytes; with the flag DELTA by so many bytes. Refused if it becomes smaller, unless
         /// the flag SHRINK is given.
         write Resize(capacity: u64, flags: Flags<StorageVolResizeFlags>) -> (): StorageVolResize => |c| c.storage_vols()?.resize(c.id()?, capacity, flags).await;
-        /// Writes to the volume from a byte offset on what is written to the descriptor, at most `length` bytes (0: all). The transfer ends when the
-        /// descriptor is closed.
+        /// Writes to the volume from a byte offset on what is written to the descriptor, which is a socket, at most `length` bytes (0: up to the end of
+        /// the volume). The transfer ends when the descriptor is closed or shut down for writing, with the flag when the end record has come. When all is on disk,
+        /// the descriptor yields eight bytes, the number of bytes that came (big-endian), and StreamFinish of the connection returns; if the transfer broke
+        /// off, the descriptor yields nothing, and StreamFinish tells why.
         write Upload(offset: u64, length: u64, flags: Flags<StorageVolUploadFlags>) -> (stream: zbus::OwnedFd): StorageVolUpload => |c| {
-            Ok(c.storage_vols()?.upload(c.id()?, offset, length, flags).await?.into())
+            c.stream(c.storage_vols()?.upload(c.id()?, offset, length, flags)).await
         };
         /// Overwrites the volume's content by this algorithm, so that it cannot be read again. Refused if it is being made or transferred.
         write Wipe(pattern: One<StorageVolWipeAlgorithm, u32>, flags: NoFlags) -> (): StorageVolWipePattern => |c| {

@@ -37,12 +37,6 @@ pub struct Dirs {
 }
 
 impl Dirs {
-    /// Links to the definitions that are started with the host.
-    #[must_use]
-    pub fn autostart(&self) -> PathBuf {
-        self.config.join("autostart")
-    }
-
     /// Saved memory that the next start of a domain takes.
     #[must_use]
     pub fn saved(&self) -> PathBuf {

@@ -22,8 +22,10 @@ use virtbus_api::providers::{Offered, Providers};
 use virtbus_api::typed::TypedParameters;
 use virtbus_api::{Error, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_hypervisor::store::{Belonging, Whose};
 use virtbus_qemu_monitor::commands::system::{InjectNmi, SystemReset, SystemWakeup};
 
+use crate::belongings::{ManagedSave, TpmState};
 use crate::config::Config;
 use crate::connection::Qemu;
 use crate::core::{Core, monitor_failed};
@@ -32,8 +34,7 @@ use crate::outside::blocking;
 use crate::shutdown::{Way, Wish};
 use crate::start::Origin;
 use crate::{
-    autostart, cpus, definition, jobs, reading, reconnect, shutdown, start, stats, stop, tpm,
-    translate,
+    autostart, cpus, definition, jobs, reading, reconnect, shutdown, start, stats, stop, translate,
 };
 
 impl Qemu {
@@ -284,15 +285,19 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
             "domain '{name}' has a managed save image; say that it is to be removed (MANAGED_SAVE)"
         )));
     }
-    // What depends on the definition goes first: killed in between, this leaves a definition without its state, and never a state that
-    // another guest of this name would take for its own.
+    let (image, tpm) = (ManagedSave(core), TpmState(core));
+    let mut belongings: Vec<&dyn Belonging> = Vec::new();
     if saved {
-        crate::saving::remove_image(core, domain)?;
+        belongings.push(&image);
     }
     if definition::drops_tpm_state(&config, flags) {
-        tpm::remove_state(&core.config, domain.uuid)?;
+        belongings.push(&tpm);
     }
-    core.store.remove_config(&name)?;
+    let whose = Whose {
+        uuid: domain.uuid,
+        name: &name,
+    };
+    core.store.remove_config(whose, &belongings)?;
     domain.change(&core.hub, |inner| -> Result<_> {
         inner.config = None;
         inner.autostart = false;
@@ -355,12 +360,7 @@ impl DomainStatistics for Qemu {
 
 #[async_trait]
 impl DomainLifecycle for Qemu {
-    async fn create(
-        &self,
-        domain: &DomainId,
-        flags: DomainCreateFlags,
-        _: &Client,
-    ) -> Result<()> {
+    async fn create(&self, domain: &DomainId, flags: DomainCreateFlags, _: &Client) -> Result<()> {
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_job(&domain, jobs::CREATE, |turn| async move {

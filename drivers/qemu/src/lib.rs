@@ -15,6 +15,7 @@
 
 mod addresses;
 mod autostart;
+mod belongings;
 mod command;
 mod config;
 mod connection;

@@ -17,15 +17,17 @@ use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_hypervisor::domains::Snapshot as _;
+use virtbus_hypervisor::store::Statuses;
 use virtbus_util::file;
 use virtbus_util::process::{self, Pidfd};
 
+use crate::belongings::ManagedSave;
 use crate::config::Dirs;
 use crate::core::Core;
 use crate::domain::{Domain, Ending, Handle, Live, Run};
-use crate::persist::{Status, Statuses};
+use crate::persist::{self, Files, Status};
 use crate::watch::Process;
-use crate::{definition, jobs, rename, saving, stray};
+use crate::{definition, jobs, saving, stray};
 
 /// So many guests of the last daemon are taken in at the same time.
 const AT_ONCE: usize = 32;
@@ -34,7 +36,7 @@ const AT_ONCE: usize = 32;
 const CLEARING: Duration = Duration::from_secs(5);
 
 /// Reads definitions into the table, and gives the status files. Blocks.
-pub(crate) fn load(core: &Core) -> Result<Statuses> {
+pub(crate) fn load(core: &Core) -> Result<Statuses<Files>> {
     let (run, most) = (&core.config.dirs.run, Dirs::longest_run());
     let bytes = run.as_os_str().len();
     if bytes > most {
@@ -65,7 +67,7 @@ pub(crate) fn load(core: &Core) -> Result<Statuses> {
     )
     .map_err(crate::outside::failed)?;
     core.store.sweep();
-    rename::recover(core);
+    core.store.finish_renaming(&[&ManagedSave(core)]);
     for stored in core.store.read_configs() {
         let name = definition::name(&stored.definition).to_owned();
         let claim = definition::uuid(&stored.definition).and_then(|uuid| {
@@ -88,7 +90,7 @@ pub(crate) fn load(core: &Core) -> Result<Statuses> {
         }
     }
     let statuses = core.store.read_statuses()?;
-    for id in core.store.used_ids() {
+    for id in persist::used_ids(&core.config.dirs) {
         core.table.id_in_use(id);
     }
     // One that cannot be read may tell of a file in the making.
@@ -103,7 +105,7 @@ pub(crate) fn load(core: &Core) -> Result<Statuses> {
 }
 
 /// Takes in the guests of the last daemon.
-pub(crate) async fn resume(core: &Arc<Core>, statuses: Statuses) {
+pub(crate) async fn resume(core: &Arc<Core>, statuses: Statuses<Files>) {
     let boot = process::boot_id().unwrap_or_default();
     let boot = &*boot;
     // One whose interrupted start the kernel is slow to end does not hold up the others.

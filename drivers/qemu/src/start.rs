@@ -23,6 +23,7 @@ use virtbus_api::security::{Access, FileId};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_hypervisor::log;
+use virtbus_hypervisor::store::NewRun;
 use virtbus_qemu_capabilities::Capabilities;
 use virtbus_qemu_monitor::commands::system::Cont;
 use virtbus_qemu_monitor::{Events, Monitor, MonitorError};
@@ -35,7 +36,7 @@ use crate::command;
 use crate::core::Core;
 use crate::domain::{Domain, Ending, Handle, Live, Run, Starting};
 use crate::folder::{MONITOR_SOCKET, guest_dir};
-use crate::persist::Status;
+use crate::persist::{self, Status};
 use crate::ports::Addresses;
 use crate::prepare::Preparer;
 use crate::watch::{self, Process};
@@ -232,7 +233,14 @@ impl Attempt {
         );
         let hosts = definition::listen_hosts(&live, &core.config);
         let addresses = Addresses::resolve(whose, hosts.into_iter()).await?;
-        let mut status = Status::starting(self.domain.uuid, &name, id, binary, dir.clone(), &live);
+        let run = NewRun {
+            uuid,
+            name: name.to_string(),
+            id,
+            dir: dir.clone(),
+            definition: definition::format_status(&live),
+        };
+        let mut status = persist::starting(run, binary);
         let surroundings = definition::Surroundings {
             config: &core.config,
             ports: &core.preparer.ports,

@@ -11,12 +11,12 @@ use std::sync::atomic::Ordering;
 use virtbus_api::Uuid;
 use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
 use virtbus_hypervisor::domains::Snapshot as _;
+use virtbus_hypervisor::store::Unreadable;
 use virtbus_util::process::{self, Pidfd};
 
 use crate::core::Core;
 use crate::domain::{Domain, Run, Stray};
 use crate::outside::blocking;
-use crate::persist::Unreadable;
 use crate::stop;
 
 /// QEMU's process of a guest, with the guest's name.

@@ -34,18 +34,19 @@ const KILL: Duration = Duration::from_secs(10);
 /// # Errors
 /// If it cannot be removed.
 pub(crate) fn remove_state(config: &Config, uuid: Uuid) -> Result<()> {
-    let dir = config.dirs.state.join("swtpm").join(uuid.to_string());
-    file::remove_dir(&dir).map(drop).map_err(failed)
+    file::remove_dir(&dir(config, uuid))
+        .map(drop)
+        .map_err(failed)
+}
+
+/// The folder of all states of a domain's TPMs.
+pub(crate) fn dir(config: &Config, uuid: Uuid) -> PathBuf {
+    config.dirs.state.join("swtpm").join(uuid.to_string())
 }
 
 /// Where a domain's TPM keeps its state.
 pub(crate) fn state_dir(config: &Config, uuid: Uuid, version2: bool) -> PathBuf {
-    config
-        .dirs
-        .state
-        .join("swtpm")
-        .join(uuid.to_string())
-        .join(if version2 { "tpm2" } else { "tpm1.2" })
+    dir(config, uuid).join(if version2 { "tpm2" } else { "tpm1.2" })
 }
 
 /// Finds the program and makes the directory of the state.

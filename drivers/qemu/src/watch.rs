@@ -169,10 +169,8 @@ async fn next(events: &mut Option<Events>) -> Option<Notification> {
 impl Watcher {
     /// Writes down what could not be written when it happened.
     fn write_again(&self) {
-        if let Ok(live) = self.domain.lock().live_mut(self.epoch)
-            && live.status.unwritten
-        {
-            self.core.store.try_status(&mut live.status);
+        if let Ok(live) = self.domain.lock().live_mut(self.epoch) {
+            self.core.store.write_again(&mut live.status);
         }
     }
 

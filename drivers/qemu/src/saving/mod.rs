@@ -344,16 +344,6 @@ pub(crate) fn remove_image(core: &Core, domain: &Domain) -> Result<()> {
     Ok(())
 }
 
-/// Gives a managed save image the name of a domain that is called otherwise, where no other one may be. Does nothing if it was done.
-/// Blocks.
-pub(crate) fn move_image(core: &Core, from: &str, to: &str) -> Result<()> {
-    let from = managed_path(core, from);
-    match file::rename_new(&from, &managed_path(core, to)) {
-        Err(error) if error.is_not_found() => Ok(()),
-        moved => moved.map_err(failed),
-    }
-}
-
 /// As [`remove_image`], from a task.
 pub(crate) async fn remove_managed(core: &Arc<Core>, domain: &Arc<Domain>) -> Result<()> {
     let (core, domain) = (Arc::clone(core), Arc::clone(domain));

@@ -13,3 +13,7 @@ mod table;
 
 pub use published::{Published, Snapshot, State};
 pub use table::{Claim, Entry, Reserved, Table};
+
+/// Domains that have nothing but names, for the tests of what uses them.
+#[cfg(test)]
+pub(crate) use published::tests as named;

@@ -153,4 +153,4 @@ impl<S: State> Published<S> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -9,14 +9,16 @@ use super::super::Entry;
 use super::*;
 
 /// A state with nothing but names.
-pub(in crate::domains) struct Named {
+pub(crate) struct Named {
     uuid: Uuid,
-    pub(in crate::domains) name: Arc<str>,
-    pub(in crate::domains) is_defined: bool,
-    pub(in crate::domains) id: Option<u32>,
+    pub(crate) name: Arc<str>,
+    pub(crate) is_defined: bool,
+    pub(crate) id: Option<u32>,
+    pub(crate) autostart: bool,
+    pub(crate) state: DomainState,
 }
 
-pub(in crate::domains) struct NamedSnapshot {
+pub(crate) struct NamedSnapshot {
     view: Arc<DomainView>,
     is_shown: bool,
 }
@@ -41,10 +43,10 @@ impl State for Named {
                 name: Arc::clone(&self.name),
                 id: self.id,
             },
-            state: DomainState::Shutoff(ShutoffReason::Unknown),
+            state: self.state,
             os_type: "hvm".into(),
             persistent: self.is_defined,
-            autostart: false,
+            autostart: self.autostart,
             updated: false,
             managed_save: false,
             scheduler: None,
@@ -61,7 +63,7 @@ impl State for Named {
 
 /// A domain that has nothing but its state.
 #[derive(Debug)]
-pub(in crate::domains) struct Domain(Published<Named>);
+pub(crate) struct Domain(Published<Named>);
 
 impl Deref for Domain {
     type Target = Published<Named>;
@@ -76,13 +78,20 @@ impl Entry for Domain {
 }
 
 /// One that nobody may know of yet.
-pub(in crate::domains) fn domain(uuid: Uuid, name: &str) -> Domain {
-    Domain(Published::new(Named {
+pub(crate) fn domain(uuid: Uuid, name: &str) -> Domain {
+    Domain(published(uuid, name))
+}
+
+/// What is published of such a one.
+pub(crate) fn published(uuid: Uuid, name: &str) -> Published<Named> {
+    Published::new(Named {
         uuid,
         name: name.into(),
         is_defined: false,
         id: None,
-    }))
+        autostart: false,
+        state: DomainState::Shutoff(ShutoffReason::Unknown),
+    })
 }
 
 /// What was announced, a line for each event.

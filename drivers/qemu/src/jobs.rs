@@ -19,8 +19,6 @@ pub(crate) const CREATE_XML: Job = Job::new("CreateXML", &[Kind::Long(Long::Star
 pub(crate) const RESTORE: Job = Job::new("Restore", &[Kind::Long(Long::Start)]);
 pub(crate) const AUTOSTART: Job = Job::new("Autostart", &[Kind::Long(Long::Start)]);
 pub(crate) const DESTROY: Job = Job::new("Destroy", &[Kind::Destroy]);
-/// What a new daemon has to do about what the last one left half done.
-pub(crate) const RECOVERY: Job = Job::new("the recovery after the daemon's start", &[Kind::Modify]);
 
 // What is asked of a guest, or done to it.
 pub(crate) const SUSPEND: Job = Job::new("Suspend", &[Kind::Suspend]);

@@ -45,7 +45,6 @@ mod shutdown;
 mod start;
 mod stats;
 mod stop;
-mod stray;
 mod tap;
 mod tpm;
 mod translate;

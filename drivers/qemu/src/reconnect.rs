@@ -1,42 +1,50 @@
-//! What a new daemon does first: reads the definitions, finds the guests of the last daemon again, and clears away what is left
-//! of those that are gone.
+//! Finding the guests of an earlier daemon again: by what a process of QEMU is known, how it becomes a domain's, and what is undone after
+//! one that is gone. In which order that is done for all of them is `virtbus_hypervisor::recovery`.
 //!
-//! A guest is known as soon as its status file is read; its monitor is reached in the background by the task that watches
-//! it, so one guest that does not answer holds up nobody.
+//! A guest's monitor is reached in the background, by the task that watches it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
-use rustix::process::Signal;
 use tokio::sync::watch;
-use virtbus_api::domain::{DomainEvent, Lifecycle, ShutoffReason, StoppedDetail};
-use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
+use virtbus_api::domain::{DomainEvent, ShutoffReason};
+use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
-use virtbus_hypervisor::domains::Snapshot as _;
-use virtbus_hypervisor::store::Statuses;
+use virtbus_hypervisor::jobs::Jobs;
+use virtbus_hypervisor::recovery::{self, Found, Gone, Guests, Limits, RECOVERY, Stray};
+use virtbus_hypervisor::store::{Statuses, Stored};
 use virtbus_util::file;
 use virtbus_util::process::{self, Pidfd};
 
 use crate::belongings::ManagedSave;
 use crate::config::Dirs;
 use crate::core::Core;
-use crate::domain::{Domain, Ending, Handle, Live, Run};
-use crate::persist::{self, Files, Status};
-use crate::watch::Process;
-use crate::{definition, jobs, saving, stray};
+use crate::domain::{Domain, Ending, Handle, Live, Run, Table};
+use crate::persist::{self, Files, Status, Store};
+use crate::watch::{Process, watch};
+use crate::{saving, stop};
 
-/// So many guests of the last daemon are taken in at the same time.
-const AT_ONCE: usize = 32;
+pub(crate) use recovery::resume;
 
-/// The daemon's first caller waits no longer for what is left of a guest to be cleared away; a bus gives up after 25 s.
-const CLEARING: Duration = Duration::from_secs(5);
-
-/// Reads definitions into the table, and gives the status files. Blocks.
+/// Makes the directories, reads definitions into the table, and gives the status files. Blocks.
 pub(crate) fn load(core: &Core) -> Result<Statuses<Files>> {
+    make_dirs(core)?;
+    let statuses = recovery::load(core, &[&ManagedSave(core)])?;
+    for id in persist::used_ids(&core.config.dirs) {
+        core.table.id_in_use(id);
+    }
+    // One that cannot be read may tell of a file in the making.
+    if statuses.unreadable.is_empty() {
+        let noted = statuses
+            .read
+            .iter()
+            .filter_map(|(status, _)| status.saving.as_ref());
+        saving::sweep(core, noted);
+    }
+    Ok(statuses)
+}
+
+fn make_dirs(core: &Core) -> Result<()> {
     let (run, most) = (&core.config.dirs.run, Dirs::longest_run());
     let bytes = run.as_os_str().len();
     if bytes > most {
@@ -65,247 +73,165 @@ pub(crate) fn load(core: &Core) -> Result<Statuses<Files>> {
         0o750,
         core.config.guest_owner(),
     )
-    .map_err(crate::outside::failed)?;
-    core.store.sweep();
-    core.store.finish_renaming(&[&ManagedSave(core)]);
-    for stored in core.store.read_configs() {
-        let name = definition::name(&stored.definition).to_owned();
-        let claim = definition::uuid(&stored.definition).and_then(|uuid| {
-            core.table.claim(uuid, &name, || {
-                Domain::new(uuid, &name, ShutoffReason::Unknown)
-            })
+    .map_err(crate::outside::failed)
+}
+
+impl Guests for Core {
+    type Kept = Files;
+    type Domain = Domain;
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    fn jobs<'a>(&self, domain: &'a Domain) -> &'a Jobs {
+        &domain.jobs
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            turn: self.config.timeouts.job,
+            kill: self.config.timeouts.kill,
+        }
+    }
+
+    fn make(&self, uuid: Uuid, name: &str) -> Domain {
+        Domain::new(uuid, name, ShutoffReason::Unknown)
+    }
+
+    fn define(&self, domain: &Arc<Domain>, stored: Stored<Definition>) {
+        let saved = saving::has_managed(self, &domain.name(), domain.uuid);
+        domain.adjust(&self.hub, |inner| {
+            inner.config = Some(Arc::new(stored.definition));
+            inner.autostart = stored.autostart;
+            inner.managed_save = saved;
         });
-        match claim {
-            Ok(claim) => {
-                let saved = saving::has_managed(core, &name, claim.domain().uuid);
-                claim.domain().adjust(&core.hub, |inner| {
-                    inner.config = Some(Arc::new(stored.definition));
-                    inner.autostart = stored.autostart;
-                    inner.managed_save = saved;
-                });
-            }
-            Err(error) => {
-                tracing::error!(domain = name, %error, "a definition cannot be taken in, ignoring");
-            }
-        }
     }
-    let statuses = core.store.read_statuses()?;
-    for id in persist::used_ids(&core.config.dirs) {
-        core.table.id_in_use(id);
-    }
-    // One that cannot be read may tell of a file in the making.
-    if statuses.unreadable.is_empty() {
-        let noted = statuses
-            .read
-            .iter()
-            .filter_map(|(status, _)| status.saving.as_ref());
-        saving::sweep(core, noted);
-    }
-    Ok(statuses)
-}
 
-/// Takes in the guests of the last daemon.
-pub(crate) async fn resume(core: &Arc<Core>, statuses: Statuses<Files>) {
-    let boot = process::boot_id().unwrap_or_default();
-    let boot = &*boot;
-    // One whose interrupted start the kernel is slow to end does not hold up the others.
-    stream::iter(statuses.read)
-        .for_each_concurrent(AT_ONCE, |(status, definition)| async move {
-            if let Err(error) = resume_one(core, &status, definition, boot).await {
-                cannot_resume(core, &status, boot, &error).await;
-            }
+    /// By the folder of the run, which is on QEMU's command line. Others who may start what looks like it are the guests of the same user.
+    fn search(&self, status: &Status) -> Vec<Pidfd> {
+        let below = format!("{}/", status.dir.display());
+        recovery::candidates(self.guest_uid())
+            .filter(|found| found.mentions(&below))
+            .map(|found| found.process)
+            .filter(|found| {
+                process::executable(found.pid()).is_ok_and(|path| path == status.emulator)
+            })
+            .collect()
+    }
+
+    /// The process that was told this UUID, and to have its sockets below the directory of this driver's.
+    fn search_unread(&self, uuid: Uuid) -> Option<Found> {
+        let uuid = uuid.to_string();
+        let below = format!("{}/", self.config.dirs.run.display());
+        let found = recovery::candidates(self.guest_uid())
+            .find(|found| found.after("-uuid") == Some(&*uuid) && found.mentions(&below))?;
+        let name = found.after("-name").and_then(name_in);
+        Some(Found {
+            process: found.process,
+            name,
         })
-        .await;
-    stray::hold_unreadable(core, statuses.unreadable).await;
-}
+    }
 
-/// Something speaks against taking a guest in, such as a definition of its name with another UUID. If it runs, its domain is held.
-async fn cannot_resume(core: &Arc<Core>, status: &Status, boot: &str, error: &Error) {
-    let path = core.store.status_path(status.uuid);
-    match find_in(core, status, boot).map(|found| found.into_iter().next()) {
-        Ok(None) => {
-            tracing::error!(domain = status.name, %error, "a guest that has ended cannot be taken in, ignoring");
-            saving::ended(core, status.saving.as_ref()).await;
-            core.undo(status).await;
-            core.store.remove_status(status.uuid);
+    async fn take_in(
+        self: &Arc<Self>,
+        domain: &Arc<Domain>,
+        status: Status,
+        definition: Arc<Definition>,
+        process: Pidfd,
+    ) {
+        self.preparer.ports.reserve(&status.prepared.ports);
+        self.preparer.taps.reserve(&status.prepared.taps);
+        if domain.snapshot().view.managed_save && status.saving.is_none() {
+            // The guest has gone on from there; going back to it would be wrong.
+            saving::outlived(self, domain).await;
         }
-        Ok(Some(process)) => {
-            let why = error.message.clone();
-            stray::hold(core, status.uuid, &status.name, process, path, why);
+        if status.saving.is_some() {
+            let limit = self.config.timeouts.job;
+            let turn = domain.jobs.turn(&status.name, RECOVERY, limit).await;
+            domain.keep_for_recovery(turn.ok());
         }
-        Err(also) => {
-            tracing::error!(domain = status.name, %error, %also, "a guest cannot be taken in, nor its process looked for, ignoring");
-        }
+        let process = Arc::new(process);
+        let epoch = self.next_epoch();
+        let (handle, requests) = Handle::new();
+        let live = Live {
+            epoch,
+            status,
+            definition,
+            process: Arc::clone(&process),
+            monitor: None,
+            reached: watch::Sender::new(false),
+            flow: watch::Sender::default(),
+            wanted: None,
+            ending: Ending::None,
+            watcher: handle,
+        };
+        domain.adjust(&self.hub, |inner| {
+            inner.run = Run::Live(Box::new(live));
+        });
+        self.watched.fetch_add(1, Ordering::Relaxed);
+        let (core, domain) = (Arc::clone(self), Arc::clone(domain));
+        let process = Process::Found(process);
+        tokio::spawn(watch(core, domain, epoch, process, None, requests));
+    }
+
+    async fn undo(self: &Arc<Self>, status: &Status) -> Gone {
+        let saved = saving::ended(self, status.saving.as_ref()).await;
+        Core::undo(self, status).await;
+        if saved { Gone::Saved } else { Gone::Lost }
+    }
+
+    fn off(&self, domain: &Arc<Domain>, reason: ShutoffReason, events: Vec<DomainEvent>) {
+        stop::off(self, domain, reason, events);
+    }
+
+    fn hold(&self, domain: &Arc<Domain>, stray: &Arc<Stray>) {
+        domain.adjust(&self.hub, |inner| {
+            inner.run = Run::Stray(Arc::clone(stray));
+        });
+        self.watched.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn release(&self, domain: &Arc<Domain>, events: Vec<DomainEvent>) {
+        stop::off(self, domain, ShutoffReason::Unknown, events);
+        self.watched.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// QEMU's process, if it can be there: in another boot of the host it is not.
-fn find_in(core: &Core, status: &Status, boot: &str) -> Result<Vec<Pidfd>> {
-    // Where boots cannot be told apart, the start time of the process does it.
-    let another = !boot.is_empty() && !status.boot_id.is_empty() && status.boot_id != boot;
-    if another {
-        return Ok(Vec::new());
+impl Core {
+    /// As whom guests run, if not as the daemon.
+    fn guest_uid(&self) -> Option<u32> {
+        self.config.user.as_ref().map(|user| user.uid)
     }
-    find(status, core.config.user.as_ref().map(|user| user.uid))
 }
 
-async fn resume_one(
-    core: &Arc<Core>,
-    status: &Status,
-    definition: Arc<Definition>,
-    boot: &str,
-) -> Result<()> {
-    core.table.id_in_use(status.id);
-    let (uuid, name) = (status.uuid, status.name.clone());
-    let claim = core.table.claim(uuid, &name, || {
-        Domain::new(uuid, &name, ShutoffReason::Unknown)
-    })?;
-    let domain = claim.domain();
-    let mut found = find_in(core, status, boot)?;
-    match found.pop() {
-        Some(process) if !status.is_starting() => {
-            tracing::info!(
-                domain = name,
-                pid = process.pid(),
-                "a guest of an earlier daemon runs"
-            );
-            core.preparer.ports.reserve(&status.prepared.ports);
-            core.preparer.taps.reserve(&status.prepared.taps);
-            if domain.snapshot().view.managed_save && status.saving.is_none() {
-                // The guest has gone on from there; going back to it would be wrong.
-                saving::outlived(core, domain).await;
-            }
-            if status.saving.is_some() {
-                let limit = core.config.timeouts.job;
-                let turn = domain.jobs.turn(&name, jobs::RECOVERY, limit).await;
-                domain.keep_for_recovery(turn.ok());
-            }
-            take_in(core, domain, status.clone(), definition, process);
+/// The guest's name in QEMU's option for it, where commas are doubled.
+fn name_in(option: &str) -> Option<String> {
+    let rest = option.strip_prefix("guest=")?;
+    let mut name = String::new();
+    let mut letters = rest.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == ',' && letters.next_if_eq(&',').is_none() {
+            break;
         }
-        other => {
-            if other.is_none() {
-                tracing::warn!(domain = name, "a guest ended while no daemon ran");
-            }
-            // Done before anybody calls, unless its files are on a file system that does not answer: then whoever wants to start the
-            // guest goes on waiting, and nobody else.
-            let limit = core.config.timeouts.job;
-            let turn = domain.jobs.turn(&name, jobs::RECOVERY, limit).await;
-            let (core, status) = (Arc::clone(core), status.clone());
-            let clearing = tokio::spawn(async move {
-                for process in other.into_iter().chain(found) {
-                    end_interrupted(&core, &status, &process).await;
-                }
-                clear_away(&core, claim.domain(), &status).await;
-                drop(turn);
-            });
-            let _ = tokio::time::timeout(CLEARING, clearing).await;
-        }
+        name.push(letter);
     }
-    Ok(())
+    Some(name)
 }
 
-/// Ends a guest whose start was interrupted: its CPUs have not been released yet, and nobody was told of it.
-async fn end_interrupted(core: &Core, status: &Status, process: &Pidfd) {
-    tracing::warn!(
-        domain = status.name,
-        pid = process.pid(),
-        "ending a guest whose start was interrupted"
-    );
-    let _ = process.signal(Signal::KILL);
-    let _ = tokio::time::timeout(core.config.timeouts.kill, process.exited()).await;
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Undoes what was done for a guest that is gone.
-async fn clear_away(core: &Arc<Core>, domain: &Arc<Domain>, status: &Status) {
-    let started = !status.is_starting();
-    let saved = saving::ended(core, status.saving.as_ref()).await;
-    core.undo(status).await;
-    let (reason, detail) = if saved {
-        (ShutoffReason::Saved, StoppedDetail::Saved)
-    } else if started {
-        (ShutoffReason::Crashed, StoppedDetail::Failed)
-    } else {
-        (ShutoffReason::Failed, StoppedDetail::Failed)
-    };
-    let events = if started && domain.snapshot().is_shown() {
-        vec![DomainEvent::Lifecycle(Lifecycle::Stopped(detail))]
-    } else {
-        Vec::new()
-    };
-    crate::stop::off(core, domain, reason, events);
-}
-
-/// QEMU's process, by what was written down of it; or by its folder, if nothing was written down yet. More than one is to be had only of
-/// what others started to look like it: of those who may, which are the guests of the same user.
-fn find(status: &Status, user: Option<u32>) -> Result<Vec<Pidfd>> {
-    if let Some(id) = status.process() {
-        let process = id
-            .open()
-            .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
-        let process = process.filter(|process| !process.has_exited().unwrap_or(false));
-        return Ok(process.into_iter().collect());
+    #[test]
+    fn names_are_found_in_the_option() {
+        let name = |option| name_in(option);
+        assert_eq!(name("guest=web,debug-threads=on").as_deref(), Some("web"));
+        assert_eq!(name("guest=a,,b,debug-threads=on").as_deref(), Some("a,b"));
+        assert_eq!(name("web"), None);
     }
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Ok(Vec::new());
-    };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    // Held before it is looked at, so that it is this one that was looked at.
-    let handles = pids.filter_map(|pid| Pidfd::open(pid).ok());
-    let is_it = |process: &Pidfd| {
-        let pid = process.pid();
-        names_dir(pid, &status.dir)
-            && stray::is_of(pid, user)
-            && process::executable(pid).is_ok_and(|path| path == status.emulator)
-    };
-    Ok(handles.filter(is_it).collect())
-}
-
-/// Whether a process was given a file of this folder as an argument.
-fn names_dir(pid: i32, dir: &Path) -> bool {
-    let Some(dir) = dir.to_str() else {
-        return false;
-    };
-    process::cmdline(pid).is_ok_and(|arguments| {
-        arguments
-            .iter()
-            .any(|argument| argument.to_string_lossy().contains(&format!("{dir}/")))
-    })
-}
-
-/// Makes a found guest the domain's, and watches it.
-fn take_in(
-    core: &Arc<Core>,
-    domain: &Arc<Domain>,
-    status: Status,
-    definition: Arc<Definition>,
-    process: Pidfd,
-) {
-    let process = Arc::new(process);
-    let epoch = core.next_epoch();
-    let (handle, requests) = Handle::new();
-    let live = Live {
-        epoch,
-        status,
-        definition,
-        process: Arc::clone(&process),
-        monitor: None,
-        reached: watch::Sender::new(false),
-        flow: watch::Sender::default(),
-        wanted: None,
-        ending: Ending::None,
-        watcher: handle,
-    };
-    domain.adjust(&core.hub, |inner| {
-        inner.run = Run::Live(Box::new(live));
-    });
-    core.watched.fetch_add(1, Ordering::Relaxed);
-    let (core, domain) = (Arc::clone(core), Arc::clone(domain));
-    tokio::spawn(crate::watch::watch(
-        core,
-        domain,
-        epoch,
-        Process::Found(process),
-        None,
-        requests,
-    ));
 }

@@ -23,6 +23,7 @@ use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_hypervisor::domains::{self, Entry, Published, State};
 use virtbus_hypervisor::jobs::{Jobs, Turn};
+use virtbus_hypervisor::recovery::Stray;
 use virtbus_qemu_monitor::Monitor;
 use virtbus_util::process::Pidfd;
 
@@ -106,33 +107,6 @@ pub(crate) enum Run {
     Live(Box<Live>),
     /// A process runs of which nothing else is known.
     Stray(Arc<Stray>),
-}
-
-/// A guest of an earlier daemon that runs and cannot be taken in. It may be ended, and until then is never started a second time.
-#[derive(Debug)]
-pub(crate) struct Stray {
-    /// QEMU's process.
-    pub(crate) process: Arc<Pidfd>,
-    /// The status file.
-    pub(crate) path: PathBuf,
-    /// What is wrong with it.
-    pub(crate) why: String,
-}
-
-impl Stray {
-    /// Why the domain cannot be used, and what helps.
-    ///
-    /// # Errors
-    /// Nothing else: this is the error.
-    pub(crate) fn refusal(&self, name: &str) -> Error {
-        Error::operation_invalid(format!(
-            "domain '{name}' runs as process {} of an earlier daemon, which cannot be taken in because of '{}': {}; end it with Destroy, \
-             or mend the file and start the daemon again",
-            self.process.pid(),
-            self.path.display(),
-            self.why
-        ))
-    }
 }
 
 /// A start under way, which may be called off.

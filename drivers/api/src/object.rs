@@ -1,7 +1,13 @@
 //! Objects of every kind as one: what names them, what is known of them, and how rules of an administrator see them.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use crate::access::{Object, ObjectClass, Permission};
 use crate::connection::{Connection, group};
@@ -324,48 +330,65 @@ where
         .collect())
 }
 
-async fn snapshots(connection: &dyn Connection) -> Result<Vec<View>> {
-    let snapshots = group(connection.snapshots(), "")?;
+/// So many objects are asked about at the same time.
+const AT_ONCE: usize = 16;
+
+/// What hangs on objects, in their order. Several of them are asked about at the same time: a driver of another host answers each after a while.
+async fn of_each(asked: Vec<BoxFuture<'_, Result<Vec<View>>>>) -> Result<Vec<View>> {
+    let mut answers = stream::iter(asked).buffered(AT_ONCE);
     let mut found = Vec::new();
-    for domain in group(connection.domains(), "")?.views().await?.iter() {
-        if domain.snapshots > 0 {
-            found.extend(gone_is_empty(into(snapshots.snapshots(&domain.id).await))?);
-        }
+    while let Some(answer) = answers.next().await {
+        found.extend(gone_is_empty(answer)?);
     }
     Ok(found)
+}
+
+async fn snapshots(connection: &dyn Connection) -> Result<Vec<View>> {
+    let snapshots = group(connection.snapshots(), "")?;
+    let domains = group(connection.domains(), "")?.views().await?;
+    let with_some = domains.iter().filter(|domain| domain.snapshots > 0);
+    of_each(
+        with_some
+            .map(|domain| snapshots.snapshots(&domain.id).map(into).boxed())
+            .collect(),
+    )
+    .await
 }
 
 async fn checkpoints(connection: &dyn Connection) -> Result<Vec<View>> {
     let checkpoints = group(connection.checkpoints(), "")?;
-    let mut found = Vec::new();
-    for domain in group(connection.domains(), "")?.views().await?.iter() {
-        if domain.checkpoints > 0 {
-            found.extend(gone_is_empty(into(
-                checkpoints.checkpoints(&domain.id).await,
-            ))?);
-        }
-    }
-    Ok(found)
+    let domains = group(connection.domains(), "")?.views().await?;
+    let with_some = domains.iter().filter(|domain| domain.checkpoints > 0);
+    of_each(
+        with_some
+            .map(|domain| checkpoints.checkpoints(&domain.id).map(into).boxed())
+            .collect(),
+    )
+    .await
 }
 
 async fn ports(connection: &dyn Connection) -> Result<Vec<View>> {
     let ports = group(connection.network_ports(), "")?;
-    let mut found = Vec::new();
-    for network in group(connection.networks(), "")?.views().await?.iter() {
-        found.extend(gone_is_empty(into(ports.views(&network.id).await))?);
-    }
-    Ok(found)
+    let networks = group(connection.networks(), "")?.views().await?;
+    let asked = networks.iter();
+    of_each(
+        asked
+            .map(|network| ports.views(&network.id).map(into).boxed())
+            .collect(),
+    )
+    .await
 }
 
 async fn volumes(connection: &dyn Connection) -> Result<Vec<View>> {
     let volumes = group(connection.storage_vols(), "")?;
-    let mut found = Vec::new();
-    for pool in group(connection.storage_pools(), "")?.views().await?.iter() {
-        if pool.active {
-            found.extend(gone_is_empty(into(volumes.views(&pool.id).await))?);
-        }
-    }
-    Ok(found)
+    let pools = group(connection.storage_pools(), "")?.views().await?;
+    let active = pools.iter().filter(|pool| pool.active);
+    of_each(
+        active
+            .map(|pool| volumes.views(&pool.id).map(into).boxed())
+            .collect(),
+    )
+    .await
 }
 
 /// What hangs on an object that went away, or off, since it was listed is gone too.

@@ -18,7 +18,7 @@ pub type Completion = BoxFuture<'static, Result<u64>>;
 /// A transfer that is about to begin.
 #[must_use = "nothing goes through the descriptor unless the completion runs"]
 pub struct Transfer {
-    /// The end of whoever asked for it: to read from, or to write to.
+    /// The end of whoever asked for it: to read from, or to write to. A socket (or a pipe), whose inode number no other open one has.
     pub descriptor: OwnedFd,
     /// To be run until it is done.
     pub completion: Completion,

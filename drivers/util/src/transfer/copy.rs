@@ -124,6 +124,9 @@ fn write_zeroes(file: &File, mut at: u64, mut length: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Of a hole so many bytes are made at once: where there can be none, they are written, and a transfer can be broken off only in between.
+const HOLE: u64 = 256 << 20;
+
 /// Does something that may block.
 async fn block<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -194,13 +197,21 @@ pub async fn receive<C: Content>(
             );
             return Err(io::Error::new(io::ErrorKind::StorageFull, text));
         }
-        let target = Arc::clone(&content);
-        block(move || match piece {
-            Piece::Data(data) => target.write_at(&data, at),
-            Piece::Hole(length) => target.clear(at, length),
-        })
-        .await?;
-        at += length;
+        match piece {
+            Piece::Data(data) => {
+                let target = Arc::clone(&content);
+                block(move || target.write_at(&data, at)).await?;
+                at += length;
+            }
+            Piece::Hole(_) => {
+                let end = at + length;
+                while at < end {
+                    let (target, now) = (Arc::clone(&content), (end - at).min(HOLE));
+                    block(move || target.clear(at, now)).await?;
+                    at += now;
+                }
+            }
+        }
     }
     block(move || content.sync()).await?;
     let taken = at - range.start;

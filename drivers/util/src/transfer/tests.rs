@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream as Socket;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::task::spawn_blocking;
 
@@ -184,4 +184,85 @@ async fn records_that_are_not_whole_are_refused() {
     let taking = receive(with_holes(), 0..4 * MIB, receiver);
     let (how, told) = tokio::join!(taking, write_all(end, whole));
     assert_eq!((how.unwrap(), told), (4, Some(4)));
+}
+
+/// A file of which it is written down what is done to it, and whose medium may fail.
+struct Noted {
+    file: File,
+    done: Mutex<Vec<(&'static str, u64)>>,
+    is_broken: bool,
+}
+
+impl Noted {
+    fn new(is_broken: bool) -> Arc<Self> {
+        Arc::new(Self {
+            file: tempfile::tempfile().unwrap(),
+            done: Mutex::default(),
+            is_broken,
+        })
+    }
+
+    fn note(&self, what: &'static str, length: u64) {
+        self.done.lock().unwrap().push((what, length));
+    }
+}
+
+impl Content for Noted {
+    fn run(&self, at: u64, end: u64) -> io::Result<Run> {
+        self.file.run(at, end)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+        Content::read_at(&self.file, buffer, at)
+    }
+
+    fn write_at(&self, data: &[u8], at: u64) -> io::Result<()> {
+        self.note("write", data.len() as u64);
+        Content::write_at(&self.file, data, at)
+    }
+
+    fn clear(&self, at: u64, length: u64) -> io::Result<()> {
+        self.note("clear", length);
+        self.file.clear(at, length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.note("sync", 0);
+        if self.is_broken {
+            return Err(io::Error::other("the disk is broken"));
+        }
+        self.file.sync()
+    }
+}
+
+#[tokio::test]
+async fn nothing_counts_as_written_before_it_is_on_disk() {
+    let huge = 600 << 20;
+    let stream = [
+        record(b'D', 2),
+        b"ab".to_vec(),
+        record(b'H', huge),
+        record(b'E', huge + 2),
+    ];
+    for is_broken in [false, true] {
+        let noted = Noted::new(is_broken);
+        let (receiver, end) = Receiver::new(Framing::Runs).unwrap();
+        let taking = receive(Arc::clone(&noted), 0..u64::MAX, receiver);
+        let (how, told) = tokio::join!(taking, write_all(end, stream.concat()));
+        if is_broken {
+            assert_eq!(
+                (how.unwrap_err().to_string().as_str(), told),
+                ("the disk is broken", None)
+            );
+        } else {
+            assert_eq!((how.unwrap(), told), (huge + 2, Some(huge + 2)));
+        }
+        // Holes are made piece by piece, and what may fail at last is asked before the writer is told.
+        let done = noted.done.lock().unwrap();
+        let most = 256 << 20;
+        let pieces = [("clear", most), ("clear", most), ("clear", huge - 2 * most)];
+        assert_eq!(done[0], ("write", 2));
+        assert_eq!(done[1..4], pieces);
+        assert_eq!(done[4..], [("sync", 0)]);
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
 
-    /// Serve only these drivers, separated by commas [default: all that are built in].
+    /// Serve only these drivers, separated by commas [default: all that are built in, without test in system mode].
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_hint = ValueHint::Other)]
     pub(crate) drivers: Option<Vec<String>>,
 

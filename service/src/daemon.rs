@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use virtbus_api::ErrorCode;
 use virtbus_api::access::{Authorizer, Guard};
-use virtbus_api::connections::{Connections, Drivers};
+use virtbus_api::connections::{Connections, Driver, Drivers};
 use virtbus_dbus::{Arrivals, BUS_NAME, Clients, Limits, PLAIN_BUS_NAME, Service};
 use virtbus_util::dirs::Dirs;
 use zbus::fdo::{DBusProxy, RequestNameFlags};
@@ -97,6 +97,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) dirs: Dirs,
     pub(crate) drivers: Vec<String>,
+    /// Drivers of which connections can be opened, and none is served from the start.
+    pub(crate) on_demand: Vec<Arc<dyn Driver>>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) logging: Arc<Logging>,
 }
@@ -152,6 +154,9 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         })?;
         known.add(Arc::clone(&driver.driver));
         opened.push(driver);
+    }
+    for driver in &plan.on_demand {
+        known.add(Arc::clone(driver));
     }
     let connections = Connections::new(Guard::new(authorizer), known);
     let service = Service::new(bus.clone(), arrivals, &clients, &connections, limits);

@@ -22,6 +22,29 @@ pub(crate) const BUILT_IN: &[&str] = &[
     "test",
 ];
 
+/// Whether a driver is served from the start. The test driver is not on the system's bus: whoever has rights to guests should not have them to its
+/// domains as well.
+fn is_usual(name: &str, mode: &Mode) -> bool {
+    name != "test" || !mode.is_system()
+}
+
+/// The drivers that are served unless the command line names others.
+pub(crate) fn usual(mode: &Mode) -> Vec<String> {
+    let names = BUILT_IN.iter().filter(|name| is_usual(name, mode));
+    names.map(|name| (*name).to_owned()).collect()
+}
+
+/// Those that are there beside them for whoever opens connections of theirs.
+pub(crate) fn on_demand(mode: &Mode) -> Vec<Arc<dyn Driver>> {
+    let others = BUILT_IN.iter().filter(|name| !is_usual(name, mode));
+    let found = others.filter_map(|name| match *name {
+        #[cfg(feature = "test")]
+        "test" => Some(Arc::new(virtbus_test::TestDriver) as Arc<dyn Driver>),
+        _ => None,
+    });
+    found.collect()
+}
+
 /// What drivers are opened with.
 pub(crate) struct Host<'a> {
     pub(crate) mode: &'a Mode,

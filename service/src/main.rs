@@ -111,9 +111,12 @@ fn plan(cli: &Cli) -> Result<daemon::Plan, Box<dyn Error>> {
     } else {
         settings.daemon.idle_timeout
     });
-    let built_in = || drivers::BUILT_IN.iter().map(|name| (*name).to_owned());
     Ok(daemon::Plan {
-        drivers: cli.drivers.clone().unwrap_or_else(|| built_in().collect()),
+        on_demand: match &cli.drivers {
+            Some(_) => Vec::new(),
+            None => drivers::on_demand(&mode),
+        },
+        drivers: cli.drivers.clone().unwrap_or_else(|| drivers::usual(&mode)),
         idle_timeout: (seconds > 0).then(|| Duration::from_secs(seconds)),
         mode,
         settings,

@@ -255,6 +255,25 @@ refused connect mallory DomainRestore ssu "$kept/vault.save" "" 0
 in_state 5 "${path[vault]}" "the guest"
 rm /etc/polkit-1/rules.d/52-images.rules "$kept"/*.save
 
+check "rights to guests are no rights to files, on any driver"
+rule 53-images <<'RULE'
+polkit.addRule(function (action, subject) {
+    if (subject.user == "mallory" && (action.id == "org.libvirt.api.domain.hibernate" || action.id == "org.libvirt.api.domain.core-dump" || action.id == "org.libvirt.api.domain.write")) {
+        return polkit.Result.YES;
+    }
+});
+RULE
+for method in "Save ssu" "CoreDumpWithFormat suu"; do
+    # shellcheck disable=SC2086 # two words
+    set -- $method
+    last='""'
+    [ "$1" = Save ] || last=0
+    refused domain mallory "$(path_in "$(as root call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainLookupByName s test)")" "$1" "$2" /root/made "${last//\"/}" 0
+    [ ! -e /root/made ] || fail "$1 made a file of root's"
+done
+refused as mallory call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainSaveImageGetXMLDesc su /etc/shadow 0
+rm /etc/polkit-1/rules.d/53-images.rules
+
 check "idle with a guest, the daemon stays; idle without, it ends, and is back when called"
 echo 'VIRTBUSD_ARGS=--idle-timeout 1' > /etc/default/virtbusd
 systemctl restart virtbusd.service
@@ -265,4 +284,9 @@ until_true 20 "the daemon to end" inactive
 [ "$(unit Result)" = success ] || fail "it ended with $(unit Result)"
 [ "$(guests alice)" = 3 ] || fail "the guests are gone"
 until_true 50 "systemd to know that it runs again" active
+
+check "the test driver is served only where somebody asks for it"
+case $(as root call org.libvirt /org/libvirt/Test org.libvirt.Connect ListDomains u 0) in *nknown*) ;; *) fail "it is served";; esac
+allowed as root call org.libvirt /org/libvirt org.libvirt.Manager OpenConnection 'sa{sv}' test:///default 0
+allowed as root call org.libvirt /org/libvirt/Test1 org.libvirt.Connect ListDomains u 0
 echo "all checks passed"

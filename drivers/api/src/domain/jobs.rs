@@ -389,8 +389,8 @@ pub trait SavedImage: Send + Sync {
     async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()>;
 }
 
-/// A file that a caller names for something to be made in it, and whether that caller is root, who may make files wherever root may. What
-/// is made for others must not get them files that they could not make themselves.
+/// A file that a caller names for something to be made in it or read from it, and whether that caller is root, who may do that wherever root
+/// may. What is done for others must not get them files that they could not make or read themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallerFile<'a> {
     /// The path.
@@ -405,7 +405,7 @@ group! {
         /// Saves memory to a file and stops the domain.
         fn save(domain: &DomainId, to: CallerFile<'_>, xml: Option<&str>, flags: DomainSaveRestoreFlags) -> (): DomainSaveFlags;
         /// Opens a file that `save` made.
-        fn open_image(file: &str, access: ImageAccess) -> Box<dyn SavedImage + '_>: DomainRestoreFlags;
+        fn open_image(file: CallerFile<'_>, access: ImageAccess) -> Box<dyn SavedImage + '_>: DomainRestoreFlags;
         /// Saves memory where the next start finds it, and stops the domain.
         fn managed_save(domain: &DomainId, flags: DomainSaveRestoreFlags) -> (): DomainManagedSave;
         /// Removes that image.

@@ -149,7 +149,7 @@ impl<'a> Granted<'a> {
         Ok(())
     }
 
-    /// A file that the caller names for something to be made in it.
+    /// A file that the caller names for something to be made in it, or read from it.
     #[must_use]
     pub fn caller_file<'p>(&self, path: &'p str) -> domain::CallerFile<'p> {
         let by_root = self.caller().uid() == Some(0);
@@ -242,7 +242,8 @@ impl<'a> Granted<'a> {
         file: &str,
         access: domain::ImageAccess,
     ) -> Result<Box<dyn domain::SavedImage + 'a>> {
-        let image = self.saving()?.open_image(file, access).await?;
+        let named = self.caller_file(file);
+        let image = self.saving()?.open_image(named, access).await?;
         let id = image.domain().clone();
         let name = id.name.to_string();
         let target = Target::by(Id::Domain(id), "name", &name);

@@ -159,10 +159,10 @@ impl DomainSaving for Qemu {
 
     async fn open_image(
         &self,
-        file: &str,
+        file: CallerFile<'_>,
         access: ImageAccess,
     ) -> Result<Box<dyn SavedImage + '_>> {
-        let path = absolute(file)?;
+        let path = absolute(file.path)?;
         let access = match access {
             ImageAccess::Read => Access::Read,
             ImageAccess::Change => Access::Change,

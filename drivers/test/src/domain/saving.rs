@@ -77,6 +77,24 @@ async fn blocking<T: Send + 'static>(
 /// No image is longer: one of another program is not read whole to find that out. Bytes.
 const LONGEST: u64 = 32 << 20;
 
+/// The path of a file, if the daemon's rights to it are the caller's as well. Nothing here is done with fewer rights than the daemon's.
+///
+/// # Errors
+/// `AccessDenied` to others than root where the daemon is root's.
+fn allowed(file: CallerFile<'_>) -> Result<&str> {
+    if file.by_root || !rustix::process::geteuid().is_root() {
+        return Ok(file.path);
+    }
+    Err(Error::new(
+        ErrorCode::AccessDenied,
+        ErrorDomain::Test,
+        format!(
+            "cannot use '{}': the test driver uses files for root only, as it would do so with root's rights",
+            file.path
+        ),
+    ))
+}
+
 async fn read(path: &str, access: ImageAccess) -> Result<(File, Image)> {
     let file = path.to_owned();
     let (file, content) = blocking(move || {
@@ -261,7 +279,7 @@ impl DomainSaving for Test {
                 running: runs(flags, running)?,
             })
         })?;
-        write(to.path, image.format()).await?;
+        write(allowed(to)?, image.format()).await?;
         self.change_domain(id, |domain, _| {
             domain.check_active()?;
             Ok((
@@ -273,9 +291,10 @@ impl DomainSaving for Test {
 
     async fn open_image(
         &self,
-        path: &str,
+        from: CallerFile<'_>,
         access: ImageAccess,
     ) -> Result<Box<dyn SavedImage + '_>> {
+        let path = allowed(from)?;
         let (file, image) = read(path, access).await?;
         let id = DomainId {
             uuid: image
@@ -376,7 +395,7 @@ impl DomainSaving for Test {
             ));
         }
         self.with_domain(id, Domain::check_active)?;
-        write(to.path, DUMP.to_vec()).await?;
+        write(allowed(to)?, DUMP.to_vec()).await?;
         if !flags.contains(F::CRASH) {
             return Ok(());
         }

@@ -205,7 +205,7 @@ async fn memory_is_saved_and_found_again() {
         .await
         .unwrap();
     assert_eq!(diary.read(), ["Domain changed", "Stopped(Saved)"]);
-    let image = async |access| saving.open_image(file, access).await.unwrap();
+    let image = async |access| saving.open_image(by_root(file), access).await.unwrap();
     let read = image(ImageAccess::Read).await;
     assert_eq!(
         (read.domain().uuid, &*read.domain().name),

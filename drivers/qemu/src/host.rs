@@ -63,7 +63,7 @@ impl Core {
                 .map_err(|error| probe_failed(&error))?;
             if let virtbus_qemu_capabilities::KvmUsability::Unusable(problem) = &*usable {
                 return Err(unsupported(format!(
-                    "<domain type='kvm'> cannot be had on this host: {problem}"
+                    "<domain type='kvm'> is not available on this host: {problem}"
                 )));
             }
         }
@@ -84,7 +84,7 @@ impl Core {
                 found
                     .for_arch(arch)
                     .map(Path::to_owned)
-                    .ok_or_else(|| unsupported(format!("there is no emulator for {arch}")))?
+                    .ok_or_else(|| unsupported(format!("no emulator for architecture '{arch}' is installed")))?
             }
         };
         self.check_program(&path).await?;
@@ -177,7 +177,7 @@ impl Host for Core {
             Some("qemu") => false,
             Some(other) => {
                 return Err(Error::invalid_argument(format!(
-                    "'{other}' is no virttype of QEMU"
+                    "unsupported virttype '{other}' (supported: qemu, kvm)"
                 )));
             }
             None => {

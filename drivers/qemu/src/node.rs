@@ -71,11 +71,11 @@ fn cell_path(root: &Path, cell: i32) -> Result<PathBuf> {
         numbers.max()
     });
     let there = last.map_or_else(
-        || "its kernel tells of none".to_owned(),
+        || "its kernel reports no NUMA cells".to_owned(),
         |last| format!("the last one is {last}"),
     );
     Err(Error::invalid_argument(format!(
-        "the host has no NUMA cell {cell}: {there}, and {ALL_CELLS} stands for all"
+        "the host has no NUMA cell {cell}: {there}; use {ALL_CELLS} for all cells together"
     )))
 }
 

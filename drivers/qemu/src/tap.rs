@@ -54,7 +54,7 @@ pub(crate) async fn check_bridge(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(refused(
-        "the host's network device of that name is no bridge",
+        "the host's network device of that name is not a bridge",
     ))
 }
 

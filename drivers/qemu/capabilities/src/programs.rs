@@ -19,7 +19,7 @@ const MOST_LINKS: usize = 40;
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// Not absolute, or with parts that lead elsewhere.
-    #[error("there is no emulator '{0}': an absolute path without '..' is expected")]
+    #[error("invalid emulator path '{0}': an absolute path without '..' is expected")]
     Path(PathBuf),
     /// Not where emulators are.
     #[error(
@@ -33,7 +33,7 @@ pub enum ProgramError {
         dirs: Vec<PathBuf>,
     },
     /// Not there.
-    #[error("there is no emulator '{path}'")]
+    #[error("emulator '{path}' does not exist")]
     Look {
         /// The program.
         path: PathBuf,
@@ -41,11 +41,11 @@ pub enum ProgramError {
         source: io::Error,
     },
     /// Something else.
-    #[error("'{0}' is no emulator: it is not a file that can be executed")]
+    #[error("'{0}' cannot be an emulator: it is not an executable file")]
     NoProgram(PathBuf),
     /// Somebody could put another in its place.
     #[error(
-        "'{path}' cannot be an emulator: '{at}' {why}, so that others than root could exchange it"
+        "'{path}' cannot be an emulator: '{at}' {why}, so that others than root could replace it"
     )]
     Exchangeable {
         /// The program.
@@ -297,8 +297,8 @@ mod tests {
             ("their/q", "belongs to user 65501"),
             ("their-link", "belongs to user 65501"),
             ("through", "belongs to user 65501"),
-            ("loop", "there is no emulator"),
-            ("none", "there is no emulator"),
+            ("loop", "does not exist"),
+            ("none", "does not exist"),
         ];
         for (name, expected) in refused {
             let told = why(&programs, &at(name));

@@ -188,7 +188,7 @@ fn found(
     if let StorageSource::Network(_) = source {
         return Err(named(
             disk,
-            "what an image on the network is based on has to be in the definition (<backingStore/> if it stands alone)",
+            "the backing chain of a network image must be given in the definition (<backingStore/> if it has none)",
         ));
     }
     let backing = builder.host.backing;
@@ -390,7 +390,7 @@ fn device(builder: &mut Builder<'_>, disk: &Disk, node: Option<String>) -> Resul
                 named(
                     disk,
                     &format!(
-                        "there is no place {}:{} on bus '{bus}'",
+                        "bus '{bus}' has no place for bus='{}' unit='{}'",
                         address.bus, address.unit
                     ),
                 )

@@ -72,7 +72,7 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
 fn listen(graphics: &Graphics) -> Result<Option<&Listen>> {
     match graphics.listen.first() {
         Some(Listen::Network(listen)) if listen.address.is_none() => Err(unsupported(format!(
-            "the address of network '{}' cannot be had",
+            "the host's address on network '{}' is not known, as this daemon has no network driver",
             listen.network
         ))),
         listen => Ok(listen),

@@ -99,7 +99,7 @@ fn netdev(interface: &Interface, alias: &str) -> Result<Props> {
         InterfaceSource::Network(source) => {
             let name = source.place.network.as_deref().unwrap_or_default();
             return Err(unsupported(format!(
-                "network '{name}' cannot be had: there is no network driver"
+                "network '{name}' is not available: this daemon has no network driver"
             )));
         }
         other => {

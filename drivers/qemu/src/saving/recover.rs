@@ -112,7 +112,7 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
     let saved = blocking(move || Ok(looked_at.has_guest(&looking))).await;
     if saved.unwrap_or(false) {
         tidy(core, saving.target.clone()).await;
-        tracing::info!(domain = %domain.name(), "an earlier daemon had saved a guest to its end, ending it");
+        tracing::info!(domain = %domain.name(), "an earlier daemon had completed the save; ending the guest");
         if saving.managed() {
             show_managed(core, domain, true);
         }
@@ -121,7 +121,7 @@ pub(crate) async fn recover(core: &Arc<Core>, domain: &Arc<Domain>, epoch: u64) 
         }
         return true;
     }
-    tracing::warn!(domain = %domain.name(), "a save or dump was interrupted, the guest goes on");
+    tracing::warn!(domain = %domain.name(), "a save or dump was interrupted; the guest keeps running");
     stream::call_off(domain).await;
     discard(core, saving.target).await;
     if domain.snapshot().view.managed_save {

@@ -310,7 +310,7 @@ pub(crate) async fn call_off(domain: &Domain) {
             (false, false) => return,
         };
         if begun.elapsed() >= limit {
-            tracing::warn!(domain = %domain.name(), "QEMU does not let go of the file that an earlier daemon gave it, ignoring");
+            tracing::warn!(domain = %domain.name(), "QEMU keeps the file open that an earlier daemon gave it, ignoring");
             return;
         }
     }

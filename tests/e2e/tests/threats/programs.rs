@@ -59,7 +59,7 @@ async fn root_a_program_that_another_user_could_exchange_is_not_run() {
     let nowhere = Path::new("/nonexistent/emulator");
     for (what, refused) in refusals(&testbed, nowhere).await {
         assert!(
-            refused.to_string().contains("there is no emulator"),
+            refused.to_string().contains("does not exist"),
             "{what}: {refused}"
         );
     }

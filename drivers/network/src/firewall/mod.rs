@@ -24,7 +24,10 @@ pub struct Command {
 }
 
 impl Command {
-    fn new<A: Into<String>>(program: &'static str, arguments: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn new<A: Into<String>>(
+        program: &'static str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
         Self {
             program,
             arguments: arguments.into_iter().map(Into::into).collect(),

@@ -1,0 +1,180 @@
+//! Whether a network's addresses are somebody else's on this host. Blocks.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use virtbus_api::{ErrorCode, Result};
+use virtbus_conf_base::common::Ip;
+use virtbus_conf_host::network::{Network, NetworkIp};
+
+use super::links::{self, HostAddress};
+use crate::error::refused;
+
+/// A route of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostRoute {
+    interface: String,
+    network: Ip,
+    prefix: u32,
+}
+
+/// Refuses a network that the host has already: an address of the host is in it, or a route leads to it. What is on `bridge` is the network's
+/// own.
+///
+/// # Errors
+/// `OperationFailed`, naming the interface; `SystemError` if the host's addresses cannot be listed.
+pub(crate) fn check_free(network: &Network, bridge: &str) -> Result<()> {
+    let routes = [
+        read("/proc/thread-self/net/route", ipv4),
+        read("/proc/thread-self/net/ipv6_route", ipv6),
+    ];
+    collision(network, bridge, &links::addresses()?, &routes.concat())
+}
+
+fn collision(
+    network: &Network,
+    bridge: &str,
+    addresses: &[HostAddress],
+    routes: &[HostRoute],
+) -> Result<()> {
+    let taken = |subnet: (Ip, u32), how: String| {
+        Err(refused(
+            ErrorCode::OperationFailed,
+            format!(
+                "the addresses {}/{} of network '{}' are in use by this host: {how}",
+                subnet.0, subnet.1, network.name
+            ),
+        ))
+    };
+    for (address, prefix) in network.ip.iter().filter_map(NetworkIp::network) {
+        let subnet = (address.network(prefix), prefix);
+        let others = addresses.iter().filter(|one| one.interface != bridge);
+        for other in others.filter(|one| one.address.family() == address.family()) {
+            if other.address.network(prefix) == subnet.0 {
+                return taken(
+                    subnet,
+                    format!("{} has {}/{}", other.interface, other.address, other.prefix),
+                );
+            }
+        }
+    }
+    let own = network.ip.iter().filter_map(NetworkIp::network);
+    let wanted = network.route.iter().filter_map(|route| {
+        let prefix = super::bridge::route_prefix(route);
+        (prefix > 0).then_some((route.address, prefix))
+    });
+    for (address, prefix) in own.chain(wanted) {
+        let subnet = (address.network(prefix), prefix);
+        let others = routes.iter().filter(|one| one.interface != bridge);
+        for other in others {
+            if (other.network, other.prefix) == subnet {
+                return taken(
+                    subnet,
+                    format!("a route leads there by {}", other.interface),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The routes in a file of the kernel's; none if there is no such file, as on a host without IPv6.
+fn read(path: &str, parse: fn(&str) -> Option<HostRoute>) -> Vec<HostRoute> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(parse).collect()
+}
+
+/// `IFACE DESTINATION GATEWAY FLAGS REFCNT USE METRIC MASK …`, numbers in the host's order of bytes.
+fn ipv4(line: &str) -> Option<HostRoute> {
+    let mut words = line.split_ascii_whitespace();
+    let interface = words.next()?.to_owned();
+    let number = |word: &str| u32::from_str_radix(word, 16).ok();
+    let network = number(words.next()?)?;
+    let mask = number(words.nth(5)?)?;
+    let ip = |number: u32| Ip(IpAddr::V4(Ipv4Addr::from(number.to_ne_bytes())));
+    Some(HostRoute {
+        interface,
+        network: ip(network),
+        prefix: ip(mask).as_netmask()?,
+    })
+}
+
+/// `DESTINATION PREFIX SOURCE PREFIX GATEWAY METRIC REFCNT USE FLAGS IFACE`, all in hexadecimal digits.
+fn ipv6(line: &str) -> Option<HostRoute> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [network, prefix, .., interface] = *words.as_slice() else {
+        return None;
+    };
+    let network = Ipv6Addr::from(u128::from_str_radix(network, 16).ok()?);
+    Some(HostRoute {
+        interface: interface.to_owned(),
+        network: Ip(IpAddr::V6(network)),
+        prefix: u32::from_str_radix(prefix, 16).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(inner: &str) -> Network {
+        Network::parse(&format!("<network><name>n</name>{inner}</network>")).unwrap()
+    }
+
+    fn ip(text: &str) -> Ip {
+        Ip(text.parse::<IpAddr>().unwrap())
+    }
+
+    #[test]
+    fn routes_are_read_as_the_kernel_writes_them() {
+        let text = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
+                    eth0\t007AA8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+        let routes: Vec<_> = text.lines().filter_map(ipv4).collect();
+        if cfg!(target_endian = "little") {
+            let expected = HostRoute {
+                interface: "eth0".into(),
+                network: ip("192.168.122.0"),
+                prefix: 24,
+            };
+            assert_eq!(routes, [expected]);
+        }
+        let line = "fd000000000000000000000000000000 40 00000000000000000000000000000000 00 \
+                    00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0";
+        let expected = HostRoute {
+            interface: "eth0".into(),
+            network: ip("fd00::"),
+            prefix: 64,
+        };
+        assert_eq!(ipv6(line), Some(expected));
+        assert_eq!(ipv6(""), None);
+    }
+
+    #[test]
+    fn what_the_host_has_is_refused_by_interface() {
+        let wanted = network("<ip address='192.168.122.1' netmask='255.255.255.0'/>");
+        let address = |interface: &str, address: &str, prefix| HostAddress {
+            interface: interface.into(),
+            address: ip(address),
+            prefix,
+        };
+        let check = |addresses: &[HostAddress], routes: &[HostRoute]| {
+            collision(&wanted, "virbr0", addresses, routes)
+        };
+        check(&[address("eth0", "192.168.121.9", 24)], &[]).unwrap();
+        check(&[address("virbr0", "192.168.122.1", 24)], &[]).unwrap();
+        // Within a larger network of the host, as long as the host itself is elsewhere.
+        check(&[address("eth0", "192.168.1.1", 16)], &[]).unwrap();
+        for prefix in [16, 24, 32] {
+            let error = check(&[address("eth0", "192.168.122.9", prefix)], &[]).unwrap_err();
+            assert!(error.message.contains("eth0 has 192.168.122.9"), "{error}");
+        }
+        let route = |network: &str, prefix| HostRoute {
+            interface: "tun0".into(),
+            network: ip(network),
+            prefix,
+        };
+        let error = check(&[], &[route("192.168.122.0", 24)]).unwrap_err();
+        assert!(error.message.contains("tun0"), "{error}");
+        check(&[], &[route("192.168.0.0", 16), route("0.0.0.0", 0)]).unwrap();
+    }
+}

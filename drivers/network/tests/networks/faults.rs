@@ -1,0 +1,235 @@
+//! Programs that are missing, fail half-way, end or hang; a bridge that somebody deletes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use virtbus_api::ErrorCode;
+use virtbus_api::network::Networks;
+use virtbus_network::{Backend, Config, NetworkDriver, Programs, Timeouts};
+
+use crate::host::{Host, define, in_namespaces, network, sh, start, until};
+
+const NAT: &str = "<forward mode='nat'/>";
+
+/// A program of our own making.
+fn program(host: &Host, name: &str, script: &str) -> PathBuf {
+    let path = host.dir.path().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, mode).unwrap();
+    path
+}
+
+async fn nothing_is_left(host: &Host) {
+    assert!(!sh("ip -br link").await.contains("br1"));
+    assert!(!sh("nft list tables").await.contains("virtbus"));
+    assert!(!sh("iptables-save; ip6tables-save").await.contains("br1"));
+    assert!(!sh("busybox ps").await.contains("dnsmasq --conf-file"));
+    let left = std::fs::read_dir(host.dir.path().join("run")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn netns_a_program_that_is_missing_or_fails_is_named_and_nothing_is_left() {
+    in_namespaces(
+        "faults::netns_a_program_that_is_missing_or_fails_is_named_and_nothing_is_left",
+        |host| async move {
+            let id = define(&*host.open().await, &network(1, NAT, ""))
+                .await
+                .id
+                .clone();
+            let failing = program(&host, "failing", "echo it is broken >&2; exit 3");
+            let hanging = program(&host, "hanging", "exec sleep 1000");
+            let missing = PathBuf::from("/usr/sbin/no-such-program");
+            let timeouts = Timeouts {
+                program: Duration::from_millis(1500),
+                ..Timeouts::default()
+            };
+            for bad in [&failing, &hanging, &missing] {
+                let real = Programs::default;
+                let with = [
+                    (
+                        Backend::Nftables,
+                        Programs {
+                            nft: bad.clone(),
+                            ..real()
+                        },
+                    ),
+                    (
+                        Backend::Iptables,
+                        Programs {
+                            iptables: bad.clone(),
+                            ..real()
+                        },
+                    ),
+                    (
+                        Backend::Nftables,
+                        Programs {
+                            dnsmasq: bad.clone(),
+                            ..real()
+                        },
+                    ),
+                    (
+                        Backend::Nftables,
+                        Programs {
+                            ip: bad.clone(),
+                            ..real()
+                        },
+                    ),
+                ];
+                for (backend, programs) in with {
+                    let config = Config {
+                        programs,
+                        backend,
+                        timeouts,
+                        ..host.config()
+                    };
+                    let driver = NetworkDriver::open(config).await.unwrap();
+                    let error = driver.create(&id).await.unwrap_err();
+                    assert!(
+                        error.message.contains("network 'n1' cannot be started"),
+                        "{error}"
+                    );
+                    assert!(error.message.contains(bad.to_str().unwrap()), "{error}");
+                    assert!(!driver.view(id.uuid).await.unwrap().active);
+                    drop(driver);
+                    // What a broken program could not undo, the next start or daemon does.
+                    let driver = host.open().await;
+                    driver.set_autostart(&id, false).await.unwrap();
+                    nothing_is_left(&host).await;
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn netns_rules_that_fail_half_way_leave_none() {
+    in_namespaces(
+        "faults::netns_rules_that_fail_half_way_leave_none",
+        |host| async move {
+            let id = define(&*host.open().await, &network(1, NAT, ""))
+                .await
+                .id
+                .clone();
+            let count = host.dir.path().join("count");
+            let half = format!(
+                "case \"$*\" in *--insert*br1*) echo >> {0}; [ $(wc -l < {0}) -lt 9 ] || exit 4;; esac\nexec /usr/sbin/iptables \"$@\"",
+                count.display()
+            );
+            let iptables = program(&host, "half", &half);
+            let config = Config {
+                programs: Programs {
+                    iptables,
+                    ..Programs::default()
+                },
+                backend: Backend::Iptables,
+                ..host.config()
+            };
+            let driver = NetworkDriver::open(config).await.unwrap();
+            driver.create(&id).await.unwrap_err();
+            nothing_is_left(&host).await;
+        },
+    );
+}
+
+#[test]
+fn netns_a_server_that_ends_is_started_again() {
+    in_namespaces(
+        "faults::netns_a_server_that_ends_is_started_again",
+        |host| async move {
+            let driver = host.open().await;
+            let id = start(&driver, &network(1, NAT, "")).await;
+            let guest = host.guest("g1", "br1", "52:54:00:00:00:01").await;
+            for _ in 0..2 {
+                let pid = sh("cat /proc/net/dev > /dev/null; busybox ps | grep -- --conf-file | grep -v grep | awk '{print $1}'").await;
+                sh(&format!("kill -9 {pid}")).await;
+                until("another server runs", || async {
+                    let now =
+                        sh("busybox ps | grep -- --conf-file | grep -v grep | awk '{print $1}'")
+                            .await;
+                    !now.is_empty() && now != pid
+                })
+                .await;
+            }
+            assert_eq!(guest.dhcp(&host).await, "10.1.0.50");
+            driver.destroy(&id).await.unwrap();
+            nothing_is_left(&host).await;
+        },
+    );
+}
+
+#[test]
+fn netns_a_port_that_is_taken_is_told() {
+    in_namespaces(
+        "faults::netns_a_port_that_is_taken_is_told",
+        |host| async move {
+            // Somebody serves DHCP on all interfaces, and does not share the port.
+            let _taken = std::net::UdpSocket::bind("0.0.0.0:67").unwrap();
+            let driver = host.open().await;
+            let id = define(&driver, &network(1, NAT, "")).await.id.clone();
+            let error = driver.create(&id).await.unwrap_err();
+            assert!(error.message.contains("Address already in use"), "{error}");
+            nothing_is_left(&host).await;
+        },
+    );
+}
+
+#[test]
+fn netns_a_bridge_that_somebody_deletes_does_not_hold_up_the_end() {
+    in_namespaces(
+        "faults::netns_a_bridge_that_somebody_deletes_does_not_hold_up_the_end",
+        |host| async move {
+            let driver = host.open().await;
+            let id = start(&driver, &network(1, NAT, "")).await;
+            sh("ip link delete br1 && ip link add br1 type bridge").await;
+            driver.destroy(&id).await.unwrap();
+            // The other one is not ours.
+            assert!(sh("ip -br link").await.contains("br1"));
+            sh("ip link delete br1").await;
+            nothing_is_left(&host).await;
+        },
+    );
+}
+
+#[test]
+fn netns_work_on_a_network_waits_its_turn_and_reads_do_not() {
+    in_namespaces(
+        "faults::netns_work_on_a_network_waits_its_turn_and_reads_do_not",
+        |host| async move {
+            let view = define(&*host.open().await, &network(1, NAT, "")).await;
+            let begun = host.dir.path().join("begun");
+            let slow = program(
+                &host,
+                "slow",
+                &format!(
+                    "touch {0}; until [ -e {0}.end ]; do sleep 0.05; done; exec /usr/sbin/nft \"$@\"",
+                    begun.display()
+                ),
+            );
+            let config = Config {
+                programs: Programs {
+                    nft: slow,
+                    ..Programs::default()
+                },
+                timeouts: Timeouts {
+                    job: Duration::from_millis(200),
+                    ..Timeouts::default()
+                },
+                ..host.config()
+            };
+            let driver = NetworkDriver::open(config).await.unwrap();
+            let (starting, id) = (driver.clone(), view.id.clone());
+            let start = tokio::spawn(async move { starting.create(&id).await });
+            until("it is under way", || async { begun.exists() }).await;
+            assert!(!driver.view(view.id.uuid).await.unwrap().active);
+            assert_eq!(driver.views().await.unwrap().len(), 1);
+            let error = driver.destroy(&view.id).await.unwrap_err();
+            assert_eq!(error.code, ErrorCode::OperationTimeout);
+            assert!(error.message.contains("starting it"), "{error}");
+            std::fs::write(begun.with_extension("end"), "").unwrap();
+            start.await.unwrap().unwrap();
+            driver.destroy(&view.id).await.unwrap();
+        },
+    );
+}

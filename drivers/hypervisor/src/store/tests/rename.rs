@@ -134,4 +134,12 @@ fn what_is_anothers_is_not_taken() {
         assert!(dir.path().join("etc/old.renaming").exists(), "{text}");
         assert!(dir.path().join("etc/old.xml").exists(), "{text}");
     }
+
+    // Nor does what stands in the note of another domain move this one.
+    let (store, dir, shadow) = with_old();
+    std::fs::write(dir.path().join("etc/other.renaming"), renaming).unwrap();
+    store.finish_renaming(&[&shadow]);
+    let mut all = OLD.to_vec();
+    all.insert(2, "etc/other.renaming");
+    assert_eq!(files(dir.path()), all);
 }

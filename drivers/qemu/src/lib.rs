@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!   driver ── each call of the driver API, forwarded; connection: domains and the turns of their jobs
-//!   acts ──── start, reconnect, autostart, rename │ saving, watch, stop, shutdown, cpus, stats
+//!   acts ──── start, reconnect, autostart, rename, belongings │ saving, watch, stop, shutdown, cpus, stats
 //!   core ──── what they share; prepare, tpm, tap, ports: what is done on the host and undone
-//!   domain ── snapshot, lock, run; persist: what is on disk
+//!   domain ── snapshot, lock, run; persist: what of a guest's status, and of what is on disk, is QEMU's
 //!   facts ─── definition, command: from a document to a command line; config, folder, record, translate, refusals
 //! ```
 //!
 //! A module knows those below it and some beside it. None knows another that knows it, by whatever way, which a test holds.
 //!
-//! What is said to QEMU and to agents of guests is a crate of its own (`virtbus-qemu-monitor`), and so is what an emulator can do
+//! What hypervisors of this host share is `virtbus-hypervisor`: the table of domains and their jobs, what is on disk, and what a new daemon
+//! does about the guests of the last one. What is said to QEMU and to agents of guests is a crate of its own (`virtbus-qemu-monitor`), and so is what an emulator can do
 //! (`virtbus-qemu-capabilities`). A monitor is attached to a running domain, and the watcher hears of its end by one notification.
 
 mod addresses;

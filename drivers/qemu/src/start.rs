@@ -22,6 +22,7 @@ use virtbus_api::placement::Guest;
 use virtbus_api::security::{Access, FileId};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
+use virtbus_hypervisor::domains::Starting;
 use virtbus_hypervisor::log;
 use virtbus_hypervisor::store::NewRun;
 use virtbus_qemu_capabilities::Capabilities;
@@ -34,7 +35,7 @@ use virtbus_util::socket::{self, ListenOptions};
 
 use crate::command;
 use crate::core::Core;
-use crate::domain::{Domain, Ending, Handle, Live, Run, Starting};
+use crate::domain::{Domain, Ending, Handle, Live, Run};
 use crate::folder::{MONITOR_SOCKET, guest_dir};
 use crate::persist::{self, Status};
 use crate::ports::Addresses;

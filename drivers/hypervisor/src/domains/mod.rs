@@ -9,9 +9,11 @@
 //! needs, such as its jobs. What is on disk, and what a domain does, is the driver's affair.
 
 mod published;
+mod starting;
 mod table;
 
 pub use published::{Published, Snapshot, State};
+pub use starting::Starting;
 pub use table::{Claim, Entry, Reserved, Table};
 
 /// Domains that have nothing but names, for the tests of what uses them.

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use virtbus_api::domain::{DomainId, DomainState, DomainView, JobProgress, ShutoffReason};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
 use virtbus_conf_domain::domain::Domain as Definition;
-use virtbus_hypervisor::domains::{self, Entry, Published, State};
+use virtbus_hypervisor::domains::{self, Entry, Published, Starting, State};
 use virtbus_hypervisor::jobs::{Jobs, Turn};
 use virtbus_hypervisor::recovery::Stray;
 use virtbus_qemu_monitor::Monitor;
@@ -107,31 +107,6 @@ pub(crate) enum Run {
     Live(Box<Live>),
     /// A process runs of which nothing else is known.
     Stray(Arc<Stray>),
-}
-
-/// A start under way, which may be called off.
-#[derive(Debug, Default)]
-pub(crate) struct Starting {
-    /// Told when somebody wants the domain ended before it is up.
-    cancelled: watch::Sender<bool>,
-}
-
-impl Starting {
-    /// Calls the start off.
-    pub(crate) fn cancel(&self) {
-        self.cancelled.send_replace(true);
-    }
-
-    /// Whether it was called off.
-    pub(crate) fn is_cancelled(&self) -> bool {
-        *self.cancelled.borrow()
-    }
-
-    /// Waits until the start is called off.
-    pub(crate) async fn cancelled(&self) {
-        // The sender is this one, so waiting ends by the value only.
-        let _ = self.cancelled.subscribe().wait_for(|set| *set).await;
-    }
 }
 
 /// What writers change, under the domain's lock.

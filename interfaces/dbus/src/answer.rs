@@ -166,7 +166,7 @@ impl Received {
         let found = find_object(&self.shared, &caller, place, path, Need::Id);
         let (node, target) = found.await?;
         match target.not_found() {
-            Some(not_found) if !node.guarded.session(&caller).sees(&target).await => {
+            Some(not_found) if !node.guarded.session(&caller).sees(&target).await? => {
                 Err(not_found.into())
             }
             _ => Ok(()),

@@ -107,8 +107,8 @@ impl Service {
         connections: &Arc<Connections>,
         limits: Limits,
     ) -> Self {
-        let receipts = Arc::new(Receipts::default());
-        let outbox = Arc::new(Outbox::new(bus.clone(), Arc::clone(&receipts)));
+        let receipts = Arc::new(Receipts::of(&clients.0));
+        let outbox = Arc::new(Outbox::new(bus.clone()));
         let questions = arrivals.questions().unwrap_or(&bus).clone();
         let shared = Arc::new_cyclic(|me| Shared {
             me: Weak::clone(me),
@@ -133,11 +133,9 @@ impl Service {
         });
         let follower: Arc<dyn Follower> = shared.clone();
         connections.follow(Arc::downgrade(&follower));
-        let receipts = Arc::clone(&shared.receipts);
         tokio::spawn(Peers::watch(
             Arc::downgrade(&shared.peers),
             shared.questions.clone(),
-            move |gone| receipts.read(gone, gone.unread()),
         ));
         Self { shared }
     }
@@ -228,9 +226,8 @@ impl Service {
             let body = message.body();
             if let Ok((name, _, new)) = body.deserialize::<(&str, &str, &str)>()
                 && new.is_empty()
-                && let Some(peer) = self.shared.peers.gone(name)
             {
-                self.shared.receipts.read(&peer, peer.unread());
+                self.shared.peers.gone(name);
             }
         }
     }
@@ -240,10 +237,15 @@ impl Service {
         shared.taken.fetch_add(1, Ordering::Relaxed);
         let (peer, kind, is_without_descriptors) = {
             let header = message.header();
+            let kind = answer::kind(&header);
+            let flags = header.primary().flags();
+            if kind != Kind::Write && flags.contains(Flags::NO_REPLY_EXPECTED) {
+                // Nobody would have the answer, and nothing else comes of it.
+                return;
+            }
             let sender = header.sender().map_or("", |sender| sender.as_str());
-            let flags = header.primary().flags().bits();
-            let lost = flags & WITHOUT_DESCRIPTORS != 0 && answer::has_descriptors(&header);
-            (shared.peers.get(sender), answer::kind(&header), lost)
+            let lost = flags.bits() & WITHOUT_DESCRIPTORS != 0 && answer::has_descriptors(&header);
+            (shared.peers.get(sender), kind, lost)
         };
         if is_without_descriptors {
             let text = "too many file descriptors are under way, or there were not as many with the call as it says";
@@ -254,27 +256,9 @@ impl Service {
         let _in_runtime = shared.runtime.enter();
         if shared.peers.have_grown() {
             let shared = Arc::clone(shared);
-            tokio::spawn(async move {
-                for gone in shared.peers.look_over(&shared.questions).await {
-                    shared.receipts.read(&gone, gone.unread());
-                }
-            });
+            tokio::spawn(async move { shared.peers.look_over(&shared.questions).await });
         }
-        let may_be_answered_at_once = kind == Kind::Memory
-            && message.data().len() <= SHORT
-            && peer.known_user().is_some()
-            && peer.has_room(shared.limits.unsent)
-            && shared.receipts.are_in_order(&peer, &shared.limits);
-        let begun = if may_be_answered_at_once {
-            let mut call = Call::new(shared, &message, &peer, Order::None);
-            if let Some(answered) = (&mut call.work).now_or_never() {
-                call.finish(answered);
-                return;
-            }
-            Some(call)
-        } else {
-            None
-        };
+        // Before it is looked at: what has begun may be a question on its way to polkit, of which each caller has only so many.
         let charge = match shared.admit(&message, &peer) {
             Ok(charge) => charge,
             Err(failure) => {
@@ -282,18 +266,26 @@ impl Service {
                 return;
             }
         };
-        match begun {
-            // It may have what others wait for, and must go on.
-            Some(call) => shared.go_on(call, charge, true),
-            None => {
-                let order = match kind {
-                    Kind::Write => Order::take(&peer, &message.header()),
-                    Kind::Memory | Kind::Read => Order::None,
-                };
-                let call = Call::new(shared, &message, &peer, order);
-                shared.go_on(call, charge, false);
+        let may_be_answered_at_once = kind == Kind::Memory
+            && message.data().len() <= SHORT
+            && peer.known_user().is_some()
+            && peer.has_room(shared.limits.unsent)
+            && shared.receipts.are_in_order(&peer, &shared.limits);
+        if may_be_answered_at_once {
+            let mut call = Call::new(shared, &message, &peer, Order::None);
+            match (&mut call.work).now_or_never() {
+                Some(answered) => call.finish(answered),
+                // It may have what others wait for, and must go on.
+                None => shared.go_on(call, charge, true),
             }
+            return;
         }
+        let order = match kind {
+            Kind::Write => Order::take(&peer, &message.header()),
+            Kind::Memory | Kind::Read => Order::None,
+        };
+        let call = Call::new(shared, &message, &peer, order);
+        shared.go_on(call, charge, false);
     }
 }
 

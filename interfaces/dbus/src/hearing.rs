@@ -135,6 +135,9 @@ impl Hearing {
     }
 }
 
+/// Whether a client may hear of something is asked again after so long, if it could not be found out.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// So long a reply waits for signals that come before it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -204,7 +207,13 @@ fn may_see(
             uid,
             interactive: false,
         };
-        node.guarded.session(&caller).sees(&target).await
+        loop {
+            // What cannot be found out now can be in a while, and nothing is left out for that.
+            match node.guarded.session(&caller).sees(&target).await {
+                Ok(may) => break may,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
     };
     may.boxed()
 }

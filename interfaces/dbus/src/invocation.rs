@@ -192,7 +192,7 @@ impl Context<'_> {
         let chosen: Vec<&V> = views.map(|view| &**view).collect();
         let seen = self
             .seen(V::KIND, chosen.len(), |at| chosen[at].named())
-            .await;
+            .await?;
         let seen = (0..).zip(&chosen).filter(|(at, _)| seen.has(*at));
         let ids = seen.map(|(_, view)| view.named());
         Ok(Paths::of(self.node, V::KIND, ids))
@@ -206,7 +206,7 @@ impl Context<'_> {
         not_among_others(views.len()).await;
         let seen = self
             .seen(V::KIND, views.len(), |at| views[at].named())
-            .await;
+            .await?;
         let paths = |views: &[Arc<V>], seen: &Seen| {
             let seen = (0..).zip(views).filter(|(at, _)| seen.has(*at));
             let ids = seen.map(|(_, view)| view.named());

@@ -187,7 +187,8 @@ fn add(count: &AtomicUsize, more: usize, most: usize) -> bool {
 #[derive(Debug)]
 pub(crate) struct Charge {
     load: Load,
-    accounts: Vec<Arc<Account>>,
+    /// Those of the connection, the user, and all users.
+    accounts: [Option<Arc<Account>>; 3],
 }
 
 impl Charge {
@@ -195,7 +196,7 @@ impl Charge {
     pub(crate) fn new(load: Load) -> Self {
         Self {
             load,
-            accounts: Vec::with_capacity(3),
+            accounts: [const { None }; 3],
         }
     }
 
@@ -210,14 +211,14 @@ impl Charge {
         whose: Whose,
     ) -> Result<(), Failure> {
         account.add(self.load, limits, whose)?;
-        self.accounts.push(Arc::clone(account));
+        self.accounts[whose as usize] = Some(Arc::clone(account));
         Ok(())
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        for account in &self.accounts {
+        for account in self.accounts.iter().flatten() {
             account.take_off(self.load);
         }
     }

@@ -21,7 +21,6 @@ use zbus::{Connection, Message, Structure};
 
 use crate::error::{Failure, Protocol};
 use crate::peers::{Peer, User};
-use crate::receipts::Receipts;
 use crate::rounds::ByUser;
 
 /// How many messages are handed to the socket at once, and bytes after which no further one joins them: what is handed over has lost its
@@ -44,7 +43,6 @@ pub(crate) trait Behind: Send + Sync {
 /// The queue and who writes it.
 pub(crate) struct Outbox {
     bus: Connection,
-    receipts: Arc<Receipts>,
     queue: Mutex<Queue>,
     /// Told when a signal was queued.
     wake: Notify,
@@ -206,10 +204,9 @@ impl Drop for Watch {
 }
 
 impl Outbox {
-    pub(crate) fn new(bus: Connection, receipts: Arc<Receipts>) -> Self {
+    pub(crate) fn new(bus: Connection) -> Self {
         Self {
             bus,
-            receipts,
             queue: Mutex::default(),
             wake: Notify::new(),
             short: Notify::new(),
@@ -379,7 +376,7 @@ impl Outbox {
             }
             for letter in &letters {
                 if let Some(peer) = &letter.way.receiver {
-                    self.receipts.sent(peer, letter.bytes());
+                    peer.add_unread(letter.bytes());
                 }
             }
             let catches_up = {

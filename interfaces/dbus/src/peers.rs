@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::SetOnce;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use virtbus_api::access::Client;
 use virtbus_api::providers;
 use zbus::Connection;
@@ -52,11 +52,14 @@ pub(crate) struct User {
     pub(crate) events: Arc<AtomicUsize>,
     /// Streams under way.
     pub(crate) streams: Arc<AtomicUsize>,
+    /// When the bus was last asked about all connections of this user in vain; held by whoever asks.
+    pub(crate) asking: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl User {
     fn new(uid: Option<u32>) -> Self {
         Self {
+            asking: tokio::sync::Mutex::default(),
             uid,
             account: Arc::default(),
             unread: AtomicUsize::new(0),
@@ -84,13 +87,26 @@ pub(crate) struct Peer {
     pub(crate) account: Arc<Account>,
     /// Bytes of replies that the bus has not taken.
     pub(crate) unsent: Unsent,
-    /// Bytes of replies that the bus has taken since it was known what of them was read.
-    unread: AtomicUsize,
+    unread: Mutex<Unread>,
+    /// Bytes that all users but root may not have read.
+    all: Arc<AtomicUsize>,
+    /// Whoever asks the bus what this peer has read.
+    pub(crate) asking: tokio::sync::Mutex<()>,
     lanes: Mutex<Lanes>,
     /// What this peer is told by signals of its own.
     pub(crate) hearing: Hearing,
     /// Content that goes through descriptors of this peer.
     pub(crate) streams: Streams,
+}
+
+/// Bytes of replies that the bus has taken since it was known what of them was read.
+#[derive(Debug, Default)]
+struct Unread {
+    bytes: usize,
+    /// So many of them count among those of all users.
+    of_all: usize,
+    /// The peer has left, and nothing is kept for it any more.
+    gone: bool,
 }
 
 /// The order of one client's writes to one object.
@@ -133,7 +149,7 @@ impl Lanes {
 }
 
 impl Peer {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, all: &Arc<AtomicUsize>) -> Self {
         let name: Arc<str> = name.into();
         Self {
             client: Client::new(Arc::clone(&name)),
@@ -142,7 +158,9 @@ impl Peer {
             is_asked: AtomicBool::new(false),
             account: Arc::default(),
             unsent: Unsent::default(),
-            unread: AtomicUsize::new(0),
+            unread: Mutex::default(),
+            all: Arc::clone(all),
+            asking: tokio::sync::Mutex::default(),
             lanes: Mutex::default(),
             hearing: Hearing::default(),
             streams: Streams::default(),
@@ -152,7 +170,7 @@ impl Peer {
     /// A peer of whom the bus need not be asked.
     #[cfg(test)]
     pub(crate) fn known(name: &str, uid: Option<u32>) -> Arc<Self> {
-        let peer = Self::new(name);
+        let peer = Self::new(name, &Arc::default());
         peer.user.set(Arc::new(User::new(uid))).unwrap();
         Arc::new(peer)
     }
@@ -182,22 +200,57 @@ impl Peer {
         }
     }
 
-    /// Bytes that may be unread.
-    pub(crate) fn unread(&self) -> usize {
-        self.unread.load(Ordering::Relaxed)
+    fn book(&self) -> MutexGuard<'_, Unread> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The bus has taken so many bytes more.
+    /// Bytes that may be unread.
+    pub(crate) fn unread(&self) -> usize {
+        self.book().bytes
+    }
+
+    /// The bus has taken so many bytes more, which count among those of all users unless they are root's. Nothing counts for a peer that
+    /// has left: the bus keeps nothing for it, and nobody would take it off again.
     pub(crate) fn add_unread(&self, bytes: usize) {
-        self.unread.fetch_add(bytes, Ordering::Relaxed);
-        if let Some(user) = self.user.get() {
+        let mut book = self.book();
+        if book.gone {
+            return;
+        }
+        book.bytes += bytes;
+        let user = self.user.get();
+        if let Some(user) = user {
             user.unread.fetch_add(bytes, Ordering::Relaxed);
+        }
+        if user.is_none_or(|user| !user.is_root()) {
+            book.of_all += bytes;
+            self.all.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
     /// So many of them were read.
     pub(crate) fn was_read(&self, bytes: usize) {
-        less(&self.unread, bytes);
+        self.take_off(&mut self.book(), bytes);
+    }
+
+    /// The peer has left: what it had not read is gone.
+    pub(crate) fn has_left(&self) {
+        let mut book = self.book();
+        book.gone = true;
+        let bytes = book.bytes;
+        self.take_off(&mut book, bytes);
+    }
+
+    fn take_off(&self, book: &mut Unread, bytes: usize) {
+        let bytes = bytes.min(book.bytes);
+        book.bytes -= bytes;
+        // Those that counted before it was known that they are root's count until all of them are read.
+        let of_all = if book.bytes == 0 {
+            book.of_all
+        } else {
+            bytes.min(book.of_all)
+        };
+        book.of_all -= of_all;
+        less(&self.all, of_all);
         if let Some(user) = self.user.get() {
             less(&user.unread, bytes);
         }
@@ -274,6 +327,8 @@ async fn first_answer<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> 
 pub(crate) struct Peers {
     peers: Mutex<HashMap<Arc<str>, Arc<Peer>>>,
     users: Mutex<HashMap<Option<u32>, Weak<User>>>,
+    /// Bytes that all users but root may not have read.
+    pub(crate) unread: Arc<AtomicUsize>,
     /// Stands for those of whom it is not known yet who they are.
     unknown: Arc<User>,
     /// Whose connections are whose, for the socket.
@@ -289,6 +344,7 @@ impl Peers {
         Self {
             peers: Mutex::default(),
             users: Mutex::default(),
+            unread: Arc::default(),
             unknown: Arc::new(User::new(None)),
             senders: Arc::clone(senders),
             most: AtomicUsize::new(0),
@@ -306,7 +362,7 @@ impl Peers {
         if let Some(peer) = peers.get(name) {
             return Arc::clone(peer);
         }
-        let peer = Arc::new(Peer::new(name));
+        let peer = Arc::new(Peer::new(name, &self.unread));
         peers.insert(Arc::clone(&peer.name), Arc::clone(&peer));
         peer
     }
@@ -327,21 +383,12 @@ impl Peers {
         self.lock().values().any(|peer| peer.client.is_awaited())
     }
 
-    /// Looks now and then who has left while a driver waits for that, for as long as there are the peers. What was not read is handed to
-    /// `gone`.
-    pub(crate) async fn watch(
-        peers: Weak<Self>,
-        bus: Connection,
-        gone: impl Fn(&Peer) + Send + Sync,
-    ) {
+    /// Looks now and then who has left while a driver waits for that, for as long as there are the peers.
+    pub(crate) async fn watch(peers: Weak<Self>, bus: Connection) {
         loop {
             let Some(peers) = peers.upgrade() else { return };
             if peers.are_awaited() {
-                peers
-                    .look_over(&bus)
-                    .await
-                    .iter()
-                    .for_each(|peer| gone(peer));
+                peers.look_over(&bus).await;
             }
             drop(peers);
             tokio::time::sleep(LOOKS).await;
@@ -349,7 +396,7 @@ impl Peers {
     }
 
     /// Takes out those that have left the bus.
-    pub(crate) async fn look_over(&self, bus: &Connection) -> Vec<Arc<Peer>> {
+    pub(crate) async fn look_over(&self, bus: &Connection) {
         let before = self.all();
         let body = ();
         let asked = bus.call_method(
@@ -359,16 +406,14 @@ impl Peers {
             "ListNames",
             &body,
         );
-        let mut gone = Vec::new();
         if let Ok(Ok(reply)) = timeout(PATIENCE, asked).await
             && let Ok(names) = reply.body().deserialize::<HashSet<String>>()
         {
             let left = before.iter().filter(|peer| !names.contains(&*peer.name));
-            gone.extend(left.filter_map(|peer| self.gone(&peer.name)));
+            left.for_each(|peer| self.gone(&peer.name));
         }
         self.most.store(self.lock().len() * 2, Ordering::Relaxed);
         self.looking.store(false, Ordering::Relaxed);
-        gone
     }
 
     /// Every peer.
@@ -422,7 +467,6 @@ impl Peers {
     /// It is known now whose a peer is.
     pub(crate) fn know(&self, peer: &Peer, uid: Option<u32>) {
         let user = self.user(uid);
-        user.unread.fetch_add(peer.unread(), Ordering::Relaxed);
         if let Some(uid) = uid {
             let peers = self.lock();
             // One that has left meanwhile has been taken out.
@@ -430,8 +474,16 @@ impl Peers {
                 self.senders.come(&peer.name, uid);
             }
         }
+        // What was sent before counts for the user from here on, and nothing is counted in between.
+        let book = peer.book();
+        user.unread.fetch_add(book.bytes, Ordering::Relaxed);
         // Nobody else sets it.
         let _ = peer.user.set(user);
+        drop(book);
+        if uid.is_none() && !peer.name.is_empty() {
+            // It had left before one of its calls was looked at, and nothing will tell of that any more.
+            self.gone(&peer.name);
+        }
     }
 
     /// Whose limits hold for a peer.
@@ -451,16 +503,18 @@ impl Peers {
     }
 
     /// Forgets a peer that has left the bus.
-    pub(crate) fn gone(&self, name: &str) -> Option<Arc<Peer>> {
+    pub(crate) fn gone(&self, name: &str) {
         let peer = {
             let mut peers = self.lock();
-            let peer = peers.remove(name)?;
+            let Some(peer) = peers.remove(name) else {
+                return;
+            };
             self.senders.leave(name);
             peer
         };
         peer.hearing.end();
+        peer.has_left();
         peer.client.leave();
-        Some(peer)
     }
 }
 
@@ -503,8 +557,14 @@ mod tests {
         }
         assert_eq!(user.unread.load(Ordering::Relaxed), 200);
         peers.get(":1.1").was_read(40);
-        let gone = peers.gone(":1.2").unwrap();
-        gone.was_read(gone.unread());
+        let gone = peers.get(":1.2");
+        peers.gone(":1.2");
+        // A reply that was under way.
+        gone.add_unread(1000);
+        assert_eq!(
+            (gone.unread(), peers.unread.load(Ordering::Relaxed)),
+            (0, 60)
+        );
         assert_eq!(user.unread.load(Ordering::Relaxed), 60);
         assert_eq!(peers.all().len(), 1);
         assert!(!user.is_root() && peers.user(Some(0)).is_root());

@@ -8,8 +8,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio::time::timeout;
+use futures_util::{StreamExt, stream};
+use tokio::time::{Instant, timeout};
 use zbus::{Connection, OwnedVariant};
 
 use crate::error::{Failure, Protocol};
@@ -19,34 +21,30 @@ use crate::peers::{PATIENCE, Peer, Peers};
 /// Peers with less than this are not asked about.
 const LITTLE: usize = 128 << 10;
 
+/// After the bus was asked in vain about all connections of a user, or of all, nobody asks again for so long: what they have not read now
+/// they will hardly have read sooner.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The bus is asked about so many connections at the same time.
+const AT_ONCE: usize = 16;
+
 /// What is known of what was read.
 #[derive(Debug, Default)]
 pub(crate) struct Receipts {
     /// Bytes that users other than root may not have read.
-    all: AtomicUsize,
-    /// Held by the one who asks the bus; those who want to know the same wait.
-    asking: tokio::sync::Mutex<()>,
+    all: Arc<AtomicUsize>,
+    /// When the bus was last asked about everybody in vain; held by whoever asks.
+    asking: tokio::sync::Mutex<Option<Instant>>,
     /// The bus does not tell.
     silent: AtomicBool,
 }
 
 impl Receipts {
-    /// The bus has taken so many bytes for this peer.
-    pub(crate) fn sent(&self, peer: &Peer, bytes: usize) {
-        peer.add_unread(bytes);
-        if peer.known_uid() != Some(0) {
-            self.all.fetch_add(bytes, Ordering::Relaxed);
-        }
-    }
-
-    /// These bytes were read, or went with their peer.
-    pub(crate) fn read(&self, peer: &Peer, bytes: usize) {
-        peer.was_read(bytes);
-        if peer.known_uid() != Some(0) {
-            let less = |all: usize| Some(all.saturating_sub(bytes));
-            let _ = self
-                .all
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    /// What the clients in `peers` have not read.
+    pub(crate) fn of(peers: &Peers) -> Self {
+        Self {
+            all: Arc::clone(&peers.unread),
+            ..Self::default()
         }
     }
 
@@ -82,23 +80,34 @@ impl Receipts {
         if self.are_in_order(peer, limits) {
             return Ok(());
         }
-        let _asking = self.asking.lock().await;
-        // Somebody may have asked meanwhile.
-        let Some((whose, _)) = self.exceeded(peer, limits) else {
-            return Ok(());
-        };
-        match whose {
-            Whose::Connection => self.ask_about(bus, peer).await,
-            Whose::User | Whose::All => {
-                let user = peer.known_user().map(|user| user.uid);
-                let concerned = |other: &Arc<Peer>| {
-                    other.unread() >= LITTLE
-                        && (whose == Whose::All || other.known_user().map(|user| user.uid) == user)
-                };
-                for other in peers.all().into_iter().filter(concerned) {
-                    self.ask_about(bus, &other).await;
-                }
+        // Each limit has a queue of its own, so nobody waits for what is asked for the sake of somebody else's limit.
+        if peer.unread() > limits.unread.connection {
+            let _asking = peer.asking.lock().await;
+            if peer.unread() > limits.unread.connection {
+                self.ask_about(bus, peer).await;
             }
+        }
+        if let Some((Whose::User, _)) = self.exceeded(peer, limits)
+            && let Some(user) = peer.known_user()
+        {
+            let is_of_user = |other: &Peer| {
+                let other = other.known_user();
+                other.is_some_and(|other| Arc::ptr_eq(other, user))
+            };
+            self.round(&user.asking, bus, peers, is_of_user, || {
+                user.unread.load(Ordering::Relaxed) > limits.unread.user
+            })
+            .await;
+        }
+        if let Some((Whose::All, _)) = self.exceeded(peer, limits) {
+            self.round(
+                &self.asking,
+                bus,
+                peers,
+                |_| true,
+                || self.all.load(Ordering::Relaxed) > limits.unread.all,
+            )
+            .await;
         }
         match self.exceeded(peer, limits) {
             None => Ok(()),
@@ -112,6 +121,29 @@ impl Receipts {
         }
     }
 
+    /// Asks the bus about all who are concerned, if somebody else has not done so meanwhile.
+    async fn round(
+        &self,
+        asking: &tokio::sync::Mutex<Option<Instant>>,
+        bus: &Connection,
+        peers: &Peers,
+        concerned: impl Fn(&Peer) -> bool,
+        is_exceeded: impl Fn() -> bool,
+    ) {
+        let mut in_vain = asking.lock().await;
+        if !is_exceeded() || in_vain.is_some_and(|when| when.elapsed() < PAUSE) {
+            return;
+        }
+        let others = peers.all().into_iter();
+        let others = others.filter(|other| other.unread() >= LITTLE && concerned(other));
+        stream::iter(others)
+            .for_each_concurrent(AT_ONCE, |other| async move {
+                self.ask_about(bus, &other).await;
+            })
+            .await;
+        *in_vain = is_exceeded().then(Instant::now);
+    }
+
     /// Asks the bus what it still holds for a peer.
     async fn ask_about(&self, bus: &Connection, peer: &Peer) {
         let before = peer.unread();
@@ -123,7 +155,7 @@ impl Receipts {
                 .await
                 .unwrap_or(before)
         };
-        self.read(peer, before.saturating_sub(held));
+        peer.was_read(before.saturating_sub(held));
     }
 
     async fn held(&self, bus: &Connection, peer: &Peer) -> usize {
@@ -161,30 +193,37 @@ impl Receipts {
 mod tests {
     use super::*;
 
+    fn known(peers: &Peers, name: &str, uid: u32) -> Arc<Peer> {
+        let peer = peers.get(name);
+        peers.know(&peer, Some(uid));
+        peer
+    }
+
     #[test]
     fn what_is_unread_counts_for_connection_user_and_all() {
-        let (receipts, mut limits) = (Receipts::default(), Limits::new(8, 256));
+        let peers = Peers::new(&Arc::default());
+        let (receipts, mut limits) = (Receipts::of(&peers), Limits::new(8, 256));
         limits.unread.connection = 100;
         limits.unread.user = 150;
         limits.unread.all = 1000;
-        let peer = Peer::known(":1.1", Some(1000));
-        receipts.sent(&peer, 100);
+        let peer = known(&peers, ":1.1", 1000);
+        peer.add_unread(100);
         assert!(receipts.are_in_order(&peer, &limits));
-        receipts.sent(&peer, 1);
+        peer.add_unread(1);
         assert_eq!(
             receipts.exceeded(&peer, &limits),
             Some((Whose::Connection, 100))
         );
         limits.unread.connection = 1000;
-        receipts.sent(&peer, 50);
+        peer.add_unread(50);
         assert_eq!(receipts.exceeded(&peer, &limits), Some((Whose::User, 150)));
         limits.unread.user = 1000;
         limits.unread.all = 150;
         assert_eq!(receipts.exceeded(&peer, &limits), Some((Whose::All, 150)));
-        receipts.read(&peer, 51);
+        peer.was_read(51);
         assert!(receipts.are_in_order(&peer, &limits));
-        let root = Peer::known(":1.2", Some(0));
-        receipts.sent(&root, 900);
+        let root = known(&peers, ":1.2", 0);
+        root.add_unread(900);
         assert!(receipts.are_in_order(&root, &limits));
     }
 }

@@ -22,7 +22,7 @@ use super::cache::{Action, Cache, Question};
 use super::rules::attribute_prefix;
 use super::rules::watch::Watched;
 use super::subject::Subject;
-use super::turns::Turns;
+use super::turns::{Turn, Turns};
 
 /// The coarse actions, by what a permission's default is.
 const MONITOR: &str = "org.libvirt.unix.monitor";
@@ -53,6 +53,8 @@ struct Check {
     details: Vec<(&'static str, String)>,
     interactive: bool,
     answer: oneshot::Sender<Answer>,
+    /// Whoever asked may give up, and the question is on its way until polkit has answered.
+    _turn: Turn,
 }
 
 /// What polkit says of one action.
@@ -139,7 +141,7 @@ impl Polkit {
                 self.turns.question(uid).await
             }
         };
-        let Ok(_turn) = tokio::time::timeout(patience, turn).await else {
+        let Ok(turn) = tokio::time::timeout(patience, turn).await else {
             return Answer::Absent;
         };
         let (answer, answered) = oneshot::channel();
@@ -149,6 +151,7 @@ impl Polkit {
             details: details.to_vec(),
             interactive,
             answer,
+            _turn: turn,
         };
         let thread = self.thread.get_or_init(|| {
             let (known, rules) = (Arc::clone(&self.known), Arc::clone(&self.rules));
@@ -248,7 +251,8 @@ impl Polkit {
         match self.ask(caller, action, details, true).await {
             Answer::Yes => Verdict::Granted,
             Answer::Challenge { .. } => Verdict::Challenge,
-            Answer::No | Answer::Absent => Verdict::Denied,
+            Answer::No => Verdict::Denied,
+            Answer::Absent => Verdict::Unknown,
         }
     }
 }
@@ -283,7 +287,8 @@ impl Authorizer for Polkit {
         let ask = async || self.decide(caller, permission, details).await;
         match self.known.cache.get_or_ask(&question, ask).await {
             Some(Decision::Granted) => Verdict::Granted,
-            Some(Decision::Denied) | None => Verdict::Denied,
+            Some(Decision::Denied) => Verdict::Denied,
+            None => Verdict::Unknown,
             Some(Decision::Challenge(_)) if !caller.is_interactive() => Verdict::Challenge,
             // Asked for each time, and so not kept.
             Some(Decision::Challenge(Dialog::Action)) => {
@@ -295,7 +300,7 @@ impl Authorizer for Polkit {
                 // A hundred calls at once put up one dialog, since one answer opens everything.
                 let ask = async || Some(self.dialog(caller, action.to_owned(), &[]).await);
                 let verdict = self.known.dialogs.ask_together(&coarse, ask).await;
-                let verdict = verdict.unwrap_or(Verdict::Denied);
+                let verdict = verdict.unwrap_or(Verdict::Unknown);
                 if verdict == Verdict::Granted {
                     self.known.cache.put(coarse, Decision::Granted);
                     self.known.cache.put(question, Decision::Granted);

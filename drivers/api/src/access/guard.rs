@@ -62,6 +62,7 @@ impl Guard {
         for rule in call.rules().iter().filter(|rule| arguments.meet(rule)) {
             match self.authorizer.check(caller, rule.permission, object).await {
                 Verdict::Granted => {}
+                Verdict::Unknown => return Err(unknown(rule.permission)),
                 verdict @ (Verdict::Denied | Verdict::Challenge) => {
                     return Err(denied(rule.permission, verdict));
                 }
@@ -77,22 +78,26 @@ impl Guard {
     }
 
     /// On which of `count` objects the caller has `permission`. Never puts up a dialog. Objects are made only if they matter.
+    ///
+    /// # Errors
+    /// `AuthUnavailable` if it could not be found out.
     pub(crate) async fn seen<T: Object>(
         &self,
         caller: &Caller,
         permission: Permission,
         count: usize,
         object: impl Fn(usize) -> T,
-    ) -> Seen {
+    ) -> Result<Seen> {
         let caller = &caller.without_dialogs();
         if count == 0 {
-            return Seen::All;
+            return Ok(Seen::All);
         }
         if !self.authorizer.tells_apart(permission.class()) {
             let first = object(0);
             return match self.authorizer.check(caller, permission, &first).await {
-                Verdict::Granted => Seen::All,
-                Verdict::Denied | Verdict::Challenge => Seen::None,
+                Verdict::Granted => Ok(Seen::All),
+                Verdict::Denied | Verdict::Challenge => Ok(Seen::None),
+                Verdict::Unknown => Err(unknown(permission)),
             };
         }
         let mut seen = Vec::with_capacity(count);
@@ -102,9 +107,12 @@ impl Guard {
                 async move { self.authorizer.check(caller, permission, &object).await }
             });
             let verdicts = join_all(checks).await;
+            if verdicts.contains(&Verdict::Unknown) {
+                return Err(unknown(permission));
+            }
             seen.extend(verdicts.iter().map(|verdict| *verdict == Verdict::Granted));
         }
-        Seen::Some(seen)
+        Ok(Seen::Some(seen))
     }
 }
 
@@ -146,10 +154,21 @@ impl Seen {
     }
 }
 
+fn unknown(permission: Permission) -> Error {
+    Error::new(
+        ErrorCode::AuthUnavailable,
+        ErrorDomain::Access,
+        format!(
+            "cannot find out whether {} is granted: polkit does not answer; try again",
+            permission.action()
+        ),
+    )
+}
+
 fn denied(permission: Permission, verdict: Verdict) -> Error {
     let how = match verdict {
         Verdict::Challenge => "authentication is required",
-        Verdict::Granted | Verdict::Denied => "access denied",
+        Verdict::Granted | Verdict::Denied | Verdict::Unknown => "access denied",
     };
     Error::new(
         ErrorCode::AccessDenied,

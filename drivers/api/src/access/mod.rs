@@ -123,6 +123,8 @@ pub enum Verdict {
     Denied,
     /// The caller could by authenticating, but no dialog was possible or it was dismissed.
     Challenge,
+    /// It could not be found out. The caller is let into nothing, and told so: that is no answer about the object.
+    Unknown,
 }
 
 /// Decides about a caller and a permission.

@@ -157,12 +157,15 @@ impl<'a> Granted<'a> {
     }
 
     /// Which of `count` objects the caller may see in the answer of this call.
+    ///
+    /// # Errors
+    /// `AuthUnavailable` if it could not be found out.
     pub async fn seen<'v>(
         &self,
         kind: Kind,
         count: usize,
         id: impl Fn(usize) -> IdRef<'v>,
-    ) -> Seen {
+    ) -> Result<Seen> {
         let driver = self.session.guarded.driver();
         let object = |at: usize| ConnectedObject {
             driver,
@@ -171,24 +174,27 @@ impl<'a> Granted<'a> {
         let (guard, caller) = (self.session.guarded.guard(), self.caller());
         // What may be read of an object that may not be seen makes no difference.
         let getattr = kind.getattr();
-        let seen = guard.seen(caller, getattr, count, object).await;
+        let seen = guard.seen(caller, getattr, count, object).await?;
         match self.call.filter() {
             Some(permission) if permission != getattr => {
                 let other = guard.seen(caller, permission, count, object);
-                seen.and(other.await)
+                Ok(seen.and(other.await?))
             }
-            _ => seen,
+            _ => Ok(seen),
         }
     }
 
     /// Those of some objects that the caller may see in the answer of this call.
-    pub async fn visible<V: ObjectView>(&self, mut views: Vec<Arc<V>>) -> Vec<Arc<V>> {
+    ///
+    /// # Errors
+    /// `AuthUnavailable` if it could not be found out.
+    pub async fn visible<V: ObjectView>(&self, mut views: Vec<Arc<V>>) -> Result<Vec<Arc<V>>> {
         let seen = self
             .seen(V::KIND, views.len(), |at| views[at].named())
-            .await;
+            .await?;
         let mut at = 0..;
         views.retain(|_| at.next().is_some_and(|at| seen.has(at)));
-        views
+        Ok(views)
     }
 
     /// The domain's snapshots. A driver without snapshots has none, so that whoever looks a domain over is not stopped by it.

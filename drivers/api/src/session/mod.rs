@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
         match find::object(connection, kind, key, within, need).await {
             Ok(found) => Ok(Target::found(found, key)),
             Err(error) => {
-                self.take_as_long(&error).await;
+                self.take_as_long(&error).await?;
                 Err(error)
             }
         }
@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
         'a: 't,
     {
         if let Some(not_found) = target.not_found()
-            && !self.sees(target).await
+            && !self.sees(target).await?
         {
             return Err(not_found);
         }
@@ -140,11 +140,14 @@ impl<'a> Session<'a> {
     }
 
     /// Whether the caller may know that the object is there. Puts up no dialog.
-    pub async fn sees(self, target: &Target) -> bool {
+    ///
+    /// # Errors
+    /// `AuthUnavailable` if it could not be found out.
+    pub async fn sees(self, target: &Target) -> Result<bool> {
         let about = self.about(target);
         let guard = self.guarded.guard();
         let seen = guard.seen(self.caller, target.getattr(), 1, |_| about);
-        seen.await.has(0)
+        Ok(seen.await?.has(0))
     }
 
     /// Asks whether the caller may know of the object that a call was sent to. Comes before anything is looked up in it: what would be
@@ -158,8 +161,10 @@ impl<'a> Session<'a> {
                 let open = self.require(Call::ConnectOpen, Arguments::default(), target);
                 open.await
             }
-            Some(_) if self.sees(target).await => Ok(()),
-            Some(not_found) => Err(not_found),
+            Some(not_found) => match self.sees(target).await? {
+                true => Ok(()),
+                false => Err(not_found),
+            },
         }
     }
 
@@ -184,9 +189,12 @@ impl<'a> Session<'a> {
 
     /// Asks about an object that is not there what would be asked about one that is: who gets the same answer sooner for the one than for
     /// the other has been told of it.
-    async fn take_as_long(self, error: &Error) {
+    ///
+    /// # Errors
+    /// That it cannot be found out, which would be the answer for one that is there as well.
+    async fn take_as_long(self, error: &Error) -> Result<()> {
         let Some(kind) = Kind::absent(error) else {
-            return;
+            return Ok(());
         };
         let guard = self.guarded.guard();
         if guard.tells_apart(kind.class()) {
@@ -197,7 +205,8 @@ impl<'a> Session<'a> {
             };
             guard
                 .seen(self.caller, kind.getattr(), 1, |_| &absent)
-                .await;
+                .await?;
         }
+        Ok(())
     }
 }

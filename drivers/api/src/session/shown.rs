@@ -14,7 +14,7 @@ pub struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     pub(super) async fn of(session: Session<'a>, kind: Kind, mut views: Vec<View>) -> Result<Self> {
-        let seen = may(session, kind.getattr(), &views).await;
+        let seen = may(session, kind.getattr(), &views).await?;
         let mut at = 0..;
         views.retain(|_| at.next().is_some_and(|at| seen.has(at)));
         Ok(Self { session, views })
@@ -27,7 +27,10 @@ impl<'a> Shown<'a> {
     }
 
     /// On which of them the caller has a permission.
-    pub async fn may(&self, permission: Permission) -> Seen {
+    ///
+    /// # Errors
+    /// `AuthUnavailable` if it could not be found out.
+    pub async fn may(&self, permission: Permission) -> Result<Seen> {
         may(self.session, permission, &self.views).await
     }
 
@@ -38,7 +41,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-async fn may(session: Session<'_>, permission: Permission, views: &[View]) -> Seen {
+async fn may(session: Session<'_>, permission: Permission, views: &[View]) -> Result<Seen> {
     let driver = session.guarded.driver();
     let object = |at: usize| ConnectedObject {
         driver,

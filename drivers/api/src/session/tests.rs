@@ -129,7 +129,8 @@ fn an_absent_object_is_asked_about_as_a_hidden_one_would_be() {
         Error::not_found(Kind::Network, "name", "nobody"),
         Error::internal("nobody"),
     ] {
-        futures_util::FutureExt::now_or_never(session.take_as_long(&error)).unwrap();
+        let waited = futures_util::FutureExt::now_or_never(session.take_as_long(&error));
+        waited.unwrap().unwrap();
     }
     let asked = asked.0.lock().unwrap();
     assert_eq!(asked.len(), 1, "{asked:?}");

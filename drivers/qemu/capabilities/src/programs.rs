@@ -292,7 +292,7 @@ mod tests {
         let refused = [
             ("written", "can be written by others"),
             ("theirs", "belongs to user 65501"),
-            ("data", "not a file that can be executed"),
+            ("data", "not an executable file"),
             ("open/q", "can be written by others"),
             ("their/q", "belongs to user 65501"),
             ("their-link", "belongs to user 65501"),

@@ -375,7 +375,7 @@ async fn get_all_domain_stats(
         .filter(|view| view.matches(which) && IdRef::Domain(&view.id).can_be_named());
     let chosen: Vec<_> = chosen.collect();
     let id = |at: usize| IdRef::Domain(&chosen[at].id);
-    let seen = c.seen(Kind::Domain, chosen.len(), id).await;
+    let seen = c.seen(Kind::Domain, chosen.len(), id).await?;
     let visible = (0..).zip(chosen).filter(|(at, _)| seen.has(*at));
     let visible: Vec<&DomainId> = visible.map(|(_, view)| &view.id).collect();
     let collected = statistics.stats_of(&visible, groups, flags).await;

@@ -58,7 +58,7 @@ async fn list(c: &Context<'_>) -> Result<Vec<OwnedObjectPath>> {
         if guarded
             .session(c.caller())
             .sees(&Target::connection())
-            .await
+            .await?
         {
             paths.push(path(guarded.name())?);
         }

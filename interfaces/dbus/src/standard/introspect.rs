@@ -34,7 +34,7 @@ pub(crate) async fn answer(
         let caller = received.caller();
         let found = find_object(&received.shared, &caller, place, path, Need::Id);
         let (node, target) = found.await?;
-        if !node.guarded.session(&caller).sees(&target).await {
+        if !node.guarded.session(&caller).sees(&target).await? {
             return Err(target
                 .not_found()
                 .map_or_else(|| unknown_object(path), Failure::Api));

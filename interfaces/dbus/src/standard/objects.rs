@@ -110,7 +110,7 @@ async fn objects_of_kind(
             .iter()
             .any(|(permission, _)| *permission == rule.permission)
         {
-            allowed.push((rule.permission, shown.may(rule.permission).await));
+            allowed.push((rule.permission, shown.may(rule.permission).await?));
         }
     }
     let mut sets: Vec<(Vec<bool>, Arc<[&'static Property]>)> = Vec::new();

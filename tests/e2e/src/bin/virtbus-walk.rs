@@ -15,7 +15,7 @@ use virtbus_tests::walk::one::Shown;
 use virtbus_tests::walk::policy::Policy;
 use virtbus_tests::walk::{Findings, Managed, ROOT, managed, page};
 use virtbus_tests::{RawClient, Waits};
-use zbus::message::Type;
+use zbus::message::{Flags, Type};
 use zbus::{MatchRule, Message, MessageStream, OwnedObjectPath};
 
 const BUS: &str = "unix:path=/run/dbus/system_bus_socket";
@@ -23,7 +23,7 @@ const INTERFACES: &str = "/walk/interfaces";
 const POLICY: &str = "/usr/share/polkit-1/actions/org.libvirt.policy";
 
 const USAGE: &str = "virtbus-walk make | list | state | members LIST [+ACTION|-ACTION]... | one DOMAIN LIST | \
-                     listen | page NODE user|administrator | crowd CLIENTS CALLS [NODE] | flood CONNECTIONS MEBIBYTES TIMES | wait";
+                     listen | page NODE user|administrator | crowd CLIENTS CALLS [NODE] | flood CONNECTIONS MEBIBYTES TIMES | leave CONNECTIONS CALLS | silent CALLS | wait";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -71,6 +71,8 @@ async fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
         ["flood", connections, mebibytes, times] => {
             flood(connections.parse()?, mebibytes.parse()?, times.parse()?).await
         }
+        ["leave", connections, calls] => leave(connections.parse()?, calls.parse()?).await,
+        ["silent", calls] => silent(calls.parse()?).await,
         ["wait"] => wait(&client).await,
         ["crowd", clients, calls] => crowd(clients.parse()?, calls.parse()?, TEST).await,
         ["crowd", clients, calls, node] => crowd(clients.parse()?, calls.parse()?, node).await,
@@ -108,6 +110,47 @@ async fn flood(
     Ok(format!(
         "  {connections} connections sent {times} documents of {mebibytes} MiB"
     ))
+}
+
+/// A call whose answer is long.
+fn introspect() -> zbus::Result<zbus::message::Builder<'static>> {
+    let call = Message::method_call(TEST, "Introspect").destination(SERVICE);
+    Ok(call.interface("org.freedesktop.DBus.Introspectable"))
+}
+
+/// Asks for much on connections that end before they have read it.
+async fn leave(connections: usize, calls: usize) -> Result<String, Box<dyn std::error::Error>> {
+    let leaving = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
+        for _ in 0..connections {
+            let mut client = RawClient::connect(BUS)?;
+            for _ in 0..calls {
+                let call = introspect().and_then(|call| call.build(&()));
+                client.send(&call.map_err(std::io::Error::other)?)?;
+            }
+            // The daemon has begun to answer.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    });
+    leaving.await??;
+    Ok(format!(
+        "  {connections} connections left with {calls} answers each"
+    ))
+}
+
+/// Asks for answers that nobody wants.
+async fn silent(calls: usize) -> Result<String, Box<dyn std::error::Error>> {
+    let asking = tokio::task::spawn_blocking(move || -> std::io::Result<RawClient> {
+        let mut client = RawClient::connect(BUS)?;
+        for _ in 0..calls {
+            let call = introspect().map(|call| call.with_flags(Flags::NO_REPLY_EXPECTED));
+            let call = call.and_then(|call| call.build(&()));
+            client.send(&call.map_err(std::io::Error::other)?)?;
+        }
+        Ok(client)
+    });
+    drop(asking.await??);
+    Ok(format!("  {calls} calls want no answer"))
 }
 
 /// Reads a domain's state until its input ends; how long that took.

@@ -137,13 +137,13 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
         settings: &plan.settings,
         dirs: &plan.dirs,
     };
-    let providers = subsystems::open(&host).await;
-    let providers = providers.map_err(|failed| DaemonError::Driver {
+    let subsystems = subsystems::open(&host).await;
+    let subsystems = subsystems.map_err(|failed| DaemonError::Driver {
         name: failed.name.to_owned(),
         source: failed.source,
     })?;
     let clients = Clients::new(&arrivals);
-    let known = Drivers::new(providers.with_clients(Arc::new(clients.clone())));
+    let known = Drivers::new(subsystems.providers.with_clients(Arc::new(clients.clone())));
     let mut opened = Vec::new();
     for name in &plan.drivers {
         // A daemon without one of its drivers would look healthy to systemd, and like one that has lost all guests to clients.
@@ -161,7 +161,7 @@ pub(crate) async fn run(plan: Plan) -> Result<(), DaemonError> {
     let connections = Connections::new(Guard::new(authorizer), known);
     let service = Service::new(bus.clone(), arrivals, &clients, &connections, limits);
     service.serve_log_control(plan.logging.clone());
-    let mut when_served = Vec::new();
+    let mut when_served = subsystems.when_served;
     for driver in opened {
         connections.serve(driver.connection);
         when_served.push(driver.when_served);

@@ -81,6 +81,17 @@ settings! {
         /// "lab=test:///default". On the bus they are at /org/libvirt/NAME; a name has letters and digits only.
         connections: Vec<String> [Rule::Connections] = Vec::new(),
     }
+    /// Virtual networks of this host.
+    Network("network") {
+        /// By what packets of networks are filtered and translated. Networks that are up keep theirs until they stop.
+        firewall_backend: String [Rule::OneOf(&["nftables", "iptables"])] = "nftables".to_owned(),
+        /// Whether networks marked for it are started when the host has booted.
+        autostart: bool [Rule::Any] = true,
+        /// Seconds that a call waits for another one to the same network.
+        job_timeout: u64 [Rule::Within(1, WEEK)] = 30,
+        /// Seconds that a program such as ip, nft or dnsmasq has to do its work.
+        program_timeout: u64 [Rule::Within(1, WEEK)] = 20,
+    }
     /// QEMU guests.
     Qemu("qemu") {
         /// The user that guests run as in system mode. A session's guests run as the session's user.
@@ -130,6 +141,7 @@ settings! {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) daemon: Daemon,
+    pub(crate) network: Network,
     pub(crate) qemu: Qemu,
     pub(crate) test: Test,
 }
@@ -186,6 +198,7 @@ impl Settings {
         let mut text =
             String::from("# Settings of virtbusd. What is commented out shows the default.\n\n");
         Daemon::write_sample(&mut text);
+        Network::write_sample(&mut text);
         Qemu::write_sample(&mut text);
         Test::write_sample(&mut text);
         text.truncate(text.trim_end().len());

@@ -15,11 +15,19 @@ pub(crate) struct Failed {
 #[cfg(feature = "secret")]
 const SECRET_KEY: &str = "virtbus.secret-key";
 
-/// Opens all subsystems: what connections are opened with.
+/// The subsystems of the host, opened.
+pub(crate) struct Opened {
+    /// What connections are opened with.
+    pub(crate) providers: Providers,
+    /// What is to be done once the bus knows them.
+    pub(crate) when_served: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+/// Opens all subsystems.
 ///
 /// # Errors
 /// The first one that cannot be opened.
-pub(crate) async fn open(host: &Host<'_>) -> Result<Providers, Failed> {
+pub(crate) async fn open(host: &Host<'_>) -> Result<Opened, Failed> {
     let mode = host.mode;
     let providers = Providers::default().with_placement(crate::placement::of_this_host(
         mode.is_session(),
@@ -27,7 +35,54 @@ pub(crate) async fn open(host: &Host<'_>) -> Result<Providers, Failed> {
     ));
     #[cfg(feature = "secret")]
     let providers = secrets(host, providers).await?;
-    Ok(providers)
+    let opened = Opened {
+        providers,
+        when_served: Vec::new(),
+    };
+    #[cfg(feature = "network")]
+    let opened = networks(host, opened).await?;
+    Ok(opened)
+}
+
+#[cfg(feature = "network")]
+async fn networks(host: &Host<'_>, mut opened: Opened) -> Result<Opened, Failed> {
+    use std::time::Duration;
+
+    use virtbus_network::{Backend, Config, Dirs, NetworkDriver, Timeouts};
+
+    let settings = &host.settings.network;
+    let dirs = host.dirs.driver("network");
+    let dirs = Dirs {
+        config: dirs.config,
+        state: dirs.state,
+        run: dirs.runtime,
+    };
+    let config = Config {
+        backend: match settings.firewall_backend.as_str() {
+            "iptables" => Backend::Iptables,
+            _ => Backend::Nftables,
+        },
+        timeouts: Timeouts {
+            job: Duration::from_secs(settings.job_timeout),
+            program: Duration::from_secs(settings.program_timeout),
+            ..Timeouts::default()
+        },
+        ..Config::new(dirs)
+    };
+    let driver = NetworkDriver::open(config).await;
+    let driver = driver.map_err(|source| Failed {
+        name: "network",
+        source,
+    })?;
+    if settings.autostart {
+        let driver = driver.clone();
+        opened
+            .when_served
+            .push(Box::new(move || driver.autostart()));
+    }
+    let providers = opened.providers.with_networks(driver.clone());
+    opened.providers = providers.with_subsystem(driver);
+    Ok(opened)
 }
 
 #[cfg(feature = "secret")]

@@ -14,6 +14,8 @@ pub(super) enum Rule {
     Any,
     /// A number in a range, both ends included.
     Within(i64, i64),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// An IP address or a host's name.
     Host,
     /// The name of a user or group.
@@ -40,6 +42,7 @@ impl Rule {
         match self {
             Self::Any | Self::Account | Self::TestUri | Self::Connections => None,
             Self::Within(least, most) => Some(format!("From {least} to {most}.")),
+            Self::OneOf(words) => Some(format!("One of: {}.", words.join(", "))),
             Self::Host => Some("An IP address or the name of a host.".to_owned()),
             Self::Directories(0) => Some("Absolute paths.".to_owned()),
             Self::Directories(least) => Some(format!("Absolute paths, at least {least}.")),
@@ -52,6 +55,10 @@ impl Rule {
             (Self::Within(least, most), Value::Integer(number)) => {
                 let fits = (least..=most).contains(number);
                 (!fits).then(|| format!("is {number}, but must be from {least} to {most}"))
+            }
+            (Self::OneOf(words), Value::String(word)) => {
+                let fits = words.contains(&word.as_str());
+                (!fits).then(|| format!("is '{word}', but must be one of: {}", words.join(", ")))
             }
             (Self::Host, Value::String(host)) => (!is_host(host)).then(|| {
                 format!("is '{host}', which is neither an IP address nor the name of a host")
@@ -138,6 +145,8 @@ mod tests {
 
     #[test]
     fn values_that_cannot_hold_are_refused() {
+        let backend = Rule::OneOf(&["nftables", "iptables"]);
+        assert!(refused(backend, "'ebtables'") && !refused(backend, "'iptables'"));
         for (rule, good, bad) in [
             (
                 Rule::Within(1, 10),

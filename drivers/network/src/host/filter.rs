@@ -60,8 +60,8 @@ pub(crate) async fn remove(
 
 /// Has DHCP answers on the bridge get checksums, where the packet filter has no rule for that. A kernel that cannot do so is no reason
 /// against the network: few clients need them.
-pub(crate) async fn fix_checksums(config: &Config, rules: &[Rule], bridge: &str) {
-    if config.backend != Backend::Nftables || !rules.contains(&Rule::FixChecksums) {
+pub(crate) async fn fix_checksums(config: &Config, backend: Backend, rules: &[Rule], bridge: &str) {
+    if backend != Backend::Nftables || !rules.contains(&Rule::FixChecksums) {
         return;
     }
     let fixed = async {

@@ -131,7 +131,7 @@ async fn own_bridge(
         };
         step(core, turn, live, filter).await?;
         filter::put(config, config.backend, &rules, &[], &name).await?;
-        filter::fix_checksums(config, &rules, &name).await;
+        filter::fix_checksums(config, config.backend, &rules, &name).await;
     }
     made.bring_up(config).await?;
     if is_needed(definition) {

@@ -200,19 +200,20 @@ async fn host(core: &Arc<Core>, turn: &Turn, before: &Live, after: &mut Live) ->
     };
     let (old, new) = (rules(&before.definition), rules(&definition));
     if old != new {
-        note(
-            core,
-            turn,
-            after,
-            Step::Filter {
-                backend: config.backend,
-                bridge: bridge.to_owned(),
-            },
-        )
-        .await?;
-        filter::put(config, config.backend, &new, &old, bridge).await?;
+        // A network that is up keeps its back end, whatever the settings say since.
+        let kept = before.steps.iter().find_map(|step| match step {
+            Step::Filter { backend, .. } => Some(*backend),
+            _ => None,
+        });
+        let backend = kept.unwrap_or(config.backend);
+        let filter = Step::Filter {
+            backend,
+            bridge: bridge.to_owned(),
+        };
+        note(core, turn, after, filter).await?;
+        filter::put(config, backend, &new, &old, bridge).await?;
         if !old.contains(&Rule::FixChecksums) {
-            filter::fix_checksums(config, &new, bridge).await;
+            filter::fix_checksums(config, backend, &new, bridge).await;
         }
     }
     let files = server::Files::of(config, &turn.entry.id.name);

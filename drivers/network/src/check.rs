@@ -3,7 +3,7 @@
 //!
 //! Where and how such a text is written is the affair of the module that writes it. Nothing of the host is looked at.
 
-use virtbus_conf_base::common::IpFamily;
+use virtbus_conf_base::common::{Bandwidth, IpFamily};
 use virtbus_conf_base::{ConfError, Result, YesNo};
 use virtbus_conf_host::network::{Dhcp, DhcpHost, Dns, Network, NetworkIp};
 
@@ -70,7 +70,52 @@ pub fn check(network: &Network) -> Result<()> {
         records(dns)?;
     }
     addresses(network)?;
+    traffic(network)?;
     options(network)
+}
+
+/// Limits, switches and VLANs, by the network's mode.
+fn traffic(network: &Network) -> Result<()> {
+    let has_bridge = network.has_own_bridge() || network.bridge_name().is_some();
+    let groups = network.portgroup.iter();
+    let of_groups = groups.filter_map(|group| {
+        let what = format!("<bandwidth> of <portgroup name='{}'>", group.name);
+        Some((what, group.bandwidth.as_ref()?))
+    });
+    let own = network
+        .bandwidth
+        .as_ref()
+        .map(|limits| ("<bandwidth>".to_owned(), limits));
+    if own.is_some() && !has_bridge {
+        return Err(ConfError::unsupported(
+            "<bandwidth> of a network without a bridge is not supported; limit the interfaces of its guests",
+        ));
+    }
+    let of_network = |limits: &Bandwidth| {
+        own.as_ref()
+            .is_some_and(|(_, own)| std::ptr::eq(*own, limits))
+    };
+    for (what, limits) in own.clone().into_iter().chain(of_groups) {
+        for (way, rate) in [("inbound", &limits.inbound), ("outbound", &limits.outbound)] {
+            let Some(rate) = rate else { continue };
+            if rate.floor.is_some() && (way == "outbound" || of_network(limits)) {
+                return Err(ConfError::unsupported(format!(
+                    "{what}: 'floor' of <{way}> is for what is sent to single guests"
+                )));
+            }
+            if rate.average.is_none() && rate.floor.is_none() {
+                return Err(ConfError::invalid(format!(
+                    "{what}: <{way}> needs an 'average'"
+                )));
+            }
+        }
+    }
+    if network.has_own_bridge() && network.virtualport.is_some() {
+        return Err(ConfError::unsupported(
+            "<virtualport> is not supported on a network whose bridge is its own",
+        ));
+    }
+    Ok(())
 }
 
 fn bridge(network: &Network) -> Result<()> {
@@ -323,6 +368,27 @@ mod tests {
             "<dnsmasq:options><dnsmasq:option value='log-dhcp'/></dnsmasq:options>",
         ))
         .unwrap();
+    }
+
+    #[test]
+    fn traffic_that_cannot_be_limited_is_refused() {
+        let limits = "<bandwidth><inbound average='100'/></bandwidth>";
+        check(&network(limits)).unwrap();
+        check(&network(&format!(
+            "<forward mode='bridge'/><bridge name='b'/>{limits}"
+        )))
+        .unwrap();
+        let direct = format!("<forward mode='vepa' dev='eth0'/>{limits}");
+        assert!(refused(&direct).starts_with("<bandwidth> of a network without a bridge"));
+        let group =
+            |inner: &str| format!("<portgroup name='g'><bandwidth>{inner}</bandwidth></portgroup>");
+        check(&network(&group("<inbound average='1' floor='1'/>"))).unwrap();
+        assert!(refused(&group("<outbound average='1' floor='1'/>")).contains("'floor'"));
+        assert!(refused(&group("<inbound peak='1'/>")).contains("needs an 'average'"));
+        assert!(
+            refused("<bandwidth><inbound average='1' floor='1'/></bandwidth>").contains("'floor'")
+        );
+        assert!(refused("<virtualport type='openvswitch'/>").starts_with("<virtualport>"));
     }
 
     #[test]

@@ -28,6 +28,9 @@ use crate::lifecycle;
 use crate::notes::{self, Note};
 use crate::table::{Entry, State, Turn};
 
+/// So many networks are started at the same time with the host: one that hangs holds up a part of them only.
+const STARTED_AT_ONCE: usize = 4;
+
 /// Virtual networks of this host.
 #[derive(Debug)]
 pub struct NetworkDriver {
@@ -61,15 +64,24 @@ impl NetworkDriver {
                     return;
                 }
             }
-            for (entry, snapshot) in driver.core.table.shown() {
-                if !snapshot.state.autostart || snapshot.state.live.is_some() {
-                    continue;
+            let mut under_way = tokio::task::JoinSet::new();
+            let mut marked = driver.core.table.shown();
+            marked
+                .retain(|(_, snapshot)| snapshot.state.autostart && snapshot.state.live.is_none());
+            marked.sort_by(|(one, _), (other, _)| one.id.name.cmp(&other.id.name));
+            for (entry, _) in marked {
+                if under_way.len() >= STARTED_AT_ONCE {
+                    under_way.join_next().await;
                 }
-                if let Err(error) = driver.create(&entry.id).await {
-                    let name = &entry.id.name;
-                    tracing::error!(network = %name, %error, "network '{name}' cannot be autostarted: {error}");
-                }
+                let driver = Arc::clone(&driver);
+                under_way.spawn(async move {
+                    if let Err(error) = driver.create(&entry.id).await {
+                        let name = &entry.id.name;
+                        tracing::error!(network = %name, %error, "network '{name}' cannot be autostarted: {error}");
+                    }
+                });
             }
+            under_way.join_all().await;
         });
     }
 

@@ -80,6 +80,62 @@ fn definitions_give_these_texts() {
     assert!(seen >= 4);
 }
 
+/// Every text that is the document without one of its elements.
+fn without_one_element(xml: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (start, _) in xml.match_indices('<') {
+        let rest = &xml[start..];
+        let name: String = rest[1..]
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == ':')
+            .collect();
+        if name.is_empty() || name == "network" {
+            continue;
+        }
+        let head = rest.find('>').unwrap() + 1;
+        let end = if rest[..head].ends_with("/>") {
+            head
+        } else {
+            let closing = format!("</{name}>");
+            rest.find(&closing).unwrap() + closing.len()
+        };
+        texts.push(format!("{}{}", &xml[..start], &rest[end..]));
+    }
+    texts
+}
+
+#[test]
+fn nothing_has_to_be_there() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let mut tried = 0;
+    for name in ["office", "isolated", "routed", "open"] {
+        let xml = fs::read_to_string(data.join(name).with_extension("xml")).unwrap();
+        for text in without_one_element(&xml) {
+            let Ok(mut network) = Network::parse(&text) else {
+                continue;
+            };
+            if network.uuid.is_none() {
+                continue;
+            }
+            network.complete(&mut Nothing);
+            if network.validate().is_err() || check(&network).is_err() {
+                continue;
+            }
+            network
+                .bridge
+                .get_or_insert_default()
+                .name
+                .get_or_insert("br".into());
+            tried += 1;
+            for (_, made) in made(&network) {
+                let odd = |c: char| c.is_control() && c != '\n' && c != '\t';
+                assert!(!made.contains(odd), "{text}");
+            }
+        }
+    }
+    assert!(tried > 30, "{tried}");
+}
+
 #[test]
 fn only_who_serves_something_needs_a_server() {
     let of = |inner: &str| {

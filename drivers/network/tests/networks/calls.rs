@@ -332,6 +332,48 @@ fn netns_interfaces_to_forward_to_are_added_and_deleted() {
 }
 
 #[test]
+fn netns_packets_leave_by_the_interfaces_that_an_update_says() {
+    in_namespaces(
+        "calls::netns_packets_leave_by_the_interfaces_that_an_update_says",
+        |host| async move {
+            let driver = host.open().await;
+            host.outside().await;
+            let id = start(
+                &driver,
+                &network(1, "<forward mode='nat' dev='elsewhere0'/>", ""),
+            )
+            .await;
+            let guest = host.guest("g1", "br1", "52:54:00:00:00:01").await;
+            guest.dhcp(&host).await;
+            guest.comes_to_reach("10.1.0.1").await;
+            assert!(!guest.reaches("192.0.2.2").await);
+            let update = |command, xml: &'static str| {
+                driver.update(
+                    &id,
+                    command,
+                    Section::ForwardInterface,
+                    -1,
+                    xml,
+                    Impact::LIVE,
+                )
+            };
+            update(Command::AddFirst, "<interface dev='up0'/>")
+                .await
+                .unwrap();
+            guest.comes_to_reach("192.0.2.2").await;
+            update(Command::Delete, "<interface dev='up0'/>")
+                .await
+                .unwrap();
+            assert!(!guest.reaches("192.0.2.2").await);
+            update(Command::Delete, "<interface dev='elsewhere0'/>")
+                .await
+                .unwrap();
+            guest.comes_to_reach("192.0.2.2").await;
+        },
+    );
+}
+
+#[test]
 fn netns_notes_are_kept_in_the_definition_that_is_meant() {
     in_namespaces(
         "calls::netns_notes_are_kept_in_the_definition_that_is_meant",

@@ -108,6 +108,35 @@ fn netns_networks_do_not_reach_each_other_and_guests_of_one_do() {
 }
 
 #[test]
+fn netns_servers_answer_on_their_bridge_only() {
+    in_namespaces(
+        "traffic::netns_servers_answer_on_their_bridge_only",
+        |host| async move {
+            let driver = host.open().await;
+            let outside = host.outside().await;
+            let records = "<dns><host ip='10.1.0.77'><hostname>printer</hostname></host></dns>";
+            start(&driver, &network(1, NAT, records)).await;
+            let guest = host.guest("g1", "br1", "52:54:00:00:00:01").await;
+            guest.dhcp(&host).await;
+            let (_, said) = guest.run("busybox nslookup -type=a printer 10.1.0.1").await;
+            assert!(said.contains("10.1.0.77"), "{said}");
+            for server in ["192.0.2.1", "10.1.0.1"] {
+                let _ = outside.run("ip route replace default via 192.0.2.1").await;
+                let asked = format!("timeout 3 busybox nslookup -type=a printer {server}");
+                let (_, said) = outside.run(&asked).await;
+                assert!(!said.contains("10.1.0.77"), "{server}: {said}");
+            }
+            let script = host.dir.path().join("udhcpc");
+            let asked = format!(
+                "busybox udhcpc -i eth0 -n -q -t 2 -T 1 -s {}",
+                script.display()
+            );
+            assert!(!outside.run(&asked).await.0);
+        },
+    );
+}
+
+#[test]
 fn netns_a_routed_network_is_reached_and_keeps_its_addresses() {
     in_namespaces(
         "traffic::netns_a_routed_network_is_reached_and_keeps_its_addresses",

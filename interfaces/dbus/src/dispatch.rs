@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
+use tokio::sync::SemaphorePermit;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use virtbus_api::access::Caller;
@@ -258,34 +259,42 @@ impl Service {
             let shared = Arc::clone(shared);
             tokio::spawn(async move { shared.peers.look_over(&shared.questions).await });
         }
-        // Before it is looked at: what has begun may be a question on its way to polkit, of which each caller has only so many.
-        let charge = match shared.admit(&message, &peer) {
-            Ok(charge) => charge,
-            Err(failure) => {
-                shared.refuse(&message, &failure, &peer);
-                return;
-            }
-        };
         let may_be_answered_at_once = kind == Kind::Memory
             && message.data().len() <= SHORT
             && peer.known_user().is_some()
             && peer.has_room(shared.limits.unsent)
             && shared.receipts.are_in_order(&peer, &shared.limits);
-        if may_be_answered_at_once {
+        let begun = if may_be_answered_at_once {
             let mut call = Call::new(shared, &message, &peer, Order::None);
-            match (&mut call.work).now_or_never() {
-                Some(answered) => call.finish(answered),
-                // It may have what others wait for, and must go on.
-                None => shared.go_on(call, charge, true),
+            if let Some(answered) = (&mut call.work).now_or_never() {
+                call.finish(answered);
+                return;
             }
-            return;
-        }
-        let order = match kind {
-            Kind::Write => Order::take(&peer, &message.header()),
-            Kind::Memory | Kind::Read => Order::None,
+            Some(call)
+        } else {
+            None
         };
-        let call = Call::new(shared, &message, &peer, order);
-        shared.go_on(call, charge, false);
+        let charge = match shared.admit(&message, &peer) {
+            Ok(charge) => charge,
+            Err(failure) => {
+                // What it began to ask polkit has its turn there until polkit has answered, also if nobody waits for it.
+                drop(begun);
+                shared.refuse(&message, &failure, &peer);
+                return;
+            }
+        };
+        match begun {
+            // It may have what others wait for, and must go on.
+            Some(call) => shared.go_on(call, charge, true),
+            None => {
+                let order = match kind {
+                    Kind::Write => Order::take(&peer, &message.header()),
+                    Kind::Memory | Kind::Read => Order::None,
+                };
+                let call = Call::new(shared, &message, &peer, order);
+                shared.go_on(call, charge, false);
+            }
+        }
     }
 }
 
@@ -453,6 +462,24 @@ impl Shared {
         self.receipts
             .check(&self.questions, &self.peers, peer, &self.limits)
             .await
+    }
+
+    /// Waits for the peer's user to have a turn at an answer that has every object, and for room for it: whoever asks for a thousand of them has
+    /// few in memory at a time.
+    ///
+    /// # Errors
+    /// That the peer may not be given more.
+    pub(crate) async fn turn_at_pictures<'p>(
+        &'p self,
+        peer: &'p Arc<Peer>,
+    ) -> Result<SemaphorePermit<'p>, Failure> {
+        let turn = self.peers.user_or_unknown(peer).pictures.acquire().await;
+        let turn = turn.map_err(|_| panicked())?;
+        peer.room(self.limits.unsent).await;
+        self.receipts
+            .check(&self.questions, &self.peers, peer, &self.limits)
+            .await?;
+        Ok(turn)
     }
 
     /// Refuses a call of which nothing was begun. Who sends ten thousand calls is answered with few writes: others wait meanwhile.

@@ -98,6 +98,10 @@ impl Invocation {
 
     /// What the definition among the arguments is about.
     pub(crate) async fn defined(&self, kind: Kind, xml: &str) -> Result<Target> {
+        // Drivers read documents in the order in which they come, whoever has no right to what is in them.
+        let user = self.shared.peers.user_or_unknown(&self.peer);
+        let turn = user.documents.acquire().await;
+        let _turn = turn.map_err(|error| Error::internal(error.to_string()))?;
         self.session().defined_from(&self.target, kind, xml).await
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::SetOnce;
+use tokio::sync::{Semaphore, SetOnce};
 use tokio::time::{Instant, timeout};
 use virtbus_api::access::Client;
 use virtbus_api::providers;
@@ -35,6 +35,12 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// While a driver waits for the end of a client, it is looked so often whether the bus has told of it in vain.
 const LOOKS: Duration = Duration::from_secs(30);
 
+/// Of so many documents of a user it is found out at the same time what they are about.
+const DOCUMENTS: usize = 2;
+
+/// So many answers that have every object are made for a user at the same time: each lists all of them while it is made.
+const PICTURES: usize = 4;
+
 /// So many peers are kept without a look which of them have left.
 const FEW: usize = 512;
 
@@ -52,6 +58,10 @@ pub(crate) struct User {
     pub(crate) events: Arc<AtomicUsize>,
     /// Streams under way.
     pub(crate) streams: Arc<AtomicUsize>,
+    /// Turns at having it found out what a document is about.
+    pub(crate) documents: Semaphore,
+    /// Turns at answers that have every object.
+    pub(crate) pictures: Semaphore,
     /// When the bus was last asked about all connections of this user in vain; held by whoever asks.
     pub(crate) asking: tokio::sync::Mutex<Option<Instant>>,
 }
@@ -59,6 +69,8 @@ pub(crate) struct User {
 impl User {
     fn new(uid: Option<u32>) -> Self {
         Self {
+            documents: Semaphore::new(DOCUMENTS),
+            pictures: Semaphore::new(PICTURES),
             asking: tokio::sync::Mutex::default(),
             uid,
             account: Arc::default(),

@@ -159,7 +159,7 @@ fn unknown(permission: Permission) -> Error {
         ErrorCode::AuthUnavailable,
         ErrorDomain::Access,
         format!(
-            "cannot find out whether {} is granted: polkit does not answer; try again",
+            "cannot find out whether {} is granted: polkit does not answer; see whether it runs, and try again",
             permission.action()
         ),
     )

@@ -51,6 +51,7 @@ pub(crate) async fn answer(
             ));
         }
     };
+    let _turn = received.shared.turn_at_pictures(&received.peer).await?;
     let caller = received.caller().without_dialogs();
     let mut objects = Vec::new();
     for node in nodes {

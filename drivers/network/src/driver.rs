@@ -35,6 +35,8 @@ const STARTED_AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub struct NetworkDriver {
     pub(crate) core: Arc<Core>,
+    /// Has what others remove of networks be put back.
+    _guard: Option<lifecycle::Guard>,
 }
 
 impl NetworkDriver {
@@ -44,8 +46,13 @@ impl NetworkDriver {
     /// If its directories cannot be made or read.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         let core = Arc::new(Core::new(config));
+        // First, so that nothing is missed.
+        let guard = lifecycle::guard(&core);
         lifecycle::recover(&core).await?;
-        Ok(Arc::new(Self { core }))
+        Ok(Arc::new(Self {
+            core,
+            _guard: guard,
+        }))
     }
 
     /// Starts the networks that start with the host, unless that was done since it booted. Returns at once.

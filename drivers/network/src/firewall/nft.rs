@@ -84,6 +84,8 @@ const OUTPUT: &str = "guest_output";
 const INPUT: &str = "guest_input";
 /// What guests send to each other.
 const CROSS: &str = "guest_cross";
+/// The chains that are jumped to, in the order in which they are made.
+const GUESTS: [&str; 3] = [OUTPUT, INPUT, CROSS];
 /// Hooked where source addresses are translated.
 const NAT: &str = "guest_nat";
 
@@ -105,7 +107,7 @@ pub fn table(family: IpFamily, table: &str) -> Vec<Statement> {
             "{ type filter hook forward priority 0; policy accept; }",
         ),
     ];
-    for guests in [OUTPUT, INPUT, CROSS] {
+    for guests in GUESTS {
         statements.extend([chain(guests), jump(guests)]);
     }
     statements.push(hooked(
@@ -225,6 +227,35 @@ pub fn replacing(rules: &[Rule], bridge: &str, name: &str) -> String {
         statement.write(&mut script);
     }
     script
+}
+
+/// A command that lists a table, and how many rules it then lists, each with a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The command.
+    pub command: Command,
+    /// Rules in the table, with those that jump to its chains.
+    pub rules: usize,
+}
+
+/// How it is found out whether the rules are in the tables of this name.
+#[must_use]
+pub fn listing(rules: &[Rule], name: &str) -> Vec<Listing> {
+    let of = |family| {
+        let count = rules
+            .iter()
+            .filter(|rule| family_of(rule) == Some(family))
+            .count();
+        let words = ["-s", "list", "table", family_word(family), name];
+        (count > 0).then(|| Listing {
+            command: Command::new("nft", words),
+            rules: count + GUESTS.len(),
+        })
+    };
+    [IpFamily::Ipv4, IpFamily::Ipv6]
+        .into_iter()
+        .filter_map(of)
+        .collect()
 }
 
 /// A script that removes the tables of a network, whether they are there or not.

@@ -39,6 +39,43 @@ pub(crate) async fn put(
     })
 }
 
+/// The tables that the rules of a bridge are in.
+pub(crate) fn tables(backend: Backend, bridge: &str) -> Vec<String> {
+    match backend {
+        Backend::Nftables => vec![table(bridge)],
+        // Those of iptables, which others use as well.
+        Backend::Iptables => ["filter", "nat", "mangle"].map(str::to_owned).into(),
+    }
+}
+
+/// Whether all rules of a bridge are there.
+pub(crate) async fn holds(
+    config: &Config,
+    backend: Backend,
+    rules: &[Rule],
+    bridge: &str,
+) -> Result<bool> {
+    match backend {
+        Backend::Nftables => {
+            for listing in nft::listing(rules, &table(bridge)) {
+                let listed = output(config, &listing.command).await?;
+                let counters = listed.split_whitespace().filter(|word| *word == "counter");
+                if counters.count() != listing.rules {
+                    return Ok(false);
+                }
+            }
+        }
+        Backend::Iptables => {
+            for check in iptables::commands(rules, bridge, CHAINS, Verb::Check) {
+                if !succeeds(config, &check).await? {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
+}
+
 /// Removes the rules of a bridge, which may be there or not.
 pub(crate) async fn remove(
     config: &Config,
@@ -99,6 +136,19 @@ pub(crate) async fn command(config: &Config, command: &Command) -> Result<String
     let program = path(config, command.program);
     let ran = run(program, &command.arguments, None, config.timeouts.program).await?;
     Ok(ran.stdout_text().into_owned())
+}
+
+/// What a command wrote, whether it succeeded or not.
+///
+/// # Errors
+/// If it could not be run to its end.
+async fn output(config: &Config, command: &Command) -> Result<String> {
+    let mut cmd = Cmd::new(path(config, command.program));
+    cmd.args(&command.arguments);
+    let output = cmd.output(config.timeouts.program).await;
+    let output = output
+        .map_err(|error| Error::chain(ErrorCode::OperationFailed, ErrorDomain::Network, &error))?;
+    Ok(output.stdout_text().into_owned())
 }
 
 /// Whether a command ended with success.

@@ -5,6 +5,7 @@
 //! - `filter`: the packet filter.
 //! - `server`: DHCP and DNS servers as processes.
 //! - `links`, `routes`: interfaces, addresses and routes that the host has.
+//! - `watch`: what others take away.
 //!
 //! Nothing here knows what is published of a network.
 
@@ -14,6 +15,7 @@ pub(crate) mod leases;
 pub(crate) mod links;
 pub(crate) mod routes;
 pub(crate) mod server;
+pub(crate) mod watch;
 
 use std::path::Path;
 use std::time::Duration;

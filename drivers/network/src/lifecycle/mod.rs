@@ -10,12 +10,14 @@
 //! Whatever is done to the host is noted in the status file before it is done, and undone from there: by whoever started it, or by a new
 //! daemon. Nothing here decides whether something may be done with a network; the calls do.
 
+mod guard;
 mod recover;
 mod start;
 mod stop;
 mod supervise;
 mod update;
 
+pub(crate) use guard::{Guard, guard};
 pub(crate) use recover::{id_of, recover};
 pub(crate) use start::start;
 pub(crate) use stop::stop;

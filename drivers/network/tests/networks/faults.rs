@@ -176,16 +176,80 @@ fn netns_a_port_that_is_taken_is_told() {
 }
 
 #[test]
-fn netns_a_bridge_that_somebody_deletes_does_not_hold_up_the_end() {
+fn netns_rules_that_others_flush_are_put_back() {
     in_namespaces(
-        "faults::netns_a_bridge_that_somebody_deletes_does_not_hold_up_the_end",
+        "faults::netns_rules_that_others_flush_are_put_back",
+        |host| async move {
+            host.outside().await;
+            for backend in [Backend::Nftables, Backend::Iptables] {
+                let driver = host.open_with(backend).await;
+                let id = start(&driver, &network(1, NAT, "")).await;
+                let guest = host.guest("g1", "br1", "52:54:00:00:00:01").await;
+                guest.dhcp(&host).await;
+                guest.comes_to_reach("192.0.2.2").await;
+                let before = (
+                    sh("nft -s list ruleset | sort").await,
+                    sh("iptables-save | grep -v '^[#:]' | sort").await,
+                );
+                let all_there = || async {
+                    (
+                        sh("nft -s list ruleset | sort").await,
+                        sh("iptables-save | grep -v '^[#:]' | sort").await,
+                    ) == before
+                };
+                // All at once, as a firewall does that is loaded anew; or a part of them.
+                let chain = match backend {
+                    Backend::Nftables => "nft flush chain ip virtbus_br1 guest_output",
+                    Backend::Iptables => "iptables -F VIRTBUS_FWO",
+                };
+                for line in ["nft flush ruleset", chain] {
+                    sh(line).await;
+                    until(&format!("the rules are back after {line}"), all_there).await;
+                    guest.comes_to_reach("192.0.2.2").await;
+                }
+                driver.destroy(&id).await.unwrap();
+                driver.undefine(&id).await.unwrap();
+                sh("ip netns delete g1; nft flush ruleset").await;
+            }
+        },
+    );
+}
+
+#[test]
+fn netns_a_bridge_that_is_deleted_takes_its_network_down() {
+    in_namespaces(
+        "faults::netns_a_bridge_that_is_deleted_takes_its_network_down",
         |host| async move {
             let driver = host.open().await;
             let id = start(&driver, &network(1, NAT, "")).await;
-            sh("ip link delete br1 && ip link add br1 type bridge").await;
-            driver.destroy(&id).await.unwrap();
-            // The other one is not ours.
-            assert!(sh("ip -br link").await.contains("br1"));
+            let heard = crate::host::Heard::to(&driver);
+            sh("ip link delete br1").await;
+            until("it is down", || async {
+                !driver.view(id.uuid).await.unwrap().active
+            })
+            .await;
+            assert_eq!(heard.take(), ["~Network", "Stopped"]);
+            driver.set_autostart(&id, false).await.unwrap();
+            nothing_is_left(&host).await;
+            driver.create(&id).await.unwrap();
+        },
+    );
+}
+
+#[test]
+fn netns_a_bridge_that_somebody_replaces_is_left_to_them() {
+    in_namespaces(
+        "faults::netns_a_bridge_that_somebody_replaces_is_left_to_them",
+        |host| async move {
+            let driver = host.open().await;
+            let id = start(&driver, &network(1, NAT, "")).await;
+            sh("ip link delete br1 && ip link add br1 type bridge && ip addr add 10.77.0.1/24 dev br1").await;
+            until("it is down", || async {
+                !driver.view(id.uuid).await.unwrap().active
+            })
+            .await;
+            driver.set_autostart(&id, false).await.unwrap();
+            assert!(sh("ip addr show br1").await.contains("10.77.0.1/24"));
             sh("ip link delete br1").await;
             nothing_is_left(&host).await;
         },

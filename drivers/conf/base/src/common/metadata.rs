@@ -54,6 +54,25 @@ impl Metadata {
         Ok(())
     }
 
+    /// Keeps the first element of each name space, since only one can be asked for; one without a name space cannot at all.
+    pub fn keep_one_of_each(&mut self) {
+        let Some(all) = &mut self.0 else { return };
+        let mut seen: Vec<String> = Vec::new();
+        all.children.retain(|child| match child {
+            FragmentNode::Element(child) => match &child.namespace {
+                Some(uri) if !seen.contains(uri) => {
+                    seen.push(uri.clone());
+                    true
+                }
+                _ => false,
+            },
+            _ => true,
+        });
+        if seen.is_empty() {
+            self.0 = None;
+        }
+    }
+
     /// Removes the element of a name space, if there is one.
     pub fn remove_element(&mut self, uri: &str) {
         let Some(all) = &mut self.0 else { return };
@@ -91,6 +110,16 @@ mod tests {
         metadata.remove_element("urn:app");
         metadata.remove_element("urn:other");
         assert_eq!(metadata, Metadata::default());
+    }
+
+    #[test]
+    fn one_element_of_each_name_space_is_kept() {
+        let text = "<metadata><a/><x:b xmlns:x='urn:1' n='1'/><y:c xmlns:y='urn:1'/></metadata>";
+        let mut metadata = Metadata(Some(Box::new(Fragment::parse_document(text).unwrap())));
+        metadata.keep_one_of_each();
+        let all = metadata.0.as_ref().unwrap();
+        assert_eq!(all.elements().count(), 1);
+        assert_eq!(metadata.element("urn:1").as_deref(), Some("<b n=\"1\"/>"));
     }
 
     #[test]

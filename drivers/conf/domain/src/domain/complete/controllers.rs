@@ -42,6 +42,19 @@ pub(crate) fn insert(controllers: &mut Vec<Controller>, controller: Controller) 
     controllers.insert(at.unwrap_or(controllers.len()), controller);
 }
 
+/// Companions of a USB 2 controller serve two of its ports each, the first of which is known by the model.
+pub(super) fn name_masters(controllers: &mut [Controller]) {
+    for controller in controllers {
+        let first = match controller.kind {
+            ControllerKind::Usb(Some(UsbModel::Ich9Uhci1), _) => 0,
+            ControllerKind::Usb(Some(UsbModel::Ich9Uhci2), _) => 2,
+            ControllerKind::Usb(Some(UsbModel::Ich9Uhci3), _) => 4,
+            _ => continue,
+        };
+        controller.info.master.get_or_insert(first);
+    }
+}
+
 /// Puts all of them where they belong.
 pub(super) fn sort(controllers: &mut Vec<Controller>) {
     let mut sorted = Vec::with_capacity(controllers.len());

@@ -10,7 +10,7 @@ use crate::domain::Domain;
 use crate::domain::devices::DeviceMut;
 use crate::domain::devices::address::Address;
 use crate::domain::devices::chardev::{
-    ChannelTarget, Chardev, ChardevMode, ChardevProtocol, ChardevSource, ConsoleTarget,
+    ChannelTarget, Chardev, ChardevMode, ChardevProtocol, ChardevSource, Console, ConsoleTarget,
     ConsoleTargetType, ParallelTarget, SerialTarget, SerialTargetType, UnixSource,
 };
 use crate::domain::devices::controller::{Controller, ControllerKind, ControllerType, ScsiModel};
@@ -30,16 +30,52 @@ use crate::domain::devices::sound::SoundModel;
 use crate::domain::devices::tpm::TpmBackend;
 use crate::domain::devices::video::{Video, VideoModel, VideoModelType};
 
+/// Network cards whose names are known.
+const KNOWN_CARDS: [&str; 24] = [
+    "netfront",
+    "rtl8139",
+    "virtio",
+    "e1000",
+    "e1000e",
+    "igb",
+    "virtio-transitional",
+    "virtio-non-transitional",
+    "usb-net",
+    "spapr-vlan",
+    "lan9118",
+    "smc91c111",
+    "vlance",
+    "vmxnet",
+    "vmxnet2",
+    "vmxnet3",
+    "Am79C970A",
+    "Am79C973",
+    "82540EM",
+    "82545EM",
+    "82543GC",
+    "ne2k_pci",
+    "pcnet",
+    "i82551",
+];
+
 /// Disks and controllers in the order in which they are written.
 pub(super) fn order(domain: &mut Domain) {
     let devices = &mut domain.devices;
     for disk in std::mem::take(&mut devices.disk) {
         disks::insert(&mut devices.disk, disk);
     }
+    super::controllers::name_masters(&mut devices.controller);
     super::controllers::sort(&mut devices.controller);
     // The first graphics card is the primary one.
     if let Some(i) = devices.video.iter().position(is_primary) {
         devices.video[..=i].rotate_right(1);
+    }
+}
+
+/// Consoles are numbered by their order, whatever a definition says.
+pub(super) fn number_consoles(consoles: &mut [Console]) {
+    for (console, port) in consoles.iter_mut().zip(0..) {
+        console.target.get_or_insert_default().port = Some(port);
     }
 }
 
@@ -283,14 +319,40 @@ fn settle_interface(interface: &mut Interface, seams: &mut Seams<'_>) -> Result<
         source.place = Default::default();
         source.mac_table_manager = None;
     }
-    if !interface.is_virtio() {
+    if let Some(model) = &mut interface.options.model
+        && let Some(known) = KNOWN_CARDS
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(model))
+        && **model != **known
+    {
+        // Known names may be written in any case.
+        *model = (*known).into();
+    }
+    let is_virtio = interface.is_virtio();
+    if !is_virtio {
         interface.driver = None;
     }
+    if let Some(driver) = &mut interface.driver {
+        // There is always one.
+        driver.queues = driver.queues.filter(|queues| *queues > 1);
+    }
+    let may_filter = matches!(
+        interface.source,
+        InterfaceSource::Ethernet(_) | InterfaceSource::Network(_) | InterfaceSource::Bridge(_)
+    );
     if let Some(tail) = interface.tail.get_mut() {
         if let Some(filter) = &mut tail.filterref {
             filter.parameter.sort_by(|a, b| a.name.cmp(&b.name));
         }
         tail.mtu = tail.mtu.filter(|m| *m > 0);
+        if !may_filter {
+            tail.filterref = None;
+        }
+        if let Some(backend) = tail.backend.as_mut().filter(|_| !is_virtio) {
+            backend.vhost = None;
+        }
+        let frames = tail.coalesce.and_then(|coalesce| coalesce.rx?.frames?.max);
+        tail.coalesce = tail.coalesce.filter(|_| frames.is_some_and(|max| max > 0));
     }
     let addresses = interface.options.ip.get_mut().map(|info| &mut info.ip);
     for address in addresses.into_iter().flatten() {

@@ -188,6 +188,7 @@ impl Domain {
         })?;
         whole::complete(self, seams)?;
         seams.driver.addresses(self, flags)?;
+        whole::after_addresses(self, seams);
         self.devices.shrink_to_fit();
         whole::check_features(self, seams.driver.features())
     }

@@ -2,7 +2,9 @@
 
 use virtbus_conf_base::Result;
 use virtbus_conf_base::common::{OsType, SecLabel, SecLabelType, VirtType};
-use virtbus_conf_base::cpu::{CpuFallback, CpuMatch, CpuMode, CpuModel, FeaturePolicy, GuestCpu};
+use virtbus_conf_base::cpu::{
+    CpuFallback, CpuMatch, CpuMode, CpuModel, Distance, FeaturePolicy, GuestCpu, NumaCell,
+};
 use virtbus_xml::{BitSet, Kib, OnOff, YesNo};
 
 use super::{Seams, cputune, devices, invalid, unsupported};
@@ -18,6 +20,9 @@ use crate::domain::vcpu::{IoThread, IoThreadIds, Placement, Vcpu, VcpuCount};
 
 /// A limit from here on, in KiB, is none.
 const MEMORY_UNLIMITED: u64 = 9_007_199_254_740_991;
+
+/// How far a node is from itself.
+const LOCAL_DISTANCE: u32 = 10;
 
 /// Most virtual CPUs that are ever listed one by one.
 const MOST_VCPUS: u32 = 16_384;
@@ -35,6 +40,7 @@ pub(super) fn settle(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
         strip_live(domain, seams.is_inactive());
     }
     identity(domain, seams);
+    domain.metadata.keep_one_of_each();
     limits(domain);
     vcpus(domain)?;
     iothreads(domain)?;
@@ -63,6 +69,7 @@ pub(super) fn settle(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()> {
         rule.version = rule.version.filter(|m| m.0.is_some());
     }
     devices::order(domain);
+    devices::number_consoles(&mut domain.devices.console);
     for mut device in domain.devices.iter_mut() {
         devices::settle(device.reborrow(), seams)?;
     }
@@ -254,6 +261,15 @@ fn iothreads(domain: &mut Domain) -> Result<()> {
 }
 
 fn numatune(domain: &mut Domain) -> Result<()> {
+    let placement = domain.vcpu.as_ref().and_then(|v| v.placement);
+    if placement == Some(Placement::Auto) {
+        // Where virtual CPUs are placed automatically, their memory is.
+        let tune = domain.numatune.get_or_insert_default();
+        let memory = tune.memory.get_or_insert_default();
+        if memory.nodeset.is_none() {
+            memory.placement.get_or_insert(Placement::Auto);
+        }
+    }
     let vcpu_static = domain.vcpu.as_ref().and_then(|v| v.placement) != Some(Placement::Auto);
     if let Some(tune) = &mut domain.numatune {
         if let Some(memory) = &mut tune.memory {
@@ -438,7 +454,6 @@ fn guest_cpu(cpu: &mut GuestCpu) -> Result<()> {
         for (place, cell) in numa.cell.iter_mut().enumerate() {
             let place = u32::try_from(place).unwrap_or(u32::MAX);
             cell.id.get_or_insert(place);
-            cell.distances.sort_by_key(|d| d.id);
         }
         numa.cell.sort_by_key(|c| c.id);
         for (place, cell) in numa.cell.iter().enumerate() {
@@ -446,8 +461,44 @@ fn guest_cpu(cpu: &mut GuestCpu) -> Result<()> {
                 return invalid("guest nodes must be numbered from 0 without a gap, each once");
             }
         }
+        complete_distances(&mut numa.cell);
     }
     Ok(())
+}
+
+/// It is as far back as there, unless that is given as well, and nearest to itself.
+fn complete_distances(cells: &mut [NumaCell]) {
+    let given: Vec<(u32, Distance)> = cells
+        .iter()
+        .flat_map(|cell| cell.distances.iter().map(|to| (cell.id.unwrap_or(0), *to)))
+        .collect();
+    for (from, to) in given {
+        let back = Distance {
+            id: from,
+            value: to.value,
+        };
+        for (at, distance) in [
+            (to.id, back),
+            (from, nearest(from)),
+            (to.id, nearest(to.id)),
+        ] {
+            if let Some(cell) = cells.get_mut(at as usize)
+                && !cell.distances.iter().any(|known| known.id == distance.id)
+            {
+                cell.distances.push(distance);
+            }
+        }
+    }
+    for cell in cells {
+        cell.distances.sort_by_key(|d| d.id);
+    }
+}
+
+fn nearest(id: u32) -> Distance {
+    Distance {
+        id,
+        value: LOCAL_DISTANCE,
+    }
 }
 
 fn clock(clock: &mut Clock) {

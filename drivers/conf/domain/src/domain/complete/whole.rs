@@ -60,6 +60,14 @@ pub(super) fn complete(domain: &mut Domain, seams: &mut Seams<'_>) -> Result<()>
     Ok(())
 }
 
+/// What depends on addresses: the first console is its serial port under another name.
+pub(super) fn after_addresses(domain: &mut Domain, seams: &Seams<'_>) {
+    let features = seams.driver.features();
+    if !features.contains(DriverFeatures::NO_STUB_CONSOLE) {
+        consoles::link(domain);
+    }
+}
+
 fn vcpus(domain: &mut Domain) -> Result<()> {
     let Some(vcpus) = &mut domain.vcpus else {
         return Ok(());

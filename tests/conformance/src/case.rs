@@ -98,6 +98,11 @@ impl Case {
         Ok(self.folder.join(self.text_req(name)?))
     }
 
+    /// Path of something that suites share.
+    pub(crate) fn fixture(&self, path: &str) -> PathBuf {
+        self.folder.join("fixtures").join(path)
+    }
+
     /// Contents of the file that the field `name` names.
     pub(crate) fn file(&self, name: &str) -> Held<String> {
         let path = self.path(name)?;

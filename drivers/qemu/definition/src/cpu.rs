@@ -1,8 +1,10 @@
 //! The processor: the one that the machine has by the emulator's own choice if the definition names none, and what is checked of it.
 
 use virtbus_conf_base::common::{Arch, VirtType};
-use virtbus_conf_base::cpu::{CpuCheck, CpuFallback, CpuMatch, CpuMode, CpuModel};
-use virtbus_conf_base::{OnOff, Result};
+use virtbus_conf_base::cpu::{
+    CpuCheck, CpuFallback, CpuFeature, CpuMatch, CpuMode, CpuModel, FeaturePolicy, GuestCpu,
+};
+use virtbus_conf_base::{ConfError, OnOff, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_qemu_capabilities::{Accelerated, Cap, Capabilities, Machine};
 
@@ -10,18 +12,23 @@ use crate::{Facts, machine};
 
 /// What the default processor is called that is the host's own.
 const HOST: &str = "host";
+/// Arm's vector extension.
+const VECTORS: &str = "sve";
 
 /// Fills in what is left out.
 pub(crate) fn complete(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
     default(domain, facts.capabilities);
     let is_kvm = domain.virt_type == VirtType::Kvm;
     let is_x86 = machine::is_x86(domain);
+    let is_arm = machine::is_arm(domain);
     let Some(cpu) = domain.cpu.as_deref_mut() else {
         return Ok(());
     };
+    if is_arm {
+        vectors(cpu)?;
+    }
     if matches!(cpu.mode, Some(CpuMode::HostPassthrough | CpuMode::Maximum))
         && is_x86
-        && is_kvm
         && cpu.migratable.is_none()
     {
         let has = facts.capabilities.has(Cap::CpuMigratable);
@@ -45,6 +52,32 @@ pub(crate) fn complete(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Lengths of vectors mean that there are vectors.
+fn vectors(cpu: &mut GuestCpu) -> Result<()> {
+    let is_length = |name: &str| {
+        let digits = name.strip_prefix(VECTORS);
+        digits
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if !cpu.feature.iter().any(|feature| is_length(&feature.name)) {
+        return Ok(());
+    }
+    let policy = cpu.feature.iter().find(|feature| *feature.name == *VECTORS);
+    match policy {
+        None => cpu.feature.push(CpuFeature {
+            policy: Some(FeaturePolicy::Require),
+            name: VECTORS.into(),
+        }),
+        Some(feature) if feature.policy != Some(FeaturePolicy::Require) => {
+            return Err(ConfError::unsupported(
+                "lengths of SVE vectors are given as features of the processor, but its feature 'sve' is not required",
+            ));
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
 /// The machine's own processor, if the definition says nothing of one.
 fn default(domain: &mut Domain, capabilities: &Capabilities) {
     let says = domain.cpu.as_deref().is_some_and(|cpu| {
@@ -52,11 +85,12 @@ fn default(domain: &mut Domain, capabilities: &Capabilities) {
         !custom || cpu.model.as_ref().is_some_and(|model| model.name.is_some())
     });
     let kvm = domain.virt_type == VirtType::Kvm;
-    let same_with_kvm = matches!(
+    let emulated = domain.virt_type == VirtType::Qemu;
+    let same_for_all = matches!(
         machine::arch(domain),
         Arch::I686 | Arch::X86_64 | Arch::S390 | Arch::S390x | Arch::Ppc64 | Arch::Ppc64le
     );
-    if says || (kvm && !same_with_kvm) {
+    if says || (!emulated && !same_for_all) {
         return;
     }
     let default = capabilities.accelerated(kvm).and_then(|accelerated| {
@@ -64,9 +98,15 @@ fn default(domain: &mut Domain, capabilities: &Capabilities) {
         model_of(accelerated, machine, &capabilities.arch)
     });
     let Some(default) = default else { return };
+    let is_s390 = machine::is_s390(domain);
     let cpu = domain.cpu.get_or_insert_with(Default::default);
     if default == HOST {
-        cpu.mode = Some(CpuMode::HostPassthrough);
+        // On mainframes a model of the host is as good, and can be migrated.
+        cpu.mode = Some(if is_s390 {
+            CpuMode::HostModel
+        } else {
+            CpuMode::HostPassthrough
+        });
         return;
     }
     cpu.mode = Some(CpuMode::Custom);

@@ -3,18 +3,17 @@
 
 use virtbus_conf_base::common::Arch;
 use virtbus_conf_base::{ConfError, Rare, Result};
+use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::controller::{
     Controller, ControllerKind, ControllerType, PciModel, UsbModel,
 };
-use virtbus_conf_domain::domain::devices::graphics::GraphicsKind;
 use virtbus_conf_domain::domain::devices::misc::{
     Input, InputBus, InputType, Memballoon, MemballoonModel, Panic, PanicModel, Watchdog,
     WatchdogAction, WatchdogModel,
 };
-use virtbus_conf_domain::domain::devices::sound::{Audio, AudioType};
-use virtbus_conf_domain::domain::{CompleteFlags, Domain};
 use virtbus_qemu_capabilities::{Cap, Capabilities};
 
+use crate::devices::XHCI;
 use crate::{Facts, machine};
 
 /// What a machine has by itself, or is given.
@@ -76,14 +75,18 @@ impl Defaults {
                     usb
                 }
             }
-            Arch::Armv6l | Arch::Armv7l | Arch::Armv7b | Arch::Aarch64 => Self {
-                root: virt_root.or_else(|| {
-                    let has_pci = machine::name(domain) == "versatilepb";
-                    has_pci.then_some(PciModel::PciRoot)
-                }),
-                balloon: virt_root.is_some() || machine::name(domain) == "versatilepb",
-                ..none
-            },
+            Arch::Armv6l | Arch::Armv7l | Arch::Armv7b | Arch::Aarch64 => {
+                // Boards with a USB controller of that kind.
+                let is_versatile = machine::name(domain) == "versatilepb";
+                let has_ohci = is_versatile || machine::name(domain).starts_with("realview-");
+                let ohci = capabilities.has(Cap::PciOhci) && has_ohci;
+                Self {
+                    usb: ohci.then_some(Some(UsbModel::PciOhci)),
+                    root: virt_root.or(is_versatile.then_some(PciModel::PciRoot)),
+                    balloon: false,
+                    ..none
+                }
+            }
             Arch::Ppc64 | Arch::Ppc64le if machine::is_pseries(domain) => Self {
                 usb_keyboard: true,
                 usb_mouse: true,
@@ -99,7 +102,6 @@ impl Defaults {
             Arch::Alpha | Arch::Ppcemb | Arch::Sh4 | Arch::Sh4eb => pci,
             Arch::Riscv32 | Arch::Riscv64 | Arch::Loongarch64 => Self {
                 root: virt_root,
-                balloon: virt_root.is_some(),
                 ..none
             },
             Arch::S390 | Arch::S390x => Self {
@@ -118,12 +120,8 @@ impl Defaults {
 
 /// The newest USB controller that the emulator has.
 fn newest_usb(capabilities: &Capabilities) -> Option<UsbModel> {
-    let known = [
-        (Cap::QemuXhci, UsbModel::QemuXhci),
-        (Cap::NecUsbXhci, UsbModel::NecXhci),
-        (Cap::Ich9UsbEhci1, UsbModel::Ich9Ehci1),
-    ];
-    let mut known = known.into_iter();
+    let older = (Cap::Ich9UsbEhci1, UsbModel::Ich9Ehci1);
+    let mut known = XHCI.into_iter().chain([older]);
     known
         .find(|(cap, _)| capabilities.has(*cap))
         .map(|(_, model)| model)
@@ -133,7 +131,7 @@ fn newest_usb(capabilities: &Capabilities) -> Option<UsbModel> {
 ///
 /// # Errors
 /// If the definition has another device in the place of one that is built into the machine.
-pub(crate) fn add(domain: &mut Domain, facts: &Facts<'_>, _: CompleteFlags) -> Result<()> {
+pub(crate) fn add(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
     let defaults = Defaults::of(domain, facts.capabilities);
     controllers(domain, &defaults)?;
     let devices = &mut domain.devices;
@@ -160,16 +158,23 @@ pub(crate) fn add(domain: &mut Domain, facts: &Facts<'_>, _: CompleteFlags) -> R
     }
     let has_itco = |watchdog: &Watchdog| watchdog.model == WatchdogModel::Itco;
     if defaults.itco && !devices.watchdog.iter().any(has_itco) {
+        // All watchdogs of a guest do the same.
+        let action = devices.watchdog.first().and_then(|other| other.action);
         devices.watchdog.push(Watchdog {
             model: WatchdogModel::Itco,
-            action: Some(WatchdogAction::Reset),
+            action: Some(action.unwrap_or(WatchdogAction::Reset)),
             info: Rare::default(),
         });
     }
     if !devices.graphics.is_empty() {
+        // A tablet points as well.
+        let is_tablet = |input: &Input| {
+            input.kind == InputType::Tablet && matches!(input.bus, None | Some(InputBus::Usb))
+        };
+        let has_tablet = devices.input.iter().any(is_tablet);
         for (wanted, kind) in [
             (defaults.usb_keyboard, InputType::Keyboard),
-            (defaults.usb_mouse, InputType::Mouse),
+            (defaults.usb_mouse && !has_tablet, InputType::Mouse),
         ] {
             if wanted {
                 input(domain, kind, InputBus::Usb);
@@ -180,7 +185,7 @@ pub(crate) fn add(domain: &mut Domain, facts: &Facts<'_>, _: CompleteFlags) -> R
         input(domain, InputType::Mouse, InputBus::Ps2);
         input(domain, InputType::Keyboard, InputBus::Ps2);
     }
-    audio(domain);
+    crate::audio::add(domain, facts);
     Ok(())
 }
 
@@ -261,24 +266,4 @@ fn pci_root(domain: &mut Domain, root: PciModel) -> Result<()> {
     }
     put(domain, controller);
     Ok(())
-}
-
-/// Where sound goes if nothing says so: to whoever looks at the guest, if that is possible.
-fn audio(domain: &mut Domain) {
-    let devices = &mut domain.devices;
-    if !devices.audio.is_empty() {
-        return;
-    }
-    let mut kinds = devices
-        .graphics
-        .iter()
-        .filter_map(|graphics| match &graphics.kind {
-            GraphicsKind::Vnc(_) => Some(AudioType::None),
-            GraphicsKind::Spice(_) => Some(AudioType::Spice),
-            GraphicsKind::Sdl(_) => Some(AudioType::Sdl),
-            GraphicsKind::Dbus(_) => Some(AudioType::Dbus),
-            _ => None,
-        });
-    let kind = kinds.next().unwrap_or(AudioType::None);
-    devices.audio.push(Audio::new(1, kind));
 }

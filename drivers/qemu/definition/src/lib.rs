@@ -11,19 +11,28 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod audio;
 mod cpu;
 mod defaults;
 mod devices;
+mod features;
 pub mod machine;
+mod numa;
 
-use virtbus_conf_base::common::Arch;
-use virtbus_conf_base::{Entropy, Result};
+pub use audio::HostAudio;
+
+use virtbus_conf_base::common::{Arch, PciAddress, SecLabelType};
+use virtbus_conf_base::{Entropy, Result, YesNo};
 use virtbus_conf_domain::domain::devices::DeviceMut;
+use virtbus_conf_domain::domain::devices::tpm::TpmVersion;
 use virtbus_conf_domain::domain::{CompleteFlags, Domain, DomainDefaults, DriverFeatures, Seams};
 use virtbus_qemu_capabilities::Capabilities;
 
 /// First half of Ethernet addresses that are made up: QEMU's own prefix.
 const MAC_PREFIX: [u8; 3] = [0x52, 0x54, 0x00];
+
+/// The security driver that does nothing.
+const NO_SECURITY: &str = "none";
 
 /// What is known of the emulator and the host.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +43,37 @@ pub struct Facts<'a> {
     pub emulator: &'a str,
     /// The host's architecture.
     pub host_arch: Arch,
+    /// The host's devices.
+    pub host: &'a dyn Host,
+    /// The host's sound.
+    pub audio: HostAudio,
+    /// The versions of TPM that the host's emulator of these has.
+    pub tpm_versions: &'a [TpmVersion],
+    /// The security driver that labels guests which name none, such as `selinux`, or `none`.
+    pub security: &'a str,
+}
+
+/// What is known of the host's devices.
+pub trait Host: std::fmt::Debug {
+    /// The group of devices that the host cannot keep apart, which a PCI device is in; `None` if there is no such device.
+    fn iommu_group(&self, address: PciAddress) -> Option<u32>;
+
+    /// Whether a PCI device is one of PCI Express; `None` if there is no such device, or it cannot be told.
+    fn is_express(&self, address: PciAddress) -> Option<bool>;
+}
+
+/// A host of whose devices nothing is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct UnknownHost;
+
+impl Host for UnknownHost {
+    fn iommu_group(&self, _: PciAddress) -> Option<u32> {
+        None
+    }
+
+    fn is_express(&self, _: PciAddress) -> Option<bool> {
+        None
+    }
 }
 
 /// What the driver can do, for checks that all drivers share.
@@ -77,12 +117,16 @@ impl DomainDefaults for Qemu<'_> {
     }
 
     fn basic(&mut self, domain: &mut Domain, _: CompleteFlags) -> Result<()> {
+        security(domain, self.facts.security);
         machine::settle(domain, &self.facts)
     }
 
     fn domain(&mut self, domain: &mut Domain, flags: CompleteFlags) -> Result<()> {
-        defaults::add(domain, &self.facts, flags)?;
-        cpu::complete(domain, &self.facts)
+        features::complete(domain, &self.facts, flags);
+        defaults::add(domain, &self.facts)?;
+        cpu::complete(domain, &self.facts)?;
+        numa::complete(domain, flags);
+        Ok(())
     }
 
     fn device(
@@ -97,5 +141,16 @@ impl DomainDefaults for Qemu<'_> {
     fn addresses(&mut self, domain: &mut Domain, flags: CompleteFlags) -> Result<()> {
         let is_new = flags.contains(CompleteFlags::ABI_UPDATE);
         addresses::assign(domain, &self.facts, is_new)
+    }
+}
+
+/// A single label that names no security driver is the usual driver's.
+fn security(domain: &mut Domain, usual: &str) {
+    if let [label] = domain.seclabel.as_mut_slice() {
+        let model = label.model.get_or_insert_with(|| usual.into());
+        if **model == *NO_SECURITY {
+            label.kind = Some(SecLabelType::None);
+            label.relabel = Some(YesNo::No);
+        }
     }
 }

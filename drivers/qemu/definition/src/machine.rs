@@ -88,6 +88,54 @@ pub fn is_virt(domain: &Domain) -> bool {
     has_one && is(name(domain), "virt")
 }
 
+/// Machines of Sun and others with a SCSI controller that is part of them.
+#[must_use]
+pub fn has_esp(domain: &Domain) -> bool {
+    let name = name(domain);
+    match arch(domain) {
+        Arch::Sparc => {
+            name.starts_with("SS-")
+                || matches!(name, "LX" | "SPARCClassic" | "SPARCbook" | "Voyager")
+        }
+        Arch::Mips64el => matches!(name, "magnum" | "pica61"),
+        Arch::M68k => name == "q800",
+        _ => false,
+    }
+}
+
+/// Arm's own development boards.
+#[must_use]
+pub fn is_vexpress(domain: &Domain) -> bool {
+    is_arm(domain) && name(domain).starts_with("vexpress-")
+}
+
+/// Whether the guest's processor is one of Arm's kind.
+#[must_use]
+pub fn is_arm(domain: &Domain) -> bool {
+    matches!(
+        arch(domain),
+        Arch::Armv6l | Arch::Armv7l | Arch::Armv7b | Arch::Aarch64
+    )
+}
+
+/// Whether the guest's processor is one of RISC-V's kind.
+#[must_use]
+pub fn is_riscv(domain: &Domain) -> bool {
+    matches!(arch(domain), Arch::Riscv32 | Arch::Riscv64)
+}
+
+/// Whether the guest's processor is one of IBM's POWER kind with 64 bits.
+#[must_use]
+pub fn is_ppc64(domain: &Domain) -> bool {
+    matches!(arch(domain), Arch::Ppc64 | Arch::Ppc64le)
+}
+
+/// Whether the guest's processor is one of LoongArch's kind.
+#[must_use]
+pub fn is_loongarch(domain: &Domain) -> bool {
+    arch(domain) == Arch::Loongarch64
+}
+
 /// Whether the processor is one of IBM's mainframes.
 #[must_use]
 pub fn is_s390(domain: &Domain) -> bool {

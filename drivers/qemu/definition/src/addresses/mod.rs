@@ -1,6 +1,13 @@
 //! Where devices are: an address for each device that has none, and controllers for those that are behind one.
 
+mod ccw;
+mod dimm;
 mod pci;
+mod spapr;
+mod usb;
+mod virtio;
+mod virtio_serial;
+mod zpci;
 
 use virtbus_conf_base::Result;
 use virtbus_conf_domain::domain::Domain;
@@ -12,5 +19,12 @@ use crate::Facts;
 /// # Errors
 /// No address is left, or two devices ask for the same.
 pub(crate) fn assign(domain: &mut Domain, facts: &Facts<'_>, is_new: bool) -> Result<()> {
-    pci::assign(domain, facts, is_new)
+    virtio_serial::assign(domain)?;
+    spapr::assign(domain)?;
+    virtio::choose(domain, facts);
+    ccw::assign(domain)?;
+    pci::assign(domain, facts)?;
+    zpci::assign(domain, facts)?;
+    usb::assign(domain, is_new)?;
+    dimm::assign(domain)
 }

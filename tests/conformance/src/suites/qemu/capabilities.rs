@@ -16,7 +16,7 @@ pub(super) fn of(case: &Case) -> Held<Capabilities> {
     let mut capabilities = read(root).map_err(|error| Problem::failed(error.to_string()))?;
     for (field, has) in [("caps_add", true), ("caps_del", false)] {
         for name in case.words(field)? {
-            if let Some(cap) = Cap::from_name(name) {
+            if let Some(cap) = by_flag(name) {
                 if has {
                     capabilities.caps.set(cap);
                 } else {
@@ -25,12 +25,35 @@ pub(super) fn of(case: &Case) -> Held<Capabilities> {
             }
         }
     }
+    if case.field("gic").is_some() {
+        let versions = case.words("gic")?;
+        let versions = versions.iter().filter_map(|version| version.parse().ok());
+        capabilities.gic = versions
+            .map(|version| Gic {
+                version,
+                emulated: true,
+                kernel: true,
+            })
+            .collect();
+    }
     if case.is("strip_machine_aliases")? {
         for accelerated in [&mut capabilities.kvm, &mut capabilities.tcg] {
             strip_aliases(accelerated.as_mut());
         }
     }
     Ok(capabilities)
+}
+
+/// The capability that is told by the name of its flag, such as `QEMU_CAPS_DEVICE_QEMU_XHCI` for `qemu-xhci`.
+fn by_flag(flag: &str) -> Option<Cap> {
+    let plain = |name: &str| -> String {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        letters.map(|letter| letter.to_ascii_lowercase()).collect()
+    };
+    let name = flag.strip_prefix("QEMU_CAPS_").unwrap_or(flag);
+    let names = [plain(name), plain(name.trim_start_matches("DEVICE_"))];
+    let mut known = Cap::ALL.iter().copied();
+    known.find(|cap| names.contains(&plain(cap.name())))
 }
 
 /// Makes every alias a machine of its own.

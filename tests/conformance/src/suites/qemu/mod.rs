@@ -1,9 +1,11 @@
 //! Definitions for QEMU.
 
 mod capabilities;
+mod host;
 
 use virtbus_conf_base::Flags;
 use virtbus_conf_base::common::Arch;
+use virtbus_conf_domain::domain::devices::tpm::TpmVersion;
 use virtbus_conf_domain::domain::{CompleteFlags, Domain};
 use virtbus_qemu_definition::Facts;
 
@@ -20,10 +22,15 @@ pub(crate) fn xml(case: &Case) -> Held<()> {
     let host_arch = Arch::from_name(arch)
         .ok_or_else(|| Problem::failed(format!("unknown architecture '{arch}'")))?;
     let emulator = format!("/usr/bin/qemu-system-{}", case.text_req("arch")?);
+    let host = host::Devices::of(case)?;
     let facts = Facts {
         capabilities: &capabilities,
         emulator: &emulator,
         host_arch,
+        host: &host,
+        audio: host::audio(case),
+        tpm_versions: &[TpmVersion::V1_2, TpmVersion::V2_0],
+        security: "none",
     };
     let mut flags = CompleteFlags::INACTIVE;
     if case.has("parse_flags", "abi-update")? {

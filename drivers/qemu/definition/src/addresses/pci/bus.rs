@@ -32,8 +32,8 @@ bitflags::bitflags! {
         const HOTPLUG = 1 << 10;
         /// For devices: may share a slot with others of its kind.
         const SHARES_SLOT = 1 << 11;
-        /// For buses: devices are put here without being asked for it.
-        const AUTOMATIC = 1 << 12;
+        /// For devices: must be on the root bus.
+        const AT_ROOT = 1 << 12;
     }
 }
 
@@ -41,7 +41,7 @@ impl Connect {
     /// What a device is, without how it is plugged.
     const KINDS: Self = Self::HOTPLUG
         .union(Self::SHARES_SLOT)
-        .union(Self::AUTOMATIC)
+        .union(Self::AT_ROOT)
         .complement();
     /// Both kinds of plain devices.
     const PLAIN: Self = Self::PCI.union(Self::PCIE);
@@ -54,7 +54,7 @@ impl Connect {
             PciModel::PciExpanderBus => Self::PCI_EXPANDER,
             PciModel::PcieRootPort => Self::ROOT_PORT.union(Self::SHARES_SLOT),
             PciModel::PcieSwitchUpstreamPort => Self::UPSTREAM,
-            PciModel::PcieSwitchDownstreamPort => Self::DOWNSTREAM.union(Self::SHARES_SLOT),
+            PciModel::PcieSwitchDownstreamPort => Self::DOWNSTREAM,
             PciModel::DmiToPciBridge => Self::DMI_TO_PCI,
             PciModel::PcieToPciBridge => Self::PCIE_TO_PCI,
             PciModel::PcieExpanderBus => Self::PCIE_EXPANDER,
@@ -78,29 +78,25 @@ pub(super) struct Bus {
     first: u8,
     last: u8,
     slots: [Slot; 32],
+    /// Devices that the host cannot tell apart have one number, and their buses no others; 0 is for all that it can.
+    pub(super) group: u32,
 }
 
 impl Bus {
     pub(super) fn new(model: PciModel, hotplug: bool) -> Self {
         use Connect as C;
-        let conventional = C::AUTOMATIC | C::PCI | C::PCI_BRIDGE;
-        let port = C::AUTOMATIC | C::PCIE | C::UPSTREAM | C::PCIE_TO_PCI | C::HOTPLUG;
+        let conventional = C::PCI | C::PCI_BRIDGE | C::HOTPLUG;
+        let port = C::PCIE | C::UPSTREAM | C::PCIE_TO_PCI | C::HOTPLUG;
         let (takes, first, last) = match model {
-            PciModel::PciRoot => (conventional | C::HOTPLUG | C::PCI_EXPANDER, 1, 31),
-            PciModel::PciBridge => (conventional | C::HOTPLUG, 1, 31),
+            PciModel::PciRoot => (conventional | C::PCI_EXPANDER, 1, 31),
+            PciModel::PciBridge | PciModel::PcieToPciBridge => (conventional, 1, 31),
             PciModel::PciExpanderBus => (conventional, 0, 31),
             PciModel::PcieRoot => (
-                C::AUTOMATIC
-                    | C::PCIE
-                    | C::ROOT_PORT
-                    | C::DMI_TO_PCI
-                    | C::PCIE_TO_PCI
-                    | C::PCIE_EXPANDER,
+                C::PCIE | C::ROOT_PORT | C::DMI_TO_PCI | C::PCIE_EXPANDER,
                 1,
                 31,
             ),
-            PciModel::DmiToPciBridge => (C::AUTOMATIC | C::PCI | C::PCI_BRIDGE, 0, 31),
-            PciModel::PcieToPciBridge => (conventional | C::HOTPLUG, 1, 31),
+            PciModel::DmiToPciBridge => (C::PCI | C::PCI_BRIDGE, 0, 31),
             PciModel::PcieRootPort | PciModel::PcieSwitchDownstreamPort => (port, 0, 0),
             PciModel::PcieSwitchUpstreamPort => (C::DOWNSTREAM, 0, 31),
             PciModel::PcieExpanderBus => (C::ROOT_PORT | C::DMI_TO_PCI, 0, 31),
@@ -115,25 +111,34 @@ impl Bus {
             first,
             last,
             slots: [Slot::default(); 32],
+            group: 0,
+        }
+    }
+
+    /// A port for nothing but a bridge to a conventional bus.
+    pub(super) fn port_of_bridge() -> Self {
+        Self {
+            takes: Connect::PCIE_TO_PCI,
+            ..Self::new(PciModel::PcieRootPort, true)
         }
     }
 
     /// Whether a device can be put here without being asked for it.
     pub(super) fn takes(&self, device: Connect) -> bool {
-        self.takes.contains(Connect::AUTOMATIC) && self.fits(self.takes, device)
-            || self.takes.intersects(device & Connect::KINDS) && !device.intersects(Connect::PLAIN)
-    }
-
-    fn fits(&self, takes: Connect, device: Connect) -> bool {
-        takes.intersects(device & Connect::KINDS)
-            && (!device.contains(Connect::HOTPLUG) || takes.contains(Connect::HOTPLUG))
+        let at_root = matches!(self.model, PciModel::PciRoot | PciModel::PcieRoot);
+        self.takes.intersects(device & Connect::KINDS)
+            && (!device.contains(Connect::HOTPLUG) || self.takes.contains(Connect::HOTPLUG))
+            && (!device.contains(Connect::AT_ROOT) || at_root)
     }
 
     /// Whether a device may be here that a definition puts here: whoever does that may know better.
     pub(super) fn may_have(&self, device: Connect) -> bool {
         let mut takes = self.takes;
-        if takes.intersects(Connect::PLAIN | Connect::DMI_TO_PCI) {
+        if takes.intersects(Connect::PLAIN) {
             takes |= Connect::PLAIN;
+        }
+        if takes.contains(Connect::PCIE) {
+            takes |= Connect::PCIE_TO_PCI;
         }
         takes.intersects(device & Connect::KINDS)
     }
@@ -161,12 +166,22 @@ impl Bus {
         place.functions |= 1 << (function & 7);
     }
 
-    /// The first free place for a device.
-    pub(super) fn free(&self, device: Connect) -> Option<(u8, u8)> {
+    /// Whether nothing is on it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.iter().all(|slot| slot.functions == 0)
+    }
+
+    /// Whether something is in each slot.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots().all(|slot| self.is_slot_taken(slot))
+    }
+
+    /// The first free place for a device, which is to be this function of its slot.
+    pub(super) fn free(&self, device: Connect, function: u8) -> Option<(u8, u8)> {
         self.slots().find_map(|slot| {
             let place = self.slots[usize::from(slot)];
             if place.functions == 0 {
-                return Some((slot, 0));
+                return Some((slot, function));
             }
             let shares = device.contains(Connect::SHARES_SLOT) && place.shared;
             let function = place.functions.trailing_ones();

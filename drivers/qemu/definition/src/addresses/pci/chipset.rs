@@ -1,15 +1,17 @@
 //! Places of devices that are part of a chipset or that guests expect in one place, and those of the chipset's own functions.
 
+use virtbus_conf_base::Result;
 use virtbus_conf_base::common::PciAddress;
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::DeviceRef;
+use virtbus_conf_domain::domain::devices::address::Address;
 use virtbus_conf_domain::domain::devices::controller::{
     Controller, ControllerKind, PciModel, UsbModel,
 };
 use virtbus_conf_domain::domain::devices::sound::SoundModel;
 use virtbus_conf_domain::domain::devices::video::{Video, VideoModelType};
 
-use super::bus::Connect;
+use super::bus::{Connect, wrong};
 use super::set::Set;
 use crate::machine;
 
@@ -23,45 +25,131 @@ const fn at(slot: u8, function: u8) -> PciAddress {
     }
 }
 
-/// Functions that the chipset has in any case: bridges to ISA, power management.
-pub(super) fn reserve(domain: &Domain, set: &mut Set) {
-    let own: &[PciAddress] = if machine::is_q35(domain) {
+/// Takes the functions that the chipset has in any case: bridges to ISA, power management.
+///
+/// # Errors
+/// If a device is to be there, or one that is part of the chipset is to be elsewhere.
+pub(super) fn reserve(domain: &Domain, set: &mut Set) -> Result<()> {
+    let (q35, i440fx) = (machine::is_q35(domain), machine::is_i440fx(domain));
+    let own: &[PciAddress] = if q35 {
         &[at(0x1f, 0), at(0x1f, 3)]
-    } else if machine::is_i440fx(domain) {
+    } else if i440fx {
         &[at(1, 0), at(1, 3)]
     } else {
-        &[]
+        return Ok(());
     };
     for address in own {
-        set.take_free(*address, Connect::PCI);
+        if !set.take_free(*address, Connect::PCI) {
+            return Err(wrong(*address, "a function of the chipset is there"));
+        }
     }
+    for controller in &domain.devices.controller {
+        let fixed = if q35 {
+            fixed_q35(controller)
+        } else {
+            fixed_i440fx(controller)
+        };
+        let given = controller.info.address.as_ref().and_then(Address::pci);
+        if let (Some(fixed), Some(given)) = (fixed, given)
+            && fixed != *given
+        {
+            return Err(wrong(
+                *given,
+                &format!(
+                    "{} controller {} is part of the chipset and always at {fixed}",
+                    controller.kind.kind(),
+                    controller.index()
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The place of a device that is part of the chipset, or that is expected there if nobody else is there.
-pub(super) fn place(domain: &Domain, device: DeviceRef<'_>, set: &mut Set) -> Option<PciAddress> {
+///
+/// # Errors
+/// If another device is in the place of one that is part of the chipset.
+pub(super) fn place(
+    domain: &Domain,
+    device: DeviceRef<'_>,
+    set: &mut Set,
+) -> Result<Option<PciAddress>> {
     let (q35, i440fx) = (machine::is_q35(domain), machine::is_i440fx(domain));
+    if !q35 && !i440fx {
+        return Ok(None);
+    }
     let wanted = match device {
-        DeviceRef::Controller(controller) if q35 => of_q35(controller)?,
-        DeviceRef::Controller(controller) if i440fx => of_i440fx(controller)?,
-        DeviceRef::Sound(sound) if q35 && sound.model == SoundModel::Ich9 => at(0x1b, 0),
-        DeviceRef::Video(video) if (q35 || i440fx) && is_primary(domain, video) => {
-            let slot = if q35 { 1 } else { 2 };
-            if set.is_slot_taken(slot) {
-                return None;
+        DeviceRef::Controller(controller) => {
+            let fixed = if q35 {
+                fixed_q35(controller)
+            } else {
+                fixed_i440fx(controller)
+            };
+            if let Some(fixed) = fixed {
+                return if set.take_free(fixed, Connect::PCI) {
+                    Ok(Some(fixed))
+                } else {
+                    Err(wrong(
+                        fixed,
+                        "a controller of the chipset is there, so no other device can be",
+                    ))
+                };
             }
-            at(slot, 0)
+            if q35 {
+                usual_q35(domain, controller, set)
+            } else {
+                None
+            }
         }
-        _ => return None,
+        DeviceRef::Sound(sound) if q35 && sound.model == SoundModel::Ich9 => Some(at(0x1b, 0)),
+        DeviceRef::Video(video) if is_primary(domain, video) => {
+            Some(at(if q35 { 1 } else { 2 }, 0))
+        }
+        _ => None,
     };
-    set.take_free(wanted, Connect::PCI).then_some(wanted)
+    Ok(wanted.filter(|wanted| {
+        // Only a companion shares its slot.
+        (wanted.function != 0 || !set.is_slot_taken(wanted.slot))
+            && set.take_free(*wanted, Connect::PCI)
+    }))
 }
 
-fn of_q35(controller: &Controller) -> Option<PciAddress> {
+/// Controllers that the machine has in one place only.
+fn fixed_q35(controller: &Controller) -> Option<PciAddress> {
+    let is_it = matches!(controller.kind, ControllerKind::Sata) && controller.index() == 0;
+    is_it.then(|| at(0x1f, 2))
+}
+
+fn fixed_i440fx(controller: &Controller) -> Option<PciAddress> {
+    if controller.index() != 0 {
+        return None;
+    }
     match &controller.kind {
-        ControllerKind::Sata if controller.index() == 0 => Some(at(0x1f, 2)),
-        ControllerKind::Usb(Some(model), _) if controller.index() < 2 => {
-            let slot = if controller.index() == 0 { 0x1d } else { 0x1a };
-            Some(at(slot, ich9_function(*model)?))
+        ControllerKind::Ide(_) => Some(at(1, 1)),
+        ControllerKind::Usb(None | Some(UsbModel::Piix3Uhci), _) => Some(at(1, 2)),
+        _ => None,
+    }
+}
+
+/// Where controllers are in real computers: the first two of USB 2, and the bridge to a conventional bus.
+fn usual_q35(domain: &Domain, controller: &Controller, set: &Set) -> Option<PciAddress> {
+    match &controller.kind {
+        ControllerKind::Usb(Some(UsbModel::Ich9Uhci1), _) => {
+            let mut parts = domain
+                .devices
+                .controller
+                .iter()
+                .filter(|other| usb2(DeviceRef::Controller(other)) == Some(controller.index()));
+            let is_placed =
+                |other: &Controller| other.info.address.as_ref().and_then(Address::pci).is_some();
+            if parts.any(is_placed) {
+                return None;
+            }
+            let free = [0x1d, 0x1a]
+                .into_iter()
+                .find(|slot| !set.is_slot_taken(*slot));
+            free.map(|slot| at(slot, 0))
         }
         ControllerKind::Pci(pci) if pci.model == Some(PciModel::DmiToPciBridge) => {
             Some(at(0x1e, 0))
@@ -70,15 +158,15 @@ fn of_q35(controller: &Controller) -> Option<PciAddress> {
     }
 }
 
-fn of_i440fx(controller: &Controller) -> Option<PciAddress> {
-    if controller.index() != 0 {
+/// The number of a controller that makes up one of USB 2 with others.
+pub(super) fn usb2(device: DeviceRef<'_>) -> Option<u32> {
+    let DeviceRef::Controller(controller) = device else {
         return None;
-    }
-    match &controller.kind {
-        ControllerKind::Ide(_) => Some(at(1, 1)),
-        ControllerKind::Usb(Some(UsbModel::Piix3Uhci), _) => Some(at(1, 2)),
-        _ => None,
-    }
+    };
+    let ControllerKind::Usb(Some(model), _) = &controller.kind else {
+        return None;
+    };
+    ich9_function(*model).map(|_| controller.index())
 }
 
 /// The function of Intel's chipset that a USB controller is.

@@ -17,11 +17,13 @@ use virtbus_conf_domain::domain::devices::address::{Address, PciDeviceAddress};
 use virtbus_conf_domain::domain::devices::controller::{
     Controller, ControllerKind, ControllerType, PciModel,
 };
+use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
+use virtbus_qemu_capabilities::Cap;
 
 use self::bus::Connect;
 use self::connect::{Kinds, is_elsewhere};
-use self::set::Set;
-use crate::Facts;
+use self::set::{Ask, Growth, Set};
+use crate::{Facts, machine};
 
 /// The PCI controllers of a guest by their numbers.
 fn controllers(domain: &Domain) -> impl Iterator<Item = (u32, PciModel, bool)> {
@@ -38,36 +40,61 @@ fn controllers(domain: &Domain) -> impl Iterator<Item = (u32, PciModel, bool)> {
 ///
 /// # Errors
 /// If two devices are to be in one place, or an address is none that the guest has.
-pub(super) fn assign(domain: &mut Domain, facts: &Facts<'_>, _is_new: bool) -> Result<()> {
+pub(super) fn assign(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
     let Some(last) = controllers(domain).map(|(index, ..)| index).max() else {
-        return Ok(());
+        return without_buses(domain, facts);
     };
-    let mut set = Set::of(domain, true)?;
-    place(domain, &mut set, None)?;
-    let root_is_pcie = set
-        .buses
-        .first()
-        .is_some_and(|bus| bus.model == PciModel::PcieRoot);
-    if last == 0 && root_is_pcie && set.buses.len() > 1 {
+    let kinds = Kinds::of(domain, facts);
+    let mut growth = Growth {
+        grows: true,
+        many_roots: machine::is_pseries(domain),
+        pcie_to_pci: facts.capabilities.has(Cap::PciePciBridge),
+    };
+    let mut set = Set::of(domain, &kinds, growth)?;
+    let before = set.buses.len();
+    let mut places = Vec::new();
+    place(domain, &kinds, &mut set, true, &mut places)?;
+    if last == 0 && set.is_pcie() && set.buses.len() > before {
         // Whoever leaves buses to us can plug a device later.
-        set.next(Connect::PCIE | Connect::HOTPLUG)?;
+        set.next((Connect::PCIE | Connect::HOTPLUG).into())?;
     }
-    for (index, bus) in (0_u32..).zip(&set.buses).skip(1) {
+    let mut index = 1;
+    while let Some(bus) = set.buses.get(index as usize) {
         let is_there = controllers(domain).any(|(there, ..)| there == index);
         if !is_there {
+            let model = bus.model;
+            let own = Connect::of_controller(model);
             let mut controller = Controller::new(ControllerType::Pci, index);
             if let ControllerKind::Pci(pci) = &mut controller.kind {
-                pci.model = Some(bus.model);
+                pci.model = Some(model);
             }
             domain.devices.insert_controller(controller);
+            if !own.is_empty() {
+                set.next(own.into())?;
+            }
         }
+        index += 1;
     }
-    let mut set = Set::of(domain, false)?;
-    let mut places = Vec::new();
-    place(domain, &mut set, Some(&mut places))?;
+    growth.grows = false;
+    let mut set = Set::of(domain, &kinds, growth)?;
+    places.clear();
+    place(domain, &kinds, &mut set, false, &mut places)?;
     put(domain, &places);
     multifunction(domain, &set);
-    targets::complete(domain, facts);
+    targets::complete(domain, facts)
+}
+
+/// Refuses what needs a bus that the machine does not have.
+fn without_buses(domain: &Domain, facts: &Facts<'_>) -> Result<()> {
+    let kinds = Kinds::of(domain, facts);
+    for device in domain.devices.iter() {
+        let address = device.info().and_then(|info| info.address.as_ref());
+        if let Some(address) = address.and_then(Address::pci)
+            && !kinds.ask(device).connect.is_empty()
+        {
+            bus::check(*address, 0)?;
+        }
+    }
     Ok(())
 }
 
@@ -75,32 +102,75 @@ pub(super) fn assign(domain: &mut Domain, facts: &Facts<'_>, _is_new: bool) -> R
 type Found = (usize, PciAddress);
 
 /// Finds a place for each device that has none, in the order in which libvirt does.
-fn place(domain: &Domain, set: &mut Set, mut places: Option<&mut Vec<Found>>) -> Result<()> {
-    chipset::reserve(domain, set);
-    let kinds = Kinds::of(domain);
-    let mut found = |at: usize, address: PciAddress| {
-        if let Some(places) = &mut places {
-            places.push((at, address));
-        }
-    };
-    let mut waiting: Vec<(u32, usize, Connect)> = Vec::new();
+fn place(
+    domain: &Domain,
+    kinds: &Kinds<'_>,
+    set: &mut Set,
+    is_trial: bool,
+    places: &mut Vec<Found>,
+) -> Result<()> {
+    chipset::reserve(domain, set)?;
+    let mut slots_of_usb = Vec::new();
+    let mut waiting: Vec<(u32, usize, DeviceRef<'_>, Ask)> = Vec::new();
     for (at, device) in domain.devices.iter().enumerate() {
-        let connect = kinds.connect(device);
         let address = device.info().and_then(|info| info.address.as_ref());
-        if connect.is_empty() || is_elsewhere(address) || address.and_then(Address::pci).is_some() {
+        if is_elsewhere(address) || address.and_then(Address::pci).is_some() {
             continue;
         }
-        if let Some(address) = chipset::place(domain, device, set) {
-            found(at, address);
-            continue;
+        let ask = kinds.ask(device);
+        if let Some(address) = chipset::place(domain, device, set)? {
+            places.push((at, address));
+            if let Some(index) = chipset::usb2(device) {
+                slots_of_usb.push((index, address));
+            }
+        } else if !ask.connect.is_empty() {
+            waiting.push((order(device), at, device, ask));
         }
-        waiting.push((order(device), at, connect));
     }
-    waiting.sort_by_key(|(order, at, _)| (*order, *at));
-    for (_, at, connect) in waiting {
-        found(at, set.next(connect)?);
+    if is_trial && !set.is_pcie() && !set.buses.iter().all(bus::Bus::is_full) {
+        // If it becomes full, the bridge to the next bus needs a place as well.
+        set.next((Connect::PCI | Connect::HOTPLUG).into())?;
+    }
+    waiting.sort_by_key(|(order, at, ..)| (*order, *at));
+    for (_, at, device, ask) in waiting {
+        let address = match chipset::usb2(device) {
+            Some(index) => usb2(domain, index, ask, set, &mut slots_of_usb)?,
+            None => set.next(ask)?,
+        };
+        places.push((at, address));
     }
     Ok(())
+}
+
+/// The controllers that make up one of USB 2 are functions of one slot.
+fn usb2(
+    domain: &Domain,
+    index: u32,
+    ask: Ask,
+    set: &mut Set,
+    slots: &mut Vec<(u32, PciAddress)>,
+) -> Result<PciAddress> {
+    let others = domain
+        .devices
+        .controller
+        .iter()
+        .filter(|other| chipset::usb2(DeviceRef::Controller(other)) == Some(index));
+    let given = others.filter_map(|other| other.info.address.as_ref()?.pci().copied());
+    let taken = slots.iter().filter(|(of, _)| *of == index);
+    let known = given.chain(taken.map(|(_, address)| *address)).next();
+    let address = match known {
+        Some(known) => {
+            let address = PciAddress {
+                function: ask.function,
+                ..known
+            };
+            set.reserve(address, ask)?;
+            address
+        }
+        None => set.next(ask)?,
+    };
+    slots.push((index, address));
+    Ok(address)
 }
 
 /// Which devices come first.
@@ -108,30 +178,44 @@ fn order(device: DeviceRef<'_>) -> u32 {
     match device {
         DeviceRef::Controller(controller) if controller.kind.kind() == ControllerType::Pci => 0,
         DeviceRef::Filesystem(_) => 1,
-        DeviceRef::Interface(_) => 2,
+        DeviceRef::Interface(interface) => match &interface.source {
+            InterfaceSource::Hostdev { .. } => 6,
+            _ => 2,
+        },
         DeviceRef::Sound(_) => 3,
         DeviceRef::Controller(_) => 4,
         DeviceRef::Disk(_) => 5,
         DeviceRef::Hostdev(_) => 6,
         DeviceRef::Memballoon(_) => 7,
         DeviceRef::Rng(_) => 8,
-        DeviceRef::Video(_) => 9,
-        DeviceRef::Shmem(_) => 10,
-        DeviceRef::Input(_) => 11,
-        DeviceRef::Serial(_) => 12,
-        DeviceRef::Watchdog(_) => 13,
+        DeviceRef::Watchdog(_) => 9,
+        DeviceRef::Video(_) => 10,
+        DeviceRef::Shmem(_) => 11,
+        DeviceRef::Input(_) => 12,
+        DeviceRef::Serial(_) => 13,
         DeviceRef::Vsock(_) => 14,
         _ => 15,
     }
 }
 
 fn put(domain: &mut Domain, places: &[Found]) {
+    let mut places = places.to_vec();
+    places.sort_unstable_by_key(|(at, _)| *at);
+    let mut places = places.into_iter().peekable();
     for (at, mut device) in domain.devices.iter_mut().enumerate() {
-        let Some((_, address)) = places.iter().find(|(of, _)| *of == at) else {
+        let Some((_, address)) = places.next_if(|(of, _)| *of == at) else {
             continue;
         };
         if let Some(info) = device.info_mut() {
-            info.address = Some(Address::Pci(PciDeviceAddress::from(*address)));
+            let place = match &info.address {
+                // Identifiers on s390 may be given without the rest.
+                Some(Address::Pci(given)) => PciDeviceAddress {
+                    place: address,
+                    ..*given
+                },
+                _ => PciDeviceAddress::from(address),
+            };
+            info.address = Some(Address::Pci(place));
         }
     }
 }

@@ -12,12 +12,42 @@ use super::connect::Kinds;
 /// A guest has no more buses.
 const MOST: usize = 256;
 
+/// What a device asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask {
+    pub(super) connect: Connect,
+    /// The function that it must be in its slot.
+    pub(super) function: u8,
+    /// Which others it may share a bus with; 0 for those that are not set apart.
+    pub(super) group: u32,
+}
+
+impl From<Connect> for Ask {
+    fn from(connect: Connect) -> Self {
+        Self {
+            connect,
+            function: 0,
+            group: 0,
+        }
+    }
+}
+
+/// How further buses come to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Growth {
+    /// Whether buses are added for what finds no place.
+    pub(super) grows: bool,
+    /// Whether a guest can have several roots.
+    pub(super) many_roots: bool,
+    /// Whether there are bridges to a conventional bus that can be in a port.
+    pub(super) pcie_to_pci: bool,
+}
+
 /// The buses.
 #[derive(Debug)]
 pub(super) struct Set {
     pub(super) buses: Vec<Bus>,
-    /// Whether buses are added for what finds no place.
-    grows: bool,
+    growth: Growth,
 }
 
 impl Set {
@@ -25,22 +55,29 @@ impl Set {
     ///
     /// # Errors
     /// If two devices are to be in one place, or an address is none that the guest has.
-    pub(super) fn of(domain: &Domain, grows: bool) -> Result<Self> {
+    pub(super) fn of(domain: &Domain, kinds: &Kinds<'_>, growth: Growth) -> Result<Self> {
         let mut set = Self {
             buses: Vec::new(),
-            grows,
+            growth,
         };
+        let mut known = [false; MOST];
         for (index, model, hotplug) in super::controllers(domain) {
-            set.put_bus(index as usize, Bus::new(model, hotplug))?;
+            let index = index as usize;
+            set.put_bus(index, Bus::new(model, hotplug))?;
+            known[index] = true;
         }
-        set.fill_gaps(domain);
-        let kinds = Kinds::of(domain);
+        let between = set.between();
+        for (bus, known) in set.buses.iter_mut().zip(known) {
+            if !known {
+                *bus = Bus::new(between, true);
+            }
+        }
         for device in domain.devices.iter() {
             let address = device.info().and_then(|info| info.address.as_ref());
             let Some(address) = address.and_then(Address::pci) else {
                 continue;
             };
-            set.reserve(*address, kinds.connect(device))?;
+            set.reserve(*address, kinds.ask(device))?;
         }
         Ok(set)
     }
@@ -48,45 +85,53 @@ impl Set {
     fn put_bus(&mut self, index: usize, bus: Bus) -> Result<()> {
         if index >= MOST {
             return Err(ConfError::invalid(format!(
-                "a guest has at most {MOST} PCI buses, so there can be no controller {index}"
+                "a guest has at most {MOST} PCI buses, so there can be no PCI controller with index {index}"
             )));
         }
         while self.buses.len() <= index {
             // Those in between follow.
-            self.buses.push(Bus::new(bus.model, true));
+            self.buses.push(bus.clone());
         }
         self.buses[index] = bus;
         Ok(())
     }
 
     /// Buses that no controller makes, between those that some do.
-    fn fill_gaps(&mut self, domain: &Domain) {
-        let known: Vec<usize> = super::controllers(domain)
-            .map(|(index, ..)| index as usize)
-            .collect();
-        let root = self.buses.first().map(|bus| bus.model);
-        let between = match root {
-            Some(PciModel::PcieRoot) => PciModel::PcieRootPort,
-            _ => PciModel::PciBridge,
-        };
-        for (index, bus) in self.buses.iter_mut().enumerate() {
-            if !known.contains(&index) {
-                *bus = Bus::new(between, true);
-            }
+    fn between(&self) -> PciModel {
+        if self.is_pcie() {
+            PciModel::PcieRootPort
+        } else if self.growth.many_roots {
+            PciModel::PciRoot
+        } else {
+            PciModel::PciBridge
         }
     }
 
+    pub(super) fn is_pcie(&self) -> bool {
+        let root = self.buses.first().map(|bus| bus.model);
+        root == Some(PciModel::PcieRoot)
+    }
+
     /// Takes a place that a definition names.
-    fn reserve(&mut self, address: PciAddress, device: Connect) -> Result<()> {
-        while self.grows && usize::from(address.bus) >= self.buses.len() {
-            self.grow(device)?;
+    pub(super) fn reserve(&mut self, address: PciAddress, device: Ask) -> Result<()> {
+        while self.growth.grows && usize::from(address.bus) >= self.buses.len() {
+            let kinds = device.connect;
+            // Whatever is there that is no PCI device by itself is taken for a plain one.
+            self.grow(if kinds.is_empty() {
+                Connect::PCI
+            } else {
+                kinds
+            })?;
         }
         check(address, self.buses.len())?;
         let bus = &mut self.buses[usize::from(address.bus)];
         if !bus.is_slot(address.slot) {
             return Err(wrong(address, "there is no such slot on that bus"));
         }
-        if !device.is_empty() && !bus.may_have(device) {
+        if device.connect.contains(Connect::AT_ROOT) && address.bus != 0 {
+            return Err(wrong(address, "the device must be on bus 0"));
+        }
+        if !device.connect.is_empty() && !bus.may_have(device.connect) {
             return Err(wrong(
                 address,
                 &format!(
@@ -98,7 +143,13 @@ impl Set {
         if bus.is_taken(address.slot, address.function) {
             return Err(wrong(address, "another device is there"));
         }
-        bus.take(address.slot, address.function, device);
+        if bus.is_empty() {
+            bus.group = device.group;
+        } else if bus.group != device.group {
+            // Whoever puts devices together does not want them kept apart.
+            bus.group = 0;
+        }
+        bus.take(address.slot, address.function, device.connect);
         Ok(())
     }
 
@@ -118,59 +169,79 @@ impl Set {
     ///
     /// # Errors
     /// If there is none.
-    pub(super) fn next(&mut self, device: Connect) -> Result<PciAddress> {
+    pub(super) fn next(&mut self, device: Ask) -> Result<PciAddress> {
         loop {
-            let found = self.buses.iter().enumerate().find_map(|(index, bus)| {
-                let (slot, function) = bus.takes(device).then(|| bus.free(device))??;
-                Some((index, slot, function))
-            });
-            if let Some((index, slot, function)) = found {
-                self.buses[index].take(slot, function, device);
-                return Ok(PciAddress {
-                    domain: 0,
-                    bus: u8::try_from(index).unwrap_or(u8::MAX),
-                    slot,
-                    function,
-                });
+            let same_group = |bus: &Bus| bus.group == device.group;
+            let found = self
+                .find(device, same_group)
+                // A bus that nobody is on yet can be for any.
+                .or_else(|| self.find(device, Bus::is_empty));
+            if let Some(address) = found {
+                let bus = &mut self.buses[usize::from(address.bus)];
+                bus.group = device.group;
+                bus.take(address.slot, address.function, device.connect);
+                return Ok(address);
             }
-            if !self.grows {
+            if !self.growth.grows {
                 return Err(ConfError::invalid(
-                    "no free place is left on the guest's PCI buses",
+                    "no free slot is left on the guest's PCI buses for one of its PCI devices or controllers",
                 ));
             }
-            self.grow(device)?;
+            self.grow(device.connect)?;
         }
+    }
+
+    fn find(&self, device: Ask, may: impl Fn(&Bus) -> bool) -> Option<PciAddress> {
+        let buses = (0..=u8::MAX).zip(&self.buses);
+        buses.filter(|(_, bus)| may(bus)).find_map(|(index, bus)| {
+            let (slot, function) = bus
+                .takes(device.connect)
+                .then(|| bus.free(device.connect, device.function))??;
+            Some(PciAddress {
+                domain: 0,
+                bus: index,
+                slot,
+                function,
+            })
+        })
     }
 
     /// Adds a bus that takes a device, and what that needs itself.
     fn grow(&mut self, device: Connect) -> Result<()> {
-        if self.buses.len() >= MOST {
+        let takes_bridge = self.buses.iter().any(|bus| bus.takes(Connect::PCI_BRIDGE));
+        let root_is_root = matches!(
+            self.buses.first().map(|bus| bus.model),
+            Some(PciModel::PciRoot | PciModel::PcieRoot)
+        );
+        let bridge = Bus::new(PciModel::PciBridge, true);
+        let added = if device.intersects(Connect::PCI | Connect::PCI_BRIDGE) {
+            if self.growth.many_roots {
+                vec![Bus::new(PciModel::PciRoot, true)]
+            } else if takes_bridge {
+                vec![bridge]
+            } else if self.growth.pcie_to_pci {
+                let bridge = Bus::new(PciModel::PcieToPciBridge, true);
+                vec![Bus::port_of_bridge(), bridge]
+            } else {
+                vec![Bus::new(PciModel::DmiToPciBridge, true), bridge]
+            }
+        } else if root_is_root
+            && self.is_pcie()
+            && device.intersects(Connect::PCIE | Connect::UPSTREAM | Connect::PCIE_TO_PCI)
+        {
+            vec![Bus::new(PciModel::PcieRootPort, true)]
+        } else {
+            return Err(ConfError::invalid(
+                "no PCI bus of the guest takes one of its PCI controllers or devices, and none that would can be added",
+            ));
+        };
+        if self.buses.len() + added.len() > MOST {
             return Err(ConfError::invalid(format!(
                 "the devices need more than the {MOST} PCI buses that a guest can have"
             )));
         }
-        let is_pcie = self
-            .buses
-            .first()
-            .is_some_and(|bus| bus.model == PciModel::PcieRoot);
-        let takes_bridge = self.buses.iter().any(|bus| bus.takes(Connect::PCI_BRIDGE));
-        let model = if device.intersects(Connect::PCIE | Connect::UPSTREAM | Connect::PCIE_TO_PCI) {
-            PciModel::PcieRootPort
-        } else if device.intersects(Connect::PCI | Connect::PCI_BRIDGE) {
-            if is_pcie && !takes_bridge {
-                PciModel::PcieToPciBridge
-            } else {
-                PciModel::PciBridge
-            }
-        } else {
-            return Err(ConfError::invalid(
-                "no PCI bus of the guest takes one of the controllers",
-            ));
-        };
-        // The bridge needs a place itself, before others get there.
-        let own = Connect::of_controller(model);
-        self.buses.push(Bus::new(model, true));
-        self.next(own).map(drop)
+        self.buses.extend(added);
+        Ok(())
     }
 
     /// Whether other functions of the slot are taken as well.

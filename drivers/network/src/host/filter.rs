@@ -95,18 +95,37 @@ pub(crate) async fn remove(
     })
 }
 
-/// Has DHCP answers on the bridge get checksums, where the packet filter has no rule for that. A kernel that cannot do so is no reason
-/// against the network: few clients need them.
-pub(crate) async fn fix_checksums(config: &Config, backend: Backend, rules: &[Rule], bridge: &str) {
+/// Has DHCP answers on the bridge get checksums, where the packet filter has no rule for that. `is_queued` is whether what is sent there is
+/// queued already, if that is known. A kernel that cannot do so is no reason against the network: few clients need them.
+pub(crate) async fn fix_checksums(
+    config: &Config,
+    backend: Backend,
+    rules: &[Rule],
+    bridge: &str,
+    is_queued: Option<bool>,
+) {
     if backend != Backend::Nftables || !rules.contains(&Rule::FixChecksums) {
         return;
     }
     let fixed = async {
-        let found = command(config, &nft::finding_checksums(bridge)).await?;
-        if found.trim().is_empty() {
-            command(config, &nft::making_queue(bridge)).await?;
-        }
-        command(config, &nft::fixing_checksums(bridge)).await
+        let is_queued = match is_queued {
+            Some(known) => known,
+            None => {
+                let found = command(config, &nft::finding_checksums(bridge)).await?;
+                !found.trim().is_empty()
+            }
+        };
+        let queue = (!is_queued).then(|| nft::making_queue(bridge));
+        let all = queue.into_iter().chain([nft::fixing_checksums(bridge)]);
+        let lines: String = all.map(|one| one.arguments.join(" ") + "\n").collect();
+        let program = &config.programs.tc;
+        run(
+            program,
+            ["-batch", "-"],
+            Some(lines),
+            config.timeouts.program,
+        )
+        .await
     };
     if let Err(error) = fixed.await {
         tracing::info!(

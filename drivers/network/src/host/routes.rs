@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use virtbus_api::{ErrorCode, Result};
 use virtbus_conf_base::common::Ip;
-use virtbus_conf_host::network::{Network, NetworkIp};
+use virtbus_conf_host::network::{ForwardMode, Network, NetworkIp};
 
 use super::links::{self, HostAddress};
 use crate::error::refused;
@@ -16,6 +16,51 @@ pub(crate) struct HostRoute {
     interface: String,
     network: Ip,
     prefix: u32,
+    /// Whether the kernel learnt it from a router's announcement.
+    is_announced: bool,
+}
+
+const IPV4_ROUTES: &str = "/proc/thread-self/net/route";
+const IPV6_ROUTES: &str = "/proc/thread-self/net/ipv6_route";
+
+/// The kernel's mark of routes that it learnt from routers' announcements (`RTF_ADDRCONF`).
+const ANNOUNCED: u32 = 0x0004_0000;
+
+/// Refuses to let the host forward IPv6 packets if it would lose its own routes: the kernel of a host that forwards takes no routes from routers'
+/// announcements, and drops those that it has, unless an interface says otherwise.
+///
+/// # Errors
+/// `OperationFailed`, naming the interface and the setting.
+pub(crate) fn check_forwarding(network: &Network) -> Result<()> {
+    let setting = |name: &str| {
+        let path = format!("/proc/sys/net/ipv6/conf/{name}");
+        fs::read_to_string(path)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let mode = network.forward.as_ref().map(|forward| forward.mode);
+    let forwards = mode.is_some_and(ForwardMode::has_own_bridge);
+    let has_ipv6 = network.ip.iter().any(NetworkIp::is_ipv6);
+    if !forwards || !has_ipv6 || setting("all/forwarding") == "1" {
+        return Ok(());
+    }
+    let routes = read(IPV6_ROUTES, ipv6);
+    let mut lost = routes
+        .iter()
+        .filter(|route| route.is_announced && route.prefix == 0);
+    let lost = lost.find(|route| setting(&format!("{}/accept_ra", route.interface)) != "2");
+    lost.map_or(Ok(()), |route| {
+        let interface = &route.interface;
+        Err(refused(
+            ErrorCode::OperationFailed,
+            format!(
+                "network '{}' needs the host to forward IPv6 packets, by which the host would lose the default route that it learnt on '{interface}'; \
+                 set net.ipv6.conf.{interface}.accept_ra to 2 first",
+                network.name
+            ),
+        ))
+    })
 }
 
 /// Refuses a network that the host has already: an address of the host is in it, or a route leads to it. What is on `bridge` is the network's
@@ -24,10 +69,7 @@ pub(crate) struct HostRoute {
 /// # Errors
 /// `OperationFailed`, naming the interface; `SystemError` if the host's addresses cannot be listed.
 pub(crate) fn check_free(network: &Network, bridge: &str) -> Result<()> {
-    let routes = [
-        read("/proc/thread-self/net/route", ipv4),
-        read("/proc/thread-self/net/ipv6_route", ipv6),
-    ];
+    let routes = [read(IPV4_ROUTES, ipv4), read(IPV6_ROUTES, ipv6)];
     collision(network, bridge, &links::addresses()?, &routes.concat())
 }
 
@@ -96,20 +138,23 @@ fn ipv4(line: &str) -> Option<HostRoute> {
         interface,
         network: ip(network),
         prefix: ip(mask).as_netmask()?,
+        is_announced: false,
     })
 }
 
 /// `DESTINATION PREFIX SOURCE PREFIX GATEWAY METRIC REFCNT USE FLAGS IFACE`, all in hexadecimal digits.
 fn ipv6(line: &str) -> Option<HostRoute> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [network, prefix, .., interface] = *words.as_slice() else {
+    let [network, prefix, .., flags, interface] = *words.as_slice() else {
         return None;
     };
+    let flags = u32::from_str_radix(flags, 16).ok()?;
     let network = Ipv6Addr::from(u128::from_str_radix(network, 16).ok()?);
     Some(HostRoute {
         interface: interface.to_owned(),
         network: Ip(IpAddr::V6(network)),
         prefix: u32::from_str_radix(prefix, 16).ok()?,
+        is_announced: flags & ANNOUNCED != 0,
     })
 }
 
@@ -135,6 +180,7 @@ mod tests {
                 interface: "eth0".into(),
                 network: ip("192.168.122.0"),
                 prefix: 24,
+                is_announced: false,
             };
             assert_eq!(routes, [expected]);
         }
@@ -144,8 +190,12 @@ mod tests {
             interface: "eth0".into(),
             network: ip("fd00::"),
             prefix: 64,
+            is_announced: false,
         };
         assert_eq!(ipv6(line), Some(expected));
+        let line = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 \
+                    fe800000000000000000000000000001 00000400 00000001 00000000 00450003     eth0";
+        assert!(ipv6(line).unwrap().is_announced);
         assert_eq!(ipv6(""), None);
     }
 
@@ -172,6 +222,7 @@ mod tests {
             interface: "tun0".into(),
             network: ip(network),
             prefix,
+            is_announced: false,
         };
         let error = check(&[], &[route("192.168.122.0", 24)]).unwrap_err();
         assert!(error.message.contains("tun0"), "{error}");

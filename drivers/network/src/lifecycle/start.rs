@@ -105,7 +105,8 @@ async fn own_bridge(
     let (checked, called) = (Arc::clone(definition), name.clone());
     on_disk(config, move || {
         bridge::check_free(&called)?;
-        routes::check_free(&checked, &called)
+        routes::check_free(&checked, &called)?;
+        routes::check_forwarding(&checked)
     })
     .await?;
     let made = Step::Bridge {
@@ -130,8 +131,13 @@ async fn own_bridge(
             bridge: name.clone(),
         };
         step(core, turn, live, filter).await?;
-        filter::put(config, config.backend, &rules, &[], &name).await?;
-        filter::fix_checksums(config, config.backend, &rules, &name).await;
+        let limits = definition.bandwidth.as_ref();
+        let is_queued = limits.is_some_and(|limits| limits.inbound.is_some());
+        let (put, ()) = tokio::join!(
+            filter::put(config, config.backend, &rules, &[], &name),
+            filter::fix_checksums(config, config.backend, &rules, &name, Some(is_queued)),
+        );
+        put?;
     }
     made.bring_up(config).await?;
     if is_needed(definition) {

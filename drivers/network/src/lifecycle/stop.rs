@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::firewall::{Rule, rules};
 use crate::host::{bridge, filter, server};
 use crate::status::{Phase, Status, Step};
+use crate::store::Store;
 use crate::table::{Entry, Live, Turn};
 
 /// Stops a network that is up, and tells of it. What cannot be undone is logged, and tried again when the network is started or a new
@@ -31,13 +32,22 @@ pub(crate) async fn stop(core: &Arc<Core>, turn: &Turn) -> Result<()> {
     Ok(())
 }
 
-/// Undoes what was done for a network, and removes its status file if nothing is left.
+/// Undoes what was done for a network, and removes its status file if nothing is left. One that is not stored has no further use for its
+/// leases.
 pub(super) async fn clear(core: &Core, entry: &Entry, live: &Live) {
     let status = core.status(entry, live, Phase::Changing);
+    let is_stored = entry.snapshot().state.stored.is_some();
+    let files = server::Files::of(&core.config, &entry.id.name);
     let cleared = match undo(core, &status).await {
         Ok(()) => {
             let uuid = entry.id.uuid;
-            core.stored(move |store| store.remove_status(uuid)).await
+            let remove = move |store: &Store| {
+                if !is_stored {
+                    files.remove_leases()?;
+                }
+                store.remove_status(uuid)
+            };
+            core.stored(remove).await
         }
         Err(error) => Err(error),
     };

@@ -213,7 +213,7 @@ async fn host(core: &Arc<Core>, turn: &Turn, before: &Live, after: &mut Live) ->
         note(core, turn, after, filter).await?;
         filter::put(config, backend, &new, &old, bridge).await?;
         if !old.contains(&Rule::FixChecksums) {
-            filter::fix_checksums(config, backend, &new, bridge).await;
+            filter::fix_checksums(config, backend, &new, bridge, None).await;
         }
     }
     let files = server::Files::of(config, &turn.entry.id.name);

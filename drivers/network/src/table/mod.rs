@@ -16,7 +16,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 use virtbus_api::event::{Event, EventHub};
 use virtbus_api::listing::{Listing, Views};
-use virtbus_api::network::{NetworkEvent, NetworkId, NetworkPortView, NetworkView};
+use virtbus_api::network::{NetworkEvent, NetworkId, NetworkView};
 use virtbus_api::object::{IdRef, Kind, View};
 use virtbus_api::{Error, ErrorCode, Result, Uuid, naming};
 
@@ -332,21 +332,19 @@ impl Table {
     }
 
     fn announce_ports(&self, before: &State, after: &State, which: Which) {
-        let ports = |state: &State| -> Vec<(Uuid, Arc<NetworkPortView>)> {
-            let live = state.live.iter().flat_map(|live| &live.ports);
-            live.map(|(uuid, port)| (*uuid, Arc::clone(&port.view)))
-                .collect()
-        };
-        let (was, is) = (ports(before), ports(after));
         let (here, there) = match which {
-            Gone => (was, is),
-            Come => (is, was),
+            Gone => (before, after),
+            Come => (after, before),
         };
-        for (uuid, view) in here {
-            if there.iter().any(|(other, _)| *other == uuid) {
-                continue;
-            }
-            let view = Some(View::from(view));
+        let is_there = |uuid| {
+            there
+                .live
+                .as_ref()
+                .is_some_and(|live| live.ports.contains_key(uuid))
+        };
+        let ports = here.live.iter().flat_map(|live| &live.ports);
+        for (_, port) in ports.filter(|(uuid, _)| !is_there(*uuid)) {
+            let view = Some(View::from(Arc::clone(&port.view)));
             let (before, after) = match which {
                 Gone => (view, None),
                 Come => (None, view),

@@ -98,6 +98,8 @@ fn netns_transient_networks_and_names_that_are_taken() {
             assert_eq!(driver.views().await.unwrap().len(), 1);
             driver.destroy(&view.id).await.unwrap();
             driver.view(view.id.uuid).await.unwrap_err();
+            let state = std::fs::read_dir(host.dir.path().join("state")).unwrap();
+            assert_eq!(state.count(), 0, "not even leases");
             // What cannot be started from a document leaves nothing.
             let taken = "<network><name>x</name><ip address='127.0.0.1' prefix='8'/></network>";
             driver.create_xml(taken, NONE).await.unwrap_err();

@@ -4,7 +4,7 @@ use virtbus_api::ErrorCode;
 use virtbus_api::network::{NetworkXmlFlags, Networks};
 use virtbus_network::Backend;
 
-use crate::host::{Host, in_namespaces, network, sh, start, try_sh};
+use crate::host::{Host, in_namespaces, network, sh, start, try_sh, until};
 
 const NAT: &str = "<forward mode='nat'/>";
 
@@ -194,6 +194,39 @@ fn netns_ipv6_routes_mtu_and_several_addresses() {
             guest.comes_to_reach("fd00:1::1").await;
             driver.destroy(&id).await.unwrap();
             assert!(!sh("ip route").await.contains("br1"));
+        },
+    );
+}
+
+#[test]
+fn netns_the_host_does_not_lose_its_ipv6_route() {
+    in_namespaces(
+        "traffic::netns_the_host_does_not_lose_its_ipv6_route",
+        |host| async move {
+            let driver = host.open().await;
+            // A router that announces itself.
+            host.outside().await;
+            sh("ip -n outside addr add fd55::1/64 dev eth0 nodad && ip netns exec outside dnsmasq --conf-file=/dev/null --port=0 \
+            --interface=eth0 --bind-dynamic --enable-ra --ra-param=eth0,4 --dhcp-range=fd55::,ra-only,64 --pid-file=/run/router.pid")
+        .await;
+            until("its route is learnt", || async {
+                sh("ip -6 route").await.contains("default via fe80")
+            })
+            .await;
+            let more = "<ip family='ipv6' address='fd00:1::1' prefix='64'/>";
+            let routed = network(1, "<forward mode='route'/>", more);
+            let view = driver
+                .define_xml(&routed, Default::default())
+                .await
+                .unwrap();
+            let error = driver.create(&view.id).await.unwrap_err();
+            assert!(
+                error.message.contains("net.ipv6.conf.up0.accept_ra"),
+                "{error}"
+            );
+            assert!(sh("ip -6 route").await.contains("default via fe80"));
+            sh("echo 2 > /proc/sys/net/ipv6/conf/up0/accept_ra").await;
+            driver.create(&view.id).await.unwrap();
         },
     );
 }

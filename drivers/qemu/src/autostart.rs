@@ -35,7 +35,7 @@ impl Starter for Jobs {
             if job_domain.snapshot().live.is_some() {
                 return Ok(());
             }
-            start::create(core, job_domain, &turn, DomainCreateFlags::empty()).await
+            start::create(core, job_domain, &turn, DomainCreateFlags::empty(), None).await
         };
         // A task of its own, which goes on if it is not waited for any more.
         domain

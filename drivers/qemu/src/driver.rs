@@ -1,5 +1,6 @@
 //! The calls of the driver API, each forwarded to the module that does it.
 
+mod description;
 mod saving;
 
 use std::sync::Arc;
@@ -34,7 +35,8 @@ use crate::outside::blocking;
 use crate::shutdown::{Way, Wish};
 use crate::start::Origin;
 use crate::{
-    autostart, cpus, definition, jobs, reading, reconnect, shutdown, start, stats, stop, translate,
+    autostart, bound, cpus, definition, jobs, reading, reconnect, shutdown, start, stats, stop,
+    translate,
 };
 
 impl Qemu {
@@ -360,11 +362,17 @@ impl DomainStatistics for Qemu {
 
 #[async_trait]
 impl DomainLifecycle for Qemu {
-    async fn create(&self, domain: &DomainId, flags: DomainCreateFlags, _: &Client) -> Result<()> {
+    async fn create(
+        &self,
+        domain: &DomainId,
+        flags: DomainCreateFlags,
+        client: &Client,
+    ) -> Result<()> {
+        let client = bound::asked_for(flags, client);
         let domain = self.domain(domain)?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_job(&domain, jobs::CREATE, |turn| async move {
-            start::create(core, job_domain, &turn, flags).await
+            start::create(core, job_domain, &turn, flags, client).await
         })
         .await
     }
@@ -373,8 +381,9 @@ impl DomainLifecycle for Qemu {
         &self,
         xml: &str,
         flags: DomainCreateFlags,
-        _: &Client,
+        client: &Client,
     ) -> Result<Arc<DomainView>> {
+        let client = bound::asked_for(flags, client);
         let validate = flags.contains(DomainCreateFlags::VALIDATE);
         let definition = Arc::new(reading::parse(&self.core, xml, validate).await?);
         let claim = self.claim(&definition)?;
@@ -394,6 +403,7 @@ impl DomainLifecycle for Qemu {
                 Some(definition),
                 flags,
                 Origin::Boot,
+                client,
             )
             .await;
             drop(claim);

@@ -6,8 +6,8 @@ use virtbus_api::flags::KnownFlags;
 pub(crate) const FLAGS: &[KnownFlags] = virtbus_api::known_flags! {
     ConnectGetAllDomainStats, DomainGetState: DomainStatsFlags = NOWAIT | ENFORCE;
     DomainCoreDumpWithFormat: DomainCoreDumpFlags = CRASH | LIVE | RESET | MEMORY_ONLY;
-    DomainCreate, DomainCreateWithFlags: DomainCreateFlags = PAUSED | FORCE_BOOT;
-    DomainCreateXml: DomainCreateFlags = PAUSED | VALIDATE;
+    DomainCreate, DomainCreateWithFlags: DomainCreateFlags = PAUSED | AUTODESTROY | FORCE_BOOT;
+    DomainCreateXml: DomainCreateFlags = PAUSED | AUTODESTROY | VALIDATE;
     DomainDefineXmlFlags: DomainDefineFlags = VALIDATE;
     DomainDestroy, DomainDestroyFlags: DomainDestroyFlags = GRACEFUL | REMOVE_LOGS;
     DomainGetJobStats: DomainGetJobStatsFlags = COMPLETED | KEEP_COMPLETED;

@@ -17,6 +17,7 @@
 mod addresses;
 mod autostart;
 mod belongings;
+mod bound;
 mod command;
 mod config;
 mod connection;

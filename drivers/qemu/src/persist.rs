@@ -31,6 +31,9 @@ pub(crate) struct Own {
     pub(crate) emulator: PathBuf,
     /// Whether the guest's next power-off is to be a reboot.
     pub(crate) reboot_wanted: bool,
+    /// The client that the guest ends with, by its name.
+    #[serde(default)]
+    pub(crate) client: Option<String>,
     /// The save that is under way.
     #[serde(default)]
     pub(crate) saving: Option<Saving>,
@@ -51,6 +54,7 @@ pub(crate) fn starting(run: NewRun, emulator: &Path) -> Status {
     let own = Own {
         emulator: emulator.to_owned(),
         reboot_wanted: false,
+        client: None,
         saving: None,
         prepared: Prepared::default(),
     };

@@ -22,7 +22,7 @@ use crate::core::Core;
 use crate::domain::{Domain, Ending, Handle, Live, Run, Table};
 use crate::persist::{self, Files, Status, Store};
 use crate::watch::{Process, watch};
-use crate::{saving, stop};
+use crate::{bound, saving, stop};
 
 pub(crate) use recovery::resume;
 
@@ -157,6 +157,7 @@ impl Guests for Core {
         }
         let process = Arc::new(process);
         let epoch = self.next_epoch();
+        let client = status.client.clone();
         let (handle, requests) = Handle::new();
         let live = Live {
             epoch,
@@ -176,6 +177,9 @@ impl Guests for Core {
         self.watched.fetch_add(1, Ordering::Relaxed);
         let (core, domain) = (Arc::clone(self), Arc::clone(domain));
         let process = Process::Found(process);
+        if let Some(client) = client {
+            bound::bind_again(self, &domain, epoch, &client);
+        }
         tokio::spawn(watch(core, domain, epoch, process, None, requests));
     }
 

@@ -5,32 +5,15 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use virtbus_api::domain::{DomainDescription, DomainId};
 use virtbus_api::{Error, Result};
 use virtbus_hypervisor::store::Belonging;
 
 use crate::belongings::ManagedSave;
-use crate::connection::Qemu;
 use crate::core::Core;
 use crate::domain::{Domain, Run};
-use crate::outside::blocking;
-use crate::{definition, jobs};
-
-#[async_trait]
-impl DomainDescription for Qemu {
-    async fn rename(&self, id: &DomainId, name: &str) -> Result<()> {
-        definition::check_name(name)?;
-        let domain = self.domain(id)?;
-        let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
-        let to = name.to_owned();
-        let work = blocking(move || rename(&core, &job_domain, &to));
-        self.job(&domain, jobs::RENAME, work).await
-    }
-}
 
 /// Renames the domain. Blocks; to be run as a job of it.
-fn rename(core: &Core, domain: &Arc<Domain>, to: &str) -> Result<()> {
+pub(crate) fn rename(core: &Core, domain: &Arc<Domain>, to: &str) -> Result<()> {
     let from = domain.name();
     match &domain.lock().run {
         Run::Off(_) => {}

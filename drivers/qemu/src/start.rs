@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustix::process::Signal;
+use virtbus_api::access::Client;
 use virtbus_api::domain::{
     DomainCreateFlags, DomainEvent, DomainState, Lifecycle, PausedReason, RunningReason,
     ShutoffReason, StartedDetail, SuspendedDetail,
@@ -41,12 +42,12 @@ use crate::persist::{self, Status};
 use crate::ports::Addresses;
 use crate::prepare::Preparer;
 use crate::watch::{self, Process};
-use crate::{definition, saving, stop, translate};
+use crate::{bound, definition, saving, stop, translate};
 
 pub(crate) use create::create;
 
-/// Starts the guest with this definition; none: with the one that is stored. To be run as a job of `domain`, beside which another one may
-/// be stored.
+/// Starts the guest with this definition; none: with the one that is stored. It ends with `client`, if there is one. To be run as a job of
+/// `domain`, beside which another one may be stored.
 ///
 /// # Errors
 /// `OperationInvalid` if it runs already; `OperationAborted` if somebody destroyed it meanwhile; what the definition, the host and
@@ -57,6 +58,7 @@ pub(crate) async fn start(
     definition: Option<Arc<Definition>>,
     flags: DomainCreateFlags,
     origin: Origin,
+    client: Option<Client>,
 ) -> Result<()> {
     let stored = domain.snapshot().config.clone();
     let config = definition.or_else(|| stored.clone()).ok_or_else(|| {
@@ -73,6 +75,7 @@ pub(crate) async fn start(
         domain: Arc::clone(&domain),
         starting,
         stored,
+        client,
         status: None,
         child: None,
         held: Vec::new(),
@@ -206,6 +209,8 @@ struct Attempt {
     starting: Arc<Starting>,
     /// The definition that was stored when the start began.
     stored: Option<Arc<Definition>>,
+    /// The client that the guest is to end with.
+    client: Option<Client>,
     status: Option<Status>,
     child: Option<Child>,
     /// The files that QEMU has as descriptors and opens itself, by its names for them.
@@ -242,6 +247,7 @@ impl Attempt {
             definition: definition::format_status(&live),
         };
         let mut status = persist::starting(run, binary);
+        status.client = self.client.as_ref().map(|client| client.name().to_string());
         let surroundings = definition::Surroundings {
             config: &core.config,
             ports: &core.preparer.ports,
@@ -474,6 +480,9 @@ impl Attempt {
             Some(up.events),
             requests,
         ));
+        if let Some(client) = self.client.take() {
+            bound::bind(&self.core, &self.domain, epoch, client);
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ flags! {
     DomainCreateFlags: virDomainCreateFlags, VIR_DOMAIN_START_ {
         /// Leave its virtual CPUs halted.
         PAUSED = 1;
-        /// Destroy it when the client that started it goes away.
+        /// Destroy it when the client that started it leaves the bus; also one that leaves while no daemon runs, as soon as the next one does.
         AUTODESTROY = 2;
         /// Do not let a saved image pass through the host's page cache.
         BYPASS_CACHE = 4;

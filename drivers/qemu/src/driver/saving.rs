@@ -112,7 +112,7 @@ impl SavedImage for Image<'_> {
             let flags = DomainCreateFlags::empty();
             let definition = Some(Arc::new(definition));
             let (after, restored) = (Arc::clone(&core), Arc::clone(&job_domain));
-            let started = start::start(core, job_domain, definition, flags, origin).await;
+            let started = start::start(core, job_domain, definition, flags, origin, None).await;
             drop(job);
             drop(claim);
             if started.is_ok() && restored.snapshot().view.managed_save {

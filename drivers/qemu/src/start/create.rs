@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use virtbus_api::access::Client;
 use virtbus_api::domain::{DomainCreateFlags, DomainJobOperation};
 use virtbus_api::{Error, Result};
 use virtbus_hypervisor::jobs::Turn;
@@ -18,6 +19,7 @@ pub(crate) async fn create(
     domain: Arc<Domain>,
     turn: &Turn,
     flags: DomainCreateFlags,
+    client: Option<Client>,
 ) -> Result<()> {
     let snapshot = domain.snapshot();
     if snapshot.config.is_none() {
@@ -25,11 +27,11 @@ pub(crate) async fn create(
         return Err(Error::operation_invalid(message));
     }
     if !snapshot.view.managed_save || snapshot.live.is_some() {
-        return super::start(core, domain, None, flags, Origin::Boot).await;
+        return super::start(core, domain, None, flags, Origin::Boot, client).await;
     }
     if flags.contains(DomainCreateFlags::FORCE_BOOT) {
         saving::remove_managed(&core, &domain).await?;
-        return super::start(core, domain, None, flags, Origin::Boot).await;
+        return super::start(core, domain, None, flags, Origin::Boot, client).await;
     }
     let (definition, origin) = match saving::find_managed(&core, &domain).await? {
         Managed::Image(opened) => {
@@ -42,14 +44,14 @@ pub(crate) async fn create(
             (Some(Arc::new(opened.definition)), origin)
         }
         Managed::Strangers => {
-            return super::start(core, domain, None, flags, Origin::Boot).await;
+            return super::start(core, domain, None, flags, Origin::Boot, client).await;
         }
         Managed::Incomplete => (None, Origin::Boot),
     };
     let (core_after, domain_after) = (Arc::clone(&core), Arc::clone(&domain));
     let restoring = DomainJobOperation::Restore;
     let job = jobs::progress(&core, &domain, turn, restoring, Abort::Impossible);
-    let started = super::start(core, domain, definition, flags, origin).await;
+    let started = super::start(core, domain, definition, flags, origin, client).await;
     drop(job);
     saving::after_start(&core_after, &domain_after, started.is_ok()).await;
     started

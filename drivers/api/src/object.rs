@@ -410,6 +410,21 @@ fn gone_is_empty(found: Result<Vec<View>>) -> Result<Vec<View>> {
 }
 
 impl Error {
+    /// There is no domain with this UUID, or none that the caller may see.
+    pub fn no_domain(uuid: crate::Uuid) -> Self {
+        Self::not_found(Kind::Domain, "uuid", uuid)
+    }
+
+    /// There is no domain with this name, or none that the caller may see.
+    pub fn no_domain_named(name: &str) -> Self {
+        Self::not_found(Kind::Domain, "name", name)
+    }
+
+    /// There is no running domain with this number, or none that the caller may see.
+    pub fn no_domain_numbered(id: i64) -> Self {
+        Self::not_found(Kind::Domain, "id", id)
+    }
+
     /// There is no object of this kind whose attribute (`name`, `uuid`, …) has this value, or none that the caller may
     /// see.
     pub fn not_found(kind: Kind, attribute: &str, value: impl fmt::Display) -> Self {

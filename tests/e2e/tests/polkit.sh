@@ -268,8 +268,8 @@ for method in "Save ssu" "CoreDump suu"; do
     set -- $method
     last='""'
     [ "$1" = Save ] || last=0
-    refused domain mallory "$(path_in "$(as root call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainLookupByName s test)")" "$1" "$2" /root/made "${last//\"/}" 0
-    [ ! -e /root/made ] || fail "$1 made a file of root's"
+    refused domain mallory "$(path_in "$(as root call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainLookupByName s test)")" "$1" "$2" /made-by-root "${last//\"/}" 0
+    [ ! -e /made-by-root ] || fail "$1 made a file of root's"
 done
 refused as mallory call org.libvirt /org/libvirt/Test org.libvirt.Connect DomainSaveImageGetXMLDesc su /etc/shadow 0
 rm /etc/polkit-1/rules.d/53-images.rules

@@ -9,8 +9,6 @@ use std::fmt;
 
 pub use code::{ErrorCode, ErrorDomain};
 
-use crate::object::Kind;
-
 /// What a call of the driver API answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -48,21 +46,6 @@ impl Error {
             ErrorDomain::None,
             format!("this function is not supported by the connection driver: {call}"),
         )
-    }
-
-    /// There is no domain with this UUID, or none that the caller may see.
-    pub fn no_domain(uuid: crate::Uuid) -> Self {
-        Self::not_found(Kind::Domain, "uuid", uuid)
-    }
-
-    /// There is no domain with this name, or none that the caller may see.
-    pub fn no_domain_named(name: &str) -> Self {
-        Self::not_found(Kind::Domain, "name", name)
-    }
-
-    /// There is no running domain with this number, or none that the caller may see.
-    pub fn no_domain_numbered(id: i64) -> Self {
-        Self::not_found(Kind::Domain, "id", id)
     }
 
     /// The object is not in a state in which this can be done.

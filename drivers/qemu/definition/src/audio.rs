@@ -1,7 +1,7 @@
 //! Where sound goes if a definition does not say.
 
 use virtbus_conf_domain::domain::Domain;
-use virtbus_conf_domain::domain::devices::graphics::GraphicsKind;
+use virtbus_conf_domain::domain::devices::graphics::{Graphics, GraphicsKind};
 use virtbus_conf_domain::domain::devices::sound::{Audio, AudioType, SdlAudioDriver};
 
 use crate::Facts;
@@ -37,23 +37,23 @@ pub(crate) fn add(domain: &mut Domain, facts: &Facts<'_>) {
         return;
     }
     let host = facts.audio;
-    let none = || Some(Audio::new(1, AudioType::None));
-    let allowed = |is_allowed: bool| {
-        if is_allowed { host.device() } else { none() }
-    };
+    let none = || Audio::new(1, AudioType::None);
     if devices.graphics.is_empty() {
-        devices.audio.extend(allowed(host.for_headless));
+        let heard = host.device().filter(|_| host.for_headless);
+        devices.audio.push(heard.unwrap_or_else(none));
         return;
     }
-    let audio = devices
+    let heard = devices
         .graphics
         .iter()
         .find_map(|graphics| match &graphics.kind {
-            GraphicsKind::Vnc(_) => allowed(host.for_vnc),
+            GraphicsKind::Vnc(_) if host.for_vnc => host.device(),
             GraphicsKind::Spice(_) => Some(Audio::new(1, AudioType::Spice)),
             // What looks at the guest is on the host itself.
             GraphicsKind::Sdl(_) => host.device(),
             _ => None,
         });
-    devices.audio.extend(audio);
+    let is_vnc = |graphics: &Graphics| matches!(graphics.kind, GraphicsKind::Vnc(_));
+    let has_vnc = devices.graphics.iter().any(is_vnc);
+    devices.audio.extend(heard.or_else(|| has_vnc.then(none)));
 }

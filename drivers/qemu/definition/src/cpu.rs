@@ -90,7 +90,11 @@ fn default(domain: &mut Domain, capabilities: &Capabilities) {
         machine::arch(domain),
         Arch::I686 | Arch::X86_64 | Arch::S390 | Arch::S390x | Arch::Ppc64 | Arch::Ppc64le
     );
-    if says || (!emulated && !same_for_all) {
+    let is_known = !matches!(
+        machine::arch(domain),
+        Arch::Ppc | Arch::Ppcemb | Arch::Sparc | Arch::Sparc64 | Arch::M68k | Arch::Alpha
+    );
+    if says || !is_known || (!emulated && !same_for_all) {
         return;
     }
     let default = capabilities.accelerated(kvm).and_then(|accelerated| {

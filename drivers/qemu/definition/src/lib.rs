@@ -16,6 +16,7 @@ mod cpu;
 mod defaults;
 mod devices;
 mod features;
+pub mod firmware;
 pub mod machine;
 mod numa;
 
@@ -49,6 +50,10 @@ pub struct Facts<'a> {
     pub audio: HostAudio,
     /// The versions of TPM that the host's emulator of these has.
     pub tpm_versions: &'a [TpmVersion],
+    /// Descriptions of firmware images, the preferred ones first.
+    pub firmware: &'a [firmware::Descriptor],
+    /// Folder of files with firmware variables.
+    pub nvram_folder: &'a str,
     /// The security driver that labels guests which name none, such as `selinux`, or `none`.
     pub security: &'a str,
 }
@@ -122,6 +127,7 @@ impl DomainDefaults for Qemu<'_> {
     }
 
     fn domain(&mut self, domain: &mut Domain, flags: CompleteFlags) -> Result<()> {
+        firmware::complete(domain, &self.facts, flags)?;
         features::complete(domain, &self.facts, flags);
         defaults::add(domain, &self.facts)?;
         cpu::complete(domain, &self.facts)?;

@@ -88,6 +88,16 @@ pub fn is_virt(domain: &Domain) -> bool {
     has_one && is(name(domain), "virt")
 }
 
+/// Whether devices can be on a PCI bus.
+#[must_use]
+pub fn has_pci(domain: &Domain) -> bool {
+    if is_arm(domain) || is_riscv(domain) || is_loongarch(domain) {
+        is_virt(domain) || name(domain) == "versatilepb"
+    } else {
+        true
+    }
+}
+
 /// Machines of Sun and others with a SCSI controller that is part of them.
 #[must_use]
 pub fn has_esp(domain: &Domain) -> bool {

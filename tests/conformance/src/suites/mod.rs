@@ -47,6 +47,7 @@ const SUITES: &[(&str, Runner)] = &[
         Runner::Each(document::nwfilter_binding),
     ),
     ("nwfilterxml2xml", Runner::Each(document::nwfilter)),
+    ("qemufirmware", Runner::Each(qemu::firmware)),
     ("qemustatusxml2xml", Runner::Each(status::qemu)),
     ("qemuxml2xml", Runner::Each(qemu::xml)),
     ("schema", Runner::Together(schema::schema)),

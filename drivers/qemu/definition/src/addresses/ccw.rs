@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use virtbus_conf_base::{ConfError, Result};
 use virtbus_conf_domain::domain::Domain;
-use virtbus_conf_domain::domain::devices::DeviceRef;
 use virtbus_conf_domain::domain::devices::address::{Address, CcwAddress};
+use virtbus_conf_domain::domain::devices::{DeviceMut, DeviceRef};
 use virtbus_xml::Hex;
 
 /// The channel subsystem that virtual devices are in.
@@ -40,7 +40,19 @@ pub(super) fn assign(domain: &mut Domain) -> Result<()> {
         return Ok(());
     }
     let mut next: Place = (0, 0);
-    for mut device in domain.devices.iter_mut() {
+    let mut devices: Vec<DeviceMut<'_>> = domain.devices.iter_mut().collect();
+    // Graphics cards come before what was invented later.
+    devices.sort_by_key(|device| match device {
+        DeviceMut::Video(_) => 1,
+        DeviceMut::Memballoon(_)
+        | DeviceMut::Rng(_)
+        | DeviceMut::Memory(_)
+        | DeviceMut::Vsock(_)
+        | DeviceMut::Iommu(_)
+        | DeviceMut::Crypto(_) => 2,
+        _ => 0,
+    });
+    for mut device in devices {
         let info = device.info_mut().and_then(|info| info.get_mut());
         let Some(Address::Ccw(address)) = info.and_then(|info| info.address.as_mut()) else {
             continue;

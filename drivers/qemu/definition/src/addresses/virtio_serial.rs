@@ -6,7 +6,7 @@ use virtbus_conf_base::{ConfError, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::DeviceRef;
 use virtbus_conf_domain::domain::devices::address::{Address, VirtioSerialAddress};
-use virtbus_conf_domain::domain::devices::chardev::{ChannelTarget, ConsoleTargetType};
+use virtbus_conf_domain::domain::devices::chardev::ChannelTarget;
 use virtbus_conf_domain::domain::devices::controller::ControllerKind;
 use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 
@@ -21,12 +21,12 @@ struct Ports {
 }
 
 impl Ports {
-    fn free(&self, first: u32) -> Option<u32> {
-        (first..self.count).find(|port| !self.taken.contains(port))
+    fn free(&self) -> Option<u32> {
+        (1..self.count).find(|port| !self.taken.contains(port))
     }
 }
 
-/// Gives every port a number. Number 0 of a controller is for a console, which old guests look for there.
+/// Gives every channel a port. Port 0 of a controller is for a console, which old guests look for there; where consoles are is QEMU's choice.
 ///
 /// # Errors
 /// If two devices ask for one port, or none is left.
@@ -60,38 +60,30 @@ pub(super) fn assign(domain: &mut Domain) -> Result<()> {
             )));
         }
     }
-    let consoles = domain.devices.console.iter_mut().filter(|console| {
-        let kind = console.target.and_then(|target| target.kind);
-        kind == Some(ConsoleTargetType::Virtio)
-    });
-    for console in consoles {
-        put(&mut console.info, &mut all, 0)?;
-    }
     let channels = domain.devices.channel.iter_mut();
     for channel in channels.filter(|channel| matches!(channel.target, ChannelTarget::Virtio(_))) {
-        put(&mut channel.info, &mut all, 1)?;
+        put(&mut channel.info, &mut all)?;
     }
     Ok(())
 }
 
-fn put(info: &mut DeviceInfo, all: &mut [Ports], first: u32) -> Result<()> {
-    let (wanted, first) = match info.address {
+fn put(info: &mut DeviceInfo, all: &mut [Ports]) -> Result<()> {
+    let wanted = match info.address {
         Some(Address::VirtioSerial(address)) if address.port != 0 => return Ok(()),
-        // Who names the controller gets a port that every guest has.
-        Some(Address::VirtioSerial(address)) => (Some(address.controller), 1),
-        None => (None, first),
+        Some(Address::VirtioSerial(address)) => Some(address.controller),
+        None => None,
         Some(_) => return Ok(()),
     };
     let mut candidates = all
         .iter_mut()
         .filter(|ports| wanted.is_none_or(|index| ports.index == index));
     let found = candidates.find_map(|ports| {
-        let port = ports.free(first)?;
+        let port = ports.free()?;
         ports.taken.insert(port);
         Some((ports.index, port))
     });
     let (controller, port) = found.ok_or_else(|| {
-        ConfError::invalid("no port of a virtio-serial controller is left for a channel or console")
+        ConfError::invalid("no port of a virtio-serial controller is left for a channel")
     })?;
     info.address = Some(Address::VirtioSerial(VirtioSerialAddress {
         controller,

@@ -39,6 +39,7 @@ pub(crate) fn complete(
         DeviceMut::Vsock(vsock) => other::vsock(vsock),
         DeviceMut::Hostdev(hostdev) => other::hostdev(hostdev),
         DeviceMut::Shmem(shmem) => other::shmem(shmem),
+        DeviceMut::Redirdev(redirdev) => other::redirdev(redirdev),
         DeviceMut::Sound(_)
         | DeviceMut::Filesystem(_)
         | DeviceMut::Smartcard(_)
@@ -51,7 +52,6 @@ pub(crate) fn complete(
         | DeviceMut::Rng(_)
         | DeviceMut::Nvram(_)
         | DeviceMut::Hub(_)
-        | DeviceMut::Redirdev(_)
         | DeviceMut::Iommu(_)
         | DeviceMut::Crypto(_)
         | DeviceMut::Pstore(_)

@@ -3,10 +3,12 @@
 use virtbus_conf_base::common::Arch;
 use virtbus_conf_base::{ConfError, OnOff, Result};
 use virtbus_conf_domain::domain::Domain;
+use virtbus_conf_domain::domain::devices::chardev::ChardevSource;
 use virtbus_conf_domain::domain::devices::disk::VirtioModel;
 use virtbus_conf_domain::domain::devices::hostdev::{Hostdev, MdevModel};
 use virtbus_conf_domain::domain::devices::memory::{Shmem, ShmemModel, ShmemSize};
 use virtbus_conf_domain::domain::devices::misc::{Panic, PanicModel, Vsock};
+use virtbus_conf_domain::domain::devices::smartcard::Redirdev;
 use virtbus_conf_domain::domain::devices::tpm::{Tpm, TpmBackend, TpmModel, TpmVersion};
 use virtbus_qemu_capabilities::Cap;
 use virtbus_xml::Bytes;
@@ -66,6 +68,13 @@ pub(super) fn vsock(vsock: &mut Vsock) {
 pub(super) fn hostdev(hostdev: &mut Hostdev) {
     if hostdev.mdev_model == Some(MdevModel::VfioPci) {
         hostdev.display.get_or_insert(OnOff::Off);
+    }
+}
+
+/// Whoever listens on the bus knows redirection by this channel.
+pub(super) fn redirdev(redirdev: &mut Redirdev) {
+    if let ChardevSource::Dbus { channel } = &mut redirdev.chardev.source {
+        channel.get_or_insert_with(|| "org.qemu.usbredir".into());
     }
 }
 

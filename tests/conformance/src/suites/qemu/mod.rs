@@ -1,6 +1,7 @@
 //! Definitions for QEMU.
 
 mod capabilities;
+mod firmware;
 mod host;
 
 use virtbus_conf_base::Flags;
@@ -9,6 +10,7 @@ use virtbus_conf_domain::domain::devices::tpm::TpmVersion;
 use virtbus_conf_domain::domain::{CompleteFlags, Domain};
 use virtbus_qemu_definition::Facts;
 
+pub(crate) use self::firmware::firmware;
 use crate::case::Case;
 use crate::compare;
 use crate::outcome::{Held, Problem, Refusal};
@@ -22,6 +24,7 @@ pub(crate) fn xml(case: &Case) -> Held<()> {
     let host_arch = Arch::from_name(arch)
         .ok_or_else(|| Problem::failed(format!("unknown architecture '{arch}'")))?;
     let emulator = format!("/usr/bin/qemu-system-{}", case.text_req("arch")?);
+    let firmware = firmware::known(case)?;
     let host = host::Devices::of(case)?;
     let facts = Facts {
         capabilities: &capabilities,
@@ -30,6 +33,8 @@ pub(crate) fn xml(case: &Case) -> Held<()> {
         host: &host,
         audio: host::audio(case),
         tpm_versions: &[TpmVersion::V1_2, TpmVersion::V2_0],
+        firmware: &firmware,
+        nvram_folder: "/var/lib/libvirt/qemu/nvram",
         security: "none",
     };
     let mut flags = CompleteFlags::INACTIVE;

@@ -116,7 +116,7 @@ fn vcpu_schedulers(schedulers: &[VcpuSched], count: u32) -> Result<Vec<VcpuSched
             ));
         }
         if seen.overlaps(&sched.vcpus) {
-            return invalid("a virtual CPU has two schedulers");
+            return invalid("a virtual CPU has two schedulers: the 'vcpus' of <vcpusched> overlap");
         }
         seen.extend_from(&sched.vcpus);
         let each = sched.vcpus.iter().map(|id| VcpuSched {
@@ -136,7 +136,9 @@ fn iothread_schedulers(schedulers: &[IoThreadSched]) -> Result<Vec<IoThreadSched
     for sched in schedulers {
         check_scheduler(sched.param)?;
         if seen.overlaps(&sched.iothreads) {
-            return invalid("an I/O thread has two schedulers");
+            return invalid(
+                "an I/O thread has two schedulers: the 'iothreads' of <iothreadsched> overlap",
+            );
         }
         seen.extend_from(&sched.iothreads);
         let each = sched.iothreads.iter();

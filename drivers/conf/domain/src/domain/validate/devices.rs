@@ -462,12 +462,14 @@ fn hostdevs_differ(domain: &Domain) -> Result<()> {
             .iter()
             .any(|other| same_hostdev(other, hostdev))
         {
-            return invalid("the same host device is assigned twice");
+            return invalid("the same device of the host is assigned by two <hostdev>");
         }
         if hostdev.ramfb.is_some_and(virtbus_xml::OnOff::is_on)
             && std::mem::replace(&mut ramfb, true)
         {
-            return unsupported("only one device of the host can be the firmware's screen");
+            return unsupported(
+                "only one <hostdev> can be the firmware's screen: 'ramfb' is on for several",
+            );
         }
     }
     Ok(())

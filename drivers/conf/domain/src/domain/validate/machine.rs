@@ -338,7 +338,7 @@ fn check_numatune(domain: &Domain) -> Result<()> {
     let memory = tune.memory.as_ref();
     if memory.is_some_and(|m| m.placement == Some(Placement::Auto)) {
         return unsupported(
-            "guest nodes cannot be bound where the host's nodes are chosen automatically",
+            "guest nodes cannot be bound by <memnode> where the host's nodes are chosen automatically by placement='auto'",
         );
     }
     let restrictive = memory.is_some_and(|m| m.mode == Some(NumaMode::Restrictive));

@@ -80,6 +80,8 @@ pub(super) struct Bus {
     slots: [Slot; 32],
     /// Devices that the host cannot tell apart have one number, and their buses no others; 0 is for all that it can.
     pub(super) group: u32,
+    /// Whether it is for those that the host can tell apart in any case.
+    pub(super) is_shared: bool,
 }
 
 impl Bus {
@@ -112,6 +114,7 @@ impl Bus {
             last,
             slots: [Slot::default(); 32],
             group: 0,
+            is_shared: false,
         }
     }
 
@@ -166,9 +169,9 @@ impl Bus {
         place.functions |= 1 << (function & 7);
     }
 
-    /// Whether nothing is on it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.slots.iter().all(|slot| slot.functions == 0)
+    /// Whether nothing is on it, so that it can be for any group.
+    pub(super) fn is_free(&self) -> bool {
+        !self.is_shared && self.slots.iter().all(|slot| slot.functions == 0)
     }
 
     /// Whether something is in each slot.

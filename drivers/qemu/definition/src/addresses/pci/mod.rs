@@ -10,7 +10,7 @@ mod set;
 mod targets;
 
 use virtbus_conf_base::common::PciAddress;
-use virtbus_conf_base::{OnOff, Result};
+use virtbus_conf_base::{ConfError, OnOff, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::DeviceRef;
 use virtbus_conf_domain::domain::devices::address::{Address, PciDeviceAddress};
@@ -20,7 +20,7 @@ use virtbus_conf_domain::domain::devices::controller::{
 use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
 use virtbus_qemu_capabilities::Cap;
 
-use self::bus::Connect;
+use self::bus::{Bus, Connect};
 use self::connect::{Kinds, is_elsewhere};
 use self::set::{Ask, Growth, Set};
 use crate::{Facts, machine};
@@ -41,6 +41,9 @@ fn controllers(domain: &Domain) -> impl Iterator<Item = (u32, PciModel, bool)> {
 /// # Errors
 /// If two devices are to be in one place, or an address is none that the guest has.
 pub(super) fn assign(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
+    if !machine::has_pci(domain) {
+        return Ok(());
+    }
     let Some(last) = controllers(domain).map(|(index, ..)| index).max() else {
         return without_buses(domain, facts);
     };
@@ -89,10 +92,11 @@ fn without_buses(domain: &Domain, facts: &Facts<'_>) -> Result<()> {
     let kinds = Kinds::of(domain, facts);
     for device in domain.devices.iter() {
         let address = device.info().and_then(|info| info.address.as_ref());
-        if let Some(address) = address.and_then(Address::pci)
-            && !kinds.ask(device).connect.is_empty()
-        {
-            bus::check(*address, 0)?;
+        if !is_elsewhere(address) && !kinds.ask(device).connect.is_empty() {
+            return Err(ConfError::invalid(format!(
+                "the machine has no PCI bus for a device of kind <{}>",
+                device.name()
+            )));
         }
     }
     Ok(())
@@ -127,9 +131,10 @@ fn place(
             waiting.push((order(device), at, device, ask));
         }
     }
-    if is_trial && !set.is_pcie() && !set.buses.iter().all(bus::Bus::is_full) {
-        // If it becomes full, the bridge to the next bus needs a place as well.
-        set.next((Connect::PCI | Connect::HOTPLUG).into())?;
+    let takes_bridge = |bus: &Bus| bus.takes(Connect::PCI_BRIDGE) && !bus.is_full();
+    if is_trial && !set.is_pcie() && set.buses.iter().any(takes_bridge) {
+        // If they become full, the bridge to the next bus needs a place as well.
+        set.next(Connect::PCI_BRIDGE.into())?;
     }
     waiting.sort_by_key(|(order, at, ..)| (*order, *at));
     for (_, at, device, ask) in waiting {

@@ -72,6 +72,10 @@ impl Set {
                 *bus = Bus::new(between, true);
             }
         }
+        if let Some(first) = set.buses.first_mut() {
+            // It is there for whatever is not set apart.
+            first.is_shared = true;
+        }
         for device in domain.devices.iter() {
             let address = device.info().and_then(|info| info.address.as_ref());
             let Some(address) = address.and_then(Address::pci) else {
@@ -143,7 +147,7 @@ impl Set {
         if bus.is_taken(address.slot, address.function) {
             return Err(wrong(address, "another device is there"));
         }
-        if bus.is_empty() {
+        if bus.is_free() {
             bus.group = device.group;
         } else if bus.group != device.group {
             // Whoever puts devices together does not want them kept apart.
@@ -175,7 +179,7 @@ impl Set {
             let found = self
                 .find(device, same_group)
                 // A bus that nobody is on yet can be for any.
-                .or_else(|| self.find(device, Bus::is_empty));
+                .or_else(|| self.find(device, Bus::is_free));
             if let Some(address) = found {
                 let bus = &mut self.buses[usize::from(address.bus)];
                 bus.group = device.group;

@@ -31,6 +31,9 @@ pub struct NetworkView {
     pub autostart: bool,
     /// The bridge that its guests are connected to, if it has one.
     pub bridge: Option<Arc<str>>,
+    /// What keeps guests' packets from passing on this host, as far as that is known: each says which packets, who drops them where, and what
+    /// helps.
+    pub problems: Arc<[String]>,
 }
 
 impl Filtered<ListAllNetworksFlags> for NetworkView {

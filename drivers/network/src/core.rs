@@ -20,6 +20,8 @@ pub(crate) struct Core {
     pub(crate) table: Arc<Table>,
     /// The boot of the host; empty if that is not known.
     pub(crate) boot: String,
+    /// Has it be looked what keeps guests' packets from passing.
+    pub(crate) look_for_problems: Arc<tokio::sync::Notify>,
 }
 
 impl Core {
@@ -30,6 +32,7 @@ impl Core {
             store: Arc::new(store),
             table: Arc::new(Table::new()),
             boot: process::boot_id().unwrap_or_default(),
+            look_for_problems: Arc::default(),
         }
     }
 

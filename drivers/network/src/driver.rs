@@ -36,7 +36,7 @@ const STARTED_AT_ONCE: usize = 4;
 pub struct NetworkDriver {
     pub(crate) core: Arc<Core>,
     /// Has what others remove of networks be put back.
-    _guard: Option<lifecycle::Guard>,
+    _guard: lifecycle::Guard,
 }
 
 impl NetworkDriver {

@@ -85,6 +85,7 @@ fn view(id: NetworkId, kept: &Kept<Definition>) -> NetworkView {
         persistent: kept.persistent,
         autostart: kept.autostart,
         bridge: kept.definition.bridge_name().map(Into::into),
+        problems: Arc::default(),
     }
 }
 

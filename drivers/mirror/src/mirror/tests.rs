@@ -62,6 +62,7 @@ fn network(number: u8, active: bool, persistent: bool) -> NetworkView {
         persistent,
         autostart: false,
         bridge: None,
+        problems: Arc::default(),
     }
 }
 

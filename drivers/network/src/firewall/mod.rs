@@ -2,6 +2,7 @@
 //!
 //! - [`Rule`]: one thing that it is told, whatever its syntax; [`rules`] makes them of a definition.
 //! - [`nft`]: as statements of nftables, in tables that belong to one network each.
+//! - [`ruleset`]: what the rules that a host has do with packets.
 //! - [`iptables`]: as commands of iptables, in chains that all networks share.
 //!
 //! Rules are in the order in which they are *inserted*: a later one is looked at before the earlier ones. Nothing of the host is looked at
@@ -10,6 +11,7 @@
 pub mod iptables;
 pub mod nft;
 mod rule;
+pub mod ruleset;
 
 pub use rule::{Protocol, Rule, Subnet, rules};
 pub use virtbus_conf_base::common::IpFamily as Family;

@@ -17,7 +17,8 @@ pub struct Subnet {
 
 impl Subnet {
     /// The network in which `ip` is, if it is told.
-    fn of(ip: &NetworkIp) -> Option<Self> {
+    #[must_use]
+    pub fn of(ip: &NetworkIp) -> Option<Self> {
         let (address, prefix) = ip.network()?;
         Some(Self {
             address: address.network(prefix),

@@ -14,9 +14,25 @@ use crate::firewall::{Command, Family, Rule, nft};
 /// What names of chains of iptables begin with.
 const CHAINS: &str = "VIRTBUS_";
 
+/// What names of tables of nftables begin with.
+const TABLES: &str = "virtbus_";
+
 /// The name of the tables that a network's rules are in.
 fn table(bridge: &str) -> String {
-    format!("virtbus_{bridge}")
+    format!("{TABLES}{bridge}")
+}
+
+/// Whether a table of this name is a network's.
+pub(crate) fn is_ours(table: &str) -> bool {
+    table.starts_with(TABLES)
+}
+
+/// All rules of the host, as nftables lists them.
+pub(crate) async fn ruleset(config: &Config) -> Result<String> {
+    let program = &config.programs.nft;
+    let list = ["-j", "list", "ruleset"];
+    let ran = run(program, list, None, config.timeouts.program).await?;
+    Ok(ran.stdout_text().into_owned())
 }
 
 /// Has the rules hold for the bridge, in place of those that did: `before`, where that is known.

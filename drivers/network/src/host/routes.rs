@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use virtbus_api::{ErrorCode, Result};
-use virtbus_conf_base::common::Ip;
+use virtbus_conf_base::common::{Ip, IpFamily};
 use virtbus_conf_host::network::{ForwardMode, Network, NetworkIp};
 
 use super::links::{self, HostAddress};
@@ -25,6 +25,18 @@ const IPV6_ROUTES: &str = "/proc/thread-self/net/ipv6_route";
 
 /// The kernel's mark of routes that it learnt from routers' announcements (`RTF_ADDRCONF`).
 const ANNOUNCED: u32 = 0x0004_0000;
+
+/// The interface by which the host reaches what it has no other route to, if there is one.
+pub(crate) fn default_interface(family: IpFamily) -> Option<String> {
+    let routes = match family {
+        IpFamily::Ipv4 => read(IPV4_ROUTES, ipv4),
+        IpFamily::Ipv6 => read(IPV6_ROUTES, ipv6),
+    };
+    let mut defaults = routes.into_iter().filter(|route| route.prefix == 0);
+    // IPv6 has one on the loopback interface that refuses everything.
+    let found = defaults.find(|route| route.interface != "lo");
+    found.map(|route| route.interface)
+}
 
 /// Refuses to let the host forward IPv6 packets if it would lose its own routes: the kernel of a host that forwards takes no routes from routers'
 /// announcements, and drops those that it has, unless an interface says otherwise.

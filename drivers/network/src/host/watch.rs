@@ -1,6 +1,6 @@
-//! What others do to the host's packet filter and interfaces, as the kernel tells it (netlink): tables and bridges that are gone.
+//! What is done to the host's packet filter and interfaces, as the kernel tells it (netlink): tables that changed, interfaces that are gone.
 //!
-//! Only what takes something away is of interest, and only by which name; whose it is, and what is to be done, is not known here.
+//! Only names are of interest; whose they are, and what is to be done, is not known here.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -10,14 +10,19 @@ use nix::sys::socket::{
 };
 use virtbus_util::readiness::{Interest, wait_until};
 
-/// Something that is gone.
+/// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Gone {
-    /// A table of the packet filter, or something in it.
-    Table(String),
-    /// An interface.
-    Link(String),
-    /// The kernel had more to tell than was taken in time: anything may be gone.
+pub(crate) enum Change {
+    /// A table of the packet filter changed.
+    Table {
+        /// Its name.
+        name: String,
+        /// Whether it, or something in it, was taken away.
+        is_loss: bool,
+    },
+    /// An interface of this name is gone.
+    LinkGone(String),
+    /// The kernel had more to tell than was taken in time: anything may have happened.
     Unknown,
 }
 
@@ -35,7 +40,9 @@ const HEADER: usize = 16;
 const RULE_HEADER: usize = 4;
 const LINK_HEADER: usize = 16;
 
-/// `NFNL_SUBSYS_NFTABLES`, with the messages that take a table, a chain, a rule away.
+/// `NFNL_SUBSYS_NFTABLES`, with the messages that add a table, a chain, a rule.
+const ADDED: [u16; 3] = [0x0a00, 0x0a03, 0x0a06];
+/// With those that take one away.
 const TAKEN_AWAY: [u16; 3] = [0x0a02, 0x0a05, 0x0a08];
 /// The attribute with the table's name, in all of them.
 const TABLE_NAME: u16 = 1;
@@ -62,13 +69,13 @@ impl Watch {
         })
     }
 
-    /// What is gone, when something is. May be dropped at any time.
+    /// What happened, when something has. May be dropped at any time.
     ///
     /// # Errors
     /// If nothing will be told any more.
-    pub(crate) async fn next(&self) -> io::Result<Vec<Gone>> {
+    pub(crate) async fn next(&self) -> io::Result<Vec<Change>> {
         tokio::select! {
-            gone = told(&self.rules, table_gone) => gone,
+            gone = told(&self.rules, tables) => gone,
             gone = told(&self.links, link_gone) => gone,
         }
     }
@@ -82,7 +89,7 @@ fn listen(protocol: SockProtocol, groups: u32) -> io::Result<OwnedFd> {
 }
 
 /// What messages of a socket tell, as soon as they tell something.
-async fn told(fd: &OwnedFd, read: fn(&[u8]) -> Vec<Gone>) -> io::Result<Vec<Gone>> {
+async fn told(fd: &OwnedFd, read: fn(&[u8]) -> Vec<Change>) -> io::Result<Vec<Change>> {
     let mut gone = Vec::new();
     let mut buffer = vec![0; LONGEST];
     wait_until(fd.as_fd(), Interest::READABLE, || {
@@ -92,7 +99,7 @@ async fn told(fd: &OwnedFd, read: fn(&[u8]) -> Vec<Gone>) -> io::Result<Vec<Gone
                 Ok(length) => gone.extend(read(&buffer[..length])),
                 Err(nix::Error::EAGAIN) => break,
                 Err(nix::Error::EINTR) => {}
-                Err(nix::Error::ENOBUFS) => gone.push(Gone::Unknown),
+                Err(nix::Error::ENOBUFS) => gone.push(Change::Unknown),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -132,16 +139,22 @@ fn text(mut attributes: &[u8], wanted: u16) -> Option<String> {
     }
 }
 
-fn table_gone(bytes: &[u8]) -> Vec<Gone> {
-    let taken = messages(bytes).filter(|(kind, _)| TAKEN_AWAY.contains(kind));
-    let names = taken.filter_map(|(_, body)| text(body.get(RULE_HEADER..)?, TABLE_NAME));
-    names.map(Gone::Table).collect()
+fn tables(bytes: &[u8]) -> Vec<Change> {
+    let of = |(kind, body): (u16, &[u8])| {
+        let is_loss = TAKEN_AWAY.contains(&kind);
+        if !is_loss && !ADDED.contains(&kind) {
+            return None;
+        }
+        let name = text(body.get(RULE_HEADER..)?, TABLE_NAME)?;
+        Some(Change::Table { name, is_loss })
+    };
+    messages(bytes).filter_map(of).collect()
 }
 
-fn link_gone(bytes: &[u8]) -> Vec<Gone> {
+fn link_gone(bytes: &[u8]) -> Vec<Change> {
     let gone = messages(bytes).filter(|(kind, _)| *kind == LINK_GONE);
     let names = gone.filter_map(|(_, body)| text(body.get(LINK_HEADER..)?, LINK_NAME));
-    names.map(Gone::Link).collect()
+    names.map(Change::LinkGone).collect()
 }
 
 #[cfg(test)]
@@ -172,21 +185,26 @@ mod tests {
         let rule = message(0x0a08, RULE_HEADER, TABLE_NAME, "filter");
         let new = message(0x0a00, RULE_HEADER, TABLE_NAME, "mine");
         let all = [table.clone(), new, rule].concat();
+        let of = |name: &str, is_loss| Change::Table {
+            name: name.into(),
+            is_loss,
+        };
         let expected = [
-            Gone::Table("virtbus_br0".into()),
-            Gone::Table("filter".into()),
+            of("virtbus_br0", true),
+            of("mine", false),
+            of("filter", true),
         ];
-        assert_eq!(table_gone(&all), expected);
+        assert_eq!(tables(&all), expected);
         let link = message(LINK_GONE, LINK_HEADER, LINK_NAME, "br0");
-        assert_eq!(link_gone(&link), [Gone::Link("br0".into())]);
-        assert!(table_gone(&link).is_empty());
+        assert_eq!(link_gone(&link), [Change::LinkGone("br0".into())]);
+        assert!(tables(&link).is_empty());
         // Cut anywhere, and nonsense.
         for end in 0..table.len() {
-            table_gone(&table[..end]);
+            tables(&table[..end]);
             link_gone(&link[..end.min(link.len())]);
         }
         for byte in [0, 1, 0xff] {
-            assert!(table_gone(&[byte; 64]).is_empty());
+            assert!(tables(&[byte; 64]).is_empty());
             assert!(link_gone(&[byte; 64]).is_empty());
         }
     }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use virtbus_api::Result;
 use virtbus_api::network::{NetworkEvent, NetworkLifecycle};
 
-use super::stop;
+use super::{problems, stop};
 use crate::core::Core;
 use crate::firewall::rules;
-use crate::host::watch::{Gone, Watch};
+use crate::host::watch::{Change, Watch};
 use crate::host::{bridge, filter};
 use crate::status::Step;
 use crate::table::{Entry, Turn};
@@ -23,32 +23,34 @@ const SETTLING: Duration = Duration::from_millis(100);
 
 /// Ends the watch when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Guard(tokio::task::AbortHandle);
+pub(crate) struct Guard(Vec<tokio::task::AbortHandle>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.abort();
+        for task in &self.0 {
+            task.abort();
+        }
     }
 }
 
 /// Watches over all networks for as long as the guard is there. A host whose kernel tells nothing is left as it is, and that is logged.
-pub(crate) fn guard(core: &Arc<Core>) -> Option<Guard> {
+pub(crate) fn guard(core: &Arc<Core>) -> Guard {
+    let weak = Arc::downgrade(core);
+    let problems = problems::keep(weak.clone(), Arc::clone(&core.look_for_problems));
+    let mut tasks = vec![tokio::spawn(problems).abort_handle()];
     match Watch::open() {
-        Ok(watch) => {
-            let core = Arc::downgrade(core);
-            Some(Guard(tokio::spawn(keep(core, watch)).abort_handle()))
-        }
+        Ok(watch) => tasks.push(tokio::spawn(keep(weak, watch)).abort_handle()),
         Err(error) => {
             tracing::info!(%error, "changes of this host's packet filter and interfaces cannot be watched, so what others remove of networks is not put back: {error}");
-            None
         }
     }
+    Guard(tasks)
 }
 
 async fn keep(core: Weak<Core>, watch: Watch) {
     loop {
-        let gone = match watch.next().await {
-            Ok(gone) => gone,
+        let changes = match watch.next().await {
+            Ok(changes) => changes,
             Err(error) => {
                 tracing::error!(%error, "changes of this host's packet filter and interfaces are not told any more: {error}");
                 return;
@@ -56,7 +58,10 @@ async fn keep(core: Weak<Core>, watch: Watch) {
         };
         tokio::time::sleep(SETTLING).await;
         let Some(core) = core.upgrade() else { return };
-        for entry in concerned(&core, &gone) {
+        if changes.iter().any(is_of_others) {
+            core.look_for_problems.notify_one();
+        }
+        for entry in concerned(&core, &changes) {
             let (core, entry) = (Arc::clone(&core), entry);
             // Each waits for its own turn.
             tokio::spawn(async move {
@@ -69,16 +74,28 @@ async fn keep(core: Weak<Core>, watch: Watch) {
     }
 }
 
+/// Whether it is about rules that are not in tables of our own.
+fn is_of_others(change: &Change) -> bool {
+    match change {
+        Change::Table { name, .. } => !filter::is_ours(name),
+        Change::LinkGone(_) => false,
+        Change::Unknown => true,
+    }
+}
+
 /// The networks that may have lost something.
-fn concerned(core: &Core, gone: &[Gone]) -> Vec<Arc<Entry>> {
-    let all = gone.contains(&Gone::Unknown);
+fn concerned(core: &Core, changes: &[Change]) -> Vec<Arc<Entry>> {
+    let all = changes.contains(&Change::Unknown);
     let mut tables = BTreeSet::new();
     let mut links = BTreeSet::new();
-    for one in gone {
-        match one {
-            Gone::Table(name) => tables.insert(name.as_str()),
-            Gone::Link(name) => links.insert(name.as_str()),
-            Gone::Unknown => false,
+    for change in changes {
+        match change {
+            Change::Table {
+                name,
+                is_loss: true,
+            } => tables.insert(name.as_str()),
+            Change::LinkGone(name) => links.insert(name.as_str()),
+            Change::Table { .. } | Change::Unknown => false,
         };
     }
     let lost = |step: &Step| match step {

@@ -11,6 +11,7 @@
 //! daemon. Nothing here decides whether something may be done with a network; the calls do.
 
 mod guard;
+mod problems;
 mod recover;
 mod start;
 mod stop;

@@ -33,6 +33,7 @@ pub(crate) async fn recover(core: &Arc<Core>) -> Result<()> {
             stored: Some(definition),
             live: None,
             autostart: stored.autostart,
+            problems: Arc::default(),
         };
         if let Err(error) = core.table.add(id.clone(), state) {
             tracing::error!(network = %id.name, %error, "the stored definition of network '{}' cannot be used, ignoring it: {error}", id.name);
@@ -123,6 +124,7 @@ async fn take_in(core: &Arc<Core>, turn: &Turn, mut live: Live) {
             }
             turn.publish(|state| state.live = Some(live), []);
             supervise::watch(core, &turn.entry, server, 0);
+            core.look_for_problems.notify_one();
             tracing::info!(network = %name, "network '{name}' is up and was taken in");
         }
         Ok(false) => {

@@ -53,6 +53,7 @@ pub(crate) async fn start(
         [NetworkEvent::Lifecycle(NetworkLifecycle::Started)],
     );
     supervise::watch(core, entry, server, 0);
+    core.look_for_problems.notify_one();
     tracing::info!(network = %entry.id.name, "network '{}' was started", entry.id.name);
     Ok(())
 }

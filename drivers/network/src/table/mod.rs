@@ -331,6 +331,13 @@ impl Table {
         }
     }
 
+    /// Has it be known what keeps a network's packets from passing.
+    pub(crate) fn set_problems(&self, entry: &Entry, problems: Vec<String>) {
+        if *entry.snapshot().view.problems != *problems {
+            self.publish(entry, |state| state.problems = problems.into(), []);
+        }
+    }
+
     fn announce_ports(&self, before: &State, after: &State, which: Which) {
         let (here, there) = match which {
             Gone => (before, after),

@@ -57,6 +57,8 @@ pub(crate) struct State {
     pub(crate) stored: Option<Arc<Definition>>,
     pub(crate) live: Option<Live>,
     pub(crate) autostart: bool,
+    /// What keeps guests' packets from passing, while it is up.
+    pub(crate) problems: Arc<[String]>,
 }
 
 impl State {
@@ -95,6 +97,10 @@ impl Snapshot {
                 .definition(false)
                 .and_then(|definition| definition.bridge_name())
                 .map(Into::into),
+            problems: match state.live {
+                Some(_) => Arc::clone(&state.problems),
+                None => Arc::default(),
+            },
         };
         Self {
             state,

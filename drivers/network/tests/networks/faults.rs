@@ -216,6 +216,63 @@ fn netns_rules_that_others_flush_are_put_back() {
 }
 
 #[test]
+fn netns_rules_of_others_that_drop_guests_are_told() {
+    in_namespaces(
+        "faults::netns_rules_of_others_that_drop_guests_are_told",
+        |host| async move {
+            let driver = host.open().await;
+            host.outside().await;
+            sh("ip route add default via 192.0.2.2").await;
+            // As a host with containers has it.
+            sh("iptables -P FORWARD DROP && iptables -N DOCKER-USER && iptables -A FORWARD -j DOCKER-USER && \
+            iptables -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT").await;
+            let id = start(&driver, &network(1, NAT, "")).await;
+            let heard = crate::host::Heard::to(&driver);
+            let guest = host.guest("g1", "br1", "52:54:00:00:00:01").await;
+            guest.dhcp(&host).await;
+            assert!(!guest.reaches("192.0.2.2").await);
+            let problems = || async { driver.view(id.uuid).await.unwrap().problems.to_vec() };
+            until("it is told", || async { problems().await.len() == 2 }).await;
+            assert_eq!(heard.take(), ["~Network"]);
+            let told = problems().await;
+            assert!(
+                told[0].contains("table 'ip filter', chain 'FORWARD', policy"),
+                "{told:?}"
+            );
+            assert!(
+                told[0].contains("DOCKER-USER") && told[0].ends_with("'br1'"),
+                "{told:?}"
+            );
+            // What helps, helps, and is noticed.
+            sh("iptables -I DOCKER-USER -i br1 -j ACCEPT && iptables -I DOCKER-USER -o br1 -j ACCEPT").await;
+            guest.comes_to_reach("192.0.2.2").await;
+            until("nothing is wrong any more", || async {
+                problems().await.is_empty()
+            })
+            .await;
+            // Another one, in a table of nftables; requests for addresses.
+            sh("nft add table inet strict && nft 'add chain inet strict in { type filter hook input priority 5; policy accept; }' && \
+            nft add rule inet strict in iifname br1 udp dport 67 drop").await;
+            until("it is told", || async { problems().await.len() == 1 }).await;
+            let told = problems().await;
+            assert!(
+                told[0].contains("(DHCP)") && told[0].contains("'inet strict', chain 'in', rule "),
+                "{told:?}"
+            );
+            // Known by the next daemon too, and of no network that is down.
+            drop(driver);
+            let driver = host.open().await;
+            until("it is told", || async {
+                driver.view(id.uuid).await.unwrap().problems.len() == 1
+            })
+            .await;
+            driver.destroy(&id).await.unwrap();
+            assert!(driver.view(id.uuid).await.unwrap().problems.is_empty());
+        },
+    );
+}
+
+#[test]
 fn netns_a_bridge_that_is_deleted_takes_its_network_down() {
     in_namespaces(
         "faults::netns_a_bridge_that_is_deleted_takes_its_network_down",

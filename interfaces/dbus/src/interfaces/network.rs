@@ -73,6 +73,9 @@ interface! {
         Name: String, emits Const: NetworkLookupByUuid => |view| Ok((&*view.id.name).into());
         /// Whether the network has a stored definition, and so still exists when it is stopped.
         Persistent: bool, emits Value: NetworkIsPersistent => |view| Ok(view.persistent.into());
+        /// What keeps guests' packets from passing on this host while the network is active, as far as the daemon can tell: for each problem which
+        /// packets are dropped, by which table, chain and rule of the packet filter, and what helps. Empty if nothing is known to be wrong.
+        Problems: Vec<String>, emits Value: NetworkGetBridgeName => |view| Ok(view.problems.iter().map(String::as_str).collect());
         /// UUID of the network, unique and never changed.
         UUID: String, emits Const: NetworkLookupByUuid => |view| Ok(view.id.uuid.to_string().into());
     }

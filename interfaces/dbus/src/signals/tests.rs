@@ -154,6 +154,7 @@ fn called(kind: Kind, name: &str) -> Seen {
             persistent: true,
             autostart: true,
             bridge: Some(name.into()),
+            problems: Arc::from([String::from(name)]),
         })),
         Kind::NetworkPort => Seen::NetworkPort(Arc::new(NetworkPortView {
             id: NetworkPortId { network, uuid },

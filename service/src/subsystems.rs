@@ -41,6 +41,31 @@ pub(crate) async fn open(host: &Host<'_>) -> Result<Opened, Failed> {
     };
     #[cfg(feature = "network")]
     let opened = networks(host, opened).await?;
+    #[cfg(feature = "storage")]
+    let opened = storage(host, opened).await?;
+    Ok(opened)
+}
+
+#[cfg(feature = "storage")]
+async fn storage(host: &Host<'_>, mut opened: Opened) -> Result<Opened, Failed> {
+    let dirs = host.dirs.driver("storage");
+    let config = virtbus_storage::Config {
+        config: dirs.config,
+        run: dirs.runtime,
+    };
+    // Volumes can be made without any secret driver, only not encrypted ones.
+    let secrets = opened.providers.secrets().ok().cloned();
+    let driver = virtbus_storage::StorageDriver::open(config, secrets).await;
+    let driver = driver.map_err(|source| Failed {
+        name: "storage",
+        source,
+    })?;
+    let starting = driver.clone();
+    opened
+        .when_served
+        .push(Box::new(move || starting.autostart()));
+    let providers = opened.providers.with_storage(driver.clone());
+    opened.providers = providers.with_subsystem(driver);
     Ok(opened)
 }
 

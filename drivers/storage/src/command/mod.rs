@@ -3,6 +3,7 @@
 mod pool;
 pub mod qemu_img;
 
+pub(crate) use pool::source;
 pub use pool::{NoCommand, activation};
 
 /// A program with its arguments.

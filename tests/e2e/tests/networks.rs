@@ -8,14 +8,16 @@
     reason = "what the helpers of tests cannot do has to fail the test"
 )]
 
+use std::num::NonZeroUsize;
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use virtbus_tests::client::{CallError, Client, Object};
 use virtbus_tests::wait::wait_until;
 use virtbus_tests::{Testbed, need, or_skip, skip};
-use zbus::OwnedObjectPath;
-use zbus::Variant;
+use zbus::message::Type;
+use zbus::{MatchRule, MessageStream, OwnedObjectPath, Variant};
 
 const NETWORK: &str = "org.libvirt.Network";
 const PORT: &str = "org.libvirt.NetworkPort";
@@ -195,6 +197,15 @@ async fn carried() {
     let client = &testbed.client;
     let network = client.object(&path, NETWORK);
     assert!(network.get::<bool>("Active").await.unwrap());
+    let rule = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .path(path.as_str())
+        .member("PropertiesChanged")
+        .build()
+        .unwrap();
+    let bus = client.connection();
+    let changes = MessageStream::for_match_rule(rule, bus, NonZeroUsize::new(64)).await;
+    let mut changes = changes.unwrap();
     let ports: Vec<OwnedObjectPath> = network.call("ListPorts", &(0_u32,)).await.unwrap();
     assert_eq!(ports, [port]);
     let port = client.object(ports[0].as_str(), PORT);
@@ -203,6 +214,24 @@ async fn carried() {
         xml.contains("<plug type='network' bridge='vbtest0'/>"),
         "{xml}"
     );
+    // Another firewall drops what guests send: that is told, with the change of a property.
+    sh(
+        "ip route add default via 192.0.2.2; nft add table inet strict; nft 'add chain inet strict fw { type filter hook forward priority 9; policy drop; }'",
+    );
+    let mut told: Vec<String> = Vec::new();
+    while told.is_empty() {
+        tokio::time::timeout(LIMIT, changes.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        told = network.get("Problems").await.unwrap();
+    }
+    assert!(
+        told[0].contains("'inet strict', chain 'fw', policy"),
+        "{told:?}"
+    );
+    sh("nft delete table inet strict");
     let host = "<host mac='52:54:00:00:00:08' ip='10.213.0.8'/>";
     // Add, to the hosts of DHCP, live.
     let () = network

@@ -19,13 +19,14 @@ mod features;
 pub mod firmware;
 pub mod machine;
 mod numa;
+mod validate;
 
 pub use audio::HostAudio;
 
 use virtbus_conf_base::common::{Arch, PciAddress, SecLabelType};
 use virtbus_conf_base::{Entropy, Result, YesNo};
-use virtbus_conf_domain::domain::devices::DeviceMut;
 use virtbus_conf_domain::domain::devices::tpm::TpmVersion;
+use virtbus_conf_domain::domain::devices::{DeviceMut, DeviceRef};
 use virtbus_conf_domain::domain::{CompleteFlags, Domain, DomainDefaults, DriverFeatures, Seams};
 use virtbus_qemu_capabilities::Capabilities;
 
@@ -93,7 +94,7 @@ pub const FEATURES: DriverFeatures = DriverFeatures::MEMORY_HOTPLUG
 /// Fills in what a definition leaves out.
 ///
 /// # Errors
-/// What stands in the way of a default, and what QEMU cannot do.
+/// What stands in the way of a default.
 pub fn complete(
     domain: &mut Domain,
     facts: Facts<'_>,
@@ -107,8 +108,26 @@ pub fn complete(
         host_arch: facts.host_arch,
         flags,
     };
-    domain.complete(&mut seams)?;
-    domain.validate(FEATURES)
+    domain.complete(&mut seams)
+}
+
+/// Checks a definition, which is complete. Those that a guest was once started with are not checked again: they must stay visible whatever
+/// became of the emulator.
+///
+/// # Errors
+/// The first thing that contradicts itself, or that QEMU or this emulator cannot do.
+pub fn validate(domain: &Domain, facts: &Facts<'_>) -> Result<()> {
+    domain.validate(FEATURES)?;
+    validate::check(domain, facts)
+}
+
+/// Checks a device, which is complete and need not be part of the guest yet.
+///
+/// # Errors
+/// As for [`validate()`].
+pub fn validate_device(domain: &Domain, device: DeviceRef<'_>, facts: &Facts<'_>) -> Result<()> {
+    domain.validate_device(device)?;
+    validate::device(domain, device, facts)
 }
 
 /// The driver's own part of completing.

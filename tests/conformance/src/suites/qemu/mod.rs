@@ -45,6 +45,7 @@ pub(crate) fn xml(case: &Case) -> Held<()> {
         let mut domain = Domain::parse(xml).map_err(Refusal::reading)?;
         virtbus_qemu_definition::complete(&mut domain, facts, &mut Counting, flags)
             .map_err(Refusal::reading)?;
+        virtbus_qemu_definition::validate(&domain, &facts).map_err(Refusal::reading)?;
         Ok(domain.format(Flags::SECURE))
     };
     case.check(read(&xml), &xml)?;

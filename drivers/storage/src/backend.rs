@@ -11,7 +11,7 @@ use virtbus_api::{ErrorCode, Result};
 use virtbus_conf_storage::storage_pool::{
     Permissions, PoolFormat, PoolType, StoragePool as Definition,
 };
-use virtbus_util::file::{walk, walk_to_place};
+use virtbus_util::file::walk_to_place;
 
 use crate::command::{self, activation};
 use crate::hands::{Hands, QUICK};
@@ -106,9 +106,8 @@ pub(crate) async fn is_mounted(definition: &Definition, hands: &Hands) -> Result
     let source = command::source(definition).map_err(|why| error::activating(&why))?;
     let looked = hands.run("looking what is mounted", QUICK, move || {
         // Directories that are mounted at a link are listed by where it leads.
-        let target = walk(Path::new(&path)).ok();
-        let target = target.and_then(|found| found.dirs.last().map(|dir| dir.path.clone()));
-        let target = target.unwrap_or_else(|| PathBuf::from(&path));
+        let in_it = walk_to_place(&Path::new(&path).join("volume")).ok();
+        let target = in_it.map_or_else(|| PathBuf::from(&path), |place| place.dir.path);
         let list = std::fs::read_to_string("/proc/self/mountinfo");
         let real = |name: &str| std::fs::canonicalize(name).ok();
         list.map(|list| {

@@ -13,7 +13,7 @@ use virtbus_api::{Error, Result};
 use crate::error;
 
 /// What is done in a directory takes microseconds. So long is waited for it.
-pub(crate) const QUICK: Duration = Duration::from_secs(20);
+pub(crate) const QUICK: Duration = Duration::from_secs(15);
 /// Looking through a directory with very many images on a slow disk.
 pub(crate) const SCAN: Duration = Duration::from_secs(180);
 /// Content of any size is written.

@@ -12,7 +12,7 @@ use virtbus_api::Result;
 use crate::error;
 
 /// So long one job waits for another one of the same volume.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is done with one volume now.
 #[derive(Debug)]

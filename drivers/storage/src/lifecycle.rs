@@ -232,12 +232,7 @@ impl Core {
         drop(folder);
         pool.let_go();
         if let Err(why) = backend::deactivate(&definition, &pool.hands).await {
-            let path = backend::directory(&definition)?.to_owned();
-            let again = pool
-                .hands
-                .run("opening the directory", QUICK, move || Folder::open(&path));
-            if let Ok(Ok(folder)) = again.await {
-                let folder = Arc::new(folder);
+            if let Ok(folder) = open_folder(pool, backend::directory(&definition)?).await {
                 pool.hold(Arc::clone(&folder));
                 self.watch(pool, folder).await;
             }
@@ -267,22 +262,23 @@ impl Core {
         let path = backend::directory(&definition)?.to_owned();
         let id = pool.id.clone();
         pool.look_begins();
-        let looked = pool
-            .hands
-            .run("looking the directory through", SCAN, move || {
-                // Another one may have its path by now.
-                let now = Folder::open(&path)?;
-                let folder = if now.is_same(&folder) {
-                    folder
-                } else {
-                    Arc::new(now)
-                };
-                let found = scan(&folder, &id, &known);
-                let found =
-                    found.map_err(|error| error::system(format!("directory '{path}'"), &error))?;
-                Ok::<_, Error>((folder, found))
-            });
-        let looked = looked.await.and_then(|looked| looked);
+        let looked = async {
+            if !backend::is_mounted(&definition, &pool.hands).await? {
+                return Err(error::invalid("its storage is not mounted any more"));
+            }
+            // Another directory may have its path by now.
+            let now = open_folder(pool, &path).await?;
+            let folder = if now.is_same(&folder) { folder } else { now };
+            let in_it = Arc::clone(&folder);
+            let found = pool
+                .hands
+                .run("looking the directory through", SCAN, move || {
+                    let found = scan(&in_it, &id, &known);
+                    found.map_err(|error| error::system(format!("directory '{path}'"), &error))
+                });
+            Ok((folder, found.await??))
+        };
+        let looked = looked.await;
         match looked {
             Ok((folder, found)) => {
                 let before = pool.folder().ok();
@@ -336,20 +332,30 @@ impl Core {
 /// Opens and looks through the directory of a pool, without what unfinished volumes left.
 async fn first_look(pool: &Arc<Pool>, definition: &Definition) -> Result<(Arc<Folder>, Scan)> {
     let path = backend::directory(definition)?.to_owned();
-    let id = pool.id.clone();
+    let folder = open_folder(pool, &path).await?;
+    let (id, in_it) = (pool.id.clone(), Arc::clone(&folder));
     let looked = pool
         .hands
         .run("looking the directory through", SCAN, move || {
-            let folder = Folder::open(&path)?;
-            let fault =
-                |error: &std::io::Error| error::system(format!("directory '{path}'"), error);
-            if let Err(why) = folder.sweep(|_| false) {
+            if let Err(why) = in_it.sweep(|_| false) {
                 tracing::warn!(
                     "what unfinished volumes left in '{path}' cannot be removed, ignoring it: {why}"
                 );
             }
-            let found = scan(&folder, &id, &Volumes::new()).map_err(|error| fault(&error))?;
-            Ok((Arc::new(folder), found))
+            let found = scan(&in_it, &id, &Volumes::new());
+            found.map_err(|error| error::system(format!("directory '{path}'"), &error))
         });
-    looked.await?
+    Ok((folder, looked.await??))
+}
+
+/// Opens a directory and sees that its file system answers, which one whose server is gone does not.
+async fn open_folder(pool: &Pool, path: &str) -> Result<Arc<Folder>> {
+    let path = path.to_owned();
+    let opened = pool.hands.run("opening the directory", QUICK, move || {
+        let folder = Folder::open(&path)?;
+        let space = folder.space();
+        space.map_err(|error| error::system(format!("directory '{path}'"), &error))?;
+        Ok(Arc::new(folder))
+    });
+    opened.await?
 }

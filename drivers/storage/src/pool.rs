@@ -33,7 +33,7 @@ use crate::look::{Scan, Volume, Volumes};
 use crate::watch::Pending;
 
 /// So long one job of a pool waits for another one.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A pool that is active.
 #[derive(Debug)]

@@ -85,6 +85,9 @@ settings! {
     Network("network") {
         /// By what packets of networks are filtered and translated. Networks that are up keep theirs until they stop.
         firewall_backend: String [Rule::OneOf(&["nftables", "iptables"])] = "nftables".to_owned(),
+        /// Whether a network named default is made when the daemon runs for the first time, in system mode: with address translation and DHCP, in
+        /// 192.168.122.0/24 or the next subnet that is free on this host. Who undefines it does not get it again.
+        default_network: bool [Rule::Any] = true,
         /// Whether networks marked for it are started when the host has booted.
         autostart: bool [Rule::Any] = true,
         /// Seconds that a call waits for another one to the same network.

@@ -92,6 +92,7 @@ async fn networks(host: &Host<'_>, mut opened: Opened) -> Result<Opened, Failed>
             program: Duration::from_secs(settings.program_timeout),
             ..Timeouts::default()
         },
+        default_network: settings.default_network && host.mode.is_system(),
         ..Config::new(dirs)
     };
     let driver = NetworkDriver::open(config).await;

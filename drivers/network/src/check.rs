@@ -15,9 +15,10 @@ const LONGEST_TXT: usize = 255;
 /// Entries of one list, such as hosts of a DHCP server.
 const MOST_ENTRIES: usize = 65_536;
 
-/// Options of dnsmasq that a definition must not set: they run programs, write files, or make it another server than the one that was
-/// started.
-const NOT_OPTIONS: [&str; 24] = [
+/// Options of dnsmasq that a definition must not set: they run programs, write files, change the packet filter, serve beyond the bridge, or make
+/// it another server than the one that was started.
+const NOT_OPTIONS: [&str; 28] = [
+    "auth-server",
     "bind-interfaces",
     "conf-dir",
     "conf-file",
@@ -33,9 +34,12 @@ const NOT_OPTIONS: [&str; 24] = [
     "enable-ubus",
     "group",
     "interface",
+    "ipset",
     "keep-in-foreground",
     "leasefile-ro",
+    "listen-address",
     "log-facility",
+    "nftset",
     "no-daemon",
     "pid-file",
     "script-arp",
@@ -279,7 +283,7 @@ fn options(network: &Network) -> Result<()> {
         let key = option.split('=').next().unwrap_or_default().trim();
         if NOT_OPTIONS.contains(&key) || key.starts_with(['#', '-', '"']) {
             return Err(ConfError::unsupported(format!(
-                "<dnsmasq:option value>: '{key}' is not allowed: it would run programs, write files, or change which server this is"
+                "<dnsmasq:option value>: '{key}' is not allowed: it would run programs, write files, change the packet filter, or serve beyond the network's bridge"
             )));
         }
     }

@@ -14,6 +14,8 @@ pub struct Config {
     pub backend: Backend,
     /// How long it waits.
     pub timeouts: Timeouts,
+    /// Whether a network `default` is made when the driver is opened for the first time.
+    pub default_network: bool,
 }
 
 impl Config {
@@ -25,6 +27,7 @@ impl Config {
             programs: Programs::default(),
             backend: Backend::Nftables,
             timeouts: Timeouts::default(),
+            default_network: false,
         }
     }
 }

@@ -23,9 +23,11 @@ use crate::config::Config;
 use crate::core::Core;
 use crate::definition;
 use crate::error;
+use crate::first;
 use crate::host::{leases, links, on_disk, server};
 use crate::lifecycle;
 use crate::notes::{self, Note};
+use crate::store::Store;
 use crate::table::{Entry, State, Turn};
 
 /// So many networks are started at the same time with the host: one that hangs holds up a part of them only.
@@ -49,10 +51,25 @@ impl NetworkDriver {
         // First, so that nothing is missed.
         let guard = lifecycle::guard(&core);
         lifecycle::recover(&core).await?;
-        Ok(Arc::new(Self {
+        let driver = Arc::new(Self {
             core,
             _guard: guard,
-        }))
+        });
+        if driver.core.config.default_network
+            && let Err(error) = driver.make_default().await
+        {
+            tracing::error!(%error, "the network 'default' cannot be made: {error}");
+        }
+        Ok(driver)
+    }
+
+    /// Makes the network `default`, if this is the first time.
+    async fn make_default(&self) -> Result<()> {
+        if let Some(xml) = first::network(&self.core).await? {
+            self.put(&xml, true, false).await?;
+        }
+        // Behind it: one that could not be made is tried again.
+        self.core.stored(Store::note_first_use).await
     }
 
     /// Starts the networks that start with the host, unless that was done since it booted. Returns at once.

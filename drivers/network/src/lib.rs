@@ -12,6 +12,7 @@
 //! - `host`: how they are told, and what is looked at on the host.
 //! - `table`: what is known of each network; reads wait for no work. `store` and `status`: what is on disk.
 //! - `lifecycle`: a network up, changed, down, and found again by a new daemon.
+//! - `first`: the network that a host has from the beginning.
 //! - `driver`: the calls of networks; `ports`: ports, as guests need them.
 //!
 //! Nothing here knows a hypervisor or a bus.
@@ -27,6 +28,7 @@ pub mod dnsmasq;
 mod driver;
 mod error;
 pub mod firewall;
+mod first;
 mod flags;
 mod host;
 mod lifecycle;

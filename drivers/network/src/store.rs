@@ -3,6 +3,7 @@
 //! ```text
 //!   CONFIG/STEM.xml              a definition     on the disk before anybody is told of it
 //!   CONFIG/autostart/STEM.xml    a link to it     the network starts with the host
+//!   CONFIG/used                  a mark           what is made once has been made
 //!   RUN/UUID.json                a status file    with the kernel before anything is done to the host; gone after a reboot
 //!   RUN/autostarted              a mark           autostart was done since the host booted
 //! ```
@@ -184,6 +185,24 @@ impl Store {
             }
         }
         Ok(all)
+    }
+
+    fn first_use(&self) -> PathBuf {
+        self.dirs.config.join("used")
+    }
+
+    /// Whether the driver has never been opened with these directories.
+    pub(crate) fn is_first_use(&self) -> bool {
+        !self.first_use().exists()
+    }
+
+    /// Notes that it has been.
+    pub(crate) fn note_first_use(&self) -> Result<()> {
+        if !self.is_first_use() {
+            return Ok(());
+        }
+        let text = b"Networks that are made once, such as 'default', have been made here.\n";
+        file::write_atomic(&self.first_use(), text, 0o600).map_err(|error| error::file(&error))
     }
 
     /// Notes that networks were autostarted in this boot of the host; whether that was not noted before.

@@ -13,11 +13,21 @@ use virtbus_api::{ErrorCode, Result, Uuid};
 use virtbus_conf_base::Flags;
 
 use super::{parameters, plug};
+use crate::core::Core;
 use crate::driver::NetworkDriver;
 use crate::error::refused;
 use crate::host::{links, on_disk};
 use crate::lifecycle;
-use crate::table::{Entry, Port};
+use crate::table::{Entry, Port, Turn};
+
+/// Starts a network that is defined and off: a guest needs it.
+async fn start_if_off(core: &Arc<Core>, turn: &Turn) -> Result<()> {
+    let snapshot = turn.entry.snapshot();
+    if let (None, Some(stored)) = (&snapshot.state.live, &snapshot.state.stored) {
+        lifecycle::start(core, turn, Arc::clone(stored)).await?;
+    }
+    Ok(())
+}
 
 impl NetworkDriver {
     /// The port that is named so.
@@ -118,10 +128,7 @@ impl GuestNetworks for NetworkDriver {
             &entry,
             "plugging a guest in",
             move |core, turn| async move {
-                let snapshot = turn.entry.snapshot();
-                if let (None, Some(stored)) = (&snapshot.state.live, &snapshot.state.stored) {
-                    lifecycle::start(&core, &turn, Arc::clone(stored)).await?;
-                }
+                start_if_off(&core, &turn).await?;
                 let none = NetworkPortCreateFlags::empty();
                 Ok(plugged(&*plug::add(&core, &turn, document, none).await?))
             },
@@ -164,6 +171,12 @@ impl GuestNetworks for NetworkDriver {
 
     async fn listen_address(&self, network: &str) -> Result<IpAddr> {
         let entry = self.core.table.named(network)?;
+        self.job(
+            &entry,
+            "finding an address to listen on",
+            move |core, turn| async move { start_if_off(&core, &turn).await },
+        )
+        .await?;
         let live = entry.live()?;
         let definition = &live.definition;
         // IPv4 first, as there are clients without IPv6.

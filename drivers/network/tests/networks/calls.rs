@@ -7,7 +7,7 @@ use virtbus_api::network::{
     NetworkUpdateSection as Section, NetworkXmlFlags, Networks,
 };
 use virtbus_api::providers::Subsystem;
-use virtbus_network::NetworkDriver;
+use virtbus_network::{Config, NetworkDriver};
 
 use crate::host::{Heard, Host, define, in_namespaces, network, sh, start, until};
 
@@ -67,6 +67,39 @@ fn netns_a_life_and_what_is_told_of_it() {
             assert!(driver.views().await.unwrap().is_empty());
             let left = std::fs::read_dir(host.dir.path().join("config")).unwrap();
             assert_eq!(left.count(), 1, "the directory of links only");
+        },
+    );
+}
+
+#[test]
+fn netns_a_host_has_a_default_network_from_the_beginning() {
+    in_namespaces(
+        "calls::netns_a_host_has_a_default_network_from_the_beginning",
+        |host| async move {
+            // A host that is a guest itself often has the usual subnet already.
+            sh("ip link add up0 type dummy 2>/dev/null || ip link add up0 type veth peer name up1; \
+                ip addr add 192.168.122.77/24 dev up0; ip link set up0 up").await;
+            let config = || Config {
+                default_network: true,
+                ..host.config()
+            };
+            let driver = NetworkDriver::open(config()).await.unwrap();
+            let view = driver.view_by_name("default").await.unwrap();
+            assert!(!view.active && view.persistent && !view.autostart);
+            let xml = stored(&driver, &view.id).await;
+            assert!(
+                xml.contains("<ip address='192.168.123.1' netmask='255.255.255.0'>"),
+                "{xml}"
+            );
+            driver.create(&view.id).await.unwrap();
+            drop(driver);
+            let driver = NetworkDriver::open(config()).await.unwrap();
+            assert_eq!(driver.view_by_name("default").await.unwrap().id, view.id);
+            driver.destroy(&view.id).await.unwrap();
+            driver.undefine(&view.id).await.unwrap();
+            drop(driver);
+            let driver = NetworkDriver::open(config()).await.unwrap();
+            driver.view_by_name("default").await.unwrap_err();
         },
     );
 }

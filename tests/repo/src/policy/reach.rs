@@ -3,7 +3,7 @@
 
 use virtbus_api::access::Permission;
 
-/// Until storage, networks and the rest have drivers of their own, only the test driver answers.
+/// Until storage and the rest have drivers of their own, only the test driver answers.
 const MEMORY_ONLY: &str = "So far only the test driver has these objects, in memory.";
 
 /// What somebody can do who has this permission on an object.
@@ -126,23 +126,37 @@ pub(super) const fn reach(permission: Permission) -> &'static str {
             "Without it the object is in no list, and calls are answered as if it were not there."
         }
         P::SecretReadSecure => "It shows the value of a secret, such as the key of a disk.",
+        P::NetworkRead => {
+            "It shows the whole definition, the addresses and names that guests were given, and which rules of the host drop their packets."
+        }
+        P::NetworkWrite | P::NetworkSave => {
+            "Together with `start` it changes how this host is connected, as root: it makes bridges with addresses and routes, lets the host \
+             forward packets, translates addresses, and serves DHCP, DNS and, by TFTP, any directory that everybody can read. Addresses that the host \
+             has already, and bridges of others, are refused. Programs are not run: options of dnsmasq that would do so are refused."
+        }
+        P::NetworkDelete => "The stored definition is gone; guests on the network go on.",
+        P::NetworkStart => "It does to the host what the stored definition says, and nothing else.",
+        P::NetworkStop => "Guests on the network are cut off, whoever they belong to.",
+        P::NetworkSearchPorts => {
+            "A list holds only the ports that the same user may see (`getattr`)."
+        }
+        P::NetworkPortRead => {
+            "It shows which guest is connected to what, with its Ethernet address."
+        }
+        P::NetworkPortWrite => "It changes the bandwidth that a guest is guaranteed.",
+        P::NetworkPortCreate => {
+            "It takes a share of what the network has: an interface or device of the host that is given to one guest only, guaranteed bandwidth. \
+             It connects nothing by itself."
+        }
+        P::NetworkPortDelete => {
+            "It gives back what a guest still uses, so that another one may be given it at the same time."
+        }
         P::InterfaceRead
         | P::InterfaceWrite
         | P::InterfaceSave
         | P::InterfaceDelete
         | P::InterfaceStart
         | P::InterfaceStop
-        | P::NetworkRead
-        | P::NetworkWrite
-        | P::NetworkSave
-        | P::NetworkDelete
-        | P::NetworkStart
-        | P::NetworkStop
-        | P::NetworkSearchPorts
-        | P::NetworkPortRead
-        | P::NetworkPortWrite
-        | P::NetworkPortCreate
-        | P::NetworkPortDelete
         | P::NodeDeviceRead
         | P::NodeDeviceWrite
         | P::NodeDeviceStart

@@ -89,6 +89,10 @@ pub(super) fn assign(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
 
 /// Refuses what needs a bus that the machine does not have.
 fn without_buses(domain: &Domain, facts: &Facts<'_>) -> Result<()> {
+    if facts.capabilities.machine(machine::name(domain)).is_none() {
+        // That there is no such machine at all is said when the definition is checked.
+        return Ok(());
+    }
     let kinds = Kinds::of(domain, facts);
     for device in domain.devices.iter() {
         let address = device.info().and_then(|info| info.address.as_ref());

@@ -9,10 +9,10 @@ use virtbus_api::providers::SecretValues;
 use virtbus_api::{Error, Result};
 
 use crate::error;
+use crate::notify::Watcher;
 use crate::pool::Pool;
 use crate::store::Store;
 use crate::table::Table;
-use crate::watch::Watcher;
 
 /// The disk with the driver's own files has so long.
 const DISK: Duration = Duration::from_secs(30);

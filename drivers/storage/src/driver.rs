@@ -28,9 +28,10 @@ use crate::backend;
 use crate::core::Core;
 use crate::error::{self, in_task};
 use crate::lifecycle::parse;
+use crate::notify::Watcher;
 use crate::pool::Pool;
 use crate::store::{Config, Store, Stored};
-use crate::watch::{self, Watcher};
+use crate::watch;
 
 /// So long a new daemon waits for pools that were active before it is there for clients. Those that take longer are taken in when they answer.
 const TAKING_IN: Duration = Duration::from_secs(3);

@@ -31,6 +31,8 @@ mod jobs;
 mod lifecycle;
 mod look;
 mod make;
+mod notify;
+mod pending;
 mod pool;
 mod programs;
 mod store;

@@ -30,7 +30,7 @@ use crate::folder::{Folder, Space};
 use crate::hands::Hands;
 use crate::jobs::Jobs;
 use crate::look::{Scan, Volume, Volumes};
-use crate::watch::Pending;
+use crate::pending::Pending;
 
 /// So long one job of a pool waits for another one.
 const PATIENCE: Duration = Duration::from_secs(15);

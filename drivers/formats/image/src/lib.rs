@@ -12,14 +12,16 @@
 mod bytes;
 mod format;
 mod old;
+mod probe;
 mod qcow2;
 mod vmdk;
 
 use std::io;
 
 pub use bytes::Source;
-pub use format::{Format, probe};
+pub use format::Format;
 pub use old::luks_payload;
+pub use probe::probe;
 
 /// A name in a header is not longer than this, bytes.
 pub const LONGEST_NAME: usize = 1023;

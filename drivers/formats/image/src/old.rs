@@ -1,7 +1,8 @@
 //! Formats with short headers: qed, vdi, vpc, cow, LUKS, ISO.
 
 use super::bytes::{Source, be16, be32, be64, header, le32, le64, name, part, text};
-use super::format::{COW, Format, LUKS, QED, VDI, VDI_AT, VPC};
+use super::format::Format;
+use super::probe::{COW, LUKS, QED, VDI, VDI_AT, VPC};
 use super::{Encryption, Image, ImageError, Reference, damaged, size};
 
 /// qed: an image is based on another one.

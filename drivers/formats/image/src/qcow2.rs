@@ -1,7 +1,8 @@
 //! qcow2 of both versions, and qcow.
 
 use super::bytes::{Source, be32, be64, header, name, part, text};
-use super::format::{Format, QCOW};
+use super::format::Format;
+use super::probe::QCOW;
 use super::{Encryption, Image, ImageError, LONGEST_NAME, Reference, damaged, size};
 
 /// Bytes of the header of version 2.

@@ -1,7 +1,8 @@
 //! vmdk: an image in one file, with a description in it.
 
 use super::bytes::{Source, header, le32, le64, part, text};
-use super::format::{Format, VMDK};
+use super::format::Format;
+use super::probe::VMDK;
 use super::{Image, ImageError, LONGEST_NAME, Reference, damaged, size};
 
 const F: Format = Format::Vmdk;

@@ -7,6 +7,9 @@
 //!    └──────────────────────┴─────────┘ destroy
 //! ```
 //!
+//! While it is up, its server is watched (`supervise`), what others remove of it is put back (`guard`), and what keeps its packets from passing
+//! is found out (`problems`).
+//!
 //! Whatever is done to the host is noted in the status file before it is done, and undone from there: by whoever started it, or by a new
 //! daemon. Nothing here decides whether something may be done with a network; the calls do.
 

@@ -48,10 +48,12 @@ async fn look(core: &Arc<Core>) -> Result<()> {
     let found = on_disk(&core.config, move || {
         let ruleset = Ruleset::parse(&listing)
             .map_err(|error| virtbus_api::Error::internal(error.to_string()))?;
-        let uplink = |family| routes::default_interface(family);
-        let uplinks = [uplink(IpFamily::Ipv4), uplink(IpFamily::Ipv6)];
+        let ways = Ways {
+            uplinks: [IpFamily::Ipv4, IpFamily::Ipv6].map(routes::default_interface),
+            are_bridged_filtered: filters_bridged(),
+        };
         let of = |(entry, network): (Arc<Entry>, Arc<Network>)| {
-            let problems = problems(&ruleset, &network, &uplinks);
+            let problems = problems(&ruleset, &network, &ways);
             (entry, problems)
         };
         Ok(up.into_iter().map(of).collect::<Vec<_>>())
@@ -68,6 +70,20 @@ async fn look(core: &Arc<Core>) -> Result<()> {
     Ok(())
 }
 
+/// How packets leave this host, and which are filtered.
+struct Ways {
+    /// The interfaces to the outside, of IPv4 and IPv6.
+    uplinks: [Option<String>; 2],
+    /// Whether packets that only cross a bridge are filtered as if they were forwarded.
+    are_bridged_filtered: bool,
+}
+
+/// Whether packets that only cross a bridge are filtered as well, which other software switches on for its own bridges and so for all.
+fn filters_bridged() -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    setting.is_ok_and(|setting| setting.trim() == "1")
+}
+
 /// Packets that a network needs to pass.
 struct Needed<'a> {
     what: &'static str,
@@ -76,13 +92,13 @@ struct Needed<'a> {
 }
 
 /// What drops packets of a network for certain, and what helps.
-fn problems(ruleset: &Ruleset, network: &Network, uplinks: &[Option<String>; 2]) -> Vec<String> {
+fn problems(ruleset: &Ruleset, network: &Network, ways: &Ways) -> Vec<String> {
     let Some(bridge) = network.bridge_name() else {
         return Vec::new();
     };
     let own = filter::tables(crate::config::Backend::Nftables, bridge);
     let mut problems = Vec::new();
-    for needed in needed(network, bridge, uplinks) {
+    for needed in needed(network, bridge, ways) {
         let is_own = |table: &str| own.iter().any(|own| own == table);
         if let Some(dropped) = ruleset.dropped(needed.hook, &needed.packet, is_own) {
             problems.push(told(&needed, &dropped, ruleset, bridge));
@@ -91,11 +107,7 @@ fn problems(ruleset: &Ruleset, network: &Network, uplinks: &[Option<String>; 2])
     problems
 }
 
-fn needed<'a>(
-    network: &'a Network,
-    bridge: &'a str,
-    uplinks: &'a [Option<String>; 2],
-) -> Vec<Needed<'a>> {
+fn needed<'a>(network: &'a Network, bridge: &'a str, ways: &'a Ways) -> Vec<Needed<'a>> {
     let mode = network.forward.as_ref().map(|forward| forward.mode);
     let forwards = mode.is_some_and(ForwardMode::has_own_bridge);
     let forward = network.forward.as_ref();
@@ -106,8 +118,8 @@ fn needed<'a>(
     for subnet in network.ip.iter().filter_map(Subnet::of) {
         let family = subnet.family();
         let found = match family {
-            IpFamily::Ipv4 => &uplinks[0],
-            IpFamily::Ipv6 => &uplinks[1],
+            IpFamily::Ipv4 => &ways.uplinks[0],
+            IpFamily::Ipv6 => &ways.uplinks[1],
         };
         let uplink = told.map(|first| first.dev.as_str()).or(found.as_deref());
         let packet = |input, output| Packet {
@@ -141,6 +153,17 @@ fn needed<'a>(
                     destination: Some(subnet),
                     state: "established",
                     ..packet(Some(uplink), Some(bridge))
+                },
+            });
+        }
+        if ways.are_bridged_filtered {
+            all.push(Needed {
+                what: "packets from guest to guest",
+                hook: Hook::Forward,
+                packet: Packet {
+                    source: Some(subnet),
+                    destination: Some(subnet),
+                    ..packet(Some(bridge), Some(bridge))
                 },
             });
         }
@@ -209,12 +232,19 @@ mod tests {
     ]}"#;
 
     fn found(inner: &str) -> Vec<String> {
+        found_where(inner, false)
+    }
+
+    fn found_where(inner: &str, are_bridged_filtered: bool) -> Vec<String> {
         let xml = format!(
             "<network><name>n</name>{inner}<bridge name='virbr0'/><ip address='10.0.0.1' prefix='24'/></network>"
         );
         let network = Network::parse(&xml).unwrap();
-        let uplinks = [Some("eth0".to_owned()), None];
-        problems(&Ruleset::parse(DOCKER).unwrap(), &network, &uplinks)
+        let ways = Ways {
+            uplinks: [Some("eth0".to_owned()), None],
+            are_bridged_filtered,
+        };
+        problems(&Ruleset::parse(DOCKER).unwrap(), &network, &ways)
     }
 
     #[test]
@@ -239,5 +269,10 @@ mod tests {
         // A network without a way out needs none.
         assert_eq!(found("").len(), 1);
         assert_eq!(found("<dns enable='no'/>").len(), 0);
+        let bridged = found_where("<dns enable='no'/>", true);
+        assert!(
+            bridged[0].starts_with("packets from guest to guest"),
+            "{bridged:?}"
+        );
     }
 }

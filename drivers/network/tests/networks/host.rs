@@ -60,6 +60,7 @@ pub(crate) fn in_namespaces<F: Future<Output = ()>>(name: &str, body: impl FnOnc
         "/usr/sbin/iptables",
         "/usr/sbin/dnsmasq",
         "/bin/busybox",
+        "/usr/bin/python3",
     ];
     or_skip!(runtime().block_on(needs(&programs)));
     runtime().block_on(async {

@@ -199,6 +199,13 @@ fn netns_modes_without_a_bridge_of_their_own_only_check() {
                 driver.listen_address("n1").await.unwrap().to_string(),
                 "10.1.0.1"
             );
+            // What listens on a network needs it.
+            define(&driver, &network(2, "", "")).await;
+            assert_eq!(
+                driver.listen_address("n2").await.unwrap().to_string(),
+                "10.2.0.1"
+            );
+            assert!(driver.view_by_name("n2").await.unwrap().active);
             let error = driver.listen_address("cards").await.unwrap_err();
             assert_eq!(error.code, ErrorCode::ConfigUnsupported);
         },

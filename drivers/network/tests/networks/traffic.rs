@@ -1,6 +1,7 @@
 //! What passes and what does not, with real packets.
 
 use virtbus_api::ErrorCode;
+use virtbus_api::domain::IpAddressFamily;
 use virtbus_api::network::{NetworkXmlFlags, Networks};
 use virtbus_network::Backend;
 
@@ -194,6 +195,63 @@ fn netns_ipv6_routes_mtu_and_several_addresses() {
             guest.comes_to_reach("fd00:1::1").await;
             driver.destroy(&id).await.unwrap();
             assert!(!sh("ip route").await.contains("br1"));
+        },
+    );
+}
+
+/// A client of DHCP for IPv6: it asks whoever is there for an address, and takes what it is offered.
+const DHCP6: &str = r#"
+import socket, struct, time
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(("::", 546))
+s.settimeout(1)
+index = socket.if_nametoindex("eth0")
+def option(code, body): return struct.pack("!HH", code, len(body)) + body
+me = option(1, bytes.fromhex("00030001525400000001"))
+wish = option(3, struct.pack("!III", 7, 0, 0))
+def ask(kind, body):
+    for attempt in range(30):
+        s.sendto(bytes([kind, 1, 2, 3]) + body, ("ff02::1:2", 547, 0, index))
+        try:
+            answer = s.recv(2000)
+        except TimeoutError:
+            continue
+        found, rest = {}, answer[4:]
+        while rest:
+            code, length = struct.unpack("!HH", rest[:4])
+            found[code], rest = rest[4:4 + length], rest[4 + length:]
+        return found
+    raise SystemExit("nobody answers")
+offer = ask(1, me + option(8, b"\0\0") + wish)
+given = ask(3, me + option(2, offer[2]) + option(8, b"\0\0") + option(3, offer[3]))
+print(socket.inet_ntop(socket.AF_INET6, given[3][16:32]))
+"#;
+
+#[test]
+fn netns_guests_get_addresses_of_ipv6_and_their_leases_are_told() {
+    in_namespaces(
+        "traffic::netns_guests_get_addresses_of_ipv6_and_their_leases_are_told",
+        |host| async move {
+            let driver = host.open().await;
+            let more = "<ip family='ipv6' address='fd00:1::1' prefix='64'><dhcp>\
+                        <range start='fd00:1::100' end='fd00:1::1ff'/></dhcp></ip>";
+            let id = start(&driver, &network(1, "<forward mode='route'/>", more)).await;
+            let guest = host.guest("g1", "br1", "52:54:00:00:00:01").await;
+            guest.comes_to_reach("fd00:1::1").await;
+            let script = host.dir.path().join("dhcp6.py");
+            std::fs::write(&script, DHCP6).unwrap();
+            let asked = format!("/usr/bin/python3 {}", script.display());
+            let (succeeded, said) = guest.run(&asked).await;
+            assert!(succeeded, "{said}");
+            let leases = driver
+                .dhcp_leases(&id, Some("52:54:00:00:00:01"))
+                .await
+                .unwrap();
+            assert_eq!(leases.len(), 1, "{leases:?}");
+            let lease = &leases[0];
+            assert!(lease.address.starts_with("fd00:1::1"), "{lease:?}");
+            assert_eq!((lease.prefix, lease.kind), (64, IpAddressFamily::Ipv6));
+            assert!(lease.iaid.is_some() && lease.client_id.is_some() && lease.expiry > 0);
         },
     );
 }

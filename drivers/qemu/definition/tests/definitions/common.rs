@@ -22,7 +22,7 @@ const MACHINES: [(Arch, &str, Option<&str>, &str); 9] = [
 ];
 
 /// An emulator of an architecture, with every capability.
-pub fn emulator(arch: Arch) -> Capabilities {
+pub(crate) fn emulator(arch: Arch) -> Capabilities {
     let of_arch = || MACHINES.iter().filter(|(of, ..)| *of == arch);
     let machine =
         |(at, (_, name, alias, cpu)): (usize, &(Arch, &str, Option<&str>, &str))| Machine {
@@ -78,7 +78,7 @@ pub fn emulator(arch: Arch) -> Capabilities {
 }
 
 /// Two firmware images for PCs with UEFI: one with secure boot, and one without.
-pub fn firmware() -> Vec<Descriptor> {
+pub(crate) fn firmware() -> Vec<Descriptor> {
     let text = |name: &str, features: &str| {
         format!(
             r#"{{"interface-types": ["uefi"],
@@ -101,7 +101,7 @@ pub fn firmware() -> Vec<Descriptor> {
 
 /// A host with two devices that it cannot keep apart.
 #[derive(Debug)]
-pub struct TwoDevices;
+pub(crate) struct TwoDevices;
 
 impl Host for TwoDevices {
     fn iommu_group(&self, address: PciAddress) -> Option<u32> {
@@ -114,7 +114,7 @@ impl Host for TwoDevices {
 }
 
 /// Counts instead of making numbers up.
-pub struct Counting;
+pub(crate) struct Counting;
 
 impl Entropy for Counting {
     fn fill(&mut self, bytes: &mut [u8]) {
@@ -125,7 +125,7 @@ impl Entropy for Counting {
 }
 
 /// What the driver would know of the emulator and the host.
-pub fn facts<'a>(capabilities: &'a Capabilities, firmware: &'a [Descriptor]) -> Facts<'a> {
+pub(crate) fn facts<'a>(capabilities: &'a Capabilities, firmware: &'a [Descriptor]) -> Facts<'a> {
     Facts {
         capabilities,
         emulator: "/usr/bin/qemu",
@@ -140,7 +140,11 @@ pub fn facts<'a>(capabilities: &'a Capabilities, firmware: &'a [Descriptor]) -> 
 }
 
 /// Completes and checks a definition for an emulator.
-pub fn define(xml: &str, capabilities: &Capabilities, is_new: bool) -> Result<Domain, String> {
+pub(crate) fn define(
+    xml: &str,
+    capabilities: &Capabilities,
+    is_new: bool,
+) -> Result<Domain, String> {
     let mut domain = Domain::parse(xml).map_err(|error| error.to_string())?;
     let firmware = firmware();
     let facts = facts(capabilities, &firmware);
@@ -154,12 +158,12 @@ pub fn define(xml: &str, capabilities: &Capabilities, is_new: bool) -> Result<Do
 }
 
 /// The text of a definition.
-pub fn text(domain: &Domain) -> String {
+pub(crate) fn text(domain: &Domain) -> String {
     domain.format(Flags::INACTIVE | Flags::SECURE)
 }
 
 /// The architecture that a text names.
-pub fn arch_of(xml: &str) -> Arch {
+pub(crate) fn arch_of(xml: &str) -> Arch {
     let domain = Domain::parse(xml).unwrap();
     domain.arch().unwrap_or(Arch::X86_64)
 }

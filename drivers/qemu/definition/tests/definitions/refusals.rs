@@ -1,9 +1,6 @@
 //! What is refused, with the words that name it.
 
-#[path = "common.rs"]
-mod common;
-
-use common::{arch_of, define, emulator};
+use crate::common::{arch_of, define, emulator};
 use virtbus_qemu_capabilities::Cap;
 
 /// A guest with `more` beside its devices, and `devices`.

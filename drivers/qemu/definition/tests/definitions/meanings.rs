@@ -2,13 +2,10 @@
 //!
 //! With `VIRTBUS_UPDATE` set the expected texts are written instead, and the review is the diff.
 
-#[path = "common.rs"]
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{arch_of, define, emulator, text};
+use crate::common::{arch_of, define, emulator, text};
 
 fn documents() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");

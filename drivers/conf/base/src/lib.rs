@@ -17,6 +17,6 @@ pub use entropy::Entropy;
 pub use error::{ConfError, ConfErrorKind, Result};
 pub use identity::{Identity, NamePlace};
 pub use virtbus_xml::{
-    BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Kib, Limits, OnOff, Rare, Text, Value,
-    XmlError, YesNo, format_text,
+    AnyBase, Base16, BitSet, Bytes, ErrorKind, Flags, Fragment, FragmentNode, Hex, Kib, Limits,
+    OnOff, Rare, Text, Value, XmlError, YesNo, format_text,
 };

@@ -1,9 +1,9 @@
 //! Guest nodes: what a definition leaves out of them.
 
 use virtbus_conf_base::cpu::{NumaCell, NumaTopology};
+use virtbus_conf_base::{BitSet, Kib};
 use virtbus_conf_domain::domain::devices::memory::MemoryModel;
 use virtbus_conf_domain::domain::{CompleteFlags, Domain};
-use virtbus_xml::{BitSet, Kib};
 
 /// Fills in what is left out.
 pub(crate) fn complete(domain: &mut Domain, flags: CompleteFlags) {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use virtbus_conf_base::{ConfError, Result};
+use virtbus_conf_base::{ConfError, Hex, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::address::{Address, CcwAddress};
 use virtbus_conf_domain::domain::devices::{DeviceMut, DeviceRef};
-use virtbus_xml::Hex;
 
 /// The channel subsystem that virtual devices are in.
 const VIRTUAL: u32 = 0xfe;

@@ -1,13 +1,12 @@
 //! Registers of devices on the virtual I/O bus of pSeries machines.
 
-use virtbus_conf_base::{ConfError, Result};
+use virtbus_conf_base::{Base16, ConfError, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::address::{Address, SpaprVioAddress};
 use virtbus_conf_domain::domain::devices::chardev::SerialTargetType;
 use virtbus_conf_domain::domain::devices::controller::{ControllerKind, ScsiModel};
 use virtbus_conf_domain::domain::devices::tpm::TpmModel;
 use virtbus_conf_domain::domain::devices::{DeviceMut, DeviceRef};
-use virtbus_xml::Base16;
 
 use crate::machine;
 

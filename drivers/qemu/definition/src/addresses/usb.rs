@@ -3,7 +3,7 @@
 //! A new guest's devices all get a port. Guests of before keep what they have: only if all have a port is it checked, since otherwise
 //! devices would move.
 
-use virtbus_conf_base::{ConfError, Result};
+use virtbus_conf_base::{AnyBase, ConfError, Rare, Result, format_text};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::DeviceRef;
 use virtbus_conf_domain::domain::devices::address::{Address, UsbAddress};
@@ -15,7 +15,6 @@ use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 use virtbus_conf_domain::domain::devices::misc::InputBus;
 use virtbus_conf_domain::domain::devices::smartcard::{Hub, RedirdevBus};
 use virtbus_conf_domain::domain::devices::sound::SoundModel;
-use virtbus_xml::{AnyBase, Rare, format_text};
 
 /// Ports of a hub.
 const HUB_PORTS: u32 = 8;

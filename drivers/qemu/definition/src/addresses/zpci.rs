@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use virtbus_conf_base::common::Zpci;
-use virtbus_conf_base::{ConfError, Result};
+use virtbus_conf_base::{ConfError, Hex, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::DeviceRef;
 use virtbus_conf_domain::domain::devices::address::{Address, PciDeviceAddress};
 use virtbus_qemu_capabilities::Cap;
-use virtbus_xml::Hex;
 
 use crate::{Facts, machine};
 

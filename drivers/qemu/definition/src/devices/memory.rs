@@ -1,8 +1,8 @@
 //! Memory devices: sizes that a machine can have.
 
+use virtbus_conf_base::Kib;
 use virtbus_conf_domain::domain::devices::memory::{MemoryDevice, MemoryModel};
 use virtbus_conf_domain::domain::{CompleteFlags, Domain};
-use virtbus_xml::Kib;
 
 use crate::machine;
 

@@ -1,7 +1,7 @@
 //! Smaller devices: crash notifiers, TPMs, sockets, shared memory, devices of the host.
 
 use virtbus_conf_base::common::Arch;
-use virtbus_conf_base::{ConfError, OnOff, Result};
+use virtbus_conf_base::{Bytes, ConfError, OnOff, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::chardev::ChardevSource;
 use virtbus_conf_domain::domain::devices::disk::VirtioModel;
@@ -11,7 +11,6 @@ use virtbus_conf_domain::domain::devices::misc::{Panic, PanicModel, Vsock};
 use virtbus_conf_domain::domain::devices::smartcard::Redirdev;
 use virtbus_conf_domain::domain::devices::tpm::{Tpm, TpmBackend, TpmModel, TpmVersion};
 use virtbus_qemu_capabilities::Cap;
-use virtbus_xml::Bytes;
 
 use crate::{Facts, machine};
 

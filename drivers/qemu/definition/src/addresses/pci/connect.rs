@@ -117,9 +117,10 @@ impl<'a> Kinds<'a> {
             },
             DeviceRef::Interface(interface) => self.interface(interface),
             DeviceRef::Sound(sound) => match sound.model {
-                SoundModel::Ich9 => self.pcie,
                 SoundModel::Virtio => self.virtio,
-                SoundModel::Es1370 | SoundModel::Ac97 | SoundModel::Ich6 => self.pci,
+                SoundModel::Es1370 | SoundModel::Ac97 | SoundModel::Ich6 | SoundModel::Ich9 => {
+                    self.pci
+                }
                 SoundModel::Sb16 | SoundModel::Pcspk | SoundModel::Usb | SoundModel::Ich7 => none,
             },
             DeviceRef::Hostdev(hostdev) => match &hostdev.mode {
@@ -211,7 +212,7 @@ impl<'a> Kinds<'a> {
         }
         match interface.options.model.as_deref().unwrap_or_default() {
             "virtio" | "virtio-non-transitional" => self.virtio,
-            "e1000e" | "igb" | "vmxnet3" => self.pcie,
+            "e1000e" | "igb" => self.pcie,
             "usb-net" | "spapr-vlan" => Connect::empty(),
             _ => self.pci,
         }
@@ -228,7 +229,6 @@ impl<'a> Kinds<'a> {
             },
             ControllerKind::Scsi(model) => match model {
                 Some(ScsiModel::VirtioScsi | ScsiModel::VirtioNonTransitional) => self.virtio,
-                Some(ScsiModel::Lsisas1068) => self.pcie,
                 Some(ScsiModel::Ibmvscsi | ScsiModel::Ncr53c90) => none,
                 _ => self.pci,
             },

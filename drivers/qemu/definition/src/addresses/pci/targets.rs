@@ -1,11 +1,10 @@
 //! What the guest sees of PCI controllers: which device each is, and its numbers.
 
-use virtbus_conf_base::{ConfError, Result};
+use virtbus_conf_base::{AnyBase, ConfError, Hex, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::address::Address;
 use virtbus_conf_domain::domain::devices::controller::{ControllerKind, PciModel, PciModelName};
 use virtbus_qemu_capabilities::{Cap, Capabilities};
-use virtbus_xml::{AnyBase, Hex};
 
 use crate::{Facts, machine};
 

@@ -232,9 +232,23 @@ fn netns_rules_of_others_that_drop_guests_are_told() {
             guest.dhcp(&host).await;
             assert!(!guest.reaches("192.0.2.2").await);
             let problems = || async { driver.view(id.uuid).await.unwrap().problems.to_vec() };
-            until("it is told", || async { problems().await.len() == 2 }).await;
+            // Packets from guest to guest are filtered as well, where the kernel has that switched on for all bridges.
+            let setting = std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables");
+            let bridged = setting.is_ok_and(|setting| setting.trim() == "1");
+            let other = host.guest("g2", "br1", "52:54:00:00:00:02").await;
+            let address = other.dhcp(&host).await;
+            assert_eq!(guest.reaches(&address).await, !bridged);
+            let expected = 2 + usize::from(bridged);
+            until("it is told", || async {
+                problems().await.len() == expected
+            })
+            .await;
             assert_eq!(heard.take(), ["~Network"]);
             let told = problems().await;
+            let of_bridge = told
+                .iter()
+                .any(|one| one.starts_with("packets from guest to guest"));
+            assert_eq!(of_bridge, bridged);
             assert!(
                 told[0].contains("table 'ip filter', chain 'FORWARD', policy"),
                 "{told:?}"
@@ -246,6 +260,7 @@ fn netns_rules_of_others_that_drop_guests_are_told() {
             // What helps, helps, and is noticed.
             sh("iptables -I DOCKER-USER -i br1 -j ACCEPT && iptables -I DOCKER-USER -o br1 -j ACCEPT").await;
             guest.comes_to_reach("192.0.2.2").await;
+            guest.comes_to_reach(&address).await;
             until("nothing is wrong any more", || async {
                 problems().await.is_empty()
             })

@@ -23,6 +23,8 @@ pub(crate) struct Core {
     store: Arc<Store>,
     pub(crate) watcher: Option<Arc<Watcher>>,
     pub(crate) secrets: Option<Arc<dyn SecretValues>>,
+    /// What names begin with of volumes that this daemon has not finished.
+    pub(crate) temporary: Arc<str>,
 }
 
 /// The turn to change a pool. A pool that is in no list when it ends is forgotten.
@@ -43,12 +45,14 @@ impl Core {
         store: Arc<Store>,
         watcher: Option<Arc<Watcher>>,
         secrets: Option<Arc<dyn SecretValues>>,
+        temporary: Arc<str>,
     ) -> Self {
         Self {
             table: Arc::new(Table::new()),
             store,
             watcher,
             secrets,
+            temporary,
         }
     }
 
@@ -66,22 +70,36 @@ impl Core {
         })
     }
 
-    /// Runs work on the driver's own files, with a deadline. It goes on when nobody waits for it any more.
+    /// Runs work on the driver's own files, with a deadline.
+    ///
+    /// # Errors
+    /// As [`on_disk`].
     pub(crate) async fn on_disk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let store = Arc::clone(&self.store);
-        let work = tokio::task::spawn_blocking(move || work(&store));
-        match timeout(DISK, work).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(failed)) => Err(Error::internal(format!(
-                "a task of the storage driver failed: {failed}"
-            ))),
-            Err(_) => Err(error::slow(format!(
-                "the disk with the definitions of storage pools has not answered for {} s",
-                DISK.as_secs()
-            ))),
-        }
+        on_disk(&self.store, work).await
+    }
+}
+
+/// Runs work on the driver's own files, with a deadline. It goes on when nobody waits for it any more.
+///
+/// # Errors
+/// Those of the work; `OperationTimeout`.
+pub(crate) async fn on_disk<T: Send + 'static>(
+    store: &Arc<Store>,
+    work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let store = Arc::clone(store);
+    let work = tokio::task::spawn_blocking(move || work(&store));
+    match timeout(DISK, work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(failed)) => Err(Error::internal(format!(
+            "a task of the storage driver failed: {failed}"
+        ))),
+        Err(_) => Err(error::slow(format!(
+            "the disk with the definitions of storage pools has not answered for {} s",
+            DISK.as_secs()
+        ))),
     }
 }

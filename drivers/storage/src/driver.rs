@@ -25,8 +25,9 @@ use virtbus_conf_storage::storage_pool_capabilities::StoragePoolCapabilities;
 use virtbus_conf_storage::storage_volume::{StorageVolume, VolumeFormat};
 
 use crate::backend;
-use crate::core::Core;
+use crate::core::{Core, on_disk};
 use crate::error::{self, in_task};
+use crate::folder::own_temporary;
 use crate::lifecycle::parse;
 use crate::notify::Watcher;
 use crate::pool::Pool;
@@ -65,7 +66,8 @@ impl StorageDriver {
     pub async fn open(config: Config, secrets: Option<Arc<dyn SecretValues>>) -> Result<Arc<Self>> {
         let store = Arc::new(Store::new(config));
         let watcher = Watcher::new();
-        let core = Arc::new(Core::new(store, watcher.clone(), secrets));
+        let temporary = on_disk(&store, |_| Ok(own_temporary().into())).await?;
+        let core = Arc::new(Core::new(store, watcher.clone(), secrets, temporary));
         let (stored, runs) = core
             .on_disk(|store| {
                 store.prepare()?;

@@ -51,6 +51,22 @@ pub(crate) struct Folder {
     path: Arc<str>,
 }
 
+/// What names begin with of files that this daemon makes and that are not whole yet. A directory may be on a server, and daemons of other hosts may be
+/// making volumes in it, which nobody but they may remove. Blocks.
+pub(crate) fn own_temporary() -> String {
+    let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let id = id.trim();
+    let host = if id.is_empty() {
+        let name = rustix::system::uname();
+        name.nodename().to_string_lossy().replace('/', "_")
+    } else {
+        id.to_owned()
+    };
+    let user = rustix::process::geteuid().as_raw();
+    let host: String = host.chars().take(32).collect();
+    format!("{TEMPORARY}{host}-{user}-")
+}
+
 /// Whether a file may be called so in a directory.
 ///
 /// # Errors
@@ -237,12 +253,11 @@ impl Folder {
         }
     }
 
-    /// Removes what unfinished volumes left, but for those that `keep` says are being made.
-    pub(crate) fn sweep(&self, keep: impl Fn(&str) -> bool) -> io::Result<()> {
+    /// Removes what unfinished volumes left whose names begin so.
+    pub(crate) fn sweep(&self, prefix: &str) -> io::Result<()> {
         for name in self.names()? {
             if let Some(name) = name.to_str()
-                && name.starts_with(TEMPORARY)
-                && !keep(name)
+                && name.starts_with(prefix)
             {
                 self.remove(name)?;
             }

@@ -198,7 +198,7 @@ impl Core {
     ) -> Result<(Arc<Folder>, Scan)> {
         let was_mounted = backend::is_mounted(definition, &pool.hands).await?;
         backend::activate(definition, &pool.hands).await?;
-        let looked = first_look(pool, definition).await;
+        let looked = self.first_look(pool, definition).await;
         if looked.is_err()
             && !was_mounted
             && let Err(undo) = backend::deactivate(definition, &pool.hands).await
@@ -307,7 +307,7 @@ impl Core {
                 return Err(error::invalid("its storage is not mounted any more"));
             }
             let definition = Arc::new(definition);
-            let (folder, scan) = first_look(&pool, &definition).await?;
+            let (folder, scan) = self.first_look(&pool, &definition).await?;
             pool.started(&self.table.hub, definition, Arc::clone(&folder), scan, None);
             self.watch(&pool, folder).await;
             Ok::<_, Error>(())
@@ -329,25 +329,6 @@ impl Core {
     }
 }
 
-/// Opens and looks through the directory of a pool, without what unfinished volumes left.
-async fn first_look(pool: &Arc<Pool>, definition: &Definition) -> Result<(Arc<Folder>, Scan)> {
-    let path = backend::directory(definition)?.to_owned();
-    let folder = open_folder(pool, &path).await?;
-    let (id, in_it) = (pool.id.clone(), Arc::clone(&folder));
-    let looked = pool
-        .hands
-        .run("looking the directory through", SCAN, move || {
-            if let Err(why) = in_it.sweep(|_| false) {
-                tracing::warn!(
-                    "what unfinished volumes left in '{path}' cannot be removed, ignoring it: {why}"
-                );
-            }
-            let found = scan(&in_it, &id, &Volumes::new());
-            found.map_err(|error| error::system(format!("directory '{path}'"), &error))
-        });
-    Ok((folder, looked.await??))
-}
-
 /// Opens a directory and sees that its file system answers, which one whose server is gone does not.
 async fn open_folder(pool: &Pool, path: &str) -> Result<Arc<Folder>> {
     let path = path.to_owned();
@@ -358,4 +339,30 @@ async fn open_folder(pool: &Pool, path: &str) -> Result<Arc<Folder>> {
         Ok(Arc::new(folder))
     });
     opened.await?
+}
+
+impl Core {
+    /// Opens and looks through the directory of a pool, without what unfinished volumes left.
+    async fn first_look(
+        &self,
+        pool: &Arc<Pool>,
+        definition: &Definition,
+    ) -> Result<(Arc<Folder>, Scan)> {
+        let path = backend::directory(definition)?.to_owned();
+        let folder = open_folder(pool, &path).await?;
+        let (id, in_it) = (pool.id.clone(), Arc::clone(&folder));
+        let temporary = Arc::clone(&self.temporary);
+        let looked = pool
+        .hands
+        .run("looking the directory through", SCAN, move || {
+            if let Err(why) = in_it.sweep(&temporary) {
+                tracing::warn!(
+                    "what unfinished volumes left in '{path}' cannot be removed, ignoring it: {why}"
+                );
+            }
+            let found = scan(&in_it, &id, &Volumes::new());
+            found.map_err(|error| error::system(format!("directory '{path}'"), &error))
+        });
+        Ok((folder, looked.await??))
+    }
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Stat};
+use virtbus_api::object::IdRef;
 use virtbus_api::storage::{StoragePoolId, StorageVolId, StorageVolType, StorageVolView};
 use virtbus_conf_base::{Bytes, Text};
 use virtbus_conf_storage::storage::{Encryption, EncryptionFormat};
@@ -55,6 +57,19 @@ pub(crate) struct Volume {
     pub(crate) definition: StorageVolume,
     pub(crate) kind: StorageVolType,
     stamp: Stamp,
+    /// Whether it had been left alone for long enough that a later change has another time, too.
+    is_settled: bool,
+}
+
+/// The clock of files goes by steps that may be as long as this.
+const STEP: Duration = Duration::from_secs(2);
+
+/// Whether the last change is longer ago than a step of the clock. One of which that is not known is looked at again.
+fn is_settled(stamp: &Stamp) -> bool {
+    let changed = u64::try_from(stamp.changed.0).ok();
+    let changed = changed.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    let now = SystemTime::now();
+    changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|since| since > STEP))
 }
 
 /// Volumes by name.
@@ -118,6 +133,7 @@ pub(crate) fn look(
     let stamp = Stamp::of(&facts);
     if let Some(known) = known
         && known.stamp == stamp
+        && known.is_settled
     {
         return Ok(Some(Arc::clone(known)));
     }
@@ -135,6 +151,9 @@ pub(crate) fn look(
         },
         path: path.as_str().into(),
     };
+    if !IdRef::StorageVol(&view.id).can_be_named() {
+        return Ok(None);
+    }
     // Whoever knows the view knows it still.
     let view = match known {
         Some(known) if *known.view == view => Arc::clone(&known.view),
@@ -144,6 +163,7 @@ pub(crate) fn look(
         definition: definition(&view, &facts, image.as_ref(), folder.path()),
         view,
         kind,
+        is_settled: is_settled(&stamp),
         stamp,
     })))
 }
@@ -221,6 +241,8 @@ fn definition(
         describe(image, &mut target);
     }
     let backing = image.and_then(|image| image.backing.as_ref());
+    // A document cannot have all characters that a header can.
+    let backing = backing.filter(|backing| !backing.name.chars().any(char::is_control));
     StorageVolume {
         kind: Some(match image {
             Some(_) => VolumeType::File,

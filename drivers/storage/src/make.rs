@@ -25,7 +25,7 @@ use crate::chain::{Handed, described, header, open_named};
 use crate::command::qemu_img::{self, Key, Making, Side};
 use crate::copy::copy;
 use crate::core::Core;
-use crate::folder::{Access, Folder, TEMPORARY, check_name};
+use crate::folder::{Access, Folder, check_name};
 use crate::hands::{LONG, QUICK};
 use crate::jobs::Held;
 use crate::look::Volume;
@@ -138,7 +138,7 @@ impl Core {
             }
         };
         let mut new = New {
-            temporary: format!("{TEMPORARY}{}", virtbus_api::Uuid::new_v4().simple()),
+            temporary: format!("{}{}", self.temporary, virtbus_api::Uuid::new_v4().simple()),
             making: Making {
                 preallocate: flags.contains(F::PREALLOC_METADATA),
                 backing_is_known: true,

@@ -97,7 +97,13 @@ impl Known {
         self.persistent || self.run.is_some()
     }
 
-    fn publish(&mut self, hub: &EventHub, events: &[StoragePoolEvent]) {
+    /// Tells what is new: of the pool, of volumes that came with it, and what happened. Of what goes is told last.
+    fn publish<'a>(
+        &mut self,
+        hub: &EventHub,
+        came: impl IntoIterator<Item = &'a Arc<StorageVolView>>,
+        events: &[StoragePoolEvent],
+    ) {
         let before = self.announced.take();
         let after = self.is_shown().then(|| {
             let view = StoragePoolView {
@@ -112,15 +118,24 @@ impl Known {
             }
             Arc::clone(&self.view)
         });
-        if before != after {
-            hub.publish(&Event::Changed {
-                before: before.map(View::from),
-                after: after.clone().map(View::from),
-            });
+        if before.is_none() && after.is_none() {
+            return;
         }
+        let goes = after.is_none();
+        let changed = (before != after).then(|| Event::Changed {
+            before: before.map(View::from),
+            after: after.clone().map(View::from),
+        });
         self.announced = after;
+        if let Some(changed) = changed.as_ref().filter(|_| !goes) {
+            hub.publish(changed);
+        }
+        announce(hub, [], came);
         for event in events {
             hub.publish(&Event::StoragePool(self.view.id.clone(), *event));
+        }
+        if let Some(changed) = changed.as_ref().filter(|_| goes) {
+            hub.publish(changed);
         }
     }
 }
@@ -347,7 +362,7 @@ impl Pool {
             known.definition = definition;
         }
         let event = StoragePoolEvent::Lifecycle(StoragePoolLifecycle::Defined);
-        known.publish(hub, &[event]);
+        known.publish(hub, [], &[event]);
     }
 
     /// Its definition is not stored any more.
@@ -357,14 +372,14 @@ impl Pool {
         known.autostart = false;
         known.next = None;
         let event = StoragePoolEvent::Lifecycle(StoragePoolLifecycle::Undefined);
-        known.publish(hub, &[event]);
+        known.publish(hub, [], &[event]);
     }
 
     /// It is started with the host from now on, or not.
     pub(crate) fn set_autostart(&self, hub: &EventHub, autostart: bool) {
         let mut known = self.lock();
         known.autostart = autostart;
-        known.publish(hub, &[]);
+        known.publish(hub, [], &[]);
     }
 
     /// It is being built from now on, or not; `event` if something came of it.
@@ -377,12 +392,12 @@ impl Pool {
         let mut known = self.lock();
         known.is_building = is_building;
         let events: Vec<_> = event.map(StoragePoolEvent::Lifecycle).into_iter().collect();
-        known.publish(hub, &events);
+        known.publish(hub, [], &events);
     }
 
     /// It is there, and nobody was told: for pools that a new daemon finds.
     pub(crate) fn show(&self, hub: &EventHub) {
-        self.lock().publish(hub, &[]);
+        self.lock().publish(hub, [], &[]);
     }
 
     /// It is active, by this definition.
@@ -407,8 +422,7 @@ impl Pool {
             trouble: None,
         });
         let events: Vec<_> = event.map(StoragePoolEvent::Lifecycle).into_iter().collect();
-        known.publish(hub, &events);
-        announce(hub, [], volumes.values().map(|volume| &volume.view));
+        known.publish(hub, volumes.values().map(|volume| &volume.view), &events);
     }
 
     /// It is off.
@@ -421,7 +435,7 @@ impl Pool {
             known.definition = next;
         }
         let event = StoragePoolEvent::Lifecycle(StoragePoolLifecycle::Stopped);
-        known.publish(hub, &[event]);
+        known.publish(hub, [], &[event]);
     }
 
     /// Its directory was looked through, which is an event of its own if `tell` says so.
@@ -439,13 +453,10 @@ impl Pool {
         };
         let gone = before.values().filter(|volume| differs(&volumes, volume));
         let came = volumes.values().filter(|volume| differs(&before, volume));
-        announce(
-            hub,
-            gone.map(|volume| &volume.view),
-            came.map(|volume| &volume.view),
-        );
+        announce(hub, gone.map(|volume| &volume.view), []);
         let event = [StoragePoolEvent::Refresh];
-        known.publish(hub, if tell { &event } else { &[] });
+        let events: &[StoragePoolEvent] = if tell { &event } else { &[] };
+        known.publish(hub, came.map(|volume| &volume.view), events);
     }
 
     /// Its directory could not be looked through.

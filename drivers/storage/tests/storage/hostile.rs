@@ -183,3 +183,23 @@ async fn a_clone_has_nothing_of_a_file_that_only_a_header_names() {
     assert!(is_told(&circle.unwrap_err(), "circle"));
     assert!(!has_unfinished(&host.path("images")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_is_written_again_within_one_step_of_the_clock_is_read_again() {
+    let host = Host::new();
+    let driver = host.open().await;
+    let id = host.active(&driver, "images", UUID).await;
+    for round in 1..30_u64 {
+        let mut image = header("base", "raw");
+        image[24..32].copy_from_slice(&(round << 20).to_be_bytes());
+        std::fs::write(host.path("images/image"), &image).unwrap();
+        driver.refresh(&id).await.unwrap();
+        let view = StorageVols::view_by_name(&*driver, &id, "image")
+            .await
+            .unwrap();
+        let info = StorageVols::info(&*driver, &view.id, Default::default())
+            .await
+            .unwrap();
+        assert_eq!(info.capacity, round << 20);
+    }
+}

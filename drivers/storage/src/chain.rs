@@ -9,11 +9,12 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use virtbus_api::Result;
+use virtbus_conf_storage::storage::StorageSource;
 use virtbus_image::{Format, Image, Reference};
 use virtbus_util::file::walk;
 
-use crate::error;
 use crate::folder::{Access, Folder};
+use crate::{backing, error};
 
 /// So many images may be based on each other, as with libvirt.
 const DEEPEST: usize = 200;
@@ -43,10 +44,21 @@ impl Handed {
 /// # Errors
 /// That it cannot be had, and what would help.
 pub(crate) fn open_named(name: &str, folder: &Folder, trusted: &[&Folder]) -> Result<File> {
-    if !name.starts_with('/') && name.contains(':') || name.is_empty() {
-        return Err(error::unsupported(format!(
-            "the backing image '{name}' is not a file of this host; only files are supported here"
-        )));
+    let unsupported = |what: &str| {
+        error::unsupported(format!(
+            "the backing image '{name}' is {what}; only files of this host are supported here"
+        ))
+    };
+    let named = backing::parse(name).map_err(|why| unsupported(&format!("not known: {why}")))?;
+    let path = match named.source {
+        StorageSource::File(file) if file.common.slices.is_empty() => file.file.unwrap_or_default(),
+        StorageSource::File(_) => return Err(unsupported("a part of a file")),
+        StorageSource::Network(_) => return Err(unsupported("on another host")),
+        _ => return Err(unsupported("no file")),
+    };
+    let name = path.as_str();
+    if name.is_empty() {
+        return Err(unsupported("nowhere"));
     }
     let (dir, file) = match name.rsplit_once('/') {
         None => (folder.path().to_owned(), name),

@@ -7,7 +7,7 @@
 //!                      look ──▶ folder                           what is in a directory
 //! ```
 //!
-//! - [`command`]: what programs are told, as values.
+//! - [`command`]: what programs are told, as values. [`backing`]: what images name in their headers.
 //! - `table`, `pool`: what is known; reads wait for no job and no disk. `store`: what is on disk of it.
 //! - `folder`, `look`: the directory of a pool, held, and what is in it.
 //! - `hands`: threads for what may hang, a few for each pool. `jobs`: what may be done with a volume at the same time.
@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+pub mod backing;
 mod chain;
 mod change;
 pub mod command;

@@ -54,6 +54,7 @@ const SUITES: &[(&str, Runner)] = &[
     ("secretxml2xml", Runner::Each(document::secret)),
     ("snapshotxml2xml", Runner::Each(moments::snapshot)),
     ("socketaddr", Runner::Each(format::socket_address)),
+    ("storagebacking", Runner::Each(storage::backing)),
     ("storagepoolcaps", Runner::Each(storage::capabilities)),
     ("storagepoolxml2argv", Runner::Each(storage::pool_command)),
     ("storagepoolxml2xml", Runner::Each(storage::pool)),

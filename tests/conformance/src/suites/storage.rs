@@ -2,13 +2,17 @@
 
 use serde_json::Value;
 use virtbus_conf_base::Flags;
+use virtbus_conf_storage::storage::StorageSource;
 use virtbus_conf_storage::storage_pool::{PoolType, StoragePool};
 use virtbus_conf_storage::storage_pool_capabilities::StoragePoolCapabilities;
 use virtbus_conf_storage::storage_volume::{CapacityRule, StorageVolume, VolumeType};
+use virtbus_storage::backing;
 use virtbus_storage::command::qemu_img::{self, Key, Making, Side};
 use virtbus_storage::command::{self, Command};
+use virtbus_xml::Content as _;
 
 use crate::case::Case;
+use crate::compare;
 use crate::outcome::{Held, Problem, Refusal};
 use crate::seams::Counting;
 
@@ -99,11 +103,40 @@ pub(crate) fn volume_command(case: &Case) -> Held<()> {
     case.check(commands.map_err(Refusal::later), &xml)
 }
 
+/// `storagebacking`.
+pub(crate) fn backing(case: &Case) -> Held<()> {
+    if case.text_req("op")? != "backing-parse" {
+        return Err(Problem::unsupported("chains of images that nobody holds"));
+    }
+    let text = case.text_req("backing")?;
+    let found = backing::parse(text).map_err(Refusal::reading);
+    let Some(expected) = case.text("expect_xml")? else {
+        return case.check_refused(found, text);
+    };
+    let found = found.map_err(|why| Problem::failed(format!("refused: {why}")))?;
+    compare::value(
+        "whether something is left out",
+        case.number("result")? == Some(1),
+        found.ignored,
+    )?;
+    // Cookies are secrets.
+    let flags = Flags::SECURE;
+    let source = match &found.source {
+        StorageSource::File(source) => source.to_xml("source", flags),
+        StorageSource::Block(source) => source.to_xml("source", flags),
+        StorageSource::Dir(source) => source.to_xml("source", flags),
+        StorageSource::Network(source) => source.to_xml("source", flags),
+        StorageSource::Nvme(source) => source.to_xml("source", flags),
+        other => return Err(Problem::failed(format!("it is of kind {:?}", other.kind()))),
+    };
+    compare::text(expected, &source)
+}
+
 /// Commands as the corpus writes them, where a backslash at a line end joins the next line.
 fn wrapped(commands: &[Command]) -> String {
     let lines = commands.iter().map(|command| {
         let words = command.arguments.join(" \\\n");
-        crate::compare::joined(&format!("{} \\\n{words}\n", command.program))
+        compare::joined(&format!("{} \\\n{words}\n", command.program))
     });
     lines.collect()
 }

@@ -50,6 +50,7 @@ const SUITES: &[(&str, Runner)] = &[
     ("qemufirmware", Runner::Each(qemu::firmware)),
     ("qemustatusxml2xml", Runner::Each(status::qemu)),
     ("qemuxml2xml", Runner::Each(qemu::xml)),
+    ("qemuxmlactive2xml", Runner::Each(qemu::active)),
     ("schema", Runner::Together(schema::schema)),
     ("secretxml2xml", Runner::Each(document::secret)),
     ("snapshotxml2xml", Runner::Each(moments::snapshot)),

@@ -1,7 +1,9 @@
 //! Disks.
 
 use virtbus_conf_domain::domain::devices::disk::Disk;
-use virtbus_conf_storage::storage::{EncryptionEngine, FileSource, ImageFormat, StorageSource};
+use virtbus_conf_storage::storage::{
+    EncryptionEngine, FileSource, Format, ImageFormat, StorageSource,
+};
 
 pub(super) fn complete(disk: &mut Disk) {
     if matches!(&disk.source, StorageSource::Volume(source) if source.pool.is_none()) {
@@ -19,6 +21,13 @@ pub(super) fn complete(disk: &mut Disk) {
         encryption.engine.get_or_insert(EncryptionEngine::Qemu);
     }
     of_source(&mut disk.source);
+    if let Some(mirror) = &mut disk.mirror {
+        mirror.format.get_or_insert(Format {
+            kind: ImageFormat::Raw,
+            metadata_cache: None,
+        });
+        of_source(&mut mirror.source);
+    }
     let layers = disk.backing.get_mut().map(|backing| &mut backing.layers);
     for layer in layers.into_iter().flatten() {
         of_source(&mut layer.source);

@@ -233,6 +233,32 @@ fn netns_updates_reach_the_server_and_keep_leases() {
                 .unwrap();
             assert_ne!(server_pid(&host).await, server);
             assert_eq!(txt_record("10.1.0.1", "note").await, "one, \"two\" # three");
+            // Both can be given another form, by address and by name.
+            let txt = "<txt name='note' value='another'/>";
+            update(Command::Modify, Section::DnsTxt, txt, Impact::LIVE)
+                .await
+                .unwrap();
+            assert_eq!(txt_record("10.1.0.1", "note").await, "another");
+            let name = "<host ip='10.1.0.77'><hostname>plotter</hostname></host>";
+            update(Command::Modify, Section::DnsHost, name, Impact::LIVE)
+                .await
+                .unwrap();
+            until("the other name is answered", || async {
+                guest
+                    .run("busybox nslookup -type=a plotter 10.1.0.1")
+                    .await
+                    .1
+                    .contains("10.1.0.77")
+            })
+            .await;
+            let missing = "<host ip='10.1.0.78'><hostname>plotter</hostname></host>";
+            update(Command::Modify, Section::DnsHost, missing, Impact::LIVE)
+                .await
+                .unwrap_err();
+            let txt = "<txt name='note' value='one, &quot;two&quot; # three'/>";
+            update(Command::Modify, Section::DnsTxt, txt, Impact::LIVE)
+                .await
+                .unwrap();
             assert_eq!(driver.dhcp_leases(&id, None).await.unwrap().len(), 2);
             guest.comes_to_reach("10.1.0.1").await;
             // Refused, and nothing has changed.

@@ -151,6 +151,7 @@ impl Entry for PortGroup {
 
 impl Entry for DnsHost {
     const ELEMENT: &'static str = "host";
+    const MODIFIABLE: bool = true;
     const AMBIGUOUS_IS_ERROR: bool = true;
 
     fn collides(&self, new: &Self) -> bool {
@@ -176,6 +177,7 @@ impl Entry for DnsHost {
 
 impl Entry for DnsTxt {
     const ELEMENT: &'static str = "txt";
+    const MODIFIABLE: bool = true;
 
     fn collides(&self, new: &Self) -> bool {
         self.name == new.name

@@ -28,6 +28,8 @@ enum Room {
     /// What drivers of any kind share, and what knows nothing but the API. It is no driver itself.
     Library,
     Driver,
+    /// A part of the host that many connections offer, such as networks: a driver that knows neither guests nor hypervisors.
+    Subsystem,
     /// A part of one driver, below its folder: known to that driver and its other parts, and no driver itself.
     Part,
     /// What the tests of any crate may use, such as how a test says that it cannot run.
@@ -53,6 +55,7 @@ impl Room {
             ["drivers", "conf", "xml"] => Self::Xml,
             ["drivers", "conf", "xml-derive"] => Self::XmlDerive,
             ["drivers", "formats", _] => Self::Format,
+            ["drivers", "network" | "secret"] => Self::Subsystem,
             ["drivers", _] => Self::Driver,
             ["drivers", "qemu", "peer"] | ["tests", "e2e", "skip"] => Self::TestAid,
             ["drivers", "qemu", _] => Self::Part,
@@ -79,6 +82,7 @@ impl Room {
                 Self::ConfDomain,
                 Self::Format,
                 Self::Driver,
+                Self::Subsystem,
             ],
             Self::Interface => &[Self::Api],
             Self::ConfBase => &[Self::Xml],
@@ -115,6 +119,7 @@ impl Room {
                 Self::Library,
                 Self::Part,
             ],
+            Self::Subsystem => &[Self::Api, Self::ConfBase, Self::ConfHost, Self::Util],
             Self::Part => &[
                 Self::Api,
                 Self::ConfBase,
@@ -140,6 +145,7 @@ impl Room {
                 Self::Hypervisor,
                 Self::Library,
                 Self::Driver,
+                Self::Subsystem,
                 Self::Part,
                 Self::TestAid,
                 Self::Tests,
@@ -238,7 +244,8 @@ fn every_driver_is_a_feature_of_the_service_that_is_on_by_default() {
             todo.extend(service.features.get(&feature).cloned().unwrap_or_default());
         }
     }
-    for driver in crates.iter().filter(|one| room(one) == Room::Driver) {
+    let is_driver = |one: &&Crate| matches!(room(one), Room::Driver | Room::Subsystem);
+    for driver in crates.iter().filter(is_driver) {
         let name = &driver.name;
         let dependency = service
             .dependencies
@@ -278,6 +285,15 @@ fn rooms_are_told_by_their_folders() {
     assert_eq!(Room::of("elsewhere"), None);
     assert_eq!(Room::of("drivers/conf/host"), Some(Room::ConfHost));
     assert!(!Room::Driver.may_know().contains(&Room::Driver));
+    assert!(!Room::Driver.may_know().contains(&Room::Subsystem));
+    for guests in [
+        Room::Driver,
+        Room::Subsystem,
+        Room::Hypervisor,
+        Room::ConfDomain,
+    ] {
+        assert!(!Room::Subsystem.may_know().contains(&guests));
+    }
     assert_eq!(Room::Format.may_know(), [Room::Xml, Room::Util]);
     assert!(Room::Driver.may_know().contains(&Room::Format));
 }

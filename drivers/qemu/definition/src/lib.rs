@@ -18,6 +18,7 @@ mod devices;
 mod features;
 pub mod firmware;
 pub mod machine;
+pub mod memory_lock;
 mod numa;
 mod validate;
 

@@ -48,6 +48,7 @@ const SUITES: &[(&str, Runner)] = &[
     ),
     ("nwfilterxml2xml", Runner::Each(document::nwfilter)),
     ("qemufirmware", Runner::Each(qemu::firmware)),
+    ("qemumemlock", Runner::Each(qemu::memory_lock)),
     ("qemustatusxml2xml", Runner::Each(status::qemu)),
     ("qemuxml2xml", Runner::Each(qemu::xml)),
     ("qemuxmlactive2xml", Runner::Each(qemu::active)),

@@ -6,5 +6,6 @@
 )]
 
 mod common;
+mod locks;
 mod meanings;
 mod refusals;

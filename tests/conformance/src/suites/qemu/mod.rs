@@ -10,6 +10,7 @@ use virtbus_conf_domain::domain::devices::tpm::TpmVersion;
 use virtbus_conf_domain::domain::{CompleteFlags, Domain};
 use virtbus_qemu_capabilities::Capabilities;
 use virtbus_qemu_definition::firmware::Descriptor;
+use virtbus_qemu_definition::memory_lock::{self, MemoryLock};
 use virtbus_qemu_definition::{Facts, HostAudio};
 
 pub(crate) use self::firmware::firmware;
@@ -113,4 +114,24 @@ pub(crate) fn active(case: &Case) -> Held<()> {
         Ok(domain.format(form))
     };
     case.check(read(), &xml)
+}
+
+/// `qemumemlock`: how much memory may be locked, in bytes.
+pub(crate) fn memory_lock(case: &Case) -> Held<()> {
+    let xml = case.file("input")?;
+    let surroundings = Surroundings::of(case)?;
+    let mut domain = Domain::parse(&xml).map_err(|e| Problem::failed(e.to_string()))?;
+    virtbus_qemu_definition::complete(
+        &mut domain,
+        surroundings.facts(),
+        &mut Counting,
+        CompleteFlags::empty(),
+    )
+    .map_err(|e| Problem::failed(e.to_string()))?;
+    let found = match memory_lock::of(&domain) {
+        MemoryLock::Usual => "0".to_owned(),
+        MemoryLock::Kib(count) => (u128::from(count) * 1024).to_string(),
+        MemoryLock::Unlimited => "unlimited".to_owned(),
+    };
+    compare::text(case.text_req("result")?, &found)
 }

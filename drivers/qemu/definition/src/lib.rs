@@ -20,9 +20,11 @@ pub mod firmware;
 pub mod machine;
 pub mod memory_lock;
 mod numa;
+mod plug;
 mod validate;
 
 pub use audio::HostAudio;
+pub use plug::complete_device;
 
 use virtbus_conf_base::common::{Arch, PciAddress, SecLabelType};
 use virtbus_conf_base::{Entropy, Result, YesNo};

@@ -12,6 +12,7 @@ mod zpci;
 use virtbus_conf_base::Result;
 use virtbus_conf_domain::domain::Domain;
 
+use self::usb::Ports;
 use crate::Facts;
 
 /// Gives every device an address.
@@ -25,6 +26,21 @@ pub(crate) fn assign(domain: &mut Domain, facts: &Facts<'_>, is_new: bool) -> Re
     ccw::assign(domain)?;
     pci::assign(domain, facts)?;
     zpci::assign(domain, facts)?;
-    usb::assign(domain, is_new)?;
+    usb::assign(domain, if is_new { Ports::All } else { Ports::Kept })?;
+    dimm::assign(domain)
+}
+
+/// Gives the last device of a running guest an address that is free; nothing is added for it.
+///
+/// # Errors
+/// No address is left, or two devices ask for the same.
+pub(crate) fn plug(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
+    virtio_serial::assign(domain)?;
+    spapr::assign(domain)?;
+    virtio::choose(domain, facts);
+    ccw::assign(domain)?;
+    pci::plug(domain, facts)?;
+    zpci::assign(domain, facts)?;
+    usb::assign(domain, Ports::ForOneMore)?;
     dimm::assign(domain)
 }

@@ -80,7 +80,7 @@ impl Hubs {
 }
 
 /// How many ports a controller has; `None` for companions of another, which has them.
-fn ports(controller: &Controller) -> Option<u32> {
+fn count(controller: &Controller) -> Option<u32> {
     let ControllerKind::Usb(model, settings) = &controller.kind else {
         return None;
     };
@@ -131,28 +131,45 @@ fn path(port: &str) -> Vec<usize> {
         .collect()
 }
 
-/// Gives every device on USB a port.
+/// Which devices get ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ports {
+    /// All of a new guest, which gets hubs if there are more.
+    All,
+    /// None: if all have one already, they are checked.
+    Kept,
+    /// One that is plugged, if all others have one.
+    ForOneMore,
+}
+
+/// Gives devices on USB a port.
 ///
 /// # Errors
 /// If two devices ask for one port, one asks for a port that there is not, or none is left.
-pub(super) fn assign(domain: &mut Domain, is_new: bool) -> Result<()> {
+pub(super) fn assign(domain: &mut Domain, ports: Ports) -> Result<()> {
     let mut devices: Vec<(u8, usize)> = Vec::new();
-    let mut all_have = true;
+    let mut lacking = 0;
     for (at, device) in domain.devices.iter().enumerate() {
         if let Some(order) = order(device) {
             devices.push((order, at));
-            all_have &= given(device.info()).is_some_and(|address| address.port.is_some());
+            let has_port = given(device.info()).is_some_and(|address| address.port.is_some());
+            lacking += u32::from(!has_port);
         }
     }
-    if devices.is_empty() || (!is_new && !all_have) {
+    let is_known = match ports {
+        Ports::All => true,
+        Ports::Kept => lacking == 0,
+        Ports::ForOneMore => lacking <= 1,
+    };
+    if devices.is_empty() || !is_known {
         return Ok(());
     }
-    if is_new && add_hubs(domain, devices.len())? {
-        return assign(domain, is_new);
+    if ports == Ports::All && add_hubs(domain, devices.len()) {
+        return assign(domain, ports);
     }
     let mut buses: Vec<(u32, Hubs)> = Vec::new();
     for controller in &domain.devices.controller {
-        if let Some(ports) = ports(controller) {
+        if let Some(ports) = count(controller) {
             buses.push((controller.index(), Hubs::new(ports)));
         }
     }
@@ -189,10 +206,10 @@ pub(super) fn assign(domain: &mut Domain, is_new: bool) -> Result<()> {
 }
 
 /// Adds hubs if there are more devices than ports.
-fn add_hubs(domain: &mut Domain, devices: usize) -> Result<bool> {
-    let of_controllers: u32 = domain.devices.controller.iter().filter_map(ports).sum();
+fn add_hubs(domain: &mut Domain, devices: usize) -> bool {
+    let of_controllers: u32 = domain.devices.controller.iter().filter_map(count).sum();
     if of_controllers == 0 {
-        return Ok(false);
+        return false;
     }
     let hubs = domain.devices.hub.len();
     let there = of_controllers as usize + hubs * HUB_PORTS as usize;
@@ -205,7 +222,7 @@ fn add_hubs(domain: &mut Domain, devices: usize) -> Result<bool> {
             info: Rare::default(),
         });
     }
-    Ok(needed > 0)
+    needed > 0
 }
 
 /// Takes the ports that the definition names: those of hubs first, since the others may be behind them.

@@ -8,4 +8,5 @@
 mod common;
 mod locks;
 mod meanings;
+mod plugged;
 mod refusals;

@@ -87,6 +87,27 @@ pub(super) fn assign(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
     targets::complete(domain, facts)
 }
 
+/// Puts a device that is plugged somewhere; no bus is added for it.
+///
+/// # Errors
+/// If no slot is left, or the address that it names is taken or none that the guest has.
+pub(super) fn plug(domain: &mut Domain, facts: &Facts<'_>) -> Result<()> {
+    if !machine::has_pci(domain) || controllers(domain).next().is_none() {
+        return Ok(());
+    }
+    let kinds = Kinds::of(domain, facts);
+    let growth = Growth {
+        grows: false,
+        many_roots: machine::is_pseries(domain),
+        pcie_to_pci: false,
+    };
+    let mut set = Set::of(domain, &kinds, growth)?;
+    let mut places = Vec::new();
+    place(domain, &kinds, &mut set, false, &mut places)?;
+    put(domain, &places);
+    Ok(())
+}
+
 /// Refuses what needs a bus that the machine does not have.
 fn without_buses(domain: &Domain, facts: &Facts<'_>) -> Result<()> {
     if facts.capabilities.machine(machine::name(domain)).is_none() {

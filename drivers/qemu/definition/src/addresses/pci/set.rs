@@ -187,9 +187,14 @@ impl Set {
                 return Ok(address);
             }
             if !self.growth.grows {
-                return Err(ConfError::invalid(
-                    "no free slot is left on the guest's PCI buses for one of its PCI devices or controllers",
-                ));
+                let more = if self.is_pcie() {
+                    "pcie-root-port"
+                } else {
+                    "pci-bridge"
+                };
+                return Err(ConfError::invalid(format!(
+                    "no free slot is left on the guest's PCI buses for one of its PCI devices or controllers: define it with a further <controller type='pci' model='{more}'/>"
+                )));
             }
             self.grow(device.connect)?;
         }

@@ -11,6 +11,7 @@ mod figure;
 mod flood;
 mod guests;
 mod lists;
+mod networks;
 mod rates;
 mod reads;
 mod scale;
@@ -27,13 +28,14 @@ use figure::Report;
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The parts of a run, in order.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "documents",
     "guests",
     "reads",
     "lists",
     "flood",
     "scale",
+    "networks",
     "starts",
 ];
 
@@ -68,7 +70,7 @@ const HELP: &str = "\
 Usage: virtbus-bench [--quick] [PART...]
 
 Measures the daemon against yardsticks in the same run and prints one line per figure.
-Parts: documents, guests, reads, lists, flood, scale, starts; all of them if none is named.
+Parts: documents, guests, reads, lists, flood, scale, networks, starts; all of them if none is named.
 --quick: fewer rounds and fewer domains, to see that it works; the figures say little.
 The daemon is the virtbusd beside this program, or the one that $VIRTBUSD names.
 ";
@@ -82,6 +84,10 @@ fn main() -> ExitCode {
             Ok(())
         }
         [yardstick::WORD, address] => yardstick::serve(address),
+        [networks::WORD, rounds] => rounds
+            .parse()
+            .map_err(Into::into)
+            .and_then(|rounds| waited(networks::inside(rounds))),
         words => parts(words).and_then(|(effort, parts)| measure(effort, &parts)),
     };
     match ended {
@@ -111,13 +117,17 @@ fn parts<'a>(words: &[&'a str]) -> Outcome<(Effort, Vec<&'a str>)> {
 }
 
 fn measure(effort: Effort, parts: &[&str]) -> Outcome<()> {
+    waited(run(effort, parts))
+}
+
+fn waited(work: impl Future<Output = Outcome<()>>) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     runtime.block_on(async {
         tokio::select! {
-            measured = run(effort, parts) => measured,
+            measured = work => measured,
             // What was started is ended by its owners as they are dropped.
             _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
         }
@@ -148,6 +158,7 @@ async fn run(effort: Effort, parts: &[&str]) -> Outcome<()> {
             "flood" => flood::measure(bed, effort, &mut report).await,
             "scale" => scale::measure(bed, effort, &mut report).await,
             "lists" => lists::measure(bed, effort, &mut report).await,
+            "networks" => networks::measure(bed, effort, &mut report).await,
             _ => starts::measure(bed, effort, &mut report).await,
         };
         // The other parts say something without it.

@@ -43,6 +43,12 @@ impl Dirs {
         self.state.join("save")
     }
 
+    /// Variables of guests' firmware.
+    #[must_use]
+    pub fn nvram(&self) -> PathBuf {
+        self.state.join("nvram")
+    }
+
     /// Saved and dumped memory that clients give names to. Not where [`Dirs::saved`] is: no name leads to another guest's managed save.
     #[must_use]
     pub fn memory(&self) -> PathBuf {

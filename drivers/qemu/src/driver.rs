@@ -35,8 +35,8 @@ use crate::outside::blocking;
 use crate::shutdown::{Way, Wish};
 use crate::start::Origin;
 use crate::{
-    autostart, bound, cpus, definition, jobs, reading, reconnect, shutdown, start, stats, stop,
-    translate,
+    autostart, bound, completing, cpus, definition, jobs, reading, reconnect, shutdown, start,
+    stats, stop, translate,
 };
 
 impl Qemu {
@@ -50,6 +50,7 @@ impl Qemu {
         let loading = Arc::clone(&core);
         let statuses = blocking(move || reconnect::load(&loading)).await?;
         reconnect::resume(&core, statuses).await;
+        tokio::spawn(completing::complete_stored(Arc::clone(&core)));
         Ok(Arc::new(Self { core }))
     }
 

@@ -19,6 +19,7 @@ mod autostart;
 mod belongings;
 mod bound;
 mod command;
+mod completing;
 mod config;
 mod connection;
 mod core;

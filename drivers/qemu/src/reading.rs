@@ -5,7 +5,7 @@ use virtbus_api::domain::DomainId;
 use virtbus_conf_domain::domain::Domain as Definition;
 
 use crate::core::Core;
-use crate::definition;
+use crate::definition::{self, Emulator};
 
 /// Texts up to this length are gone through where they are: it takes less than handing them over. Bytes.
 const SHORT: usize = 8 << 10;
@@ -23,10 +23,46 @@ pub(crate) async fn parse(core: &Core, xml: &str, strict: bool) -> Result<Defini
         .readers
         .run(bytes, move || definition::read(&text, strict));
     let definition = reading.await?;
-    let (emulator, capabilities) = core.capabilities_of(&definition).await?;
+    let emulator = emulator_of(core, &definition).await?;
     core.readers
-        .run(bytes, move || {
-            definition::finish(definition, &emulator, &capabilities)
+        .run(bytes, move || definition::finish(definition, &emulator))
+        .await
+}
+
+/// The emulator for a definition, and what else it is completed by.
+///
+/// # Errors
+/// `ConfigUnsupported` if there is none, or if KVM is asked for and guests do not run under it here.
+pub(crate) async fn emulator_of(core: &Core, definition: &Definition) -> Result<Emulator> {
+    let (path, capabilities) = core.capabilities_of(definition).await?;
+    Ok(Emulator {
+        path,
+        capabilities,
+        nvram: core.config.dirs.nvram(),
+    })
+}
+
+/// As [`parse`], for a definition that takes the place of `like`, that of a guest which runs or was saved: a guest whose devices have no
+/// addresses, as an earlier release started them, gets none.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) async fn parse_in_place(
+    core: &Core,
+    xml: &str,
+    like: &Definition,
+) -> Result<Definition> {
+    definition::check_length(xml)?;
+    let emulator = emulator_of(core, like).await?;
+    let (text, like) = (xml.to_owned(), like.clone());
+    core.readers
+        .run(xml.len(), move || {
+            let definition = definition::read(&text, false)?;
+            if definition::is_placed(&like, &emulator) {
+                definition::finish(definition, &emulator)
+            } else {
+                definition::finish_as_it_is(definition)
+            }
         })
         .await
 }

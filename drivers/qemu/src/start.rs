@@ -26,7 +26,6 @@ use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_hypervisor::domains::Starting;
 use virtbus_hypervisor::log;
 use virtbus_hypervisor::store::NewRun;
-use virtbus_qemu_capabilities::Capabilities;
 use virtbus_qemu_monitor::commands::system::Cont;
 use virtbus_qemu_monitor::{Events, Monitor, MonitorError};
 use virtbus_util::cmd::Child;
@@ -36,13 +35,14 @@ use virtbus_util::socket::{self, ListenOptions};
 
 use crate::command;
 use crate::core::Core;
+use crate::definition::Emulator;
 use crate::domain::{Domain, Ending, Handle, Live, Run};
 use crate::folder::{MONITOR_SOCKET, guest_dir};
 use crate::persist::{self, Status};
 use crate::ports::Addresses;
 use crate::prepare::Preparer;
 use crate::watch::{self, Process};
-use crate::{bound, definition, saving, stop, translate};
+use crate::{bound, definition, reading, saving, stop, translate};
 
 pub(crate) use create::create;
 
@@ -61,12 +61,18 @@ pub(crate) async fn start(
     client: Option<Client>,
 ) -> Result<()> {
     let stored = domain.snapshot().config.clone();
+    let is_stored = definition.is_none();
     let config = definition.or_else(|| stored.clone()).ok_or_else(|| {
         let name = domain.name();
         Error::operation_invalid(format!("domain '{name}' has no stored definition"))
     })?;
     domain.check_name(&config)?;
-    let emulator = core.capabilities_of(&config).await?;
+    let emulator = reading::emulator_of(&core, &config).await?;
+    let mut config = Definition::clone(&config);
+    if is_stored {
+        // It may be one that an earlier release completed, and that was not looked at since.
+        definition::complete_stored(&mut config, &emulator)?;
+    }
     let starting = begin(&domain)?;
     let beginning = Beginning::of(&origin, flags);
     core.watched.fetch_add(1, Ordering::Relaxed);
@@ -80,10 +86,7 @@ pub(crate) async fn start(
         child: None,
         held: Vec::new(),
     };
-    let done = match attempt
-        .bring_up(&config, &emulator, origin, beginning)
-        .await
-    {
+    let done = match attempt.bring_up(config, &emulator, origin, beginning).await {
         Ok(up) => attempt.publish(up, beginning),
         Err(error) => Err(attempt.with_paths(error)),
     };
@@ -220,19 +223,18 @@ struct Attempt {
 impl Attempt {
     async fn bring_up(
         &mut self,
-        config: &Arc<Definition>,
-        emulator: &(PathBuf, Arc<Capabilities>),
+        mut live: Definition,
+        emulator: &Emulator,
         origin: Origin,
         beginning: Beginning,
     ) -> Result<Up> {
         let core = Arc::clone(&self.core);
-        let (binary, capabilities) = emulator;
+        let (binary, capabilities) = (&emulator.path, &*emulator.capabilities);
         let name = self.domain.name();
         let id = core.table.next_id();
         let dir = core.config.dirs.guest(id, self.domain.uuid);
 
         let incoming = matches!(origin, Origin::Saved { .. });
-        let mut live = Definition::clone(config);
         let (uuid, whose) = (
             self.domain.uuid,
             Beneficiary::Guest(self.domain.uuid.into_bytes()),

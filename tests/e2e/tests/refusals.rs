@@ -140,7 +140,8 @@ async fn what_definitions_usually_carry_starts() {
          <controller type='usb' index='0' model='ich9-uhci2'><master startport='2'/></controller>\
          <disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk><input type='tablet' bus='usb'/>\
          <sound model='ich9'><codec type='micro'/></sound></devices></domain>",
-        "<controller type='pci' model='pcie-root-port'/>".repeat(3),
+        "<controller type='pci' model='pcie-root'/>".to_owned()
+            + &"<controller type='pci' model='pcie-root-port'/>".repeat(3),
     );
     let domain = testbed.client.define(&guest).await.unwrap();
     domain.act("Create", 0).await.unwrap();

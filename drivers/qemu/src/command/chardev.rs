@@ -102,14 +102,27 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The name under which SPICE knows the channel of its agent.
+const AGENT: &str = "vdagent";
+
 /// Adds the back end of a device with this alias; its id is `char` and the alias.
 pub(super) fn backend(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<()> {
-    let value = value(builder, chardev, alias)?;
+    backend_called(builder, chardev, alias, AGENT)
+}
+
+/// The same for a device that SPICE knows by this name.
+pub(super) fn backend_called(
+    builder: &mut Builder<'_>,
+    chardev: &Chardev,
+    alias: &str,
+    name: &str,
+) -> Result<()> {
+    let value = value(builder, chardev, alias, name)?;
     builder.option("-chardev", value);
     Ok(())
 }
 
-fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<String> {
+fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str, name: &str) -> Result<String> {
     let id = format!("id=char{}", escape(alias));
     let missing = |what: &str| unsupported(format!("the source of device '{alias}' has no {what}"));
     let reconnect = |reconnect: &Option<virtbus_conf_storage::storage::Reconnect>| {
@@ -186,7 +199,7 @@ fn value(builder: &mut Builder<'_>, chardev: &Chardev, alias: &str) -> Result<St
             let text = format!("socket,{id},path={}{}", escape(path), server(source.mode));
             text + &reconnect(&source.reconnect)
         }
-        ChardevSource::Spicevmc => format!("spicevmc,{id},name=vdagent"),
+        ChardevSource::Spicevmc => format!("spicevmc,{id},name={name}"),
         ChardevSource::Spiceport { channel } => {
             let channel = channel.as_deref().ok_or_else(|| missing("channel"))?;
             format!("spiceport,{id},name={}", escape(channel))

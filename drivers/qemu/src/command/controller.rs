@@ -4,12 +4,13 @@ use virtbus_api::Result;
 use virtbus_conf_domain::domain::devices::Devices;
 use virtbus_conf_domain::domain::devices::address::DriveAddress;
 use virtbus_conf_domain::domain::devices::controller::{
-    Controller, ControllerKind, ControllerType, PciController, PciModel, ScsiModel, UsbModel,
+    Controller, ControllerKind, ControllerType, PciController, PciModel, PciModelName, ScsiModel,
+    UsbModel,
 };
-use virtbus_conf_domain::domain::devices::disk::DiskBus;
+use virtbus_conf_domain::domain::devices::disk::{DiskBus, VirtioModel};
 use virtbus_conf_domain::domain::os::Os;
 
-use super::{Builder, Props, alias, unsupported};
+use super::{Builder, Props, alias, unsupported, virtio};
 use crate::definition;
 
 /// Adds every controller that is not part of the machine.
@@ -32,7 +33,7 @@ fn device(builder: &mut Builder<'_>, controller: &Controller) -> Result<()> {
     let props = match &controller.kind {
         ControllerKind::Pci(pci) => match pci_device(controller, pci)? {
             Some(props) => props,
-            None => return Ok(()),
+            None => return root(builder, controller),
         },
         ControllerKind::Usb(model, options) => {
             let Some(model) = usb_device(*model)? else {
@@ -69,10 +70,13 @@ fn device(builder: &mut Builder<'_>, controller: &Controller) -> Result<()> {
                 props
             }
         }
-        ControllerKind::VirtioSerial(_, options) => Props::device("virtio-serial-pci")
-            .set("id", alias(&controller.info)?)
-            .set_opt("max_ports", options.ports)
-            .set_opt("vectors", options.vectors),
+        ControllerKind::VirtioSerial(model, options) => {
+            let model = virtio("virtio-serial", model.unwrap_or(VirtioModel::Virtio));
+            Props::device(&model)
+                .set("id", alias(&controller.info)?)
+                .set_opt("max_ports", options.ports)
+                .set_opt("vectors", options.vectors)
+        }
         ControllerKind::Sata => {
             if is_q35(builder.os) && controller.index() == 0 {
                 return Ok(());
@@ -84,6 +88,11 @@ fn device(builder: &mut Builder<'_>, controller: &Controller) -> Result<()> {
             if is_q35(builder.os) {
                 return Err(unsupported(
                     "machines of the q35 family have no IDE controller",
+                ));
+            }
+            if controller.index() != 0 {
+                return Err(unsupported(
+                    "this machine has one IDE controller, which has index 0",
                 ));
             }
             return Ok(());
@@ -102,44 +111,70 @@ fn device(builder: &mut Builder<'_>, controller: &Controller) -> Result<()> {
     Ok(())
 }
 
+/// What can be said of the root of the PCI buses, which is part of the machine.
+fn root(builder: &mut Builder<'_>, controller: &Controller) -> Result<()> {
+    let Some(hole) = controller.pcihole64.as_deref() else {
+        return Ok(());
+    };
+    let host = if is_q35(builder.os) {
+        "q35-pcihost"
+    } else {
+        "i440FX-pcihost"
+    };
+    builder.option("-global", format!("{host}.pci-hole64-size={}K", hole.0));
+    Ok(())
+}
+
+/// The device of the emulator that plays a PCI controller; none for the root of the PCI buses.
 fn pci_device(controller: &Controller, pci: &PciController) -> Result<Option<Props>> {
     let target = pci.target.unwrap_or_default();
     let index = controller.index();
-    let id = format!("pci.{index}");
-    let chassis = target.chassis.map_or(index, |chassis| chassis.0);
-    let hotplug = target.hotplug.map(bool::from);
-    let props = match pci.model {
+    let usual = match pci.model {
         // The root buses are the machine's.
         None | Some(PciModel::PciRoot | PciModel::PcieRoot) => return Ok(None),
-        Some(PciModel::PcieRootPort) => Props::device("pcie-root-port")
-            .set("port", target.port.map_or(0, |port| port.0))
-            .set("chassis", chassis)
-            .set("id", id)
-            .set_opt("hotplug", hotplug),
-        Some(PciModel::PciBridge) => {
-            let number = target.chassis_nr.map_or(index, |number| number.0);
-            Props::device("pci-bridge")
-                .set("chassis_nr", number)
-                .set("id", id)
-                .set_opt("shpc", hotplug)
-        }
-        Some(PciModel::DmiToPciBridge) => Props::device("i82801b11-bridge").set("id", id),
-        Some(PciModel::PcieToPciBridge) => Props::device("pcie-pci-bridge").set("id", id),
-        Some(PciModel::PcieSwitchUpstreamPort) => Props::device("x3130-upstream").set("id", id),
-        Some(PciModel::PcieSwitchDownstreamPort) => Props::device("xio3130-downstream")
-            .set("port", target.port.map_or(0, |port| port.0))
-            .set("chassis", chassis)
-            .set("id", id)
-            .set_opt("hotplug", hotplug),
-        Some(PciModel::PciExpanderBus | PciModel::PcieExpanderBus) => {
-            let pcie = pci.model == Some(PciModel::PcieExpanderBus);
-            Props::device(if pcie { "pxb-pcie" } else { "pxb" })
-                .set_opt("bus_nr", target.bus_nr.map(|number| number.0))
-                .set("id", id)
-                .set_opt("numa_node", target.node)
-        }
+        Some(PciModel::PcieRootPort) => PciModelName::PcieRootPort,
+        Some(PciModel::PciBridge) => PciModelName::PciBridge,
+        Some(PciModel::DmiToPciBridge) => PciModelName::I82801b11Bridge,
+        Some(PciModel::PcieToPciBridge) => PciModelName::PciePciBridge,
+        Some(PciModel::PcieSwitchUpstreamPort) => PciModelName::X3130Upstream,
+        Some(PciModel::PcieSwitchDownstreamPort) => PciModelName::Xio3130Downstream,
+        Some(PciModel::PciExpanderBus) => PciModelName::Pxb,
+        Some(PciModel::PcieExpanderBus) => PciModelName::PxbPcie,
     };
-    Ok(Some(props))
+    let model = pci.model_name.unwrap_or(usual);
+    let hotplug = target.hotplug.map(bool::from);
+    let props = Props::device(model.as_str());
+    let id = alias(&controller.info)?;
+    Ok(Some(match model {
+        PciModelName::PcieRootPort | PciModelName::Ioh3420 | PciModelName::Xio3130Downstream => {
+            let reserved = target.mem_reserve.map(|kib| kib.saturating_mul(1024));
+            props
+                .set("port", target.port.map_or(0, |port| port.0))
+                .set("chassis", target.chassis.map_or(index, |chassis| chassis.0))
+                .set("id", id)
+                .set_opt("mem-reserve", reserved)
+                .set_opt("hotplug", hotplug)
+        }
+        PciModelName::PciBridge => props
+            .set(
+                "chassis_nr",
+                target.chassis_nr.map_or(index, |number| number.0),
+            )
+            .set("id", id)
+            .set_opt("shpc", hotplug),
+        PciModelName::Pxb | PciModelName::PxbPcie => props
+            .set_opt("bus_nr", target.bus_nr.map(|number| number.0))
+            .set("id", id)
+            .set_opt("numa_node", target.node),
+        PciModelName::I82801b11Bridge
+        | PciModelName::PciePciBridge
+        | PciModelName::X3130Upstream => props.set("id", id),
+        PciModelName::SpaprPciHostBridge => {
+            return Err(unsupported(
+                "PCI host bridges of pSeries machines are not supported",
+            ));
+        }
+    }))
 }
 
 fn usb_device(model: Option<UsbModel>) -> Result<Option<&'static str>> {
@@ -191,13 +226,17 @@ pub(super) fn is_q35(os: &Os) -> bool {
         .is_some_and(definition::is_q35)
 }
 
-/// The name of a PCI bus by its number.
-pub(super) fn pci_bus(os: &Os, bus: u8) -> String {
-    if bus == 0 && is_q35(os) {
-        "pcie.0".to_owned()
-    } else {
-        format!("pci.{bus}")
+/// The name of a PCI bus by its number: that of the controller with this index.
+pub(super) fn pci_bus(os: &Os, devices: &Devices, bus: u8) -> String {
+    if bus == 0 {
+        let root = if is_q35(os) { "pcie.0" } else { "pci.0" };
+        return root.to_owned();
     }
+    let controller = devices.controller.iter().find(|controller| {
+        controller.kind.kind() == ControllerType::Pci && controller.index() == u32::from(bus)
+    });
+    let alias = controller.and_then(|controller| controller.info.alias.as_deref());
+    alias.map_or_else(|| format!("pci.{bus}"), str::to_owned)
 }
 
 /// The name of a USB bus by its number: that of the controller with this index.

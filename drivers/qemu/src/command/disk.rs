@@ -17,7 +17,7 @@ use virtbus_conf_storage::storage::{
 
 use super::controller::{drive_bus, is_q35};
 use super::{Builder, Props, alias, unsupported};
-use crate::definition;
+use crate::definition::{self, scsi};
 
 /// Adds every disk.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
@@ -396,7 +396,19 @@ fn device(builder: &mut Builder<'_>, disk: &Disk, node: Option<String>) -> Resul
                 )
             })?;
             props = props.set("bus", name);
+            let controllers = &builder.devices.controller;
             props = match bus {
+                DiskBus::Scsi if scsi::has_only_units(controllers, address.controller) => {
+                    if address.target != 0 {
+                        return Err(named(
+                            disk,
+                            "its controller has no units below its targets: target must be 0, and unit is the number of the target",
+                        ));
+                    }
+                    props
+                        .set("scsi-id", address.unit)
+                        .set("device_id", format!("drive-{id}"))
+                }
                 DiskBus::Scsi => props
                     .set("channel", 0)
                     .set("scsi-id", address.target)

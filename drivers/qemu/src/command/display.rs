@@ -58,7 +58,12 @@ pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
             "qxl-vga" | "qxl" => props
                 .set_opt("ram_size", card.ram.map(|kib| u64::from(kib) * 1024))
                 .set_opt("vram_size", card.vram.map(|kib| u64::from(kib) * 1024))
-                .set_opt("vgamem_mb", card.vgamem.map(mib)),
+                .set_opt(
+                    "vram64_size_mb",
+                    card.vram64.filter(|kib| *kib > 0).map(mib),
+                )
+                .set_opt("vgamem_mb", card.vgamem.map(mib))
+                .set_opt("max_outputs", card.heads),
             "virtio-vga" | "virtio-gpu-pci" => props.set_opt("max_outputs", card.heads),
             _ => props,
         };

@@ -15,7 +15,7 @@ use virtbus_conf_domain::domain::memory::{MemoryAllocation, MemorySource};
 use virtbus_conf_domain::domain::os::{BootDevice, LoaderType, Os};
 use virtbus_qemu_capabilities::{Cap, Machine};
 
-use super::{Builder, Props, cpu, escape, unsupported};
+use super::{Builder, Props, cpu, escape, sound, unsupported};
 use crate::definition;
 
 /// What comes before the machine: name, confinement, nothing of QEMU's own defaults.
@@ -217,6 +217,9 @@ fn machine_options(
     add("dump-guest-core", dump);
     if let Some(memory) = memory {
         add("memory-backend", memory);
+    }
+    if let Some(audiodev) = sound::speaker(builder) {
+        add("pcspk-audiodev", &audiodev);
     }
     if let Some(driver) = features.and_then(|features| features.ioapic) {
         let split = driver == virtbus_conf_domain::domain::features::IoApicDriver::Qemu;

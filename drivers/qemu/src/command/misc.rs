@@ -1,33 +1,29 @@
-//! Small devices: input, sound, watchdog, balloon, random numbers, TPM, panic, vsock, and those that are refused.
+//! Small devices: watchdog, balloon, random numbers, TPM, panic, vsock, and those that are refused.
 
 use virtbus_api::Result;
 use virtbus_api::security::Access;
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::address::Address;
 use virtbus_conf_domain::domain::devices::disk::VirtioModel;
-use virtbus_conf_domain::domain::devices::graphics::GraphicsKind;
 use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 use virtbus_conf_domain::domain::devices::misc::{
-    Input, InputBus, InputType, Memballoon, MemballoonModel, Panic, PanicModel, Rng, RngBackend,
-    Vsock, Watchdog, WatchdogAction, WatchdogModel,
+    Memballoon, MemballoonModel, Panic, PanicModel, Rng, RngBackend, Vsock, Watchdog,
+    WatchdogAction, WatchdogModel,
 };
-use virtbus_conf_domain::domain::devices::sound::{AudioType, CodecType, Sound, SoundModel};
 use virtbus_conf_domain::domain::devices::tpm::{Tpm, TpmBackend, TpmModel};
 use virtbus_qemu_monitor::commands::memory::Balloon;
 use virtbus_qemu_monitor::{Monitor, MonitorError};
 
 use crate::definition;
 
-use super::{Builder, Props, alias, chardev, unsupported};
+use super::{Builder, Props, alias, chardev, unsupported, virtio};
 
 /// Adds the devices that no other module has.
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
     refuse(builder);
     let devices = builder.devices;
-    builder.try_each(&devices.input, input);
-    builder.try_each([()], |builder, ()| audio(builder));
-    builder.try_each(&devices.sound, sound);
     builder.try_each(&devices.watchdog, watchdog);
+    builder.try_each(devices.watchdog.first(), watchdog_action);
     builder.try_each(devices.memballoon.as_deref(), memballoon);
     builder.try_each(&devices.rng, rng);
     builder.try_each(&devices.tpm, tpm);
@@ -44,8 +40,6 @@ fn refuse(builder: &mut Builder<'_>) {
         ("filesystem", !devices.filesystem.is_empty()),
         ("smartcard", !devices.smartcard.is_empty()),
         ("hostdev", !devices.hostdev.is_empty()),
-        ("redirdev", !devices.redirdev.is_empty()),
-        ("hub", !devices.hub.is_empty()),
         ("nvram", devices.nvram.is_some()),
         ("shmem", !devices.shmem.is_empty()),
         ("memory", !devices.memory.is_empty()),
@@ -63,136 +57,13 @@ fn refuse(builder: &mut Builder<'_>) {
     });
 }
 
-fn virtio(base: &str, model: VirtioModel) -> String {
-    match model {
-        VirtioModel::Virtio => format!("{base}-pci"),
-        VirtioModel::VirtioTransitional => format!("{base}-pci-transitional"),
-        VirtioModel::VirtioNonTransitional => format!("{base}-pci-non-transitional"),
-    }
-}
-
-fn plain(builder: &mut Builder<'_>, props: Props, info: &DeviceInfo) -> Result<()> {
+pub(super) fn plain(builder: &mut Builder<'_>, props: Props, info: &DeviceInfo) -> Result<()> {
     let props = builder.place(props, info)?;
     builder.device(&props);
     Ok(())
 }
 
-fn input(builder: &mut Builder<'_>, input: &Input) -> Result<()> {
-    let driver = match (input.kind, input.bus) {
-        // Part of the machine.
-        (_, Some(InputBus::Ps2)) => return Ok(()),
-        (InputType::Mouse, Some(InputBus::Usb)) => "usb-mouse",
-        (InputType::Tablet, Some(InputBus::Usb)) => "usb-tablet",
-        (InputType::Keyboard, Some(InputBus::Usb)) => "usb-kbd",
-        (InputType::Mouse, Some(InputBus::Virtio)) => "virtio-mouse-pci",
-        (InputType::Tablet, Some(InputBus::Virtio)) => "virtio-tablet-pci",
-        (InputType::Keyboard, Some(InputBus::Virtio)) => "virtio-keyboard-pci",
-        (kind, bus) => {
-            let bus = bus.map_or("none", InputBus::as_str);
-            return Err(unsupported(format!(
-                "input of type '{kind}' on bus '{bus}' is not supported"
-            )));
-        }
-    };
-    builder.require_device(driver)?;
-    let props = Props::device(driver).set("id", alias(&input.info)?);
-    plain(builder, props, &input.info)
-}
-
-/// The id of the back end that sound goes to where the definition names none.
-const DEFAULT_AUDIO: u32 = 1;
-
-/// Adds the back ends of sound. QEMU would look for one of its own, on the host.
-fn audio(builder: &mut Builder<'_>) -> Result<()> {
-    let devices = builder.devices;
-    for audio in &devices.audio {
-        let driver = match audio.kind {
-            AudioType::None => "none",
-            AudioType::Spice => "spice",
-            kind => {
-                return Err(unsupported(format!(
-                    "audio of type '{kind}' is not supported"
-                )));
-            }
-        };
-        builder.option("-audiodev", format!("{driver},id=audio{}", audio.id));
-    }
-    if devices.audio.is_empty() {
-        let spice = devices
-            .graphics
-            .iter()
-            .any(|graphics| matches!(graphics.kind, GraphicsKind::Spice(_)));
-        let driver = if spice && !devices.sound.is_empty() {
-            "spice"
-        } else {
-            "none"
-        };
-        builder.option("-audiodev", format!("{driver},id=audio{DEFAULT_AUDIO}"));
-    }
-    Ok(())
-}
-
-/// The back end of a sound card.
-fn audiodev(builder: &Builder<'_>, sound: &Sound) -> String {
-    let first = builder
-        .devices
-        .audio
-        .first()
-        .map_or(DEFAULT_AUDIO, |audio| audio.id);
-    format!("audio{}", sound.audio.unwrap_or(first))
-}
-
-fn sound(builder: &mut Builder<'_>, sound: &Sound) -> Result<()> {
-    let driver = match sound.model {
-        SoundModel::Ich6 => "intel-hda",
-        SoundModel::Ich9 => "ich9-intel-hda",
-        SoundModel::Ac97 => "AC97",
-        SoundModel::Es1370 => "ES1370",
-        SoundModel::Sb16 => "sb16",
-        SoundModel::Usb => "usb-audio",
-        model => {
-            return Err(unsupported(format!(
-                "sound of model '{model}' is not supported"
-            )));
-        }
-    };
-    builder.require_device(driver)?;
-    let id = alias(&sound.info)?.to_owned();
-    let audiodev = audiodev(builder, sound);
-    let hda = matches!(sound.model, SoundModel::Ich6 | SoundModel::Ich9);
-    let props = Props::device(driver)
-        .set("id", id.as_str())
-        .set_opt("audiodev", (!hda).then(|| audiodev.clone()));
-    plain(builder, props, &sound.info)?;
-    if hda {
-        let codecs = match &*sound.codec {
-            [] => &[CodecType::Duplex],
-            codecs => codecs,
-        };
-        for (number, codec) in codecs.iter().enumerate() {
-            let driver = format!("hda-{codec}");
-            builder.require_device(&driver)?;
-            let codec = Props::device(&driver)
-                .set("id", format!("{id}-codec{number}"))
-                .set("bus", format!("{id}.0"))
-                .set("cad", number)
-                .set("audiodev", audiodev.as_str());
-            builder.device(&codec);
-        }
-    }
-    Ok(())
-}
-
 fn watchdog(builder: &mut Builder<'_>, watchdog: &Watchdog) -> Result<()> {
-    let action = match watchdog.action.unwrap_or(WatchdogAction::Reset) {
-        // The driver would dump a guest that is halted.
-        WatchdogAction::Dump => {
-            return Err(unsupported(
-                "a watchdog that dumps the guest is not supported",
-            ));
-        }
-        action => action.as_str(),
-    };
     match watchdog.model {
         WatchdogModel::I6300esb => {
             let props = Props::device("i6300esb").set("id", alias(&watchdog.info)?);
@@ -209,6 +80,20 @@ fn watchdog(builder: &mut Builder<'_>, watchdog: &Watchdog) -> Result<()> {
             ));
         }
     }
+    Ok(())
+}
+
+/// What becomes of the guest when a watchdog barks: all of a guest's do the same.
+fn watchdog_action(builder: &mut Builder<'_>, watchdog: &Watchdog) -> Result<()> {
+    let action = match watchdog.action.unwrap_or(WatchdogAction::Reset) {
+        // The driver would dump a guest that is halted.
+        WatchdogAction::Dump => {
+            return Err(unsupported(
+                "a watchdog that dumps the guest is not supported",
+            ));
+        }
+        action => action.as_str(),
+    };
     builder.option("-watchdog-action", action);
     Ok(())
 }

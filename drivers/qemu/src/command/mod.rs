@@ -13,8 +13,10 @@ mod interface;
 mod machine;
 mod misc;
 mod props;
+mod sound;
 #[cfg(test)]
 mod tests;
+mod usb;
 pub(crate) mod ways;
 
 use std::os::fd::OwnedFd;
@@ -28,6 +30,7 @@ use virtbus_conf_base::{Text, YesNo};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::Devices;
 use virtbus_conf_domain::domain::devices::address::Address;
+use virtbus_conf_domain::domain::devices::disk::VirtioModel;
 use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 use virtbus_conf_domain::domain::os::Os;
 use virtbus_conf_storage::storage::ImageFormat;
@@ -140,10 +143,13 @@ pub(crate) fn fill(
         machine::head,
         machine::platform,
         controller::add,
+        usb::hubs,
         disk::add,
         interface::add,
         chardev::add,
         display::add,
+        usb::add,
+        sound::add,
         misc::add,
         machine::tail,
     ];
@@ -357,7 +363,7 @@ impl Builder<'_> {
                 if place.is_empty() {
                     return Ok(props);
                 }
-                let bus = controller::pci_bus(self.os, place.bus);
+                let bus = controller::pci_bus(self.os, self.devices, place.bus);
                 let (slot, function) = (place.slot, place.function);
                 let addr = if function == 0 {
                     format!("{slot:#x}")
@@ -421,6 +427,15 @@ impl Builder<'_> {
 /// The name under which QEMU opens a file that it has as a descriptor of this number, as often as it likes and for reading or writing.
 pub(crate) fn held_name(number: i32) -> String {
     format!("/proc/self/fd/{number}")
+}
+
+/// The PCI device of this family of virtio devices.
+fn virtio(base: &str, model: VirtioModel) -> String {
+    match model {
+        VirtioModel::Virtio => format!("{base}-pci"),
+        VirtioModel::VirtioTransitional => format!("{base}-pci-transitional"),
+        VirtioModel::VirtioNonTransitional => format!("{base}-pci-non-transitional"),
+    }
 }
 
 /// A device's alias; they are given to all devices before a start.

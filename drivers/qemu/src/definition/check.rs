@@ -7,11 +7,11 @@ use virtbus_conf_domain::domain::devices::chardev::ChardevSource;
 use virtbus_conf_domain::domain::devices::disk::{Disk, DiskDevice};
 use virtbus_conf_domain::domain::devices::graphics::Listen;
 use virtbus_conf_storage::storage::StorageSource;
+use virtbus_qemu_capabilities::Capabilities;
 use virtbus_util::socket::LONGEST_PATH;
 
 use super::effects;
 use super::limits::{self, MOST_VCPUS};
-use crate::refusals;
 
 /// The longest name, bytes: files are called after it.
 const LONGEST_NAME: usize = 200;
@@ -68,10 +68,46 @@ pub(super) fn name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What must hold of a definition that has been completed; all that does not is told at once.
-pub(super) fn whole(definition: &Definition) -> Result<()> {
-    limits::check(definition)?;
-    let checks = [memory, processors, targets];
+/// What every definition has that was completed, by whichever release.
+pub(super) fn complete(definition: &Definition) -> Result<()> {
+    if definition.memory.is_none() || definition.vcpu.is_none() {
+        return Err(invalid("the definition lacks <memory> or <vcpu>"));
+    }
+    Ok(())
+}
+
+/// The machine must be one of the emulator's.
+pub(super) fn machine(definition: &Definition, capabilities: &Capabilities) -> Result<()> {
+    match super::os(definition).machine.machine.as_deref() {
+        Some(name) if capabilities.machine(name).is_none() => Err(unsupported(format!(
+            "this emulator has no machine '{name}'"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A machine has room for so many processors.
+pub(super) fn processors_of_machine(
+    definition: &Definition,
+    capabilities: &Capabilities,
+) -> Result<()> {
+    let name = super::os(definition).machine.machine.as_deref();
+    let Some(machine) = name.and_then(|name| capabilities.machine(name)) else {
+        return Ok(());
+    };
+    let (name, most) = (&machine.name, machine.max_cpus);
+    let wanted = super::vcpus(definition, true);
+    if wanted > most {
+        return Err(unsupported(format!(
+            "machine '{name}' has at most {most} virtual CPUs, and <vcpu> asks for {wanted}"
+        )));
+    }
+    Ok(())
+}
+
+/// All that does not hold of a definition that has been completed.
+pub(super) fn refusals(definition: &Definition) -> Vec<Error> {
+    let checks = [limits::check, memory, processors, targets];
     let failed = checks
         .into_iter()
         .filter_map(|check| check(definition).err());
@@ -80,7 +116,7 @@ pub(super) fn whole(definition: &Definition) -> Result<()> {
     refusals.extend(disks.filter_map(|disk| source(disk).err()));
     refusals.extend(long_sockets(definition));
     refusals.extend(effects::missing(definition));
-    refusals::together(refusals)
+    refusals
 }
 
 fn memory(definition: &Definition) -> Result<()> {

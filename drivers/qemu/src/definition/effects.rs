@@ -41,6 +41,13 @@ pub(super) fn missing(definition: &Definition) -> Vec<Error> {
     refusals
 }
 
+/// What interfaces ask for in vain, be the definition complete or not.
+pub(super) fn of_interfaces(definition: &Definition) -> Vec<Error> {
+    let mut refusals = Vec::new();
+    devices::interfaces(&mut refusals, &definition.devices);
+    refusals
+}
+
 /// Adds what is found of a table, with what it belongs to.
 fn collect<T>(refusals: &mut Vec<Error>, owner: &str, of: &T, table: &[Unsupported<T>]) {
     let found = table.iter().filter(|(_, asked)| asked(of));

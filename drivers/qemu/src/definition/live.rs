@@ -8,12 +8,15 @@ use virtbus_conf_base::{Text, YesNo, format_text};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::Devices;
 use virtbus_conf_domain::domain::devices::address::Address;
-use virtbus_conf_domain::domain::devices::chardev::{ChannelTarget, ChardevSource};
+use virtbus_conf_domain::domain::devices::chardev::{
+    ChannelTarget, ChardevMode, ChardevSource, Console, ConsoleTargetType,
+};
 use virtbus_conf_domain::domain::devices::controller::{ControllerKind, ControllerType};
 use virtbus_conf_domain::domain::devices::disk::DiskBus;
 use virtbus_conf_domain::domain::devices::graphics::{GraphicsKind, Listen};
 use virtbus_conf_domain::domain::devices::info::DeviceInfo;
 
+use super::scsi;
 use crate::config::Config;
 use crate::folder::{channel_dir, guest_dir};
 use crate::ports::{Addresses, Ports};
@@ -152,6 +155,7 @@ impl Names {
 
 fn aliases(devices: &mut Devices, q35: bool) {
     let mut names = Names(HashMap::new());
+    let controllers = &devices.controller;
     for disk in &mut devices.disk {
         if disk.info.has_user_alias() {
             continue;
@@ -159,7 +163,7 @@ fn aliases(devices: &mut Devices, q35: bool) {
         let bus = disk.target.bus.unwrap_or(DiskBus::Virtio);
         disk.info.alias = Some(match &disk.info.address {
             Some(Address::Drive(address)) => match bus {
-                DiskBus::Scsi => {
+                DiskBus::Scsi if !scsi::has_only_units(controllers, address.controller) => {
                     format_text!(
                         "{bus}{}-{}-{}-{}",
                         address.controller,
@@ -213,7 +217,8 @@ fn aliases(devices: &mut Devices, q35: bool) {
         .and_then(|serial| serial.info.alias.clone());
     for (index, console) in devices.console.iter_mut().enumerate() {
         match &first_serial {
-            Some(alias) if index == 0 && console.info.address.is_none() => {
+            // The same device under another name.
+            Some(alias) if index == 0 && is_serial(console) => {
                 console.info.alias = Some(alias.clone());
             }
             _ => names.give("console", &mut console.info),
@@ -237,6 +242,12 @@ fn aliases(devices: &mut Devices, q35: bool) {
     for watchdog in &mut devices.watchdog {
         names.give("watchdog", &mut watchdog.info);
     }
+    for redirdev in &mut devices.redirdev {
+        names.give("redir", &mut redirdev.info);
+    }
+    for hub in &mut devices.hub {
+        names.give("hub", &mut hub.info);
+    }
     if let Some(balloon) = &mut devices.memballoon {
         names.give("balloon", &mut balloon.info);
     }
@@ -249,6 +260,12 @@ fn aliases(devices: &mut Devices, q35: bool) {
     if let Some(vsock) = &mut devices.vsock {
         names.give("vsock", &mut vsock.info);
     }
+}
+
+/// Whether a console is a serial port, as one is that does not say.
+fn is_serial(console: &Console) -> bool {
+    let kind = console.target.and_then(|target| target.kind);
+    matches!(kind, None | Some(ConsoleTargetType::Serial))
 }
 
 /// Numbers of images, after which their block nodes are called.
@@ -286,6 +303,8 @@ fn channels(devices: &mut Devices, dir: &Path) -> Result<()> {
             && (unix.path.as_ref()).is_none_or(|path| is_of_a_run(path, dir))
         {
             let file = socket_name(&name, &mut files);
+            // Whoever wants to talk to the guest connects to it.
+            unix.mode = Some(ChardevMode::Bind);
             unix.path = Some(format_text!("{}/{file}", channel_dir(dir).display()));
         }
     }

@@ -5,18 +5,18 @@
 //! virtual CPUs, which the accessors rely on.
 
 mod check;
-mod complete;
-mod cpu;
 mod effects;
 pub(crate) mod limits;
 mod live;
 mod machine;
+mod meaning;
 mod readers;
+pub(crate) mod scsi;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod values;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use virtbus_api::domain::{DomainId, DomainUndefineFlags, DomainXmlFlags};
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result, Uuid};
@@ -28,11 +28,13 @@ use virtbus_conf_domain::domain::devices::disk::Disk;
 use virtbus_conf_domain::domain::devices::tpm::TpmBackend;
 use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
 use virtbus_conf_domain::domain::os::{Nvram, NvramSource, Os};
-use virtbus_qemu_capabilities::Capabilities;
 
 pub(crate) use live::{Surroundings, listen_hosts, make_live};
 pub(crate) use machine::{has_device_boot_order, is_q35};
+pub(crate) use meaning::{Emulator, complete_stored, is_placed, lacks_places};
 pub(crate) use readers::Readers;
+
+use crate::refusals;
 
 /// The guest agent's channel has this name in the guest.
 const AGENT_CHANNEL: &str = "org.qemu.guest_agent.0";
@@ -68,13 +70,28 @@ impl From<Option<LifecycleAction>> for OnLifecycle {
 ///
 /// # Errors
 /// `ConfigUnsupported` for what cannot be had, and for what could not be read back.
-pub(crate) fn finish(
-    mut definition: Definition,
-    emulator: &Path,
-    capabilities: &Capabilities,
-) -> Result<Definition> {
-    complete::complete(&mut definition, emulator, capabilities)?;
-    check::whole(&definition)?;
+pub(crate) fn finish(mut definition: Definition, emulator: &Emulator) -> Result<Definition> {
+    let asked = effects::of_interfaces(&definition);
+    let mut refusals = Vec::new();
+    match meaning::complete(&mut definition, emulator) {
+        Ok(()) => refusals.extend(check::refusals(&definition)),
+        Err(error) => refusals.push(error),
+    }
+    if effects::of_interfaces(&definition).len() < asked.len() {
+        // What some interfaces cannot have is taken out of them, as libvirt does it; here nothing is dropped unseen.
+        refusals.extend(asked);
+    }
+    refusals::together(refusals)?;
+    read_back(definition)
+}
+
+/// The same for a definition that takes the place of one of a guest whose devices have no addresses ([`is_placed`]): it gets none either.
+///
+/// # Errors
+/// `ConfigUnsupported` for what cannot be had, and for what could not be read back.
+pub(crate) fn finish_as_it_is(definition: Definition) -> Result<Definition> {
+    check::complete(&definition)?;
+    refusals::together(check::refusals(&definition))?;
     read_back(definition)
 }
 
@@ -202,9 +219,7 @@ pub(crate) fn parse_stored(xml: &str) -> std::result::Result<Definition, XmlOrSh
 fn parse_kept(xml: &str, limits: &Limits) -> std::result::Result<Definition, XmlOrShape> {
     let definition = Definition::parse_within(xml, false, limits)?;
     check::basics(&definition).map_err(|error| XmlOrShape::Shape(error.message))?;
-    if definition.memory.is_none() || definition.vcpu.is_none() {
-        return Err(XmlOrShape::Shape("it lacks <memory> or <vcpu>".to_owned()));
-    }
+    check::complete(&definition).map_err(|error| XmlOrShape::Shape(error.message))?;
     Ok(definition)
 }
 

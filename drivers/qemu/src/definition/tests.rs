@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use virtbus_api::Result;
@@ -9,37 +10,70 @@ use virtbus_api::domain::DomainUndefineFlags;
 use virtbus_conf_base::{Fragment, Limits};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::address::Address;
-use virtbus_qemu_capabilities::{Accelerated, Capabilities, CpuModel, Machine};
+use virtbus_qemu_capabilities::{Accelerated, Cap, Capabilities, CpuModel, Machine};
 
-use super::{check, complete, limits, read, read_back};
+use super::{Emulator, check, limits, meaning, read, read_back};
 
-/// An emulator with one machine.
+/// So many of each device are tried: there may be no more of any.
+const MANY: usize = 1024;
+
+/// Devices that emulators of machines of Intel's kind have.
+const USUAL: [Cap; 16] = [
+    Cap::PcieRootPort,
+    Cap::PciePciBridge,
+    Cap::PciBridge,
+    Cap::DmiToPciBridge,
+    Cap::QemuXhci,
+    Cap::Piix3UsbUhci,
+    Cap::Ich9UsbEhci1,
+    Cap::UsbHub,
+    Cap::UsbRedir,
+    Cap::CirrusVga,
+    Cap::Vga,
+    Cap::Qxl,
+    Cap::Lsi,
+    Cap::VirtioScsiPci,
+    Cap::VirtioNet,
+    Cap::Rtl8139,
+];
+
+/// An emulator with two machines.
 pub(crate) fn capabilities() -> Capabilities {
-    let machine = Machine {
-        name: "pc-q35-9.0".to_owned(),
-        alias: Some("q35".to_owned()),
-        max_cpus: 288,
-        is_default: true,
+    let machine = |name: &str, alias: &str, max_cpus, is_default| Machine {
+        name: name.to_owned(),
+        alias: Some(alias.to_owned()),
+        max_cpus,
+        is_default,
         ..Machine::default()
     };
     let tcg = Accelerated {
-        machines: vec![machine],
+        machines: vec![
+            machine("pc-q35-9.0", "q35", 288, true),
+            machine("pc-i440fx-9.0", "pc", 255, false),
+        ],
         cpu_models: vec![CpuModel::new("known".to_owned(), String::new(), None)],
         ..Accelerated::default()
     };
     Capabilities {
         arch: "x86_64".to_owned(),
         tcg: Some(tcg),
+        caps: USUAL.into_iter().collect(),
         ..Capabilities::default()
     }
 }
 
 /// A definition as it is accepted from a client.
 pub(crate) fn accepted(xml: &str, capabilities: &Capabilities) -> Result<Definition> {
-    let mut definition = read(xml, false)?;
-    complete::complete(&mut definition, Path::new("/q"), capabilities)?;
-    check::whole(&definition)?;
-    read_back(definition)
+    super::finish(read(xml, false)?, &emulator(capabilities))
+}
+
+/// The emulator that can do this.
+pub(crate) fn emulator(capabilities: &Capabilities) -> Emulator {
+    Emulator {
+        path: "/q".into(),
+        capabilities: Arc::new(capabilities.clone()),
+        nvram: "/vars".into(),
+    }
 }
 
 /// A guest with these devices, and these elements beside them.
@@ -80,15 +114,15 @@ fn many_of_each_device_are_completed_in_little_time() {
     assert!(samples.len() > 40, "{:?}", samples.keys());
     for (what, device) in samples {
         // One of each device that there can be one of only.
-        let count = (everything.bytes / 2 / device.len()).min(5000);
+        let count = (everything.bytes / 2 / device.len()).min(MANY);
         let xml = document("", &device.repeat(count));
         let Ok(mut definition) = Definition::parse_within(&xml, false, &everything) else {
             continue;
         };
         let begin = Instant::now();
         // Some are refused by their own; none takes longer for that.
-        let outcome = complete::complete(&mut definition, Path::new("/q"), &capabilities());
-        let _ = check::whole(&definition);
+        let outcome = meaning::complete(&mut definition, &emulator(&capabilities()));
+        let _ = check::refusals(&definition);
         let took = begin.elapsed();
         println!(
             "{what}: {count} in {took:?}, {:?}",
@@ -99,14 +133,13 @@ fn many_of_each_device_are_completed_in_little_time() {
 }
 
 #[test]
-fn channels_without_places_fill_one_controller_after_the_other() {
+fn channels_without_places_get_free_ones() {
     let channel = "<channel type='pty'><target type='virtio' name='c'/></channel>";
     let taken = "<channel type='pty'><target type='virtio' name='t'/>\
                  <address type='virtio-serial' controller='0' bus='0' port='2'/></channel>";
-    let small = "<controller type='virtio-serial' index='0' ports='4'/>";
-    let xml = document("", &format!("{small}{taken}{}", channel.repeat(40)));
-    let mut definition = read(&xml, false).unwrap();
-    complete::complete(&mut definition, Path::new("/q"), &capabilities()).unwrap();
+    let controllers = "<controller type='virtio-serial' index='0' ports='4'/><controller type='virtio-serial' index='1'/>";
+    let xml = document("", &format!("{controllers}{taken}{}", channel.repeat(20)));
+    let definition = accepted(&xml, &capabilities()).unwrap();
     let places: Vec<(u32, u32)> = definition
         .devices
         .channel
@@ -117,11 +150,7 @@ fn channels_without_places_fill_one_controller_after_the_other() {
         })
         .collect();
     assert_eq!(places[..5], [(0, 2), (0, 1), (0, 3), (1, 1), (1, 2)]);
-    assert_eq!(places.last(), Some(&(2, 8)));
-    let mut sorted = places.clone();
-    sorted.sort_unstable();
-    sorted.dedup();
-    assert_eq!(sorted.len(), places.len());
+    assert_eq!(places.last(), Some(&(1, 18)));
 }
 
 #[test]
@@ -223,7 +252,7 @@ fn more_than_there_can_be_is_refused_by_name() {
     }
     let vcpus = document("", "").replace("<vcpu>1<", "<vcpu>289<");
     let mut definition = read(&vcpus, false).unwrap();
-    let refused = complete::complete(&mut definition, Path::new("/q"), &capabilities());
+    let refused = meaning::complete(&mut definition, &emulator(&capabilities()));
     assert!(refused.unwrap_err().message.contains("288"));
 }
 
@@ -231,7 +260,7 @@ fn more_than_there_can_be_is_refused_by_name() {
 fn what_could_not_be_read_back_is_refused() {
     let complete = |xml: &str| {
         let mut definition = read(xml, false).unwrap();
-        complete::complete(&mut definition, Path::new("/q"), &capabilities()).unwrap();
+        meaning::complete(&mut definition, &emulator(&capabilities())).unwrap();
         definition
     };
     let plain = complete(&document("<title>a</title>", "<input type='tablet'/>"));
@@ -258,7 +287,7 @@ fn files_hold_whatever_was_accepted() {
     let text = "\n".repeat(limits::CLIENT.bytes - 1000);
     let xml = document(&format!("<description>{text}</description>"), "");
     let mut definition = read(&xml, false).unwrap();
-    complete::complete(&mut definition, Path::new("/q"), &capabilities()).unwrap();
+    meaning::complete(&mut definition, &emulator(&capabilities())).unwrap();
     let definition = read_back(definition).unwrap();
     let running = super::format_status(&definition);
     super::parse_stored(&running).unwrap();
@@ -316,19 +345,49 @@ fn names_that_no_file_can_have_are_refused() {
 
 #[test]
 fn controllers_without_a_number_get_the_next_one() {
-    let controllers = "<controller type='pci' model='pcie-root-port'/><controller type='pci' index='1' model='pcie-root-port'/>\
-        <controller type='pci' model='pcie-root-port'/><controller type='pci' model='pcie-root'/>\
+    let controllers = "<controller type='pci' model='pcie-root'/><controller type='pci' model='pcie-root-port'/>\
+        <controller type='pci' index='1' model='pcie-root-port'/><controller type='pci' model='pcie-root-port'/>\
         <controller type='usb' model='ich9-ehci1'/><controller type='usb' model='ich9-uhci1'><master startport='0'/></controller>\
-        <controller type='usb' model='qemu-xhci'/><controller type='sata'/>";
+        <controller type='usb' model='qemu-xhci'/><controller type='sata'/><memballoon model='none'/>";
     let definition = accepted(&document("", controllers), &capabilities()).unwrap();
     let numbers = definition.devices.controller.iter();
     let numbers: Vec<_> = numbers
         .map(|controller| format!("{} {}", controller.kind.kind(), controller.index()))
         .collect();
     let expected = [
-        "pci 2", "pci 1", "pci 3", "pci 0", "usb 0", "usb 0", "usb 1", "sata 0",
+        "pci 0", "pci 1", "pci 2", "pci 3", "usb 0", "usb 0", "usb 1", "sata 0",
     ];
     assert_eq!(numbers, expected);
+}
+
+#[test]
+fn what_is_complete_stays_as_it_is() {
+    let devices = "<disk type='file'><source file='/a'/><target dev='vda'/></disk><interface type='user'/>\
+        <channel type='pty'><target type='virtio' name='c'/></channel><graphics type='vnc'/><redirdev bus='usb' type='spicevmc'/>\
+        <graphics type='spice'/><sound model='ich9'/><input type='tablet' bus='usb'/>";
+    for machine in ["q35", "pc"] {
+        let xml = document("", devices).replace("q35", machine);
+        let definition = accepted(&xml, &capabilities()).unwrap();
+        let emulator = emulator(&capabilities());
+        let mut again = definition.clone();
+        meaning::complete_stored(&mut again, &emulator).unwrap();
+        let texts = [&again, &definition].map(super::format_config);
+        assert_eq!(texts[0], texts[1], "{machine}");
+        assert!(meaning::is_placed(&definition, &emulator), "{machine}");
+
+        // As earlier releases had them.
+        let mut earlier = definition.clone();
+        for mut device in earlier.devices.iter_mut() {
+            if let Some(info) = device.info_mut()
+                && matches!(info.address, Some(Address::Pci(_)))
+            {
+                info.address = None;
+            }
+        }
+        assert!(!meaning::is_placed(&earlier, &emulator), "{machine}");
+        meaning::complete_stored(&mut earlier, &emulator).unwrap();
+        assert!(meaning::is_placed(&earlier, &emulator), "{machine}");
+    }
 }
 
 #[test]

@@ -46,10 +46,14 @@ fn xml_flags(flags: DomainSaveImageXmlFlags) -> Flags {
     }
 }
 
-/// A definition that a client gives in place of one that ran.
-async fn replacement(core: &Arc<Core>, xml: Option<&str>) -> Result<Option<Definition>> {
+/// A definition that a client gives in place of one that runs or ran.
+async fn replacement(
+    core: &Core,
+    xml: Option<&str>,
+    like: &Definition,
+) -> Result<Option<Definition>> {
     match xml {
-        Some(xml) => reading::parse(core, xml, false).await.map(Some),
+        Some(xml) => reading::parse_in_place(core, xml, like).await.map(Some),
         None => Ok(None),
     }
 }
@@ -91,7 +95,7 @@ impl SavedImage for Image<'_> {
         let looking = Arc::clone(&qemu.core);
         let opened = blocking(move || opened.check_vouched(&looking).map(|()| opened)).await?;
         let running = saving::runs(flags, opened.running())?;
-        let definition = match replacement(&qemu.core, xml).await? {
+        let definition = match replacement(&qemu.core, xml, &opened.definition).await? {
             Some(definition) => {
                 saving::check_abi(&opened.definition, &definition)?;
                 definition
@@ -126,7 +130,8 @@ impl SavedImage for Image<'_> {
 
     async fn define_xml(self: Box<Self>, xml: &str, flags: DomainSaveRestoreFlags) -> Result<()> {
         saving::runs(flags, false)?;
-        let definition = reading::parse(&self.qemu.core, xml, false).await?;
+        let like = &self.opened.definition;
+        let definition = reading::parse_in_place(&self.qemu.core, xml, like).await?;
         let (core, opened) = (Arc::clone(&self.qemu.core), self.opened);
         blocking(move || {
             opened.check_vouched(&core)?;
@@ -147,8 +152,13 @@ impl DomainSaving for Qemu {
     ) -> Result<()> {
         saving::runs(flags, false)?;
         let (path, by_root) = (absolute(to.path)?, to.by_root);
-        let definition = replacement(&self.core, xml).await?;
         let domain = self.domain(domain)?;
+        let live = domain.snapshot().live.clone();
+        let definition = match live {
+            Some(live) => replacement(&self.core, xml, &live).await?,
+            // Which is found out when it is to be saved.
+            None => None,
+        };
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.long_guest_job(&domain, jobs::SAVE, |turn| async move {
             let work = Work::begin(&core, &job_domain, turn)?;
@@ -225,7 +235,11 @@ impl DomainSaving for Qemu {
     ) -> Result<()> {
         saving::runs(flags, false)?;
         let domain = self.domain(domain)?;
-        let definition = reading::parse(&self.core, xml, false).await?;
+        let path = managed(&self.core, &domain)?;
+        let core = Arc::clone(&self.core);
+        let opened = blocking(move || Opened::open(&core, &path, Access::Read)).await?;
+        let like = &opened.definition;
+        let definition = reading::parse_in_place(&self.core, xml, like).await?;
         let (core, job_domain) = (Arc::clone(&self.core), Arc::clone(&domain));
         self.job(&domain, jobs::MANAGED_SAVE_DEFINE_XML, async move {
             let path = managed(&core, &job_domain)?;

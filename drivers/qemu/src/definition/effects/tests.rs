@@ -194,7 +194,7 @@ fn what_has_no_effect_on_a_device_is_refused_with_the_device() {
         ),
         (
             "controller pci: this <model name",
-            "<controller type='pci' index='1' model='pcie-root-port'><model name='ioh3420'/></controller>".into(),
+            "<controller type='pci' index='1' model='dmi-to-pci-bridge'><model name='pci-bridge'/></controller>".into(),
         ),
         ("more than 8 characters", "<graphics type='vnc' passwd='123456789'/>".into()),
     ];

@@ -1,9 +1,9 @@
 //! Disks.
 
-use virtbus_conf_base::{OnOff, Result};
+use virtbus_conf_base::{OnOff, Result, YesNo};
 use virtbus_conf_domain::domain::devices::address::Address;
 use virtbus_conf_domain::domain::devices::disk::{
-    CacheMode, Disk, DiskBus, DiskDevice, DiskDriver, IoMode,
+    CacheMode, Disk, DiskBus, DiskDevice, DiskDriver, IoMode, Transient,
 };
 use virtbus_conf_storage::storage::{
     Encryption, EncryptionEngine, EncryptionFormat, ImageFormat, NetworkProtocol, NetworkSource,
@@ -14,19 +14,51 @@ use virtbus_qemu_capabilities::Cap;
 use super::{Context, unsupported};
 
 pub(super) fn check(of: Context<'_>, disk: &Disk) -> Result<()> {
-    let name = &disk.target.dev;
-    source(of, &disk.source, disk.format(), name)?;
-    for layer in &disk.backing.layers {
+    let Disk {
+        head,
+        source: image,
+        device: _,
+        model: _,
+        rawio: _,
+        sgio: _,
+        snapshot: _,
+        backing,
+        backenddomain,
+        geometry: _,
+        blockio: _,
+        mirror: _,
+        target,
+        iotune: _,
+        throttlefilters: _,
+        readonly,
+        shareable,
+        transient,
+        serial,
+        wwn: _,
+        vendor: _,
+        product: _,
+        encryption: _,
+        info: _,
+        status: _,
+    } = disk;
+    let name = &target.dev;
+    source(of, image, disk.format(), name)?;
+    for layer in &backing.layers {
         let format = layer.format.as_ref().map(|format| format.kind);
         source(of, &layer.source, format, name)?;
     }
     if let Some(encryption) = disk.encryption() {
         encrypted(of, encryption, name)?;
     }
-    if let Some(bus) = disk.target.bus {
+    if let Some(bus) = target.bus {
         on_bus(of, disk, bus)?;
     }
-    if let Some(serial) = &disk.serial {
+    if backenddomain.is_some() {
+        return unsupported(format!(
+            "disk '{name}': <backenddomain> is for Xen: QEMU's disks are served by the host"
+        ));
+    }
+    if let Some(serial) = serial {
         let is_safe = |b: u8| b.is_ascii_alphanumeric() || b" _.+-:".contains(&b);
         if !serial.bytes().all(is_safe) {
             return unsupported(format!(
@@ -34,8 +66,45 @@ pub(super) fn check(of: Context<'_>, disk: &Disk) -> Result<()> {
             ));
         }
     }
-    let driver = disk.head.driver.as_ref();
+    let is_raw = disk
+        .format()
+        .is_none_or(|format| format == ImageFormat::Raw);
+    if *shareable && !readonly && !is_raw {
+        return unsupported(format!(
+            "disk '{name}': <shareable/> needs the format 'raw', as guests would overwrite each other's tables"
+        ));
+    }
+    if let Some(transient) = transient {
+        self::transient(disk, transient)?;
+    }
+    let driver = head.driver.as_ref();
     driver.map_or(Ok(()), |driver| self::driver(of, disk, driver))
+}
+
+/// Changes to a transient disk go to a file that is dropped.
+fn transient(disk: &Disk, transient: &Transient) -> Result<()> {
+    let name = &disk.target.dev;
+    if !matches!(disk.source, StorageSource::File(_)) {
+        return unsupported(format!(
+            "disk '{name}': <transient/> is supported for disks of type 'file' only"
+        ));
+    }
+    if disk.readonly {
+        return unsupported(format!(
+            "disk '{name}' is read-only, so there are no changes for <transient/> to drop"
+        ));
+    }
+    let is_shared = transient.share_backing.is_some_and(YesNo::is_yes);
+    let can_be_plugged = matches!(
+        disk.target.bus,
+        Some(DiskBus::Usb | DiskBus::Virtio | DiskBus::Scsi)
+    );
+    if is_shared && !can_be_plugged {
+        return unsupported(format!(
+            "disk '{name}': shareBacking='yes' of <transient/> is for the buses 'usb', 'virtio' and 'scsi'"
+        ));
+    }
+    Ok(())
 }
 
 fn on_bus(of: Context<'_>, disk: &Disk, bus: DiskBus) -> Result<()> {

@@ -80,7 +80,12 @@ pub(super) fn together(of: Context<'_>) -> Result<()> {
 
 /// Which graphics cards the emulator has.
 pub(super) fn video(of: Context<'_>, video: &Video) -> Result<()> {
-    let Some(model) = &video.model else {
+    let Video {
+        driver,
+        model: Some(model),
+        info: _,
+    } = video
+    else {
         return Ok(());
     };
     let Some(kind) = model.kind else {
@@ -88,8 +93,18 @@ pub(super) fn video(of: Context<'_>, video: &Video) -> Result<()> {
             "<video> needs a model, as the emulator has none of the usual graphics cards",
         );
     };
-    let driver = video.driver.as_ref().and_then(|driver| driver.name);
-    let by_vhost_user = driver == Some(VideoBackend::Vhostuser);
+    let backend = driver.as_ref().and_then(|driver| driver.name);
+    let by_vhost_user = backend == Some(VideoBackend::Vhostuser);
+    if driver
+        .as_ref()
+        .is_some_and(|driver| driver.vgaconf.is_some())
+    {
+        return unsupported("'vgaconf' of the <driver> of <video> is for bhyve, not for QEMU");
+    }
+    let acceleration = model.acceleration.as_ref();
+    if acceleration.is_some_and(|acceleration| acceleration.accel2d == Some(YesNo::Yes)) {
+        return unsupported("accel2d='yes' of <video> is not supported by QEMU");
+    }
     let has_cap = match kind {
         VideoModelType::Vga => of.has(Cap::Vga),
         VideoModelType::Cirrus => of.has(Cap::CirrusVga),

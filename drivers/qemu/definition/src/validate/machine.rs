@@ -5,6 +5,7 @@ use virtbus_conf_base::{ConfError, OnOff, Result, YesNo};
 use virtbus_conf_domain::domain::clock::{TickPolicy, Timer, TimerName, TimerTrack};
 use virtbus_conf_domain::domain::features::Features;
 use virtbus_conf_domain::domain::launch_security::LaunchSecurity;
+use virtbus_conf_domain::domain::os::{AcpiTableType, ContainerInit};
 use virtbus_qemu_capabilities::Cap;
 
 use super::{Context, unsupported};
@@ -14,6 +15,7 @@ const MIB: u64 = 1 << 20;
 
 pub(super) fn check(of: Context<'_>) -> Result<()> {
     emulator(of)?;
+    others(of)?;
     acpi(of)?;
     loader(of)?;
     if let Some(features) = &of.domain.features {
@@ -83,6 +85,34 @@ fn emulator(of: Context<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What other hypervisors have.
+fn others(of: Context<'_>) -> Result<()> {
+    let domain = of.domain;
+    if domain.bootloader.is_some() {
+        return unsupported(
+            "<bootloader> is for Xen: QEMU's guests are started by firmware or <kernel>",
+        );
+    }
+    let Some(os) = &domain.os else {
+        return Ok(());
+    };
+    if *os.container != ContainerInit::default() {
+        return unsupported(
+            "<init> and what belongs to it in <os> are for containers, not for QEMU",
+        );
+    }
+    let tables = os.acpi.as_ref().map_or(&[][..], |acpi| &acpi.table);
+    if tables
+        .iter()
+        .any(|table| table.kind == AcpiTableType::Rawset)
+    {
+        return unsupported(
+            "an ACPI <table type='rawset'> is for Xen: give QEMU each table, with type='raw'",
+        );
+    }
+    Ok(())
+}
+
 fn acpi(of: Context<'_>) -> Result<()> {
     let has_acpi = of.has_acpi();
     if has_acpi {
@@ -128,54 +158,74 @@ fn loader(of: Context<'_>) -> Result<()> {
 
 /// Features that are for certain machines, or that not every emulator has.
 fn switches(of: Context<'_>, features: &Features) -> Result<()> {
+    let Features {
+        // Every machine and emulator that can has them.
+        acpi: _,
+        apic: _,
+        pae: _,
+        hap: _,
+        kvm: _,
+        pvspinlock: _,
+        pmu: _,
+        msrs: _,
+        tcg: _,
+        viridian,
+        privnet,
+        hyperv,
+        capabilities,
+        vmport,
+        gic,
+        smm,
+        ioapic,
+        hpt,
+        vmcoreinfo,
+        htm,
+        nested_hv,
+        ccf_assist,
+        xen,
+        cfpc,
+        sbbc,
+        ibs,
+        async_teardown,
+        ras,
+        ps2,
+        aia,
+    } = features;
     let domain = of.domain;
     let (x86, pseries) = (machine::is_x86(domain), machine::is_pseries(domain));
     let arm = machine::is_arm(domain) && machine::is_virt(domain);
     let riscv = machine::is_riscv(domain) && machine::is_virt(domain);
+    let has_hyperv = x86 || machine::is_arm(domain);
+    let tears_down = async_teardown.is_some_and(|it| it.0.is_yes());
     let rows = [
-        ("ioapic", features.ioapic.is_some(), x86, None),
-        ("hpt", features.hpt.is_some(), pseries, None),
-        ("htm", features.htm.is_some(), pseries, None),
-        ("nested-hv", features.nested_hv.is_some(), pseries, None),
-        ("ccf-assist", features.ccf_assist.is_some(), pseries, None),
-        ("cfpc", features.cfpc.is_some(), pseries, None),
-        ("sbbc", features.sbbc.is_some(), pseries, None),
-        ("ibs", features.ibs.is_some(), pseries, None),
-        ("gic", features.gic.is_some(), arm, None),
-        ("smm", features.smm.is_some(), x86, None),
-        (
-            "vmport",
-            features.vmport.is_some(),
-            x86,
-            Some(Cap::MachineVmportOpt),
-        ),
-        (
-            "ps2",
-            features.ps2.is_some(),
-            x86,
-            Some(Cap::MachineI8042Opt),
-        ),
+        ("viridian", *viridian, false, None),
+        ("privnet", *privnet, false, None),
+        ("capabilities", capabilities.is_some(), false, None),
+        ("xen", xen.is_some(), false, None),
+        ("hyperv", hyperv.is_some(), has_hyperv, None),
+        ("ioapic", ioapic.is_some(), x86, None),
+        ("hpt", hpt.is_some(), pseries, None),
+        ("htm", htm.is_some(), pseries, None),
+        ("nested-hv", nested_hv.is_some(), pseries, None),
+        ("ccf-assist", ccf_assist.is_some(), pseries, None),
+        ("cfpc", cfpc.is_some(), pseries, None),
+        ("sbbc", sbbc.is_some(), pseries, None),
+        ("ibs", ibs.is_some(), pseries, None),
+        ("gic", gic.is_some(), arm, None),
+        ("smm", smm.is_some(), x86, None),
+        ("vmport", vmport.is_some(), x86, Some(Cap::MachineVmportOpt)),
+        ("ps2", ps2.is_some(), x86, Some(Cap::MachineI8042Opt)),
         (
             "vmcoreinfo",
-            features.vmcoreinfo.is_some(),
+            vmcoreinfo.is_some(),
             true,
             Some(Cap::Vmcoreinfo),
         ),
-        (
-            "ras",
-            features.ras.is_some(),
-            arm,
-            Some(Cap::MachineVirtRas),
-        ),
-        (
-            "aia",
-            features.aia.is_some(),
-            riscv,
-            Some(Cap::MachineVirtAia),
-        ),
+        ("ras", ras.is_some(), arm, Some(Cap::MachineVirtRas)),
+        ("aia", aia.is_some(), riscv, Some(Cap::MachineVirtAia)),
         (
             "async-teardown",
-            features.async_teardown.is_some_and(|it| it.0.is_yes()),
+            tears_down,
             true,
             Some(Cap::RunWithAsyncTeardown),
         ),
@@ -186,7 +236,7 @@ fn switches(of: Context<'_>, features: &Features) -> Result<()> {
         }
         if !fits {
             return unsupported(format!(
-                "the feature '{name}' is not supported for arch '{}' with machine type '{}'",
+                "the feature '{name}' is not supported by QEMU for arch '{}' with machine type '{}'",
                 machine::arch(domain),
                 machine::name(domain)
             ));
@@ -195,19 +245,15 @@ fn switches(of: Context<'_>, features: &Features) -> Result<()> {
             of.need(cap, &format!("the feature '{name}'"))?;
         }
     }
-    let hyperv = features.hyperv.is_some();
-    if hyperv && !x86 && !machine::is_arm(domain) {
-        return unsupported("<hyperv> features are for x86 and Arm machines");
+    let Some(tseg) = smm.as_ref().and_then(|smm| smm.tseg) else {
+        return Ok(());
+    };
+    if !machine::is_q35(domain) {
+        return unsupported("<tseg> in <smm> is only supported with machine type q35");
     }
-    let tseg = features.smm.as_ref().and_then(|smm| smm.tseg);
-    if let Some(tseg) = tseg {
-        if !machine::is_q35(domain) {
-            return unsupported("<tseg> in <smm> is only supported with machine type q35");
-        }
-        of.need(Cap::MchExtendedTsegMbytes, "<tseg> in <smm>")?;
-        if !tseg.0.is_multiple_of(MIB) {
-            return unsupported("the size of <tseg> in <smm> must be a multiple of 1 MiB");
-        }
+    of.need(Cap::MchExtendedTsegMbytes, "<tseg> in <smm>")?;
+    if !tseg.0.is_multiple_of(MIB) {
+        return unsupported("the size of <tseg> in <smm> must be a multiple of 1 MiB");
     }
     Ok(())
 }

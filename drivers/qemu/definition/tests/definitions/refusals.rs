@@ -65,7 +65,13 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("x86_64", "pc", "<vcpu>1000</vcpu>", "", "at most 512"),
     ("x86_64", "pc", "<cpu mode='custom'><model>qemu64</model><cache level='2' mode='emulate'/></cpu>", "", "level='3'"),
     ("x86_64", "pc", "<maxMemory slots='4' unit='GiB'>4</maxMemory><cpu mode='maximum'/>", "<memory model='dimm'><target><size unit='GiB'>1</size></target></memory>", "memory devices have more memory"),
+    ("x86_64", "pc", "<bootloader>/b</bootloader>", "", "<bootloader>"),
+    ("x86_64", "pc", "<features><viridian/></features>", "", "'viridian'"),
     // Devices.
+    ("x86_64", "pc", "", "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/i'/><target dev='vda'/><shareable/></disk>", "<shareable/>"),
+    ("x86_64", "pc", "", "<disk type='block'><source dev='/i'/><target dev='vda'/><transient/></disk>", "<transient/>"),
+    ("x86_64", "pc", "", "<disk type='file'><source file='/i'/><target dev='vda'/><backenddomain name='d'/></disk>", "<backenddomain>"),
+    ("x86_64", "pc", "", "<interface type='bridge'><source bridge='b'/><ip address='10.0.0.1'/></interface>", "<ip> addresses"),
     ("x86_64", "pc", "", "<disk type='file' device='cdrom'><target dev='sda' bus='usb'/></disk>", "'sda' on bus 'usb' must not be empty"),
     ("x86_64", "pc", "", "<disk type='file'><driver type='iso'/><source file='/i'/><target dev='vda'/></disk>", "format 'iso'"),
     ("x86_64", "pc", "", "<disk type='network'><source protocol='sheepdog' name='n'/><target dev='vda'/></disk>", "'sheepdog'"),

@@ -23,7 +23,7 @@ use crate::jobs::Held;
 use crate::look::Volume;
 use crate::make::run;
 use crate::pool::Pool;
-use crate::{error, wipe};
+use crate::{error, mark, wipe};
 
 /// A volume that a job is done with.
 struct Taken {
@@ -185,7 +185,9 @@ impl Core {
         let wiped = taken.pool.hands.run("wiping the volume", LONG, move || {
             let file = folder.file(&name, Access::Write)?;
             let done = passes.iter().try_for_each(|pass| wipe::pass(&file, *pass));
-            done.map_err(|why| error::system(format!("volume '{name}' is not wiped"), &why))
+            done.map_err(|why| error::system(format!("volume '{name}' is not wiped"), &why))?;
+            mark::renew(&file);
+            Ok(())
         });
         wiped.await??;
         self.look_at(&taken.pool, vec![taken.name()]).await
@@ -256,7 +258,14 @@ impl Core {
         let (receiver, descriptor) = begun.map_err(|problem| broken("upload", &name, &problem))?;
         let core = Arc::clone(self);
         Ok(Transfer::new(descriptor, async move {
-            let came = receive(Arc::new(file), range, receiver).await;
+            let is_from_start = range.start == 0;
+            let file = Arc::new(file);
+            let came = receive(Arc::clone(&file), range, receiver).await;
+            if came.is_ok() && is_from_start {
+                let hands = &taken.pool.hands;
+                let renewed = hands.run("looking at the volume", QUICK, move || mark::renew(&file));
+                renewed.await?;
+            }
             // It may have another header, and size, whatever became of it.
             let looked = core.look_at(&taken.pool, vec![Arc::clone(&name)]).await;
             drop(taken.held);

@@ -29,6 +29,7 @@ use crate::core::{Core, on_disk};
 use crate::error::{self, in_task};
 use crate::folder::own_temporary;
 use crate::lifecycle::parse;
+use crate::look::Volume;
 use crate::notify::Watcher;
 use crate::pool::Pool;
 use crate::store::{Config, Store, Stored};
@@ -440,17 +441,19 @@ impl GuestStorage for StorageDriver {
         Ok(VolumeSource {
             kind: found.kind,
             path: found.view.path.to_string(),
-            format: guest_format(&found.definition).to_string(),
+            format: guest_format(&found).to_string(),
             pool: pool.definition(false).format(Flags::empty()),
         })
     }
 }
 
-/// The format by which a guest is given a volume whose disk does not say one. What a guest can write itself to a raw disk does not count: so it is
-/// raw, whatever it looks like.
-fn guest_format(definition: &StorageVolume) -> VolumeFormat {
-    match definition.target.format {
+/// The format by which a guest is given a volume whose disk does not say one: that which is kept with the file. What others look like, a guest may have
+/// written: they are raw.
+fn guest_format(volume: &Volume) -> VolumeFormat {
+    match volume.definition.target.format {
         Some(VolumeFormat::Dir) => VolumeFormat::Dir,
+        // For QEMU a file system on a disk is nothing but a disk.
+        Some(format) if volume.is_marked && format != VolumeFormat::Iso => format,
         _ => VolumeFormat::Raw,
     }
 }

@@ -32,6 +32,7 @@ mod jobs;
 mod lifecycle;
 mod look;
 mod make;
+mod mark;
 mod notify;
 mod pending;
 mod pool;

@@ -18,6 +18,7 @@ use virtbus_conf_storage::storage_volume::{
 use virtbus_image::{Format, Image, luks_payload};
 
 use crate::folder::{Access, Folder, Space, TEMPORARY, check_name};
+use crate::mark;
 
 /// As many volumes as libvirt's protocol lists (`REMOTE_STORAGE_VOL_LIST_MAX`).
 const MOST: usize = 16_384;
@@ -56,6 +57,8 @@ pub(crate) struct Volume {
     pub(crate) view: Arc<StorageVolView>,
     pub(crate) definition: StorageVolume,
     pub(crate) kind: StorageVolType,
+    /// Whether its format is kept with its file, and not what its content looks like.
+    pub(crate) is_marked: bool,
     stamp: Stamp,
     /// Whether it had been left alone for long enough that a later change has another time, too.
     is_settled: bool,
@@ -137,9 +140,14 @@ pub(crate) fn look(
     {
         return Ok(Some(Arc::clone(known)));
     }
+    let mut is_marked = false;
     let (kind, image) = match FileType::from_raw_mode(facts.st_mode) {
         FileType::Directory => (StorageVolType::Dir, None),
-        FileType::RegularFile => (StorageVolType::File, Some(image(folder, name, stamp.size))),
+        FileType::RegularFile => {
+            let (image, is_known) = image(folder, name, stamp.size);
+            is_marked = is_known;
+            (StorageVolType::File, Some(image))
+        }
         _ => return Ok(None),
     };
     let path = format!("{}/{name}", folder.path().trim_end_matches('/'));
@@ -163,13 +171,14 @@ pub(crate) fn look(
         definition: definition(&view, &facts, image.as_ref(), folder.path()),
         view,
         kind,
+        is_marked,
         is_settled: is_settled(&stamp),
         stamp,
     })))
 }
 
-/// What a file's header tells. One that cannot be read has the size of the file.
-fn image(folder: &Folder, name: &str, size: u64) -> Image {
+/// What a file's header tells, and whether its format is kept with it. One that cannot be read has the size of the file.
+fn image(folder: &Folder, name: &str, size: u64) -> (Image, bool) {
     let tell = |what: &str, why: &dyn std::fmt::Display| {
         tracing::debug!(
             "the {what} of '{}/{name}' is not known: {why}",
@@ -180,10 +189,12 @@ fn image(folder: &Folder, name: &str, size: u64) -> Image {
         Ok(file) => file,
         Err(why) => {
             tell("format", &why);
-            return Image::of(Format::Raw);
+            return (Image::of(Format::Raw), false);
         }
     };
-    let format = virtbus_image::probe(&file).unwrap_or_else(|why| {
+    let kept = mark::get(&file);
+    let format = kept.map_or_else(|| virtbus_image::probe(&file), Ok);
+    let format = format.unwrap_or_else(|why| {
         tell("format", &why);
         Format::Raw
     });
@@ -196,7 +207,7 @@ fn image(folder: &Folder, name: &str, size: u64) -> Image {
     {
         image.virtual_size = Some(size.saturating_sub(payload));
     }
-    image
+    (image, kept.is_some())
 }
 
 fn time(seconds: i64, nanoseconds: u64) -> Option<Timestamp> {

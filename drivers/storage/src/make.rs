@@ -29,6 +29,7 @@ use crate::folder::{Access, Folder, check_name};
 use crate::hands::{LONG, QUICK};
 use crate::jobs::Held;
 use crate::look::Volume;
+use crate::mark;
 use crate::pool::Pool;
 use crate::{error, programs};
 
@@ -383,12 +384,13 @@ impl Core {
     async fn publish(&self, new: &New) -> Result<Arc<StorageVolView>> {
         let _look = new.pool.look_turn().await?;
         let (folder, temporary) = (Arc::clone(&new.folder), new.temporary.clone());
-        let name = Arc::clone(&new.name);
+        let (name, format) = (Arc::clone(&new.name), mark::of(&new.definition));
         let named = new.pool.hands.run("naming the volume", LONG, move || {
-            folder
-                .file(&temporary, Access::Write)?
-                .sync_all()
-                .map_err(|why| error::system(&name, &why))?;
+            let file = folder.file(&temporary, Access::Write)?;
+            if let Some(format) = format {
+                mark::set(&file, format);
+            }
+            file.sync_all().map_err(|why| error::system(&name, &why))?;
             Ok(folder.rename_new(&temporary, &name))
         });
         match named.await?? {

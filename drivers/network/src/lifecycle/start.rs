@@ -12,7 +12,7 @@ use crate::bandwidth;
 use crate::core::Core;
 use crate::dnsmasq::{Configuration, is_needed};
 use crate::error::while_doing;
-use crate::firewall::rules;
+use crate::firewall::{Rule, rules};
 use crate::host::bridge::{self, Bridge};
 use crate::host::{filter, on_disk, routes, server};
 use crate::status::{Phase, Step};
@@ -132,15 +132,13 @@ async fn own_bridge(
             bridge: name.clone(),
         };
         step(core, turn, live, filter).await?;
-        let limits = definition.bandwidth.as_ref();
-        let is_queued = limits.is_some_and(|limits| limits.inbound.is_some());
-        let (put, ()) = tokio::join!(
-            filter::put(config, config.backend, &rules, &[], &name),
-            filter::fix_checksums(config, config.backend, &rules, &name, Some(is_queued)),
-        );
-        put?;
     }
-    made.bring_up(config).await?;
+    // At the same time: nobody is on the bridge yet.
+    let (filtered, brought_up) = tokio::join!(
+        filter(core, definition, &rules, &name),
+        made.bring_up(config)
+    );
+    filtered.and(brought_up)?;
     if is_needed(definition) {
         let files = server::Files::of(config, &turn.entry.id.name);
         let served = Step::Server {
@@ -151,4 +149,19 @@ async fn own_bridge(
         live.server = Some(server::start(config, &files, texts).await?);
     }
     Ok(())
+}
+
+/// Tells the packet filter of the network.
+async fn filter(core: &Core, definition: &Definition, rules: &[Rule], bridge: &str) -> Result<()> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let config = &core.config;
+    let limits = definition.bandwidth.as_ref();
+    let is_queued = limits.is_some_and(|limits| limits.inbound.is_some());
+    let (put, ()) = tokio::join!(
+        filter::put(config, config.backend, rules, &[], bridge),
+        filter::fix_checksums(config, config.backend, rules, bridge, Some(is_queued)),
+    );
+    put
 }

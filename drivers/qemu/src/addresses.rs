@@ -1,7 +1,6 @@
-//! The addresses of a guest's interfaces: as its agent tells them, or as the host's neighbour table has them.
+//! The addresses of a guest's interfaces: as networks gave them, as its agent tells them, or as the host's neighbour table has them.
 //!
-//! The agent is a program of the guest's, so nothing that it says is taken for more than text, and there are limits to it. Leases are
-//! an affair of networks, which this driver does not have.
+//! The agent is a program of the guest's, so nothing that it says is taken for more than text, and there are limits to it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_qemu_monitor::agent::commands::{NetworkGetInterfaces, NetworkInterface};
 
 use crate::connection::Qemu;
-use crate::{jobs, shutdown, tap};
+use crate::{jobs, networks, shutdown, tap};
 
 /// No guest has more interfaces and addresses together.
 const MOST: usize = 4096;
@@ -35,12 +34,7 @@ impl DomainAgent for Qemu {
             Arc::clone(&inner.live()?.definition)
         };
         match source {
-            InterfaceAddressesSource::Lease => Err(Error::new(
-                ErrorCode::ArgumentUnsupported,
-                ErrorDomain::Qemu,
-                "the QEMU driver has no networks, and so no leases (source LEASE): ask the guest's agent (AGENT) or the host's neighbour \
-                 table (ARP)",
-            )),
+            InterfaceAddressesSource::Lease => networks::leases(&self.core.providers, &live).await,
             InterfaceAddressesSource::Agent => {
                 let core = Arc::clone(&self.core);
                 let asked = Arc::clone(&domain);

@@ -80,7 +80,10 @@ impl Core {
 
     /// Undoes all that `status` tells of.
     pub(crate) async fn undo(&self, status: &Status) {
-        self.preparer.undo(self.placement(), status).await;
+        tokio::join!(
+            self.preparer.undo(self.placement(), status),
+            crate::networks::unplug(&self.providers, status)
+        );
     }
 
     /// A number that no other run of any domain has.

@@ -81,10 +81,11 @@ impl Core {
             None => {
                 let arch = arch.unwrap_or(virtbus_qemu_capabilities::host_arch());
                 let found = self.emulators().await?;
-                found
-                    .for_arch(arch)
-                    .map(Path::to_owned)
-                    .ok_or_else(|| unsupported(format!("no emulator for architecture '{arch}' is installed")))?
+                found.for_arch(arch).map(Path::to_owned).ok_or_else(|| {
+                    unsupported(format!(
+                        "no emulator for architecture '{arch}' is installed"
+                    ))
+                })?
             }
         };
         self.check_program(&path).await?;

@@ -32,6 +32,7 @@ mod folder;
 mod host;
 mod host_xml;
 mod jobs;
+mod networks;
 mod node;
 mod outside;
 mod persist;

@@ -32,7 +32,7 @@ pub(crate) struct Own {
     /// Whether the guest's next power-off is to be a reboot.
     pub(crate) reboot_wanted: bool,
     /// The client that the guest ends with, by its name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<String>,
     /// The save that is under way.
     #[serde(default)]

@@ -22,7 +22,7 @@ use crate::core::Core;
 use crate::domain::{Domain, Ending, Handle, Live, Run, Table};
 use crate::persist::{self, Files, Status, Store};
 use crate::watch::{Process, watch};
-use crate::{bound, saving, stop};
+use crate::{bound, networks, saving, stop};
 
 pub(crate) use recovery::resume;
 
@@ -158,6 +158,7 @@ impl Guests for Core {
         let process = Arc::new(process);
         let epoch = self.next_epoch();
         let client = status.client.clone();
+        networks::reclaim(&self.providers, &status.name, domain.uuid, &definition);
         let (handle, requests) = Handle::new();
         let live = Live {
             epoch,

@@ -44,6 +44,9 @@ pub(crate) struct Prepared {
     /// Emulators of TPMs that are to be ended.
     #[serde(default)]
     pub(crate) tpms: Vec<TpmEmulator>,
+    /// Ports of virtual networks that the guest's interfaces are plugged into, by UUID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) network_ports: Vec<Uuid>,
     /// Ports that graphics listen on, reserved for the run.
     #[serde(default)]
     pub(crate) ports: Vec<u16>,

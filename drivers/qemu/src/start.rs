@@ -42,7 +42,7 @@ use crate::persist::{self, Status};
 use crate::ports::Addresses;
 use crate::prepare::Preparer;
 use crate::watch::{self, Process};
-use crate::{bound, definition, reading, saving, stop, translate};
+use crate::{bound, definition, networks, reading, saving, stop, translate};
 
 pub(crate) use create::create;
 
@@ -239,6 +239,8 @@ impl Attempt {
             self.domain.uuid,
             Beneficiary::Guest(self.domain.uuid.into_bytes()),
         );
+        let listening = networks::find_listen_addresses(&core.providers, &mut live);
+        self.unless_cancelled(listening).await?;
         let hosts = definition::listen_hosts(&live, &core.config);
         let addresses = Addresses::resolve(whose, hosts.into_iter()).await?;
         let run = NewRun {
@@ -265,6 +267,7 @@ impl Attempt {
         core.store.write_status(&status)?;
         core.preparer.make_dir(&dir)?;
         core.preparer.check_ways(uuid, &live, &dir).await?;
+        self.plug_into_networks(&mut live, &mut status).await?;
         self.make_taps(&mut live, &mut status).await?;
 
         let mut cmd = self.command(binary, &dir)?;

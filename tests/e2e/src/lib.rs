@@ -21,6 +21,7 @@ pub mod guest;
 pub mod installation;
 pub mod leaks;
 pub mod mounts;
+pub mod namespaces;
 pub mod need;
 pub mod process;
 pub mod raw;

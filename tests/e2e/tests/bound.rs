@@ -1,10 +1,5 @@
 //! Guests that end with the client that started them, and what confines a guest.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what the helpers of tests cannot do has to fail the test"
-)]
-
 use virtbus_tests::domain::{RUNNING, SHUTOFF};
 use virtbus_tests::events::{STARTED, STOPPED};
 use virtbus_tests::wait::{LIMIT, wait_for_async};

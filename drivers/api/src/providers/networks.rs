@@ -46,10 +46,10 @@ pub trait GuestNetworks: Send + Sync {
     /// `NoNetworkPort`; `OperationUnsupported` where the network cannot limit it.
     async fn set_bandwidth(&self, port: Uuid, bandwidth: TypedParameters) -> Result<()>;
 
-    /// The host's address on a network, for what listens there (`<listen type='network'>`).
+    /// The host's address on a network, for what listens there (`<listen type='network'>`). The network is started if it is not active.
     ///
     /// # Errors
-    /// `NoNetwork`; `OperationInvalid` if it is not active; `ConfigUnsupported` if the host has no address on it.
+    /// `NoNetwork`; `OperationInvalid` if it cannot be started; `ConfigUnsupported` if the host has no address on it.
     async fn listen_address(&self, network: &str) -> Result<IpAddr>;
 
     /// The addresses that a network's DHCP server gave to a MAC address.

@@ -48,7 +48,7 @@ fn netdev(interface: &Interface, alias: &str) -> Result<Props> {
                 props.set("hostfwd", forwards)
             }
         }
-        InterfaceSource::Bridge(_) | InterfaceSource::Ethernet(_) => {
+        InterfaceSource::Bridge(_) | InterfaceSource::Network(_) | InterfaceSource::Ethernet(_) => {
             let device = interface
                 .options
                 .target
@@ -96,12 +96,6 @@ fn netdev(interface: &Interface, alias: &str) -> Result<Props> {
                 ),
             ),
         InterfaceSource::Null => start("hubport").set("hubid", 0),
-        InterfaceSource::Network(source) => {
-            let name = source.place.network.as_deref().unwrap_or_default();
-            return Err(unsupported(format!(
-                "network '{name}' is not available: this daemon has no network driver"
-            )));
-        }
         other => {
             let kind = other.kind();
             return Err(unsupported(format!(

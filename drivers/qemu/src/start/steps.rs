@@ -22,7 +22,7 @@ use crate::outside::blocking;
 use crate::persist::Status;
 use crate::tap::{self, Tap};
 use crate::watch;
-use crate::{command, tpm};
+use crate::{command, networks, tpm};
 
 impl Attempt {
     /// Makes the tap devices of the guest's interfaces. Each is noted before it is made.
@@ -35,7 +35,8 @@ impl Attempt {
         let owner = core.config.user.as_ref().map(|user| user.uid);
         for interface in &mut live.devices.interface {
             let bridge = match &interface.source {
-                InterfaceSource::Bridge(source) => {
+                // The bridge of a network is known since the interface was plugged in.
+                InterfaceSource::Bridge(source) | InterfaceSource::Network(source) => {
                     Some(source.bridge.clone().ok_or_else(|| {
                         Error::new(
                             ErrorCode::XmlError,
@@ -77,6 +78,22 @@ impl Attempt {
             tap::create(&wanted).await?;
         }
         Ok(())
+    }
+
+    /// Plugs the guest's interfaces into virtual networks. Each port is noted before it is made.
+    pub(super) async fn plug_into_networks(
+        &mut self,
+        live: &mut Definition,
+        status: &mut Status,
+    ) -> Result<()> {
+        let core = Arc::clone(&self.core);
+        let note = |status: &mut Status| {
+            core.store.write_status(status)?;
+            // From here on it is given back with all that was prepared.
+            self.status = Some(status.clone());
+            self.check_cancelled()
+        };
+        networks::plug(&core.providers, live, status, note).await
     }
 
     /// Starts the TPM emulator, if the guest has one. It is noted before it runs.

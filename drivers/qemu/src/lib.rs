@@ -52,6 +52,7 @@ mod stop;
 mod tap;
 mod tpm;
 mod translate;
+mod volumes;
 mod watch;
 
 pub use config::{Config, Dirs, Timeouts};

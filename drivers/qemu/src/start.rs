@@ -42,7 +42,7 @@ use crate::persist::{self, Status};
 use crate::ports::Addresses;
 use crate::prepare::Preparer;
 use crate::watch::{self, Process};
-use crate::{bound, definition, networks, reading, saving, stop, translate};
+use crate::{bound, definition, networks, reading, saving, stop, translate, volumes};
 
 pub(crate) use create::create;
 
@@ -241,6 +241,8 @@ impl Attempt {
         );
         let listening = networks::find_listen_addresses(&core.providers, &mut live);
         self.unless_cancelled(listening).await?;
+        let finding = volumes::find(&core.providers, &mut live);
+        self.unless_cancelled(finding).await?;
         let hosts = definition::listen_hosts(&live, &core.config);
         let addresses = Addresses::resolve(whose, hosts.into_iter()).await?;
         let run = NewRun {

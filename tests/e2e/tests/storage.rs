@@ -18,7 +18,7 @@ use rustix::fs::fstat;
 use virtbus_tests::client::{CallError, Client, Object};
 use virtbus_tests::mounts::Mount;
 use virtbus_tests::wait::{patient, wait_for_async};
-use virtbus_tests::{Testbed, need, or_skip, skip};
+use virtbus_tests::{DomainXml, Testbed, need, or_skip, skip};
 use zbus::{OwnedObjectPath, Variant};
 
 const POOL: &str = "org.libvirt.StoragePool";
@@ -458,6 +458,41 @@ async fn root_a_disk_that_is_full_or_read_only_leaves_what_was_there() {
     let () = pool.call("Destroy", &()).await.unwrap();
     drop(read_only);
     assert_eq!(fs::read(dir.join("there")).unwrap(), b"precious");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_has_a_disk_that_is_a_volume_as_long_as_its_pool_is_active() {
+    or_skip!(need::program("qemu-img"));
+    let testbed = or_skip!(Testbed::with_qemu().await);
+    let client = &testbed.client;
+    let (pool, dir) = active(&testbed, "images").await;
+    make(client, &pool, &volume("disk", "qcow2", 4))
+        .await
+        .unwrap();
+    let disk = "<disk type='volume' device='disk'><source pool='images' volume='disk'/><target dev='sda' bus='scsi'/></disk>\
+        <controller type='scsi' model='virtio-scsi'/>";
+    let guest = testbed
+        .define(&DomainXml::small("guest").device(disk))
+        .await;
+    guest.act("Create", 0).await.unwrap();
+    let live = guest.xml(0).await.unwrap();
+    assert!(
+        live.contains(&dir.join("disk").display().to_string()),
+        "{live}"
+    );
+    assert!(live.contains("type='qcow2'"), "it was made so: {live}");
+    guest.act("Destroy", 0).await.unwrap();
+    let stored = guest.xml(0).await.unwrap();
+    assert!(stored.contains("pool='images' volume='disk'"), "{stored}");
+    let () = pool.call("Destroy", &()).await.unwrap();
+    let off = guest.act("Create", 0).await.unwrap_err().to_string();
+    assert!(off.contains("'images' is not active"), "{off}");
+    let () = pool.call("Create", &(0_u32,)).await.unwrap();
+    fs::remove_file(dir.join("disk")).unwrap();
+    let () = pool.call("Refresh", &(0_u32,)).await.unwrap();
+    let gone = guest.act("Create", 0).await.unwrap_err().to_string();
+    assert!(gone.contains("disk"), "{gone}");
+    testbed.remove_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -288,6 +288,13 @@ fn undefine(core: &Core, domain: &Arc<Domain>, flags: DomainUndefineFlags) -> Re
             "domain '{name}' has a managed save image; say that it is to be removed (MANAGED_SAVE)"
         )));
     }
+    if flags.contains(DomainUndefineFlags::NVRAM)
+        && let Some(store) = definition::firmware::store(&config)
+        && definition::firmware::is_there(&store)
+    {
+        // First: a file that nothing tells of any more would stay for ever.
+        core.preparer.remove_nvram(domain.uuid, &store)?;
+    }
     let (image, tpm) = (ManagedSave(core), TpmState(core));
     let mut belongings: Vec<&dyn Belonging> = Vec::new();
     if saved {

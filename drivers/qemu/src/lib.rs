@@ -34,6 +34,7 @@ mod host_xml;
 mod jobs;
 mod networks;
 mod node;
+mod nvram;
 mod outside;
 mod persist;
 mod ports;

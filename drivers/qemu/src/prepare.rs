@@ -19,11 +19,12 @@ use virtbus_util::process::ProcessId;
 
 use crate::command::ways;
 use crate::config::Config;
+use crate::definition::firmware::Store;
 use crate::folder::{channel_dir, guest_dir};
 use crate::outside::{blocking, failed};
 use crate::persist::Status;
 use crate::record::Helper;
-use crate::tpm;
+use crate::{nvram, tpm};
 
 /// All files of a guest are looked at within this time; a local one takes microseconds.
 const LOOKING: Duration = Duration::from_secs(30);
@@ -114,6 +115,23 @@ impl Preparer {
             })
         })
         .await
+    }
+
+    /// Makes the file with the variables of the guest's firmware, unless it is there.
+    ///
+    /// # Errors
+    /// `OperationFailed`, naming it.
+    pub(crate) async fn make_nvram(&self, guest: Uuid, store: Store) -> Result<()> {
+        let user = self.acting().cloned();
+        blocking(move || nvram::make(of(guest), user.as_ref(), &store)).await
+    }
+
+    /// Removes it. Blocks.
+    ///
+    /// # Errors
+    /// `OperationFailed`, naming it.
+    pub(crate) fn remove_nvram(&self, guest: Uuid, store: &Store) -> Result<()> {
+        nvram::remove(of(guest), self.acting(), &store.path)
     }
 
     /// Looks whether QEMU can be led to something of another guest's, by what it finds by its path. One that runs as the daemon's own user

@@ -68,12 +68,12 @@ fn make_dirs(core: &Core) -> Result<()> {
         file::ensure_dir(dir, mode, None).map_err(crate::outside::failed)?;
     }
     file::ensure_dir(&core.config.dirs.memory(), 0o700, None).map_err(crate::outside::failed)?;
-    file::ensure_dir(
-        &core.config.dirs.consoles(),
-        0o750,
-        core.config.guest_owner(),
-    )
-    .map_err(crate::outside::failed)
+    // What is in them is written with the guests' rights.
+    for dir in [core.config.dirs.consoles(), core.config.dirs.nvram()] {
+        let owner = core.config.guest_owner();
+        file::ensure_dir(&dir, 0o750, owner).map_err(crate::outside::failed)?;
+    }
+    Ok(())
 }
 
 impl Guests for Core {

@@ -266,6 +266,10 @@ impl Attempt {
         made?;
         let rehearsal = self.rehearse(&live, capabilities, &dir, incoming);
         self.unless_cancelled(rehearsal).await?;
+        if let Some(store) = definition::firmware::store(&live) {
+            // It stays if the start fails, as after any start.
+            core.preparer.make_nvram(uuid, store).await?;
+        }
         core.store.write_status(&status)?;
         core.preparer.make_dir(&dir)?;
         core.preparer.check_ways(uuid, &live, &dir).await?;

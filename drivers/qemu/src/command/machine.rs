@@ -1,4 +1,4 @@
-//! The machine itself: name, accelerator, CPU, memory, firmware, clock, how it boots and how it ends.
+//! The machine itself: name, accelerator, CPU, memory, clock, how it boots and how it ends.
 
 use std::collections::HashSet;
 
@@ -12,10 +12,10 @@ use virtbus_conf_domain::domain::clock::{
 };
 use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
 use virtbus_conf_domain::domain::memory::{MemoryAllocation, MemorySource};
-use virtbus_conf_domain::domain::os::{BootDevice, LoaderType, Os};
+use virtbus_conf_domain::domain::os::{BootDevice, Os};
 use virtbus_qemu_capabilities::{Cap, Machine};
 
-use super::{Builder, Props, cpu, escape, sound, unsupported};
+use super::{Builder, Props, cpu, escape, firmware, sound, unsupported};
 use crate::definition;
 
 /// What comes before the machine: name, confinement, nothing of QEMU's own defaults.
@@ -44,15 +44,16 @@ pub(super) fn platform(builder: &mut Builder<'_>) -> Result<()> {
     let machine = machine_of(builder)?.clone();
     let kvm = is_kvm(definition)?;
     let memory_id = memory_backend(builder, &machine)?;
-    builder.option(
-        "-machine",
-        machine_options(builder, &machine, kvm, memory_id.as_deref()),
-    );
+    let flash = firmware::add(builder)?;
+    let mut options = machine_options(builder, &machine, kvm, memory_id.as_deref());
+    for (property, node) in flash {
+        options.push_str(&format!(",{property}={node}"));
+    }
+    builder.option("-machine", options);
     builder.option("-accel", if kvm { "kvm" } else { "tcg" });
     if let Some(cpu) = cpu::options(builder, kvm)? {
         builder.option("-cpu", cpu);
     }
-    firmware(builder)?;
     builder.option("-m", memory_options(definition));
     if !memory_locked(definition) {
         builder.option("-overcommit", "mem-lock=off");
@@ -253,30 +254,6 @@ pub(super) fn timer(
         .timer
         .iter()
         .find(|timer| timer.name == name)
-}
-
-fn firmware(builder: &mut Builder<'_>) -> Result<()> {
-    let os = builder.os;
-    let path = os.loader.as_ref().and_then(|loader| loader.path.as_ref());
-    if os.firmware.is_some() && path.is_none() {
-        return Err(unsupported(
-            "firmware cannot be chosen automatically (<os firmware='…'>); name a <loader>",
-        ));
-    }
-    let Some(loader) = &os.loader else {
-        return Ok(());
-    };
-    let Some(path) = &loader.path else {
-        return Ok(());
-    };
-    if loader.kind == Some(LoaderType::Pflash) {
-        return Err(unsupported(
-            "firmware in flash memory (<loader type='pflash'>) is not supported",
-        ));
-    }
-    let name = builder.holds(path, Access::ReadOnly);
-    builder.option("-bios", name);
-    Ok(())
 }
 
 fn memory_options(definition: &Definition) -> String {

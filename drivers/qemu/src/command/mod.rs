@@ -9,6 +9,7 @@ mod controller;
 mod cpu;
 mod disk;
 mod display;
+mod firmware;
 mod interface;
 mod machine;
 mod misc;

@@ -14,9 +14,10 @@ use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::clock::{Clock, TickPolicy, Timer, TimerName, TimerTrack};
 use virtbus_conf_domain::domain::features::{Features, IoApicDriver};
 use virtbus_conf_domain::domain::lifecycle::{LifecycleAction, LockFailureAction};
-use virtbus_conf_domain::domain::os::{LoaderType, Os, SmbiosMode};
+use virtbus_conf_domain::domain::os::{Os, SmbiosMode};
 use virtbus_conf_domain::domain::vcpu::Placement;
-use virtbus_conf_storage::storage::ImageFormat;
+
+use super::firmware::{flash, is_copy, path};
 
 /// What is not supported, as it is written in the document, and how it is found.
 type Unsupported<T> = (&'static str, fn(&T) -> bool);
@@ -189,23 +190,28 @@ const BOOT: &[Unsupported<Os>] = &[
         let mut features = os.firmware_info.iter().flat_map(|info| &info.feature);
         features.any(|feature| feature.enabled.is_yes())
     }),
-    ("<loader secure='yes'>", |os| {
-        let loader = os.loader.as_ref();
-        loader.is_some_and(|loader| loader.secure == Some(YesNo::Yes))
-    }),
-    ("<loader type='pflash'>", |os| {
-        let loader = os.loader.as_ref();
-        loader.is_some_and(|loader| loader.kind == Some(LoaderType::Pflash))
-    }),
+    (
+        "<loader secure='yes'> of another type than 'pflash'",
+        |os| {
+            let loader = os.loader.as_ref();
+            let is_secure = loader.is_some_and(|loader| loader.secure == Some(YesNo::Yes));
+            is_secure && flash(os).is_none()
+        },
+    ),
     ("<loader readonly='no'>", |os| {
         let loader = os.loader.as_ref();
         loader.is_some_and(|loader| loader.readonly == Some(YesNo::No))
     }),
-    ("<loader> of a format other than 'raw'", |os| {
-        let format = os.loader.as_ref().and_then(|loader| loader.format);
-        format.is_some_and(|format| format != ImageFormat::Raw)
+    ("<nvram> without a <loader> of type 'pflash'", |os| {
+        os.nvram.is_some() && flash(os).is_none()
     }),
-    ("<nvram>", |os| os.nvram.is_some()),
+    ("<nvram> that is not a file of the host", |os| {
+        let nvram = os.nvram.as_deref();
+        nvram.is_some_and(|nvram| path(nvram).is_none())
+    }),
+    ("<nvram> of another format than its template", |os| {
+        os.nvram.as_deref().is_some_and(|nvram| !is_copy(nvram))
+    }),
     ("<shim>", |os| os.direct.shim.is_some()),
     ("<os><root>", |os| os.direct.root.is_some()),
     ("<os><acpi>", |os| os.acpi.is_some()),

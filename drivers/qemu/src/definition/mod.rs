@@ -6,6 +6,7 @@
 
 mod check;
 mod effects;
+pub(crate) mod firmware;
 pub(crate) mod limits;
 mod live;
 mod machine;
@@ -27,8 +28,9 @@ use virtbus_conf_domain::domain::devices::chardev::{ChannelTarget, ChardevSource
 use virtbus_conf_domain::domain::devices::disk::Disk;
 use virtbus_conf_domain::domain::devices::tpm::TpmBackend;
 use virtbus_conf_domain::domain::lifecycle::LifecycleAction;
-use virtbus_conf_domain::domain::os::{Nvram, NvramSource, Os};
+use virtbus_conf_domain::domain::os::Os;
 
+pub(crate) use firmware::check_undefine;
 pub(crate) use live::{Surroundings, listen_hosts, make_live};
 pub(crate) use machine::{has_device_boot_order, is_q35};
 pub(crate) use meaning::{Emulator, complete_stored, is_placed, lacks_places};
@@ -387,39 +389,6 @@ pub(crate) fn disk_source(
             })
     })?;
     disk.source.path().map(ToOwned::to_owned)
-}
-
-/// Whether the definition can be taken away with these flags. Blocks.
-///
-/// # Errors
-/// `OperationInvalid` if something would be left over that the caller did not decide upon.
-pub(crate) fn check_undefine(definition: &Definition, flags: DomainUndefineFlags) -> Result<()> {
-    let nvram = definition.os.as_ref().and_then(|os| os.nvram.as_deref());
-    let Some(store) = nvram.and_then(nvram_store) else {
-        return Ok(());
-    };
-    if !flags.intersects(DomainUndefineFlags::NVRAM | DomainUndefineFlags::KEEP_NVRAM) {
-        return Err(Error::operation_invalid(format!(
-            "the domain has an NVRAM store, '{store}'; say with a flag whether it is to be kept (VIR_DOMAIN_UNDEFINE_KEEP_NVRAM, {}) or removed (VIR_DOMAIN_UNDEFINE_NVRAM, {})",
-            DomainUndefineFlags::KEEP_NVRAM.bits(),
-            DomainUndefineFlags::NVRAM.bits()
-        )));
-    }
-    Ok(())
-}
-
-/// The store that is there, or may be there: one on the network cannot be looked for. Blocks.
-fn nvram_store(nvram: &Nvram) -> Option<String> {
-    let path = match nvram.source.as_ref()? {
-        NvramSource::Path(path) => path.as_str(),
-        NvramSource::Source(source) => match source.path() {
-            Some(path) => path,
-            None => return Some("on the network".to_owned()),
-        },
-    };
-    let absent =
-        std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-    (!absent).then(|| path.to_owned())
 }
 
 /// Whether the state of the domain's TPM goes with its definition when that is taken away with these flags.

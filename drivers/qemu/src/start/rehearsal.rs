@@ -20,6 +20,7 @@ use virtbus_util::file::{WalkError, walk};
 use virtbus_util::users;
 
 use super::Attempt;
+use crate::definition::firmware::Store;
 use crate::outside::blocking;
 use crate::{command, definition, refusals, tap};
 
@@ -54,7 +55,8 @@ impl Attempt {
         let whose = Beneficiary::Guest(self.domain.uuid.into_bytes());
         // Of guests with a user of their own, what they may open is the security driver's to find out and to change.
         let own = self.core.preparer.acting().is_none();
-        let look = move || missing(&resources, own);
+        let store = definition::firmware::store(live);
+        let look = move || missing(&instead(resources, store), own);
         let looked = blocking(move || {
             acting::act(whose, None, LOOKING, look)
                 .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))
@@ -65,6 +67,21 @@ impl Attempt {
         }
         refusals::together(refusals)
     }
+}
+
+/// What has to be there, where a store of variables that is not there is made from its template.
+fn instead(mut resources: Vec<Resource>, store: Option<Store>) -> Vec<Resource> {
+    if let Some(store) = store
+        && absent(Path::new(&store.path)).is_some()
+        && let Some(template) = store.template
+    {
+        resources.retain(|resource| resource.path != Path::new(&store.path));
+        resources.push(Resource {
+            path: template.into(),
+            access: Access::ReadOnly,
+        });
+    }
+    resources
 }
 
 /// The bridges that interfaces name.

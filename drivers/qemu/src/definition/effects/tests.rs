@@ -100,10 +100,17 @@ fn what_has_no_effect_is_refused_by_name() {
         ("<os firmware=", "<loader secure='no'/>"),
         ("<loader secure='yes'>", "<loader secure='yes'>/fw</loader>"),
         (
-            "<loader type='pflash'>",
-            "<loader type='pflash'>/fw</loader>",
+            "<loader readonly='no'>",
+            "<loader type='pflash' readonly='no'>/fw</loader>",
         ),
-        ("<nvram>", "<loader>/fw</loader><nvram>/vars</nvram>"),
+        (
+            "<nvram> of another format",
+            "<loader type='pflash'>/fw</loader><nvram template='/t' templateFormat='raw' format='qcow2'>/vars</nvram>",
+        ),
+        (
+            "<nvram> that is not a file",
+            "<loader type='pflash'>/fw</loader><nvram type='block'><source dev='/dev/vars'/></nvram>",
+        ),
         ("<smbios>", "<smbios mode='sysinfo'/>"),
         (
             "<os><acpi>",

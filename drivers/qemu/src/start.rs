@@ -274,13 +274,19 @@ impl Attempt {
         core.preparer.make_dir(&dir)?;
         core.preparer.check_ways(uuid, &live, &dir).await?;
         self.plug_into_networks(&mut live, &mut status).await?;
-        self.make_taps(&mut live, &mut status).await?;
+        let made = self.make_taps(&mut live, &mut status).await?;
 
         let mut cmd = self.command(binary, &dir)?;
         let listener = socket::listen(&dir.join(MONITOR_SOCKET), ListenOptions::default())
             .map_err(|error| Error::chain(ErrorCode::SystemError, ErrorDomain::Qemu, &error))?;
         let monitor_fd = cmd.pass_fd(listener);
         let mut next_fd = monitor_fd + 1;
+        let mut taps = Vec::new();
+        for (name, tap) in made {
+            let fd = cmd.pass_fd(tap);
+            next_fd = fd + 1;
+            taps.push((name, fd));
+        }
         let (mut files, mut passed) = (Vec::new(), Vec::new());
         for (path, append) in command::files(&live) {
             self.check_cancelled()?;
@@ -304,6 +310,7 @@ impl Attempt {
             monitor_fd,
             seccomp: core.config.seccomp,
             incoming,
+            taps: &taps,
             files: &files,
             first_held,
             backing: &backing,

@@ -1,8 +1,9 @@
 //! Tap devices, by which a guest's interface is on the host's side.
 //!
-//! They are made by iproute2's `ip`, owned by the user that guests run as, so that QEMU can open them without any privilege.
+//! They are made by iproute2's `ip`, and QEMU is handed descriptors of them, so that it needs no right to `/dev/net/tun`.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,8 +22,6 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Tap<'a> {
     /// The device's name.
     pub(crate) name: &'a str,
-    /// The user that may open it.
-    pub(crate) owner: Option<u32>,
     /// The bridge that it is made a port of.
     pub(crate) bridge: Option<&'a str>,
     /// The guest's address; the host's end gets one of its own that a bridge never takes for its own.
@@ -105,17 +104,12 @@ impl Names {
     }
 }
 
-/// Makes the device, attaches it, and brings it up.
+/// Makes the device, attaches it, and brings it up. Gives a descriptor of it.
 ///
 /// # Errors
-/// If it cannot be made, with what `ip` says; whatever was made is to be removed by the caller.
-pub(crate) async fn create(tap: &Tap<'_>) -> Result<()> {
-    let mut add = vec!["tuntap", "add", "dev", tap.name, "mode", "tap"];
-    let owner = tap.owner.map(|uid| uid.to_string());
-    if let Some(owner) = &owner {
-        add.extend(["user", owner]);
-    }
-    ip(&add).await?;
+/// If it cannot be made, with what `ip` says, or opened; whatever was made is to be removed by the caller.
+pub(crate) async fn create(tap: &Tap<'_>) -> Result<OwnedFd> {
+    ip(&["tuntap", "add", "dev", tap.name, "mode", "tap"]).await?;
     let mut set = vec!["link", "set", "dev", tap.name];
     let address = tap.guest_mac.map(|mac| {
         // libvirt's choice: the guest's address with the highest first byte.
@@ -133,7 +127,11 @@ pub(crate) async fn create(tap: &Tap<'_>) -> Result<()> {
         set.extend(["master", bridge]);
     }
     set.push("up");
-    ip(&set).await
+    ip(&set).await?;
+    virtbus_util::tun::open(tap.name).map_err(|error| {
+        let message = format!("cannot open the tap device '{}': {error}", tap.name);
+        Error::new(ErrorCode::SystemError, ErrorDomain::Qemu, message)
+    })
 }
 
 /// Removes a device, if it is still there.

@@ -25,6 +25,11 @@ pub mod process;
 pub mod readiness;
 pub mod socket;
 pub mod transfer;
+#[expect(
+    unsafe_code,
+    reason = "the kernel hands out tap devices by a call that there is no safe one for"
+)]
+pub mod tun;
 pub mod uri;
 pub mod users;
 

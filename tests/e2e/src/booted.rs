@@ -11,7 +11,8 @@ use std::process::{Command, Output, Stdio};
 use crate::{GuestImage, Installation, daemon, need};
 
 /// What the daemon needs beyond systemd, the bus and polkit.
-const PACKAGES: &str = "qemu-system-x86 qemu-utils seabios ipxe-qemu";
+const PACKAGES: &str =
+    "qemu-system-x86 qemu-utils seabios ipxe-qemu dnsmasq-base nftables iproute2 busybox";
 
 /// How long a machine may take for all of its checks; a quiet one takes less than a minute.
 const MACHINE_SECONDS: &str = "600";

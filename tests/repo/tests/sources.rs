@@ -12,13 +12,15 @@ const LONG: [(&str, &str); 0] = [];
 
 /// Modules that make calls for which there is no safe wrapper. The lint itself is lifted where
 /// they are declared.
-const UNSAFE: [&str; 3] = [
+const UNSAFE: [&str; 4] = [
     // Between fork and exec.
     "drivers/util/src/cmd/sys.rs",
     // Asks the C library to give back what was freed.
     "drivers/util/src/memory.rs",
     // Registers a descriptor with tokio.
     "drivers/util/src/readiness.rs",
+    // Opens a tap device.
+    "drivers/util/src/tun.rs",
 ];
 
 /// Code that macros make is not always what the lint thinks of, so `expect` would not hold.

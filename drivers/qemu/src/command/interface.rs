@@ -1,7 +1,7 @@
 //! Network interfaces: what they are connected to (`-netdev`) and the card in the guest.
 
 use virtbus_api::Result;
-use virtbus_conf_base::YesNo;
+use virtbus_conf_base::{Text, YesNo};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::interface::{
     Interface, InterfaceBackendType, InterfaceDriverName, InterfaceSource, LinkState,
@@ -16,14 +16,14 @@ use super::{Builder, Props, alias, before_port, unsupported};
 pub(super) fn add(builder: &mut Builder<'_>) -> Result<()> {
     builder.try_each(&builder.devices.interface, |builder, interface| {
         let alias = alias(&interface.info)?;
-        let netdev = netdev(interface, alias)?;
+        let netdev = netdev(interface, alias, builder.host.taps)?;
         builder.netdev(&netdev);
         card(builder, interface, alias)
     });
     Ok(())
 }
 
-fn netdev(interface: &Interface, alias: &str) -> Result<Props> {
+fn netdev(interface: &Interface, alias: &str, taps: &[(Text, i32)]) -> Result<Props> {
     let id = format!("host{alias}");
     let start = |kind: &str| Props::new().set("type", kind);
     let vhost = interface.driver.as_ref().and_then(|driver| driver.name)
@@ -57,10 +57,15 @@ fn netdev(interface: &Interface, alias: &str) -> Result<Props> {
             let device = device.ok_or_else(|| {
                 unsupported(format!("interface '{alias}' has no <target dev='…'>"))
             })?;
-            start("tap")
-                .set("ifname", device)
-                .set("script", "no")
-                .set("downscript", "no")
+            let props = start("tap");
+            let props = match taps.iter().find(|(name, _)| name == device) {
+                Some((_, fd)) => props.set("fd", fd.to_string()),
+                None => props
+                    .set("ifname", device)
+                    .set("script", "no")
+                    .set("downscript", "no"),
+            };
+            props
                 .set_opt("vhost", vhost.then_some(true))
                 .set_opt("sndbuf", interface.tail.tune.and_then(|tune| tune.sndbuf))
         }

@@ -55,6 +55,8 @@ pub(crate) struct Host<'a> {
     pub(crate) seccomp: bool,
     /// Whether QEMU is to wait for a state to take in, in place of booting.
     pub(crate) incoming: bool,
+    /// Tap devices that were made for this run, by name, with the numbers that they have in QEMU. It opens others itself.
+    pub(crate) taps: &'a [(Text, i32)],
     /// Files that were opened for QEMU, by path, with the numbers that they have in QEMU.
     pub(crate) files: &'a [(Text, i32)],
     /// The number in QEMU of the first file of [`Needs::held`]; `None` if QEMU is to open them by their paths.
@@ -197,6 +199,7 @@ pub(crate) fn rehearse(
         monitor_fd: 3,
         seccomp: false,
         incoming,
+        taps: &[],
         files: &files,
         first_held: None,
         backing: &[],

@@ -260,6 +260,7 @@ fn arguments_of(
         monitor_fd: 3,
         seccomp: true,
         incoming: false,
+        taps: &[],
         files: &opened,
         first_held,
         backing: &[],

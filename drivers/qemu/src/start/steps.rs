@@ -1,12 +1,13 @@
 //! Steps of a start that make something on the host: tap devices, the emulator of a TPM, the log, QEMU's command, its monitor.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use virtbus_api::security::Prepared as HeldFiles;
 use virtbus_api::{Error, ErrorCode, ErrorDomain, Result};
-use virtbus_conf_base::YesNo;
+use virtbus_conf_base::{Text, YesNo};
 use virtbus_conf_domain::domain::Domain as Definition;
 use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
 use virtbus_conf_domain::domain::devices::tpm::{TpmBackend, TpmVersion};
@@ -25,14 +26,14 @@ use crate::watch;
 use crate::{command, networks, tpm};
 
 impl Attempt {
-    /// Makes the tap devices of the guest's interfaces. Each is noted before it is made.
+    /// Makes the tap devices of the guest's interfaces, for which descriptors are given by name. Each is noted before it is made.
     pub(super) async fn make_taps(
         &mut self,
         live: &mut Definition,
         status: &mut Status,
-    ) -> Result<()> {
+    ) -> Result<Vec<(Text, OwnedFd)>> {
+        let mut made = Vec::new();
         let core = Arc::clone(&self.core);
-        let owner = core.config.user.as_ref().map(|user| user.uid);
         for interface in &mut live.devices.interface {
             let bridge = match &interface.source {
                 // The bridge of a network is known since the interface was plugged in.
@@ -70,14 +71,14 @@ impl Attempt {
             self.check_cancelled()?;
             let wanted = Tap {
                 name: &name,
-                owner,
                 bridge: bridge.as_deref(),
                 guest_mac: interface.mac.as_ref().map(|mac| mac.address.0),
                 mtu: interface.tail.mtu,
             };
-            tap::create(&wanted).await?;
+            let descriptor = tap::create(&wanted).await?;
+            made.push((name, descriptor));
         }
-        Ok(())
+        Ok(made)
     }
 
     /// Plugs the guest's interfaces into virtual networks. Each port is noted before it is made.

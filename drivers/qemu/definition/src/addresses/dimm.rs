@@ -1,5 +1,7 @@
 //! Slots of memory modules.
 
+use std::collections::BTreeSet;
+
 use virtbus_conf_base::{ConfError, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::address::{Address, DimmAddress};
@@ -12,13 +14,13 @@ use virtbus_conf_domain::domain::devices::memory::MemoryModel;
 pub(super) fn assign(domain: &mut Domain) -> Result<()> {
     let slots = domain.max_memory.as_ref().and_then(|max| max.slots);
     let modules = &mut domain.devices.memory;
-    let mut taken: Vec<u32> = Vec::new();
+    let mut taken: BTreeSet<u32> = BTreeSet::new();
     for module in modules.iter() {
         if let Some(Address::Dimm(DimmAddress {
             slot: Some(slot), ..
         })) = module.info.address
         {
-            if taken.contains(&slot) {
+            if !taken.insert(slot) {
                 return Err(ConfError::invalid(format!(
                     "memory slot {slot} is used by several memory devices"
                 )));
@@ -28,9 +30,9 @@ pub(super) fn assign(domain: &mut Domain) -> Result<()> {
                     "memory slot {slot} is beyond the slots that <maxMemory> gives"
                 )));
             }
-            taken.push(slot);
         }
     }
+    let mut free = (0..slots.unwrap_or(0)).filter(|slot| !taken.contains(slot));
     for module in modules.iter_mut() {
         let has_slot = matches!(module.model, MemoryModel::Dimm | MemoryModel::Nvdimm);
         let base = match module.info.address {
@@ -41,13 +43,11 @@ pub(super) fn assign(domain: &mut Domain) -> Result<()> {
         if !has_slot {
             continue;
         }
-        let free = (0..slots.unwrap_or(0)).find(|slot| !taken.contains(slot));
-        let slot = free.ok_or_else(|| {
+        let slot = free.next().ok_or_else(|| {
             ConfError::invalid(
                 "no slot is left for a memory device: <maxMemory> has too few 'slots'",
             )
         })?;
-        taken.push(slot);
         module.info.address = Some(Address::Dimm(DimmAddress {
             slot: Some(slot),
             base,

@@ -1,5 +1,7 @@
 //! Registers of devices on the virtual I/O bus of pSeries machines.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use virtbus_conf_base::{Base16, ConfError, Result};
 use virtbus_conf_domain::domain::Domain;
 use virtbus_conf_domain::domain::devices::address::{Address, SpaprVioAddress};
@@ -58,28 +60,29 @@ pub(super) fn assign(domain: &mut Domain) -> Result<()> {
     }
     // The console is another name of the first serial port.
     let is_device = |device: &DeviceRef<'_>| !matches!(device, DeviceRef::Console(_));
-    let mut taken: Vec<u32> = Vec::new();
+    let mut taken: BTreeSet<u32> = BTreeSet::new();
     for device in domain.devices.iter().filter(is_device) {
         let Some(register) = register(device) else {
             continue;
         };
-        if taken.contains(&register) {
+        if !taken.insert(register) {
             return Err(ConfError::invalid(format!(
                 "spapr-vio address {register:#x} is used by several devices"
             )));
         }
-        taken.push(register);
     }
+    // The next register to look at by where a kind begins.
+    let mut next: BTreeMap<u32, u32> = BTreeMap::new();
     for mut device in domain.devices.iter_mut() {
         let Some(first) = first(device.as_ref(), is_pseries) else {
             continue;
         };
-        put(&mut device, first, &mut taken);
+        put(&mut device, next.entry(first).or_insert(first), &mut taken);
     }
     Ok(())
 }
 
-fn put(device: &mut DeviceMut<'_>, first: u32, taken: &mut Vec<u32>) {
+fn put(device: &mut DeviceMut<'_>, next: &mut u32, taken: &mut BTreeSet<u32>) {
     let Some(info) = device.info_mut() else {
         return;
     };
@@ -91,12 +94,10 @@ fn put(device: &mut DeviceMut<'_>, first: u32, taken: &mut Vec<u32>) {
     if !is_wanted {
         return;
     }
-    let mut register = first;
-    while taken.contains(&register) {
-        register = register.wrapping_add(STEP);
+    while !taken.insert(*next) {
+        *next = next.wrapping_add(STEP);
     }
-    taken.push(register);
     info.address = Some(Address::SpaprVio(SpaprVioAddress {
-        reg: Some(Base16(register)),
+        reg: Some(Base16(*next)),
     }));
 }

@@ -147,24 +147,25 @@ pub(super) enum Ports {
 /// # Errors
 /// If two devices ask for one port, one asks for a port that there is not, or none is left.
 pub(super) fn assign(domain: &mut Domain, ports: Ports) -> Result<()> {
-    let mut devices: Vec<(u8, usize)> = Vec::new();
-    let mut lacking = 0;
+    let mut devices: Vec<(u8, usize, Option<u32>)> = Vec::new();
+    let mut all = 0;
     for (at, device) in domain.devices.iter().enumerate() {
-        if let Some(order) = order(device) {
-            devices.push((order, at));
-            let has_port = given(device.info()).is_some_and(|address| address.port.is_some());
-            lacking += u32::from(!has_port);
+        let Some(order) = order(device) else { continue };
+        all += 1;
+        let address = given(device.info());
+        if address.is_none_or(|address| address.port.is_none()) {
+            devices.push((order, at, address.map(|address| address.bus.0)));
         }
     }
     let is_known = match ports {
         Ports::All => true,
-        Ports::Kept => lacking == 0,
-        Ports::ForOneMore => lacking <= 1,
+        Ports::Kept => devices.is_empty(),
+        Ports::ForOneMore => devices.len() <= 1,
     };
-    if devices.is_empty() || !is_known {
+    if all == 0 || !is_known {
         return Ok(());
     }
-    if ports == Ports::All && add_hubs(domain, devices.len()) {
+    if ports == Ports::All && add_hubs(domain, all) {
         return assign(domain, ports);
     }
     let mut buses: Vec<(u32, Hubs)> = Vec::new();
@@ -177,15 +178,7 @@ pub(super) fn assign(domain: &mut Domain, ports: Ports) -> Result<()> {
     reserve(domain, &mut buses)?;
     devices.sort_unstable();
     let mut places = Vec::new();
-    for (order, at) in devices {
-        let Some(device) = domain.devices.iter().nth(at) else {
-            continue;
-        };
-        let address = given(device.info());
-        if address.is_some_and(|address| address.port.is_some()) {
-            continue;
-        }
-        let wanted = address.map(|address| address.bus.0);
+    for (order, at, wanted) in devices {
         let (bus, path) = next(&mut buses, wanted, order == 0)?;
         let port: Vec<String> = path.iter().map(ToString::to_string).collect();
         places.push((at, bus, port.join(".")));

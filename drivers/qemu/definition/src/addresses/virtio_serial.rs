@@ -18,11 +18,16 @@ struct Ports {
     index: u32,
     count: u32,
     taken: BTreeSet<u32>,
+    /// All below are taken.
+    next: u32,
 }
 
 impl Ports {
-    fn free(&self) -> Option<u32> {
-        (1..self.count).find(|port| !self.taken.contains(port))
+    /// Takes the next port.
+    fn take(&mut self) -> Option<u32> {
+        let port = (self.next..self.count).find(|port| self.taken.insert(*port))?;
+        self.next = port;
+        Some(port)
     }
 }
 
@@ -38,6 +43,7 @@ pub(super) fn assign(domain: &mut Domain) -> Result<()> {
                 index: controller.index(),
                 count: settings.ports.unwrap_or(PORTS),
                 taken: BTreeSet::new(),
+                next: 1,
             });
         }
     }
@@ -78,8 +84,7 @@ fn put(info: &mut DeviceInfo, all: &mut [Ports]) -> Result<()> {
         .iter_mut()
         .filter(|ports| wanted.is_none_or(|index| ports.index == index));
     let found = candidates.find_map(|ports| {
-        let port = ports.free()?;
-        ports.taken.insert(port);
+        let port = ports.take()?;
         Some((ports.index, port))
     });
     let (controller, port) = found.ok_or_else(|| {

@@ -19,19 +19,26 @@ const MOST: u32 = 0xffff;
 struct Ids {
     uids: BTreeSet<u32>,
     fids: BTreeSet<u32>,
+    /// All below are taken.
+    next_uid: u32,
+    next_fid: u32,
 }
 
 impl Ids {
     fn complete(&mut self, zpci: &mut Zpci) -> Result<()> {
         if zpci.uid.is_none() {
-            let uid = (1..=MOST).find(|uid| self.uids.insert(*uid));
+            let first = self.next_uid.max(1);
+            let uid = (first..=MOST).find(|uid| self.uids.insert(*uid));
             let uid = uid.ok_or_else(|| {
                 ConfError::invalid("no 'uid' is left for a PCI device: 65535 are in use")
             })?;
+            self.next_uid = uid;
             zpci.uid = Some(Hex(uid));
         }
         if zpci.fid.is_none() {
-            zpci.fid = (0..=u32::MAX).find(|fid| self.fids.insert(*fid)).map(Hex);
+            let fid = (self.next_fid..=u32::MAX).find(|fid| self.fids.insert(*fid));
+            self.next_fid = fid.unwrap_or(u32::MAX);
+            zpci.fid = fid.map(Hex);
         }
         Ok(())
     }

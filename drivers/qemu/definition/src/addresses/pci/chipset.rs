@@ -1,5 +1,7 @@
 //! Places of devices that are part of a chipset or that guests expect in one place, and those of the chipset's own functions.
 
+use std::collections::BTreeMap;
+
 use virtbus_conf_base::Result;
 use virtbus_conf_base::common::PciAddress;
 use virtbus_conf_domain::domain::Domain;
@@ -74,6 +76,7 @@ pub(super) fn place(
     domain: &Domain,
     device: DeviceRef<'_>,
     set: &mut Set,
+    usb2: &Usb2Places,
 ) -> Result<Option<PciAddress>> {
     let (q35, i440fx) = (machine::is_q35(domain), machine::is_i440fx(domain));
     if !q35 && !i440fx {
@@ -97,7 +100,7 @@ pub(super) fn place(
                 };
             }
             if q35 {
-                usual_q35(domain, controller, set)
+                usual_q35(controller, set, usb2)
             } else {
                 None
             }
@@ -133,17 +136,10 @@ fn fixed_i440fx(controller: &Controller) -> Option<PciAddress> {
 }
 
 /// Where controllers are in real computers: the first two of USB 2, and the bridge to a conventional bus.
-fn usual_q35(domain: &Domain, controller: &Controller, set: &Set) -> Option<PciAddress> {
+fn usual_q35(controller: &Controller, set: &Set, usb2: &Usb2Places) -> Option<PciAddress> {
     match &controller.kind {
         ControllerKind::Usb(Some(UsbModel::Ich9Uhci1), _) => {
-            let mut parts = domain
-                .devices
-                .controller
-                .iter()
-                .filter(|other| usb2(DeviceRef::Controller(other)) == Some(controller.index()));
-            let is_placed =
-                |other: &Controller| other.info.address.as_ref().and_then(Address::pci).is_some();
-            if parts.any(is_placed) {
+            if usb2.contains_key(&controller.index()) {
                 return None;
             }
             let free = [0x1d, 0x1a]
@@ -156,6 +152,21 @@ fn usual_q35(domain: &Domain, controller: &Controller, set: &Set) -> Option<PciA
         }
         _ => None,
     }
+}
+
+/// A place of each controller of USB 2 by its number; its parts are functions of one slot.
+pub(super) type Usb2Places = BTreeMap<u32, PciAddress>;
+
+/// Those that a definition names.
+pub(super) fn usb2_places(domain: &Domain) -> Usb2Places {
+    let mut places = Usb2Places::new();
+    for controller in &domain.devices.controller {
+        let address = controller.info.address.as_ref().and_then(Address::pci);
+        if let (Some(index), Some(address)) = (usb2(DeviceRef::Controller(controller)), address) {
+            places.entry(index).or_insert(*address);
+        }
+    }
+    places
 }
 
 /// The number of a controller that makes up one of USB 2 with others.

@@ -21,6 +21,7 @@ use virtbus_conf_domain::domain::devices::interface::InterfaceSource;
 use virtbus_qemu_capabilities::Cap;
 
 use self::bus::{Bus, Connect};
+use self::chipset::Usb2Places;
 use self::connect::{Kinds, is_elsewhere};
 use self::set::{Ask, Growth, Set};
 use crate::{Facts, machine};
@@ -139,7 +140,7 @@ fn place(
     places: &mut Vec<Found>,
 ) -> Result<()> {
     chipset::reserve(domain, set)?;
-    let mut slots_of_usb = Vec::new();
+    let mut usb2_places = chipset::usb2_places(domain);
     let mut waiting: Vec<(u32, usize, DeviceRef<'_>, Ask)> = Vec::new();
     for (at, device) in domain.devices.iter().enumerate() {
         let address = device.info().and_then(|info| info.address.as_ref());
@@ -147,10 +148,10 @@ fn place(
             continue;
         }
         let ask = kinds.ask(device);
-        if let Some(address) = chipset::place(domain, device, set)? {
+        if let Some(address) = chipset::place(domain, device, set, &usb2_places)? {
             places.push((at, address));
             if let Some(index) = chipset::usb2(device) {
-                slots_of_usb.push((index, address));
+                usb2_places.entry(index).or_insert(address);
             }
         } else if !ask.connect.is_empty() {
             waiting.push((order(device), at, device, ask));
@@ -164,7 +165,7 @@ fn place(
     waiting.sort_by_key(|(order, at, ..)| (*order, *at));
     for (_, at, device, ask) in waiting {
         let address = match chipset::usb2(device) {
-            Some(index) => usb2(domain, index, ask, set, &mut slots_of_usb)?,
+            Some(index) => usb2(index, ask, set, &mut usb2_places)?,
             None => set.next(ask)?,
         };
         places.push((at, address));
@@ -173,33 +174,17 @@ fn place(
 }
 
 /// The controllers that make up one of USB 2 are functions of one slot.
-fn usb2(
-    domain: &Domain,
-    index: u32,
-    ask: Ask,
-    set: &mut Set,
-    slots: &mut Vec<(u32, PciAddress)>,
-) -> Result<PciAddress> {
-    let others = domain
-        .devices
-        .controller
-        .iter()
-        .filter(|other| chipset::usb2(DeviceRef::Controller(other)) == Some(index));
-    let given = others.filter_map(|other| other.info.address.as_ref()?.pci().copied());
-    let taken = slots.iter().filter(|(of, _)| *of == index);
-    let known = given.chain(taken.map(|(_, address)| *address)).next();
-    let address = match known {
-        Some(known) => {
-            let address = PciAddress {
-                function: ask.function,
-                ..known
-            };
-            set.reserve(address, ask)?;
-            address
-        }
-        None => set.next(ask)?,
+fn usb2(index: u32, ask: Ask, set: &mut Set, places: &mut Usb2Places) -> Result<PciAddress> {
+    let Some(known) = places.get(&index) else {
+        let address = set.next(ask)?;
+        places.insert(index, address);
+        return Ok(address);
     };
-    slots.push((index, address));
+    let address = PciAddress {
+        function: ask.function,
+        ..*known
+    };
+    set.reserve(address, ask)?;
     Ok(address)
 }
 

@@ -109,23 +109,23 @@ pub(crate) fn header(file: &File, format: Format, what: &str) -> Result<Image> {
     })
 }
 
-/// An image with all that it is based on, as `qemu-img` is told of it.
+/// An image with all that it is based on, as `qemu-img` is told of it. What it is based on is in one of the directories of `trusted`, or everybody's.
 ///
 /// # Errors
 /// If something that it is based on cannot be had.
 pub(crate) fn described(
     file: File,
     format: Format,
-    folder: &Folder,
+    (folder, trusted): (&Folder, &[&Folder]),
     handed: &mut Handed,
 ) -> Result<String> {
-    describe(file, format, folder, handed, 0)
+    describe(file, format, (folder, trusted), handed, 0)
 }
 
 fn describe(
     file: File,
     format: Format,
-    folder: &Folder,
+    (folder, trusted): (&Folder, &[&Folder]),
     handed: &mut Handed,
     depth: usize,
 ) -> Result<String> {
@@ -148,13 +148,19 @@ fn describe(
     let file = |path: &str| format!(r#"{{"driver":"file","filename":"{path}"}}"#);
     let mut text = format!(r#"{{"driver":"{driver}","file":{}"#, file(&path));
     if let Some(data) = &image.data_file {
-        let path = handed.add(open_named(&data.name, folder, &[folder])?);
+        let path = handed.add(open_named(&data.name, folder, trusted)?);
         text.push_str(&format!(r#","data-file":{}"#, file(&path)));
     }
     match &image.backing {
         Some(backing) => {
-            let below = open_named(&backing.name, folder, &[folder])?;
-            let below = describe(below, format_of(backing)?, folder, handed, depth + 1)?;
+            let below = open_named(&backing.name, folder, trusted)?;
+            let below = describe(
+                below,
+                format_of(backing)?,
+                (folder, trusted),
+                handed,
+                depth + 1,
+            )?;
             text.push_str(&format!(r#","backing":{below}"#));
         }
         None if has_backing(format) => text.push_str(r#","backing":null"#),

@@ -17,7 +17,7 @@ use virtbus_util::transfer::{Framing, Receiver, Sender, receive, send};
 
 use crate::chain::{Handed, described};
 use crate::core::Core;
-use crate::folder::Access;
+use crate::folder::{Access, Folder};
 use crate::hands::{LONG, QUICK};
 use crate::jobs::Held;
 use crate::look::Volume;
@@ -167,7 +167,7 @@ impl Core {
                 "only raw volumes are allocated when they grow, not '{name}'"
             )));
         } else {
-            resize_image(&taken, now..size).await?;
+            resize_image(&taken, now..size, self.table.folders()).await?;
         }
         self.look_at(&taken.pool, vec![taken.name()]).await
     }
@@ -296,7 +296,8 @@ async fn resize_plain(taken: &Taken, size: Range<u64>, allocate: bool) -> Result
     resized.await?
 }
 
-async fn resize_image(taken: &Taken, size: Range<u64>) -> Result<()> {
+/// What the image is based on may be in any pool that is active: nobody is told what is in it.
+async fn resize_image(taken: &Taken, size: Range<u64>, pools: Vec<Arc<Folder>>) -> Result<()> {
     let definition = &taken.volume.definition;
     let format = definition
         .target
@@ -311,7 +312,8 @@ async fn resize_image(taken: &Taken, size: Range<u64>) -> Result<()> {
     let opened = taken.pool.hands.run("opening the volume", QUICK, move || {
         let file = folder.file(&of, Access::Write)?;
         let mut handed = Handed::default();
-        let described = described(file, format, &folder, &mut handed)?;
+        let trusted: Vec<&Folder> = pools.iter().map(|folder| &**folder).collect();
+        let described = described(file, format, (&folder, &trusted), &mut handed)?;
         Ok::<_, Error>((described, handed))
     });
     let (described, handed) = opened.await??;

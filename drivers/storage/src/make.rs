@@ -199,12 +199,7 @@ impl Core {
             error::refused(ErrorCode::ConfigUnsupported, message)
         })?;
         // Whoever may make volumes names those of pools; what else is on the host is not for him.
-        let others: Vec<Arc<Folder>> = self
-            .table
-            .all()
-            .iter()
-            .filter_map(|pool| pool.folder().ok())
-            .collect();
+        let others = self.table.folders();
         let folder = Arc::clone(&new.folder);
         let looked = new
             .pool
@@ -325,7 +320,7 @@ impl Core {
                 let path = handed.add(file);
                 return Ok((path, handed));
             }
-            let described = described(file, format, &folder, &mut handed)?;
+            let described = described(file, format, (&folder, &[&folder]), &mut handed)?;
             Ok((format!("json:{described}"), handed))
         });
         let (source_path, handed) = opened.await??;

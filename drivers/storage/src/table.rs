@@ -11,6 +11,7 @@ use virtbus_api::{Error, Result, Uuid, naming};
 use virtbus_conf_storage::storage_pool::StoragePool as Definition;
 
 use crate::error;
+use crate::folder::Folder;
 use crate::look::Volume;
 use crate::pool::{Pool, id_of, target_path};
 
@@ -42,6 +43,12 @@ impl Table {
     /// All of them, those in no list as well.
     pub(crate) fn all(&self) -> Vec<Arc<Pool>> {
         self.lock().values().cloned().collect()
+    }
+
+    /// The directories of the pools that are active.
+    pub(crate) fn folders(&self) -> Vec<Arc<Folder>> {
+        let pools = self.all();
+        pools.iter().filter_map(|pool| pool.folder().ok()).collect()
     }
 
     /// The pool that a definition is for: the one that is there, or a new one, which is in no list yet.

@@ -162,6 +162,19 @@ async fn clones_have_the_content_in_any_format_and_pool() {
         .unwrap();
     content.resize(3 << 20, 0);
     assert_eq!(std::fs::read(&*back.path).unwrap(), content);
+    // One that is based on an image of another pool can be made and resized, and is not cloned: its header may be a guest's.
+    let across = format!(
+        "<volume><name>across</name><target><format type='qcow2'/></target>
+         <backingStore><path>{}</path><format type='raw'/></backingStore></volume>",
+        copied.path
+    );
+    let across = make(&driver, &id, &across).await.unwrap();
+    driver
+        .resize(&across.id, 8 << 20, Default::default())
+        .await
+        .unwrap();
+    let refused = clone_of(&driver, &id, &volume("no", "raw", ""), &across).await;
+    assert!(refused.unwrap_err().message.contains("backing image"));
     // Nobody deletes what is being cloned, and a pool of clones can be stopped afterwards.
     driver.destroy(&other).await.unwrap();
     assert!(!has_unfinished(&host.path("images")) && !has_unfinished(&host.path("others")));

@@ -99,7 +99,7 @@ impl Defaults {
                 usb_mouse: true,
                 ..pci
             },
-            Arch::Alpha | Arch::Ppcemb | Arch::Sh4 | Arch::Sh4eb => pci,
+            Arch::Alpha | Arch::Ppcemb | Arch::Sh4 | Arch::Sh4eb | Arch::Sparc64 => pci,
             Arch::Riscv32 | Arch::Riscv64 | Arch::Loongarch64 => Self {
                 root: virt_root,
                 ..none

@@ -1,5 +1,7 @@
 //! Controllers: order, numbers, and those that other devices imply.
 
+use std::collections::{HashMap, HashSet};
+
 use virtbus_conf_base::Result;
 
 use super::invalid;
@@ -79,22 +81,6 @@ fn is_usb2(controller: &Controller) -> bool {
     )
 }
 
-/// The lowest number that no controller of the kind has.
-pub(crate) fn unused_index(controllers: &[Controller], kind: ControllerType) -> u32 {
-    let mut used: Vec<u32> = controllers
-        .iter()
-        .filter(|c| c.kind.kind() == kind)
-        .filter_map(|c| c.index)
-        .collect();
-    used.sort_unstable();
-    used.dedup();
-    let gap = used
-        .iter()
-        .enumerate()
-        .find(|(place, index)| *place != **index as usize);
-    u32::try_from(gap.map_or(used.len(), |(place, _)| place)).unwrap_or(u32::MAX)
-}
-
 /// The number that makes a USB 2 controller a companion of the one before it.
 fn companion_index(controllers: &[Controller], at: usize) -> Option<u32> {
     let controller = &controllers[at];
@@ -114,9 +100,37 @@ fn companion_index(controllers: &[Controller], at: usize) -> Option<u32> {
     (!taken).then_some(index)
 }
 
+/// Numbers that no controller of a kind has.
+struct Unused(HashMap<ControllerType, (HashSet<u32>, u32)>);
+
+impl Unused {
+    fn of(controllers: &[Controller]) -> Self {
+        let mut used: HashMap<ControllerType, (HashSet<u32>, u32)> = HashMap::new();
+        for controller in controllers {
+            if let Some(index) = controller.index {
+                used.entry(controller.kind.kind())
+                    .or_default()
+                    .0
+                    .insert(index);
+            }
+        }
+        Self(used)
+    }
+
+    /// The lowest one, which is used from now on.
+    fn take(&mut self, kind: ControllerType) -> u32 {
+        let (used, next) = self.0.entry(kind).or_default();
+        while !used.insert(*next) {
+            *next = next.saturating_add(1);
+        }
+        *next
+    }
+}
+
 /// Numbers the controllers that have no number.
 pub(super) fn assign_indexes(domain: &mut Domain) {
     let controllers = &mut domain.devices.controller;
+    let mut unused = Unused::of(controllers);
     let mut assigned = false;
     for at in 0..controllers.len() {
         if controllers[at].index.is_some() {
@@ -124,8 +138,7 @@ pub(super) fn assign_indexes(domain: &mut Domain) {
         }
         assigned = true;
         let companion = companion_index(controllers, at);
-        let index =
-            companion.unwrap_or_else(|| unused_index(controllers, controllers[at].kind.kind()));
+        let index = companion.unwrap_or_else(|| unused.take(controllers[at].kind.kind()));
         controllers[at].index = Some(index);
     }
     if assigned {
@@ -135,7 +148,7 @@ pub(super) fn assign_indexes(domain: &mut Domain) {
 
 /// No number is used twice, but by companions on USB.
 pub(super) fn reject_duplicates(domain: &Domain) -> Result<()> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for controller in &domain.devices.controller {
         let kind = controller.kind.kind();
         if kind != ControllerType::Usb && !seen.insert((kind, controller.index())) {
@@ -327,6 +340,7 @@ mod tests {
                 (ControllerType::Ide, Some(0))
             ]
         );
-        assert_eq!(unused_index(&list, usb), 2);
+        let mut unused = Unused::of(&list);
+        assert_eq!([unused.take(usb), unused.take(usb)], [2, 3]);
     }
 }

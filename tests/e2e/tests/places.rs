@@ -2,6 +2,11 @@
 //!
 //! What QEMU has is asked on a monitor of the test's own, which each guest gets beside the daemon's.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the helpers of tests cannot do has to fail the test"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

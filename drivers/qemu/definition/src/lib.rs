@@ -19,6 +19,7 @@ mod features;
 pub mod firmware;
 pub mod machine;
 pub mod memory_lock;
+pub mod memory_size;
 mod numa;
 mod plug;
 mod validate;

@@ -1,28 +1,14 @@
 //! Memory devices: sizes that a machine can have.
 
-use virtbus_conf_base::Kib;
-use virtbus_conf_domain::domain::devices::memory::{MemoryDevice, MemoryModel};
+use virtbus_conf_domain::domain::devices::memory::MemoryDevice;
 use virtbus_conf_domain::domain::{CompleteFlags, Domain};
 
-use crate::machine;
+use crate::{machine, memory_size};
 
-/// Memory of pSeries machines comes in pieces of this many KiB.
-const PSERIES_BLOCK: u64 = 256 * 1024;
-
-/// Rounds the size of a new guest's device; those of other guests cannot change any more.
+/// Rounds the size of a new guest's device on pSeries, where the guest tells its owner what it got; those of other guests cannot change any
+/// more.
 pub(super) fn complete(domain: &Domain, memory: &mut MemoryDevice, flags: CompleteFlags) {
-    if !flags.contains(CompleteFlags::ABI_UPDATE) || !machine::is_ppc64(domain) {
-        return;
+    if flags.contains(CompleteFlags::ABI_UPDATE) && machine::is_pseries(domain) {
+        memory.target.size = memory_size::of_device(memory, memory_size::block(domain));
     }
-    let label = memory.target.label.map_or(0, |label| label.size.0);
-    let size = memory.target.size.0;
-    let rounded = match memory.model {
-        // The label is behind the memory, which is only as large as the file has room.
-        MemoryModel::Nvdimm => {
-            let usable = size.saturating_sub(label) / PSERIES_BLOCK * PSERIES_BLOCK;
-            usable.max(PSERIES_BLOCK) + label
-        }
-        _ => size.next_multiple_of(PSERIES_BLOCK),
-    };
-    memory.target.size = Kib::new(rounded);
 }

@@ -3,15 +3,46 @@
 use virtbus_conf_base::Result;
 use virtbus_conf_domain::domain::devices::address::Address;
 use virtbus_conf_domain::domain::devices::chardev::{
-    Channel, ChannelTarget, Console, ConsoleTargetType, Serial, SerialTargetModel as Model,
-    SerialTargetType as Kind,
+    Channel, ChannelTarget, Chardev, ChardevSource, Console, ConsoleTargetType, Parallel, Serial,
+    SerialTargetModel as Model, SerialTargetType as Kind,
 };
+use virtbus_conf_domain::domain::devices::graphics::GraphicsKind;
 use virtbus_qemu_capabilities::Cap;
 
 use super::{Context, unsupported};
 use crate::machine;
 
+/// Whether the other end of a character device can be there.
+pub(super) fn source(of: Context<'_>, chardev: &Chardev) -> Result<()> {
+    let kind = chardev.source.kind();
+    match &chardev.source {
+        ChardevSource::Spicevmc | ChardevSource::Spiceport { .. } => {
+            let has_spice = of
+                .domain
+                .devices
+                .graphics
+                .iter()
+                .any(|graphics| matches!(graphics.kind, GraphicsKind::Spice(_)));
+            if !has_spice {
+                return unsupported(format!(
+                    "a character device of type '{kind}' is for SPICE clients, but there is no <graphics type='spice'>"
+                ));
+            }
+            Ok(())
+        }
+        ChardevSource::QemuVdagent { .. } => of.need(
+            Cap::ChardevQemuVdagent,
+            "a character device of type 'qemu-vdagent'",
+        ),
+        ChardevSource::Nmdm { .. } => {
+            unsupported("a character device of type 'nmdm' is for FreeBSD, not for QEMU")
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn serial(of: Context<'_>, serial: &Serial) -> Result<()> {
+    source(of, &serial.chardev)?;
     let Some(target) = &serial.target else {
         return Ok(());
     };
@@ -84,7 +115,8 @@ fn model_fits(kind: Kind, model: Model) -> bool {
     }
 }
 
-pub(super) fn parallel(of: Context<'_>) -> Result<()> {
+pub(super) fn parallel(of: Context<'_>, parallel: &Parallel) -> Result<()> {
+    source(of, &parallel.chardev)?;
     if machine::is_s390(of.domain) || machine::is_pseries(of.domain) {
         return unsupported(format!(
             "<parallel> ports are not supported for machine type '{}'",
@@ -95,6 +127,7 @@ pub(super) fn parallel(of: Context<'_>) -> Result<()> {
 }
 
 pub(super) fn console(of: Context<'_>, console: &Console) -> Result<()> {
+    source(of, &console.chardev)?;
     let kind = console.target.and_then(|target| target.kind);
     match kind {
         None | Some(ConsoleTargetType::Serial | ConsoleTargetType::Virtio) => Ok(()),
@@ -121,7 +154,8 @@ pub(super) fn console(of: Context<'_>, console: &Console) -> Result<()> {
     }
 }
 
-pub(super) fn channel(channel: &Channel) -> Result<()> {
+pub(super) fn channel(of: Context<'_>, channel: &Channel) -> Result<()> {
+    source(of, &channel.chardev)?;
     match &channel.target {
         ChannelTarget::GuestFwd(_) | ChannelTarget::Virtio(_) => Ok(()),
         ChannelTarget::Xen(_) => {

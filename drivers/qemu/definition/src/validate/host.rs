@@ -98,7 +98,8 @@ pub(super) fn smartcard(of: Context<'_>, card: &Smartcard) -> Result<()> {
         SmartcardMode::HostCertificates(_) => {
             of.need(Cap::CcidEmulated, "<smartcard mode='host-certificates'>")
         }
-        SmartcardMode::Passthrough(_) => {
+        SmartcardMode::Passthrough(chardev) => {
+            super::chardev::source(of, chardev)?;
             of.need(Cap::CcidPassthru, "<smartcard mode='passthrough'>")
         }
     }

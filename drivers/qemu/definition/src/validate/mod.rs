@@ -51,9 +51,9 @@ fn check_device(of: Context<'_>, device: DeviceRef<'_>) -> Result<()> {
         DeviceRef::Controller(controller) => controller::check(of, controller),
         DeviceRef::Smartcard(card) => host::smartcard(of, card),
         DeviceRef::Serial(serial) => chardev::serial(of, serial),
-        DeviceRef::Parallel(_) => chardev::parallel(of),
+        DeviceRef::Parallel(parallel) => chardev::parallel(of, parallel),
         DeviceRef::Console(console) => chardev::console(of, console),
-        DeviceRef::Channel(channel) => chardev::channel(channel),
+        DeviceRef::Channel(channel) => chardev::channel(of, channel),
         DeviceRef::Input(input) => other::input(of, input),
         DeviceRef::Watchdog(watchdog) => other::watchdog(of, watchdog),
         DeviceRef::Memballoon(balloon) => other::balloon(of, balloon),
@@ -64,7 +64,10 @@ fn check_device(of: Context<'_>, device: DeviceRef<'_>) -> Result<()> {
         DeviceRef::Memory(memory) => memory::device(of, memory),
         DeviceRef::Tpm(tpm) => other::tpm(of, tpm),
         DeviceRef::Panic(panic) => other::panic(of, panic),
-        DeviceRef::Redirdev(_) => of.need(Cap::UsbRedir, "<redirdev>"),
+        DeviceRef::Redirdev(redirdev) => {
+            of.need(Cap::UsbRedir, "<redirdev>")?;
+            chardev::source(of, &redirdev.chardev)
+        }
         DeviceRef::Iommu(iommu) => other::iommu(of, iommu),
         DeviceRef::Vsock(_) => of.need(Cap::VhostVsock, "<vsock>"),
         DeviceRef::Video(video) => graphics::video(of, video),

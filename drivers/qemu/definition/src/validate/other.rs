@@ -93,7 +93,10 @@ pub(super) fn rng(of: Context<'_>, rng: &Rng) -> Result<()> {
     of.need(Cap::VirtioRng, "<rng>")?;
     match &rng.backend {
         RngBackend::Random { .. } => of.need(Cap::RngRandom, "<rng> with the backend 'random'"),
-        RngBackend::Egd(_) => of.need(Cap::RngEgd, "<rng> with the backend 'egd'"),
+        RngBackend::Egd(chardev) => {
+            super::chardev::source(of, chardev)?;
+            of.need(Cap::RngEgd, "<rng> with the backend 'egd'")
+        }
         RngBackend::Builtin => of.need(Cap::RngBuiltin, "<rng> with the backend 'builtin'"),
     }
 }

@@ -6,7 +6,7 @@
 )]
 
 mod common;
-mod locks;
 mod meanings;
+mod memory;
 mod plugged;
 mod refusals;

@@ -68,6 +68,8 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("x86_64", "pc", "<bootloader>/b</bootloader>", "", "<bootloader>"),
     ("x86_64", "pc", "<features><viridian/></features>", "", "'viridian'"),
     // Devices.
+    ("x86_64", "pc", "", "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>", "<graphics type='spice'>"),
+    ("x86_64", "pc", "", "<redirdev bus='usb' type='spicevmc'/>", "<graphics type='spice'>"),
     ("x86_64", "pc", "", "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/i'/><target dev='vda'/><shareable/></disk>", "<shareable/>"),
     ("x86_64", "pc", "", "<disk type='block'><source dev='/i'/><target dev='vda'/><transient/></disk>", "<transient/>"),
     ("x86_64", "pc", "", "<disk type='file'><source file='/i'/><target dev='vda'/><backenddomain name='d'/></disk>", "<backenddomain>"),

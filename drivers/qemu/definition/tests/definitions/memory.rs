@@ -76,7 +76,7 @@ type Sizes = (u64, Option<u64>, Option<u64>);
 
 /// Architecture, machine, what is beside the devices, the devices, and what is rounded.
 const SIZES: &[(&str, &str, &str, &str, Sizes)] = &[
-    ("x86_64", "pc", "<memory>1000001</memory>", "", 1_000_448, None, None),
+    ("x86_64", "pc", "<memory>1000001</memory>", "", (1_000_448, None, None)),
     // Guest nodes are rounded each.
     (
         "x86_64",

@@ -18,9 +18,7 @@ const INSIDE: &str = "VIRTBUS_INSIDE_NAMESPACES";
 pub fn inside(name: &str, work: impl Future<Output = ()>) -> Result<(), String> {
     if std::env::var_os(INSIDE).is_some() {
         // Where processes are put, and what is mounted by others, is the machine's still.
-        sh(
-            "mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /tmp && chmod 1777 /tmp && ip link set lo up",
-        );
+        sh("mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /run && ip link set lo up");
         let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
         runtime.block_on(work);
         return Ok(());

@@ -310,7 +310,7 @@ mod tests {
             only_roots: false,
         };
         assert_eq!(why(&own, &at("their/q")), "taken");
-        assert!(why(&own, &at("data")).contains("executed"));
+        assert!(why(&own, &at("data")).contains("not an executable file"));
         chown(at("good"), Some(65501), None).unwrap();
         assert!(why(&programs, &at("link")).contains("good"));
     }

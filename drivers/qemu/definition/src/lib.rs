@@ -105,13 +105,8 @@ pub fn complete(
     entropy: &mut dyn Entropy,
     flags: CompleteFlags,
 ) -> Result<()> {
-    let mut seams = Seams {
-        driver: &mut Qemu { facts },
-        entropy,
-        mac_prefix: MAC_PREFIX,
-        host_arch: facts.host_arch,
-        flags,
-    };
+    let mut qemu = Qemu { facts };
+    let mut seams = qemu.seams(entropy, flags);
     domain.complete(&mut seams)
 }
 
@@ -137,6 +132,19 @@ pub fn validate_device(domain: &Domain, device: DeviceRef<'_>, facts: &Facts<'_>
 /// The driver's own part of completing.
 struct Qemu<'a> {
     facts: Facts<'a>,
+}
+
+impl Qemu<'_> {
+    /// What a definition is completed by.
+    fn seams<'a>(&'a mut self, entropy: &'a mut dyn Entropy, flags: CompleteFlags) -> Seams<'a> {
+        Seams {
+            host_arch: self.facts.host_arch,
+            driver: self,
+            entropy,
+            mac_prefix: MAC_PREFIX,
+            flags,
+        }
+    }
 }
 
 impl DomainDefaults for Qemu<'_> {

@@ -4,9 +4,9 @@
 
 use virtbus_conf_base::{ConfError, Entropy, Result};
 use virtbus_conf_domain::domain::devices::{Device, DeviceRef};
-use virtbus_conf_domain::domain::{CompleteFlags, Domain, Seams};
+use virtbus_conf_domain::domain::{CompleteFlags, Domain};
 
-use crate::{Facts, MAC_PREFIX, Qemu, addresses};
+use crate::{Facts, Qemu, addresses};
 
 /// Fills in what a device leaves out that is to be plugged into a running guest, and finds a place for it.
 ///
@@ -19,13 +19,8 @@ pub fn complete_device(
     entropy: &mut dyn Entropy,
     flags: CompleteFlags,
 ) -> Result<()> {
-    let mut seams = Seams {
-        driver: &mut Qemu { facts },
-        entropy,
-        mac_prefix: MAC_PREFIX,
-        host_arch: facts.host_arch,
-        flags,
-    };
+    let mut qemu = Qemu { facts };
+    let mut seams = qemu.seams(entropy, flags);
     domain.complete_device(device.as_mut(), &mut seams)?;
     let mut with = domain.clone();
     let name = device.as_ref().name();
